@@ -1,0 +1,56 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PORT ?= 8000
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+# pip's own lines, less the ones nobody reads; they come as it works.
+SHORT := sed -u -n -e '/^Collecting/p' -e '/^Building/p' -e '/^Installing/p' -e '/^Successfully/p'
+CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po platform/*/translations/*/LC_MESSAGES/*.po)
+
+.PHONY: help run test lint bench translations
+
+help: ## list what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: .venv/.run translations ## install, migrate, seed and serve on http://localhost:$PORT (8000)
+	@exec $(BIN)/cordillera run --port $(PORT)
+
+test: lint ## lint, types, contracts and every test
+	@.ci/system-packages
+	@echo "== Tests"
+	@exec $(BIN)/pytest -n auto
+
+lint: .venv/.test translations ## style, types and import contracts
+	@echo "== Style"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@echo "== Types"
+	@$(BIN)/mypy
+	@echo "== Contracts"
+	@$(BIN)/lint-imports --no-logo
+
+bench: .venv/.test translations ## measure
+	@exec $(BIN)/python benchmarks/run.py
+
+translations: $(CATALOGUES:.po=.mo)
+
+%.mo: %.po | .venv/.run
+	@$(BIN)/pybabel -q compile -i $< -o $@
+
+.venv/.made:
+	@.ci/virtual-environment
+	@touch $@
+
+.venv/.run: .venv/.made requirements/build.txt requirements/run.txt pyproject.toml
+	@echo "== Installing what Cordillera runs on"
+	@$(INSTALL) --no-deps --require-hashes -r requirements/build.txt -r requirements/run.txt | $(SHORT)
+	@$(INSTALL) --no-deps --no-build-isolation --editable . | $(SHORT)
+	@touch $@
+
+.venv/.test: .venv/.run requirements/test.txt
+	@echo "== Installing what the tests need"
+	@$(INSTALL) --no-deps --require-hashes -r requirements/test.txt | $(SHORT)
+	@touch $@
