@@ -73,6 +73,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.resolve()
         self.log = (log or self.data_dir / "server.log").resolve()
         self._wanted_socket_dir = socket_dir
+        self._fast = fast
         self._settings = SETTINGS | (FAST_SETTINGS if fast else {})
 
     def __enter__(self) -> Self:
@@ -173,6 +174,7 @@ class EmbeddedPostgres:
             [
                 *account.prefix(installation.directory, unfinished),
                 *(str(installation.directory / "initdb"), "-D", str(unfinished), "-U", SUPERUSER),
+                *(["--no-sync"] if self._fast else []),
                 *("--encoding=UTF8", "--auth-local=trust", "--auth-host=reject", *locale),
             ]
         )
@@ -208,6 +210,14 @@ class EmbeddedPostgres:
                 ) from None
         return directory
 
+    def _clear_socket_lock(self, directory: Path) -> None:
+        """Remove the lock that a killed server of this data left. PostgreSQL takes its owner for alive where the number
+        went to another process, or where nobody reaps the dead, as in many a container.
+        """
+        lock = directory / f".s.PGSQL.{PORT}.lock"
+        if lock.exists() and lock.read_text().splitlines()[1:2] == [str(self.data_dir)]:
+            lock.unlink()
+
     def _run(self, installation: Installation, account: Account) -> None:
         """Bring the server to the state of answering, waiting for the remains of a killed one to go away."""
         until = time.monotonic() + START_SECONDS
@@ -231,6 +241,7 @@ class EmbeddedPostgres:
     def _start_once(self, installation: Installation, account: Account) -> subprocess.CompletedProcess[str]:
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         socket_dir = self._make_socket_dir(account)
+        self._clear_socket_lock(socket_dir)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.touch(mode=0o600)
         account.own(self.log)

@@ -1,0 +1,146 @@
+"""What every test may ask for: a clock-free run, and a PostgreSQL shared by the run with a database for each worker.
+
+`database_url` is an empty, migrated database, emptied again after the test. `postgres` is the server itself.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+from sqlalchemy import make_url
+
+import kernel.db
+from kernel.postgres import EmbeddedPostgres
+
+TEMPLATE = "template_migrated"
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres(run_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """The run's PostgreSQL: the first worker to need it starts it, the last one to end stops it."""
+    server = EmbeddedPostgres(run_dir / "postgres", log=run_dir / "postgres.log", fast=True)
+    users = run_dir / "postgres.users"
+    with _locked(users):
+        if not _living(users):
+            _stop_leftovers(run_dir)
+        server.start()
+        users.write_text("\n".join([*_living(users), str(os.getpid())]))
+    yield server
+    with _locked(users):
+        others = [pid for pid in _living(users) if pid != str(os.getpid())]
+        users.write_text("\n".join(others))
+        if not others:
+            server.stop()
+            shutil.rmtree(server.data_dir)
+
+
+def _living(users: Path) -> list[str]:
+    return [pid for pid in users.read_text().split() if Path(f"/proc/{pid}").exists()] if users.exists() else []
+
+
+def _stop_leftovers(run_dir: Path) -> None:
+    """Stop the servers of earlier runs that were killed."""
+    for directory in run_dir.parent.glob("pytest-*/postgres"):
+        if directory.parent != run_dir and not _living(directory.with_name("postgres.users")):
+            EmbeddedPostgres(directory).stop()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def worker_database(postgres: EmbeddedPostgres, run_dir: Path) -> str:
+    """The URL of this worker's own database, copied from one that was migrated once."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with _locked(run_dir / "template"), _superuser(postgres, "postgres") as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
+            _create_database(connection, "template_unfinished", "template1")
+            kernel.db.upgrade(postgres.url("template_unfinished"))
+            connection.execute(f"ALTER DATABASE template_unfinished RENAME TO {TEMPLATE}")
+        _create_database(connection, name, TEMPLATE)
+    return postgres.url(name)
+
+
+def _create_database(connection: psycopg.Connection, name: str, template: str) -> None:
+    statement = sql.SQL("CREATE DATABASE {} OWNER cordillera TEMPLATE {}")
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+@contextmanager
+def _superuser(postgres: EmbeddedPostgres, database: str) -> Iterator[psycopg.Connection]:
+    url = make_url(postgres.url(database, role="postgres")).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def tables_to_empty(postgres: EmbeddedPostgres, worker_database: str) -> list[str]:
+    """The tables that migrations leave empty; what they fill (lists of the law, versions) stays for every test."""
+    with _superuser(postgres, _name(worker_database)) as connection:
+        tables = connection.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition"
+        ).fetchall()
+        names = [name for (name,) in tables]
+        filled = _filled(connection, names)
+    return [name for name in names if name not in filled]
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, worker_database: str, tables_to_empty: list[str]) -> Iterator[str]:
+    """The URL of a migrated database with no data of any other test."""
+    yield worker_database
+    with _superuser(postgres, _name(worker_database)) as connection:
+        filled = _filled(connection, tables_to_empty)
+        if filled:
+            _empty(connection, filled)
+
+
+def _name(url: str) -> str:
+    return make_url(url).database or ""
+
+
+def _filled(connection: psycopg.Connection, tables: list[str]) -> list[str]:
+    """Those of the tables that hold a row, found in one round trip."""
+    if not tables:
+        return []
+    each = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables]
+    return [name for (name,) in connection.execute(" UNION ALL ".join(each))]
+
+
+def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
+    # Append-only tables refuse to be emptied, by triggers that a replica does not fire.
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("SET lock_timeout = '3s'")
+    statement = f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"
+    try:
+        connection.execute(statement)
+    except psycopg.errors.LockNotAvailable:
+        # The test left a transaction open; the next test must not pay for it.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute(statement)
