@@ -1,0 +1,100 @@
+"""Mail: one short text to one person, sent by the workers.
+
+Without an SMTP server a mail is written to `<data_dir>/mail` as a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import smtplib
+import ssl
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from flask import current_app
+
+from kernel import clock
+from kernel.ids import new_id
+from kernel.jobs import job
+from kernel.settings import Settings
+
+TIMEOUT_SECONDS = 10
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# One address and nothing else: no list, no display name, no control character that could start another header.
+ONE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,255}")
+
+
+class UnsafeMail(ValueError):
+    """The recipient is not one address, or a header has a line break: somebody tries to write headers of their own."""
+
+
+@job("kernel:mail:deliver")
+def deliver(to: str, subject: str, text: str) -> None:
+    """Send one mail. At least once: after a crash between sending and noting it, the mail goes out again."""
+    send_mail(to, subject, text)
+
+
+def send_mail(to: str, subject: str, text: str) -> None:
+    """Send now; actions defer `deliver` instead. Raises UnsafeMail, OSError, smtplib.SMTPException."""
+    settings: Settings = current_app.extensions["cordillera.settings"]
+    message = compose(settings.mail_from, to, subject, text)
+    if settings.smtp_url:
+        _send(urlsplit(settings.smtp_url), message)
+    else:
+        _write(settings.data_dir / "mail", message)
+
+
+def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
+    """The mail as a message. Raises UnsafeMail."""
+    if not ONE_ADDRESS.fullmatch(to):
+        raise UnsafeMail("the recipient is not one plain address")
+    if any(ord(character) < 32 for character in subject):
+        raise UnsafeMail("the subject has a control character")
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = format_datetime(clock.now())
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    # RFC 3834 5: no out-of-office answer to a mail that a machine wrote.
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text)
+    return message
+
+
+def _send(server: SplitResult, message: EmailMessage) -> None:
+    host, context = server.hostname or "localhost", ssl.create_default_context()
+    connection: smtplib.SMTP
+    if server.scheme == "smtps":
+        connection = smtplib.SMTP_SSL(host, server.port or 465, timeout=TIMEOUT_SECONDS, context=context)
+    else:
+        connection = smtplib.SMTP(host, server.port or 587, timeout=TIMEOUT_SECONDS)
+    with connection:
+        connection.ehlo()
+        is_private = server.scheme == "smtps" or host in LOOPBACK
+        if not is_private and (connection.has_extn("starttls") or server.username):
+            # A password never goes over the wire in the clear: a server that cannot encrypt raises here.
+            connection.starttls(context=context)
+        if server.username:
+            connection.login(unquote(server.username), unquote(server.password or ""))
+        connection.send_message(message)
+
+
+def _write(folder: Path, message: EmailMessage) -> None:
+    """Write the file whole or not at all; its name, a UUIDv7, sorts by time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"{new_id()}.eml"
+    unfinished = final.with_suffix(".part")
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(message.as_bytes())
+        unfinished.rename(final)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
