@@ -12,17 +12,25 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from sqlalchemy import make_url
 
-import kernel.db
+from kernel import migrate
+from kernel.access import Principal, act_as
 from kernel.postgres import EmbeddedPostgres
+from kernel.settings import BLOCKS, Settings
+from portal.app import create_app
 
 TEMPLATE = "template_migrated"
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-settings.load_profile("house")
+hypothesis_settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +84,7 @@ def worker_database(postgres: EmbeddedPostgres, run_dir: Path) -> str:
     with _locked(run_dir / "template"), _superuser(postgres, "postgres") as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
             _create_database(connection, "template_unfinished", "template1")
-            kernel.db.upgrade(postgres.url("template_unfinished"))
+            migrate.upgrade(postgres.url("template_unfinished"))
             connection.execute(f"ALTER DATABASE template_unfinished RENAME TO {TEMPLATE}")
         _create_database(connection, name, TEMPLATE)
     return postgres.url(name)
@@ -144,3 +152,40 @@ def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         connection.execute(statement)
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of an installation of its own: an empty database and an empty data directory."""
+    return Settings(
+        environment="test",
+        base_url="http://localhost",
+        database_url=database_url,
+        data_dir=tmp_path / "var",
+        master_key=b"the-master-key-of-the-test-suite",
+        secret_key="the secret key of the test suite",
+        blocks=tuple(os.environ.get("CORDILLERA_BLOCKS", ",".join(BLOCKS)).split(",")),
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The whole application, with nobody signed in and no form tokens asked for."""
+    application = create_app(settings)
+    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    yield application
+    application.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[None]:
+    """The application's context, for tests of actions and queries; the system acts unless the test says otherwise."""
+    with app.app_context():
+        act_as(Principal(kind="system", id="test", name="The test"))
+        yield
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without a window."""
+    return app.test_client()

@@ -1,0 +1,184 @@
+"""The audit: who did what to what, written in the transaction of the change, sealed afterwards into a hash chain.
+
+Writers only insert, so no request waits for another. The sealer (`kernel.sealing`) takes what is not sealed yet in
+batches within a second: each seal holds the hash of its batch chained to the seal before it. Altering, removing or
+inserting a sealed event breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel import clock
+from kernel.access import Principal, current_principal
+from kernel.db import Base
+from kernel.ids import new_id
+from kernel.requests import current_request_id
+
+GENESIS = bytes(32)
+BATCH = 2_000
+
+
+class AuditEvent(Base):
+    """One thing done or refused. Append-only: a trigger allows nothing but the sealer's two columns to be set, once."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        Index("ix_audit_event_unsealed", "id", postgresql_where="seal IS NULL"),
+        Index("ix_audit_event_seal_position", "seal", "position"),
+        Index("ix_audit_event_agency_id", "agency", "id"),
+        Index("ix_audit_event_subject_id", "subject", "id"),
+        Index("ix_audit_event_actor_id", "actor", "id"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+    unaudited = "it is the audit"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    tag: Mapped[str] = mapped_column(Text)
+    actor_kind: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    actor_name: Mapped[str] = mapped_column(Text)
+    agency: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]]
+    seal: Mapped[int | None] = mapped_column(BigInteger)
+    position: Mapped[int | None]
+
+
+class AuditSeal(Base):
+    """A link of the chain: `hash` = SHA-256(previous hash, then the hash of each event of the batch in order)."""
+
+    __tablename__ = "audit_seal"
+    unaudited = "it is the audit"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sealed_at: Mapped[datetime]
+    events: Mapped[int]
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any]) -> None:
+    """Add the record of a change to its transaction; the actor is the current principal."""
+    principal = current_principal()
+    session.info["recorded"] = True
+    session.add(
+        AuditEvent(
+            at=clock.now(),
+            tag=tag,
+            actor_kind=principal.kind,
+            actor=principal.id,
+            actor_name=principal.name,
+            agency=_agency(principal),
+            subject=subject_name(subject),
+            request_id=current_request_id(),
+            detail=dict(detail),
+        )
+    )
+
+
+def _agency(principal: Principal) -> str | None:
+    return principal.agency.code if principal.agency else None
+
+
+def subject_name(subject: object) -> str:
+    """How the audit names a thing: `table:code` or `table:id` for a row, a string as it is."""
+    if isinstance(subject, Base):
+        return f"{subject.__tablename__}:{getattr(subject, 'code', None) or getattr(subject, 'id', '')}"
+    return str(subject)
+
+
+def event_hash(event: AuditEvent) -> bytes:
+    """SHA-256 over the canonical JSON (RFC 8785) of everything that the event says."""
+    said = {
+        "id": str(event.id),
+        "at": event.at.isoformat(timespec="microseconds"),
+        "tag": event.tag,
+        "actor_kind": event.actor_kind,
+        "actor": event.actor,
+        "actor_name": event.actor_name,
+        "agency": event.agency,
+        "subject": event.subject,
+        "request_id": event.request_id,
+        "detail": event.detail,
+    }
+    return hashlib.sha256(rfc8785.dumps(said)).digest()
+
+
+def chain(previous: bytes, events: Sequence[AuditEvent]) -> bytes:
+    """The hash of a seal."""
+    link = hashlib.sha256(previous)
+    for event in events:
+        link.update(event_hash(event))
+    return link.digest()
+
+
+def seal_batch(session: Session) -> int:
+    """Seal what is not sealed yet; the number of events sealed. Only the one sealer calls this, in its transaction."""
+    waiting = session.scalars(
+        select(AuditEvent).where(AuditEvent.seal.is_(None)).order_by(AuditEvent.id).limit(BATCH)
+    ).all()
+    if not waiting:
+        return 0
+    last = session.scalars(select(AuditSeal).order_by(AuditSeal.number.desc()).limit(1)).first()
+    number = last.number + 1 if last else 1
+    session.add(
+        AuditSeal(
+            number=number,
+            sealed_at=clock.now(),
+            events=len(waiting),
+            hash=chain(last.hash if last else GENESIS, waiting),
+        )
+    )
+    session.execute(
+        update(AuditEvent),
+        [
+            {"id": event.id, "at": event.at, "seal": number, "position": position}
+            for position, event in enumerate(waiting)
+        ],
+    )
+    return len(waiting)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a recomputation of the chain found: `broken_at` is the first seal that does not hold, None for an intact
+    chain.
+    """
+
+    seals: int
+    events: int
+    broken_at: int | None
+
+
+def verify(session: Session) -> Verdict:
+    """Recompute the chain from the oldest seal whose events are still kept."""
+    previous, seals, events = GENESIS, 0, 0
+    for seal, batch in _seals(session):
+        kept_out_by_retention = not batch and seal.events and not events
+        if not kept_out_by_retention and (len(batch) != seal.events or chain(previous, batch) != seal.hash):
+            return Verdict(seals, events, seal.number)
+        if seal.number != seals + 1:
+            return Verdict(seals, events, seal.number)
+        previous, seals, events = seal.hash, seals + 1, events + len(batch)
+    return Verdict(seals, events, None)
+
+
+def _seals(session: Session) -> Iterator[tuple[AuditSeal, Sequence[AuditEvent]]]:
+    for seal in session.scalars(select(AuditSeal).order_by(AuditSeal.number).execution_options(yield_per=500)):
+        yield (
+            seal,
+            session.scalars(
+                select(AuditEvent).where(AuditEvent.seal == seal.number).order_by(AuditEvent.position)
+            ).all(),
+        )

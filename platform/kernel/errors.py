@@ -1,0 +1,215 @@
+"""Problems: what went wrong, in one class each, with what the caller may read kept apart from what only the log reads.
+
+Raise a `Problem` subclass anywhere; `kernel.problems` renders it (RFC 9457, a page, or OAuth's words). This module is
+pure: rules may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from flask_babel import lazy_gettext
+
+_ = lazy_gettext
+
+
+class Problem(Exception):
+    """The root of everything that a caller may have done, or met, wrong.
+
+    detail: a sentence that the caller may read. log: what only the log reads. fields: messages by the name of the
+    input they belong to.
+    """
+
+    kind: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[Any] = _("Something went wrong on our side")
+    explanation: ClassVar[Any] = _("An unexpected error. It has been recorded and nothing was changed.")
+    remedy: ClassVar[Any] = _("Try again. If it happens again, tell us the request number.")
+    audit_tag: ClassVar[str | None] = None
+    """Where set, the refusal leaves an audit record with this tag."""
+    oauth_error: ClassVar[str] = "server_error"
+    """The same problem in the words of RFC 6749 5.2."""
+
+    def __init__(
+        self,
+        detail: str | Any = "",
+        *,
+        log: str = "",
+        fields: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(log or str(detail) or self.kind)
+        self.detail = detail
+        self.log = log
+        self.fields = dict(fields or {})
+        self.headers = dict(headers or {})
+
+
+class Internal(Problem):
+    """The root itself, under the name that its page has."""
+
+
+class Invalid(Problem):
+    kind = "invalid"
+    status = 422
+    title = _("Something in the data has to be corrected")
+    explanation = _("One or more fields are missing or have a value that is not accepted.")
+    remedy = _("Correct the fields named and send it again. Nothing was stored.")
+    oauth_error = "invalid_request"
+
+
+class BadRequest(Problem):
+    kind = "bad-request"
+    status = 400
+    title = _("The request cannot be understood")
+    explanation = _("The request is malformed: its body, its headers or its address are not what this place expects.")
+    remedy = _("Check the request against the documentation of the interface.")
+    oauth_error = "invalid_request"
+
+
+class StaleForm(Problem):
+    kind = "stale-form"
+    status = 400
+    title = _("This form is no longer valid")
+    explanation = _("The page was open for too long, or was sent from another window or site.")
+    remedy = _("Go back, reload the page and send the form again.")
+    oauth_error = "invalid_request"
+
+
+class SignInRequired(Problem):
+    kind = "sign-in-required"
+    status = 401
+    title = _("Sign in to go on")
+    explanation = _(
+        "This place is only for those who have signed in, or the access token is missing or no longer valid."
+    )
+    remedy = _("Sign in, or ask for a new access token.")
+    oauth_error = "invalid_token"
+    sign_in_endpoint: str = "signin.sign_in"
+
+
+class Forbidden(Problem):
+    kind = "forbidden"
+    status = 403
+    title = _("You may not do this")
+    explanation = _("Your role, your agency or your token does not allow this.")
+    remedy = _("Ask your agency's administrator for the role, or act for the right agency.")
+    audit_tag = "access:refused"
+    oauth_error = "insufficient_scope"
+
+
+class NotFound(Problem):
+    kind = "not-found"
+    status = 404
+    title = _("There is nothing here")
+    explanation = _("The address does not exist, or what was here is not for you to see.")
+    remedy = _("Check the address, or start from the home page.")
+    oauth_error = "invalid_request"
+
+
+class NotYours(NotFound):
+    """Exists, but belongs to another agency or person: told exactly like NotFound, and audited."""
+
+    audit_tag = "access:refused"
+
+
+class MethodNotAllowed(Problem):
+    kind = "method-not-allowed"
+    status = 405
+    title = _("This address does not accept that method")
+    explanation = _("The address exists, but not for that HTTP method.")
+    remedy = _("Use one of the methods in the Allow header.")
+    oauth_error = "invalid_request"
+
+
+class NotAcceptable(Problem):
+    kind = "not-acceptable"
+    status = 406
+    title = _("This cannot be answered in the format asked for")
+    explanation = _("The Accept header asks for a format that this address does not produce.")
+    remedy = _("Ask for application/json or text/html.")
+    oauth_error = "invalid_request"
+
+
+class Conflict(Problem):
+    kind = "conflict"
+    status = 409
+    title = _("This conflicts with something that exists")
+    explanation = _("The state has changed since you read it, or the code or name is already taken.")
+    remedy = _("Reload, look at what is there now, and decide again.")
+    oauth_error = "invalid_request"
+
+
+class TooLarge(Problem):
+    kind = "too-large"
+    status = 413
+    title = _("This is too large")
+    explanation = _("The body of the request or one of its files is beyond the limit.")
+    remedy = _("Send less, or a smaller file. Nothing was stored.")
+    oauth_error = "invalid_request"
+
+
+class UnsupportedMediaType(Problem):
+    kind = "unsupported-media-type"
+    status = 415
+    title = _("This type of content is not accepted here")
+    explanation = _("The Content-Type is not one that this address accepts, or a file is not what it says it is.")
+    remedy = _("Send one of the accepted types.")
+    oauth_error = "invalid_request"
+
+
+class TooMany(Problem):
+    kind = "too-many-requests"
+    status = 429
+    title = _("Too many requests")
+    explanation = _("More was asked in a short time than is allowed.")
+    remedy = _("Wait for the time in the Retry-After header and try again.")
+    oauth_error = "slow_down"
+
+
+class Unavailable(Problem):
+    kind = "unavailable"
+    status = 503
+    title = _("We cannot answer right now")
+    explanation = _("A part that is needed, such as the database, does not answer. Nothing was lost.")
+    remedy = _("Try again in a minute.")
+    oauth_error = "temporarily_unavailable"
+
+
+class OutOfSpace(Problem):
+    kind = "out-of-space"
+    status = 507
+    title = _("There is no room to store this")
+    explanation = _("The document store is full. Nothing was stored.")
+    remedy = _("Try again later; the operators have been told.")
+    oauth_error = "temporarily_unavailable"
+
+
+class BadGateway(Problem):
+    kind = "provider-unreachable"
+    status = 502
+    title = _("The provider does not answer")
+    explanation = _("The provider's system could not be reached, or broke off its answer.")
+    remedy = _("Try again later, or write to the service's contact.")
+    oauth_error = "temporarily_unavailable"
+
+
+class GatewayTimeout(Problem):
+    kind = "provider-too-slow"
+    status = 504
+    title = _("The provider takes too long")
+    explanation = _("The provider's system did not answer within the time allowed.")
+    remedy = _("Try again later, or write to the service's contact.")
+    oauth_error = "temporarily_unavailable"
+
+
+def all_problems() -> dict[str, type[Problem]]:
+    """Every documented kind, by its name; the blocks' own kinds included once they are imported."""
+    found: dict[str, type[Problem]] = {"internal": Internal}
+    waiting = [Problem]
+    while waiting:
+        for problem in waiting.pop().__subclasses__():
+            waiting.append(problem)
+            found.setdefault(problem.kind, problem)
+    return dict(sorted(found.items()))

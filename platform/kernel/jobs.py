@@ -1,0 +1,102 @@
+"""Jobs: deferred in the transaction of the change that asks for them, run at least once, retried with growing delay.
+
+A job is an idempotent function in a capability's `actions.py`, marked `@job("block:thing:verb")`; its arguments are
+plain JSON values. It runs in an application context of its own as the system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
+
+import procrastinate
+import structlog
+from flask import Flask
+from procrastinate.exceptions import ConnectorException
+from sqlalchemy.orm import Session
+
+from kernel.access import Principal, act_as
+from kernel.settings import Settings
+
+P = ParamSpec("P")
+
+RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
+STALLED_AFTER_SECONDS = 60
+CONCURRENCY = 4
+
+log = structlog.get_logger(__name__)
+_application = procrastinate.App(connector=procrastinate.PsycopgConnector())
+_flask: list[Flask] = []
+
+
+def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a job under a stable name: renaming one loses what is waiting."""
+
+    def decorate(function: Callable[P, None]) -> Callable[P, None]:
+        @_application.task(name=name, retry=RETRY)
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            with _flask[-1].app_context():
+                act_as(Principal(kind="system", id=name, name=name))
+                function(*args, **kwargs)
+
+        function.job_name = name  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a job that the workers start by the clock (UTC), once however many workers there are."""
+
+    def decorate(function: Callable[[], None]) -> Callable[[], None]:
+        @_application.periodic(cron=cron)
+        @_application.task(name=name)
+        def run(timestamp: int) -> None:
+            with _flask[-1].app_context():
+                act_as(Principal(kind="system", id=name, name=name))
+                function()
+
+        return function
+
+    return decorate
+
+
+def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Add the job to the session's own transaction."""
+    connection = session.connection().connection.driver_connection
+    _application.configure_task(function.job_name, connection=connection).defer(**arguments)  # type: ignore[attr-defined]
+
+
+@_application.periodic(cron="* * * * *")
+@_application.task(name="kernel:jobs:sweep", pass_context=True)
+async def sweep_stalled(context: procrastinate.JobContext, timestamp: int) -> None:
+    """Give the jobs of a worker that died back to the living ones."""
+    manager = context.app.job_manager
+    for stalled in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
+        log.warning("stalled job given back", job=stalled.id, task=stalled.task_name)
+        await manager.retry_job(stalled)
+
+
+def connected(settings: Settings) -> procrastinate.App:
+    """The same jobs on a connection pool of their own, for workers and the operator's commands."""
+    dsn = settings.database_url.replace("postgresql+psycopg://", "postgresql://")
+    return _application.with_connector(
+        procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=CONCURRENCY + 2)
+    )
+
+
+def run_worker(settings: Settings, *, until_empty: bool = False) -> None:
+    """Run jobs until told to stop, or until none waits."""
+    connected(settings).run_worker(
+        concurrency=CONCURRENCY, wait=not until_empty, install_signal_handlers=not until_empty, delete_jobs="successful"
+    )
+
+
+def install_jobs(app: Flask) -> None:
+    """Jobs of this process run in this application."""
+    _flask.append(app)
+
+
+__all__ = ["ConnectorException", "connected", "defer", "install_jobs", "job", "periodic", "run_worker"]

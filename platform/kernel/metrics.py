@@ -1,0 +1,49 @@
+"""Prometheus metrics, summed over the worker processes of a node."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from kernel.access import public
+
+REQUESTS = Counter("cordillera_requests", "Requests answered", ["endpoint", "method", "status"])
+SECONDS = Histogram("cordillera_request_seconds", "Time to answer", ["endpoint"])
+
+
+def install_metrics(app: Flask) -> None:
+    """Count and time every request by endpoint (never by path: its values are unbounded), and show it at `/metrics`."""
+
+    @app.before_request
+    def start() -> None:
+        g.metrics_started = time.perf_counter()
+
+    @app.after_request
+    def observe(response: Response) -> Response:
+        endpoint = request.endpoint or "none"
+        REQUESTS.labels(
+            endpoint, request.method if request.method in KNOWN_METHODS else "other", response.status_code
+        ).inc()
+        if "metrics_started" in g:
+            SECONDS.labels(endpoint).observe(time.perf_counter() - g.metrics_started)
+        return response
+
+    @app.get("/metrics")
+    @public("figures only; operators keep it inside their network")
+    def metrics() -> Response:
+        return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+KNOWN_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,38 @@
+"""The request id: one name for a request in every log line, audit record and answer."""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+from flask import Flask, Response, g, request
+
+from kernel.ids import new_id
+
+HEADER = "X-Request-Id"
+ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def current_request_id() -> str:
+    """This request's name; for jobs and commands one of their own."""
+    if "request_id" not in g:
+        g.request_id = str(new_id())
+    found: str = g.request_id
+    return found
+
+
+def install_request_id(app: Flask) -> None:
+    """Take the caller's id where it is a sane one, make one otherwise, and answer with it."""
+
+    @app.before_request
+    def name_it() -> None:
+        theirs = request.headers.get(HEADER, "")
+        if ACCEPTED.fullmatch(theirs):
+            g.request_id = theirs
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=current_request_id())
+
+    @app.after_request
+    def tell_it(response: Response) -> Response:
+        response.headers[HEADER] = current_request_id()
+        return response

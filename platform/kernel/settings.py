@@ -1,0 +1,150 @@
+"""Settings: read once from `CORDILLERA_*`, frozen, refused at start when wrong."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+DEVELOPMENT_KEY = base64.b64encode(b"cordillera-development-only-key!").decode()
+ENVIRONMENTS = ("development", "test", "production")
+BLOCKS = ("identity", "catalogue", "interoperability", "sandbox")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what is expected."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator can set. Each field is `CORDILLERA_` and its name in capitals."""
+
+    environment: str = "development"
+    """development, test or production. Production refuses development secrets and plain http."""
+    blocks: tuple[str, ...] = BLOCKS
+    """The blocks deployed here, separated by commas; `identity` alone is a whole identity provider."""
+    base_url: str = "http://localhost:8000"
+    """Where people and systems reach this installation; the issuer is `<base_url>/openid`."""
+    database_url: str = ""
+    """PostgreSQL 15 or newer, as `postgresql+psycopg://user:password@host/database`."""
+    data_dir: Path = field(default_factory=lambda: Path("var"))
+    """Documents, keys, mail and logs of this node."""
+    documents_url: str = ""
+    """Where documents are kept: `s3://bucket/prefix`, or empty for `<data_dir>/documents`."""
+    master_key: bytes = b""
+    """32 bytes in base64; encrypts what must come back (keys, seeds)."""
+    secret_key: str = ""
+    """Signs the browser's short-lived cookies."""
+    trusted_proxies: int = 0
+    """How many reverse proxies in front are to be believed about the caller's address."""
+    rate_limit_storage: str = "memory://"
+    """Where rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
+    outbound_allowed: frozenset[str] = frozenset()
+    """`host:port` that outward calls may reach although the address is private, separated by commas."""
+    demonstration_site_url: str = ""
+    """Address of the demonstration agency site, empty where it does not run."""
+    demonstration_provider_url: str = ""
+    """Address of the demonstration provider behind the gateway, empty where it does not run."""
+    smtp_url: str = ""
+    """`smtp://user:password@host:port`; empty writes mail to `<data_dir>/mail`."""
+    mail_from: str = "no-responder@cordillera.example"
+    """The sender of every mail."""
+    max_document_bytes: int = 20 * 1024 * 1024
+    """Largest main document of a communication."""
+    max_annexes_bytes: int = 50 * 1024 * 1024
+    """Largest sum of a communication's annexes."""
+    pool_size: int = 8
+    """Database connections kept by each worker process."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.base_url}/openid"
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def is_secure(self) -> bool:
+        return self.base_url.startswith("https://")
+
+
+def load() -> Settings:
+    """Read the environment. Raises SettingsError with one sentence that names the setting."""
+    env = Env(prefix="CORDILLERA_")
+    defaults = Settings()
+    try:
+        settings = Settings(
+            environment=env.str("ENVIRONMENT", defaults.environment),
+            blocks=tuple(env.list("BLOCKS", list(defaults.blocks))),
+            base_url=env.str("BASE_URL", defaults.base_url).rstrip("/"),
+            database_url=_with_driver(env.str("DATABASE_URL", "")),
+            data_dir=Path(env.str("DATA_DIR", str(defaults.data_dir))).absolute(),
+            documents_url=env.str("DOCUMENTS_URL", ""),
+            master_key=_key(env.str("MASTER_KEY", DEVELOPMENT_KEY)),
+            secret_key=env.str("SECRET_KEY", DEVELOPMENT_KEY),
+            trusted_proxies=env.int("TRUSTED_PROXIES", defaults.trusted_proxies),
+            rate_limit_storage=env.str("RATE_LIMIT_STORAGE", defaults.rate_limit_storage),
+            outbound_allowed=frozenset(env.list("OUTBOUND_ALLOWED", [])),
+            demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
+            demonstration_provider_url=env.str("DEMONSTRATION_PROVIDER_URL", ""),
+            smtp_url=env.str("SMTP_URL", ""),
+            mail_from=env.str("MAIL_FROM", defaults.mail_from),
+            max_document_bytes=env.int("MAX_DOCUMENT_BYTES", defaults.max_document_bytes),
+            max_annexes_bytes=env.int("MAX_ANNEXES_BYTES", defaults.max_annexes_bytes),
+            pool_size=env.int("POOL_SIZE", defaults.pool_size),
+            log_level=env.str("LOG_LEVEL", defaults.log_level).upper(),
+        )
+    except EnvError as error:
+        raise SettingsError(str(error)) from error
+    _refuse_what_is_wrong(settings)
+    return settings
+
+
+def _with_driver(url: str) -> str:
+    """Accept the common spellings of a PostgreSQL address; SQLAlchemy needs the driver's name in it."""
+    for spelling in ("postgresql://", "postgres://"):
+        if url.startswith(spelling):
+            return "postgresql+psycopg://" + url.removeprefix(spelling)
+    return url
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SettingsError("CORDILLERA_MASTER_KEY is not base64") from error
+    if len(key) != 32:
+        raise SettingsError(
+            "CORDILLERA_MASTER_KEY must be 32 bytes in base64, such as `openssl rand -base64 32` prints"
+        )
+    return key
+
+
+def _refuse_what_is_wrong(settings: Settings) -> None:
+    if settings.environment not in ENVIRONMENTS:
+        raise SettingsError(f"CORDILLERA_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
+    if not set(settings.blocks) <= set(BLOCKS):
+        raise SettingsError(f"CORDILLERA_BLOCKS may name {', '.join(BLOCKS)}")
+    url = urlsplit(settings.base_url)
+    if url.scheme not in ("http", "https") or not url.netloc or url.path:
+        raise SettingsError("CORDILLERA_BASE_URL must be an address such as https://id.example, with no path")
+    if not settings.database_url.startswith("postgresql+psycopg://"):
+        raise SettingsError(
+            "CORDILLERA_DATABASE_URL must name a PostgreSQL database; `cordillera run` starts one of its own"
+        )
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SettingsError("CORDILLERA_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+    if settings.is_production:
+        for name in ("MASTER_KEY", "SECRET_KEY"):
+            if os.environ.get(f"CORDILLERA_{name}", DEVELOPMENT_KEY) == DEVELOPMENT_KEY:
+                raise SettingsError(f"CORDILLERA_{name} is the development one; production needs a secret of its own")
+        if not settings.is_secure:
+            raise SettingsError("CORDILLERA_BASE_URL must be https in production")

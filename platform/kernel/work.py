@@ -1,0 +1,77 @@
+"""The one way to change something: an action.
+
+An action is one transaction. It opens with the call, commits with the return and rolls back with an exception; an
+action called from another one joins it. What it changes must leave an audit record: committing changed rows without
+one raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from flask import g
+from sqlalchemy.orm import Session
+
+from kernel import audit, clock, jobs
+from kernel.db import Base, new_session, session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Work:
+    """One transaction: its changes, their audit records and their jobs are committed together or not at all."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.now = clock.now()
+
+    def add(self, row: Base) -> None:
+        self.session.add(row)
+
+    def record(self, tag: str, subject: object, **detail: Any) -> None:
+        """Write the audit record beside the change. Every tag is described in `docs/audit-events.md`.
+
+        subject: the row changed, or its readable code. detail: plain values, no secret and no document content.
+        """
+        audit.record(self.session, tag, subject, detail)
+
+    def defer(self, job: Callable[..., Any], **arguments: Any) -> None:
+        """Defer a job on this transaction's connection: it exists exactly if the change does."""
+        self.session.flush()
+        jobs.defer(self.session, job, arguments)
+
+
+def action(function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]:
+    """Make a function the one transaction of what it does. Callers pass everything but the Work."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        joined: Work | None = g.get("work")
+        if joined is not None:
+            return function(joined, *args, **kwargs)
+        current = session()
+        g.work = Work(current)
+        try:
+            result = function(g.work, *args, **kwargs)
+            current.commit()
+        except BaseException:
+            current.rollback()
+            raise
+        finally:
+            g.pop("work")
+        return result
+
+    return run
+
+
+@contextmanager
+def separate_work() -> Iterator[Work]:
+    """A transaction beside the current one, committed even if that one fails: what must be remembered of a refusal."""
+    with new_session() as beside:
+        work = Work(beside)
+        yield work
+        beside.commit()

@@ -1,0 +1,43 @@
+"""The application: a table of contents."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from kernel import settings as kernel_settings
+from kernel.access import refuse_bare_views
+from kernel.db import install_db
+from kernel.http import install_health, install_http
+from kernel.i18n import install_i18n
+from kernel.jobs import install_jobs
+from kernel.keys import install_keys
+from kernel.layout import install_layout
+from kernel.logs import configure_logs, install_request_log
+from kernel.metrics import install_metrics
+from kernel.problems import install_errors
+from kernel.requests import install_request_id
+from kernel.security import install_security
+from kernel.settings import Settings
+from portal import wiring
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application with the blocks that `settings.blocks` names. Raises SettingsError."""
+    settings = settings or kernel_settings.load()
+    configure_logs(settings)
+    app = Flask("portal", root_path=str(wiring.HERE), static_folder=None)
+    install_http(app, settings)
+    install_request_id(app)
+    install_request_log(app)
+    install_metrics(app)
+    install_security(app, settings)
+    install_db(app, settings)
+    install_keys(app, settings)
+    install_jobs(app)
+    install_i18n(app, wiring.translations(settings))
+    install_layout(app, settings)
+    install_errors(app)
+    install_health(app)
+    wiring.install_blocks(app, settings)
+    refuse_bare_views(app)
+    return app

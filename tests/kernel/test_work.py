@@ -1,0 +1,129 @@
+"""A change, its audit record and its jobs are one thing."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import ProgrammingError
+
+from kernel import audit, keys, sealing
+from kernel.audit import AuditEvent
+from kernel.db import UnrecordedChange, session
+from kernel.jobs import job
+from kernel.keys import SigningKey
+from kernel.work import Work, action, separate_work
+
+
+def a_key(work: Work, kid: str) -> SigningKey:
+    row = SigningKey(
+        purpose="test", algorithm="ES256", kid=kid, public_jwk={}, created_at=work.now, signs_from=work.now
+    )
+    work.add(row)
+    return row
+
+
+@job("test:nothing:done")
+def do_nothing(of: str) -> None:
+    """A job that only has to exist."""
+
+
+@action
+def recorded(work: Work, kid: str) -> None:
+    work.record("kernel:key:created", a_key(work, kid))
+    work.defer(do_nothing, of=kid)
+
+
+@action
+def unrecorded(work: Work, kid: str) -> None:
+    a_key(work, kid)
+
+
+@action
+def failing_after(work: Work, kid: str) -> None:
+    recorded(kid)
+    raise RuntimeError("on purpose")
+
+
+def count(table: type) -> int:
+    return session().scalar(select(func.count()).select_from(table)) or 0
+
+
+def jobs_waiting() -> int:
+    return session().scalar(text("SELECT count(*) FROM procrastinate_jobs")) or 0
+
+
+def test_a_change_is_committed_with_its_record_and_its_job(context: None) -> None:
+    recorded("one")
+    session().rollback()
+    assert (count(SigningKey), count(AuditEvent), jobs_waiting()) == (1, 1, 1)
+
+
+def test_a_change_without_a_record_is_refused(context: None) -> None:
+    with pytest.raises(UnrecordedChange):
+        unrecorded("one")
+    assert count(SigningKey) == 0
+
+
+def test_an_action_inside_another_joins_it_and_falls_with_it(context: None) -> None:
+    with pytest.raises(RuntimeError):
+        failing_after("one")
+    assert (count(SigningKey), count(AuditEvent), jobs_waiting()) == (0, 0, 0)
+
+
+def test_what_must_be_remembered_of_a_refusal_outlives_it(context: None) -> None:
+    @action
+    def refuse(work: Work) -> None:
+        a_key(work, "lost")
+        with separate_work() as beside:
+            beside.record("access:refused", "path:/somewhere")
+        raise RuntimeError("refused")
+
+    with pytest.raises(RuntimeError):
+        refuse()
+    assert (count(SigningKey), count(AuditEvent)) == (0, 1)
+
+
+def test_the_sealed_chain_holds(app: Flask, context: None) -> None:
+    for number in range(3):
+        recorded(f"first {number}")
+    sealing.seal_all(app)
+    recorded("second")
+    assert sealing.seal_all(app) == 1
+    assert audit.verify(session()) == audit.Verdict(seals=2, events=4, broken_at=None)
+
+
+def test_a_changed_event_breaks_the_chain_where_it_lies(app: Flask, context: None) -> None:
+    recorded("first")
+    sealing.seal_all(app)
+    recorded("second")
+    sealing.seal_all(app)
+    with session() as forger:
+        forger.execute(text("ALTER TABLE audit_event DISABLE TRIGGER audit_event_append_only"))
+        forger.execute(text("UPDATE audit_event SET actor = 'somebody else' WHERE seal = 2"))
+        forger.execute(text("ALTER TABLE audit_event ENABLE TRIGGER audit_event_append_only"))
+        assert audit.verify(forger).broken_at == 2
+        forger.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_event SET tag = 'x'", "DELETE FROM audit_event", "UPDATE audit_event SET seal = 9, position = 9"],
+)
+def test_the_database_itself_refuses_to_rewrite_a_sealed_event(app: Flask, context: None, statement: str) -> None:
+    recorded("first")
+    sealing.seal_all(app)
+    with pytest.raises(ProgrammingError, match="append-only"):
+        session().execute(text(statement))
+
+
+def test_a_key_is_made_on_first_use_and_published(context: None) -> None:
+    key = keys.signing_key("test-purpose")
+    assert keys.signing_key("test-purpose").kid == key.kid
+    assert [one["kid"] for one in keys.public_jwks("test-purpose")["keys"]] == [key.kid]
+    assert "d" not in keys.public_jwks("test-purpose")["keys"][0]
+
+
+def test_the_next_key_is_published_before_it_signs(context: None) -> None:
+    before = keys.signing_key("test-purpose").kid
+    after = keys.rotate_key("test-purpose", "ES256").kid
+    assert keys.signing_key("test-purpose").kid == before
+    assert {one["kid"] for one in keys.public_jwks("test-purpose")["keys"]} == {before, after}
