@@ -1,0 +1,56 @@
+"""The settings of a checkout that runs by itself, kept in a file so that every command finds the running house."""
+
+import json
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def data_dir() -> Path:
+    """Where this checkout keeps its data: `CORDILLERA_DATA_DIR`, or `var` in the checkout."""
+    return Path(os.environ.get("CORDILLERA_DATA_DIR") or ROOT / "var").absolute()
+
+
+def environment(port: int, database_url: str) -> dict[str, str]:
+    """The `CORDILLERA_*` variables of a house on this port, its demonstrations on the two ports above.
+
+    What the operator has set already stays as it is.
+    """
+    provider = port + 2
+    chosen = {
+        "CORDILLERA_DATABASE_URL": database_url,
+        "CORDILLERA_DATA_DIR": str(data_dir()),
+        "CORDILLERA_ENVIRONMENT": "development",
+        "CORDILLERA_BASE_URL": f"http://localhost:{port}",
+        "CORDILLERA_DEMONSTRATION_SITE_URL": f"http://localhost:{port + 1}",
+        "CORDILLERA_DEMONSTRATION_PROVIDER_URL": f"http://localhost:{provider}",
+        # The gateway refuses private addresses; the demonstration provider is on one.
+        "CORDILLERA_OUTBOUND_ALLOWED": f"localhost:{provider},127.0.0.1:{provider}",
+    }
+    return chosen | {name: os.environ[name] for name in chosen if os.environ.get(name)}
+
+
+def remember(variables: dict[str, str]) -> None:
+    """Keep the variables for commands typed while the house runs, and after."""
+    path = _file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The address of another database may hold its password.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(variables, file, indent=1)
+
+
+def adopt(variables: MutableMapping[str, str] = os.environ) -> None:
+    """Take what the last `cordillera run` of this checkout remembered, where no database is named.
+
+    For commands only: a server started by an operator must be told its settings.
+    """
+    if variables.get("CORDILLERA_DATABASE_URL") or not _file().exists():
+        return
+    for name, value in json.loads(_file().read_text()).items():
+        variables.setdefault(name, value)
+
+
+def _file() -> Path:
+    return data_dir() / "environment.json"

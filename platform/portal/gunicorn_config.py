@@ -1,0 +1,23 @@
+"""How gunicorn serves the portal. `--bind` and what else is on its command line goes before this."""
+
+import os
+from typing import Any
+
+from prometheus_client import multiprocess
+
+bind = "127.0.0.1:8000"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+timeout = 60
+graceful_timeout = 10
+keepalive = 15
+errorlog = "-"
+# Two checkouts on one machine would meet in the control socket's only place.
+control_socket_disable = True
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Drop the gauges of a worker that ended; its counts stay in the sum."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,165 @@
+"""The supervisor, with stand-ins for what it runs; the journeys run it with the real ones."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = """#!{python}
+import os, pathlib, signal, sys
+with (pathlib.Path(os.environ["CORDILLERA_DATA_DIR"]) / "said").open("a") as file:
+    print("cordillera", *sys.argv[1:], file=file)
+if sys.argv[1] == "seed" and "SEED_FAILS" in os.environ:
+    sys.exit("no seed today")
+if sys.argv[1] == "worker":
+    signal.pause()
+"""
+SERVER = """#!{python}
+import http.server, os, pathlib, sys
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        if self.path == "/pid":
+            self.wfile.write(str(os.getpid()).encode())
+port = int(sys.argv[sys.argv.index("--bind") + 1].split(":")[1])
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
+"""
+RUN = """
+import sys
+from portal import run
+run._program = lambda name: sys.argv[2] + "/" + name
+sys.exit(run.run_everything(int(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """The first of three free ports in a row."""
+    for first in range(20_000 + os.getpid() % 20_000, 60_000, 7):
+        probes = [socket.socket() for _ in range(3)]
+        try:
+            for offset, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", first + offset))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return first
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture
+def house(tmp_path: Path, port: int) -> Iterator["Running"]:
+    running = Running(tmp_path, port)
+    yield running
+    running.kill()
+
+
+class Running:
+    """`run_everything` in a process of its own, with a data directory of its own and programs that only pretend."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.data, self.port, self.programs = directory / "var", port, directory / "bin"
+        self.programs.mkdir()
+        for name, text in (("cordillera", COMMAND), ("gunicorn", SERVER)):
+            (self.programs / name).write_text(text.format(python=sys.executable))
+            (self.programs / name).chmod(0o755)
+        self.process: subprocess.Popen[str] | None = None
+        self.said = ""
+
+    def start(self, *until: str, **environment: str) -> None:
+        """Start, and read what it says until one of the words comes."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CORDILLERA_", "MAKE"))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(self.port), str(self.programs)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=inherited | {"CORDILLERA_DATA_DIR": str(self.data)} | environment,
+        )
+        self.read(*until)
+
+    def read(self, *until: str) -> None:
+        assert self.process
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said += line
+            if any(word in line for word in until):
+                return
+
+    def get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def end(self, number: signal.Signals) -> int:
+        assert self.process
+        self.process.send_signal(number)
+        self.read("nothing stops the reading but the end")
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
+
+def test_everything_starts_in_order_and_stops_on_a_signal(house: Running) -> None:
+    house.start("Ctrl-C")
+    assert house.get("/health/ready") == b""
+    assert (house.data / "said").read_text().splitlines() == [
+        "cordillera db upgrade",
+        "cordillera seed",
+        "cordillera worker",
+    ]
+    assert house.end(signal.SIGINT) == 0
+    assert "Stopped. The data stays" in house.said
+    assert not (house.data / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_port_in_use_is_named(house: Running, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", port + 1)):
+        house.start("in use by another program")
+        assert f"port {port + 1}, for the demonstration site" in house.said
+        assert house.process
+        assert house.process.wait(10) == 1
+
+
+def test_a_command_that_fails_shows_its_last_words(house: Running) -> None:
+    house.start("nothing but the end", SEED_FAILS="1")
+    assert "`cordillera seed` failed" in house.said
+    assert "no seed today" in house.said
+    assert house.process
+    assert house.process.wait(10) == 1
+
+
+def test_a_server_that_is_killed_comes_back(house: Running) -> None:
+    house.start("Ctrl-C")
+    first = int(house.get("/pid"))
+    os.kill(first, signal.SIGKILL)
+    house.read("web ended (killed by SIGKILL)")
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            assert int(house.get("/pid")) != first
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_after_kill_minus_nine_the_next_start_takes_over(house: Running) -> None:
+    house.start("Ctrl-C")
+    assert house.process
+    house.process.kill()
+    house.process.wait()
+    house.start("Ctrl-C")
+    assert house.said.count("Cordillera is running") == 2
