@@ -1,0 +1,129 @@
+"""Reads of clients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cachetools import TTLCache
+from flask import current_app
+from sqlalchemy import literal, select
+
+from identity.agencies.models import Agency
+from identity.clients.models import Client
+from identity.clients.rules import PERSON_PROFILES, RegisteredClient, StoredSecret, owned_by_agency
+from kernel import clock
+from kernel.db import session
+from kernel.errors import NotFound, NotYours
+
+CACHED_SECONDS = 5
+CACHED_CLIENTS = 10_000
+Cache = TTLCache[str, RegisteredClient]
+
+
+def registered_client(client_id: str) -> RegisteredClient | None:
+    """The client of this name as it is now, None if there is none or it was revoked."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", client_id):
+        return None
+    query = (
+        select(Client, Agency)
+        .outerjoin(Agency, Client.owner == literal("agency:").concat(Agency.code))
+        .where(Client.client_id == client_id, Client.revoked_at.is_(None))
+    )
+    row = session().execute(query).one_or_none()
+    if row is None:
+        _cache().pop(client_id, None)
+        return None
+    found = _as_registered(row[0], row[1])
+    _cache()[client_id] = found
+    return found
+
+
+def known_client(client_id: str) -> RegisteredClient | None:
+    """The same, as this process read it in the last seconds: for what is asked with every request."""
+    return _cache().get(client_id) or registered_client(client_id)
+
+
+def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
+    """The client that this secret proves, None if it does not.
+
+    A secret unknown to memory is looked up once more, because another process may have made it a moment ago.
+    """
+    now = clock.now()
+    remembered = _cache().get(client_id)
+    if remembered is not None and remembered.knows_secret(secret, now):
+        return remembered
+    found = registered_client(client_id)
+    return found if found is not None and found.knows_secret(secret, now) else None
+
+
+def forget(client_id: str) -> None:
+    """Read the client again when it is next asked for."""
+    _cache().pop(client_id, None)
+
+
+def _cache() -> Cache:
+    if "cordillera.clients" not in current_app.extensions:
+        current_app.extensions["cordillera.clients"] = TTLCache(CACHED_CLIENTS, CACHED_SECONDS)
+    found: Cache = current_app.extensions["cordillera.clients"]
+    return found
+
+
+def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
+    return RegisteredClient(
+        client_id=client.client_id,
+        name=client.name,
+        profile=client.profile,
+        auth_method=client.auth_method,
+        environment=client.environment,
+        owner=client.owner,
+        sector=client.sector,
+        redirect_uris=tuple(client.redirect_uris),
+        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
+        scopes=frozenset(client.scopes),
+        binding=client.binding,
+        secrets=tuple(StoredSecret.from_row(kept) for kept in client.secrets),
+        agency_code=agency.code if agency else None,
+        agency_name=agency.name if agency else None,
+        agency_is_authority=agency.is_authority if agency else False,
+    )
+
+
+def all_clients(limit: int = 500) -> Sequence[Client]:
+    """The newest clients of everyone, for the operator."""
+    return session().scalars(select(Client).order_by(Client.created_at.desc()).limit(limit)).all()
+
+
+def applications_of(owner: str) -> Sequence[Client]:
+    """An owner's applications for people, the newest first, revoked ones last."""
+    return _of(owner, PERSON_PROFILES)
+
+
+def systems_of(owner: str) -> Sequence[Client]:
+    """An agency's systems, the newest first, revoked ones last."""
+    return _of(owner, ("machine",))
+
+
+def _of(owner: str, profiles: Sequence[str]) -> Sequence[Client]:
+    query = (
+        select(Client)
+        .where(Client.owner == owner, Client.profile.in_(profiles))
+        .order_by(Client.revoked_at.is_not(None), Client.created_at.desc())
+        .limit(200)
+    )
+    return session().scalars(query).all()
+
+
+def client_of(owner: str, client_id: str) -> Client:
+    """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
+    found = session().scalar(select(Client).where(Client.client_id == client_id.replace("\x00", "")))
+    if found is None:
+        raise NotFound()
+    if found.owner != owner:
+        raise NotYours(log=f"{owner} asked for client {client_id} of {found.owner}")
+    return found
+
+
+def client_of_agency(agency_code: str, client_id: str) -> Client:
+    """The agency's client. Raises NotFound, and NotYours (told alike) for another agency's."""
+    return client_of(owned_by_agency(agency_code), client_id)

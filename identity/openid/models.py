@@ -1,0 +1,79 @@
+"""What the provider keeps between two requests: codes, tokens (hashes only) and what people agreed to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base, Identified
+
+
+class AuthorizationCode(Identified, Base):
+    """One sign-in of one person to one application: first a code, then the root of every token given for it.
+
+    Revoking it ends them all. `kept_until` says when nothing of it can be used any more.
+    """
+
+    __tablename__ = "authorization_code"
+    __table_args__ = (Index("ix_authorization_code_person_id_client_id", "person_id", "client_id"),)
+    unaudited = "it lives for minutes; its redemption, replay and revocation are recorded"
+
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    client_id: Mapped[str] = mapped_column(Text)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[list[str]]
+    nonce: Mapped[str | None] = mapped_column(Text)
+    code_challenge: Mapped[str | None] = mapped_column(Text)
+    sid: Mapped[str] = mapped_column(Text)
+    authenticated_at: Mapped[datetime]
+    acr: Mapped[str] = mapped_column(Text)
+    amr: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    redeemed_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    kept_until: Mapped[datetime] = mapped_column(index=True)
+
+
+class AccessToken(Base):
+    """An access token of a person, by its hash."""
+
+    __tablename__ = "access_token"
+    unaudited = "it lives for an hour; the sign-in it belongs to is recorded"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    code_id: Mapped[UUID] = mapped_column(ForeignKey("authorization_code.id", ondelete="CASCADE"), index=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class RefreshToken(Base):
+    """A refresh token, by its hash. Those of one code are a family: using one twice ends them all."""
+
+    __tablename__ = "refresh_token"
+    unaudited = "its first use is ordinary; a second one is recorded"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    code_id: Mapped[UUID] = mapped_column(ForeignKey("authorization_code.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ApplicationConsent(Identified, Base):
+    """What a person agreed to share with an application."""
+
+    __tablename__ = "application_consent"
+    __table_args__ = (UniqueConstraint("person_id", "client_id"),)
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
+    scopes: Mapped[list[str]]
+    given_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
