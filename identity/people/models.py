@@ -1,0 +1,36 @@
+"""Persons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from identity.people.rules import Run
+from kernel.db import Base, Identified
+
+
+class Person(Identified, Base):
+    """A person with a digital identity. `is_test_person` marks the sandbox's: known passwords, never a real citizen."""
+
+    __tablename__ = "person"
+    __table_args__ = (CheckConstraint("run_number BETWEEN 1 AND 99999999", name="run_number"),)
+
+    run_number: Mapped[int] = mapped_column(unique=True)
+    run_dv: Mapped[str] = mapped_column(Text)
+    given_names: Mapped[list[str]]
+    family_names: Mapped[list[str]]
+    email: Mapped[str | None] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    is_test_person: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    password_changed_at: Mapped[datetime]
+
+    @property
+    def run(self) -> Run:
+        return Run(self.run_number, self.run_dv)
+
+    @property
+    def name(self) -> str:
+        return " ".join([*self.given_names, *self.family_names])

@@ -1,0 +1,261 @@
+"""Signing in and out, and the brakes on guessing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from identity.people.actions import rehash_password, set_password
+from identity.people.models import Person
+from identity.people.queries import find_by_run, get_person
+from identity.people.rules import (
+    NOBODYS_HASH,
+    check_new_password,
+    needs_rehash,
+    parse_run,
+    password_matches,
+    pepper_from,
+)
+from identity.signin.models import SignInSession, SignInThrottle
+from identity.signin.queries import alive, current_sign_in, find_session, forget_current_sign_in
+from identity.signin.rules import (
+    ABSOLUTE_LIMIT,
+    ACR_PASSWORD,
+    AMR_PASSWORD,
+    FORGET_FAILURES_AFTER,
+    KEPT_FOR,
+    WaitBeforeTrying,
+    WrongCredentials,
+    brake_of,
+    throttle_keys,
+)
+from kernel import clock
+from kernel.access import Principal, act_as, current_principal
+from kernel.errors import Invalid, NotFound, _
+from kernel.http import settings
+from kernel.ids import new_token, token_hash
+from kernel.jobs import periodic
+from kernel.work import Work, action, separate_work
+
+
+@dataclass(frozen=True)
+class StartedSession:
+    """A session that has just begun: what goes into the cookie, and whose it is."""
+
+    token: str
+    session: SignInSession
+    person: Person
+
+
+def sign_in_with_password(
+    run: str, password: str, address: str, device: str = "", replaces: str = ""
+) -> StartedSession:
+    """Begin a session for the person with this RUN and password.
+
+    device: what the browser calls itself in readable words. replaces: the cookie that came with the request, whose
+    session ends here: a name for a session is never taken from outside (session fixation).
+    Raises Invalid for what is not a RUN, WaitBeforeTrying, and WrongCredentials, the same for unknown people.
+    """
+    person = _prove(run, password, address)
+    return _start_session(person, password, address, device, replaces)
+
+
+def change_password(current: str, new: str, address: str) -> None:
+    """Replace the password of the person signed in, and end their sessions elsewhere.
+
+    Raises Invalid at `current` or `new`, WaitBeforeTrying.
+    """
+    check_new_password(new, "new")
+    person = get_person(current_principal().id)
+    try:
+        _prove(str(person.run), current, address)
+    except WrongCredentials as problem:
+        raise Invalid(fields={"current": [_("This is not your password of now.")]}) from problem
+    _replace_password(person, new, address)
+
+
+@action
+def sign_out(work: Work) -> SignInSession | None:
+    """End the session of this request; what ended, or None if there was none."""
+    found = current_sign_in()
+    if found is None:
+        return None
+    found.session.ended_at = work.now
+    work.record("identity:session:ended", f"person:{found.person.id}", sid=found.sid, reason="signed out")
+    forget_current_sign_in()
+    return found.session
+
+
+@action
+def end_session(work: Work, sid: str) -> None:
+    """End one session of the person signed in. Raises NotFound for a session that is not theirs."""
+    person_id = current_principal().id
+    found = work.session.scalar(
+        select(SignInSession).where(SignInSession.sid == sid, SignInSession.person_id == person_id, alive(work.now))
+    )
+    if found is None:
+        raise NotFound()
+    found.ended_at = work.now
+    work.record("identity:session:ended", f"person:{person_id}", sid=sid, reason="ended by the person")
+
+
+@action
+def end_other_sessions(work: Work) -> int:
+    """End every session of the person signed in but this one; how many."""
+    here = current_sign_in()
+    if here is None:
+        return 0
+    ended = work.session.execute(
+        update(SignInSession)
+        .where(SignInSession.person_id == here.person.id, SignInSession.sid != here.sid, alive(work.now))
+        .values(ended_at=work.now)
+        .returning(SignInSession.sid)
+    ).all()
+    work.record("identity:session:ended", f"person:{here.person.id}", others=len(ended), reason="ended by the person")
+    return len(ended)
+
+
+def _prove(run: str, password: str, address: str) -> Person:
+    """The person, if the password is theirs. The attempt counts as a failure until it has succeeded."""
+    number = parse_run(run).number
+    keys = throttle_keys(number, address)
+    _take_attempt(number, keys)
+    person = find_by_run(run)
+    # An unknown person costs the same hash, so that the time says nothing either.
+    known_hash = person.password_hash if person else NOBODYS_HASH
+    matches = password_matches(password, known_hash, pepper_from(settings().master_key))
+    if person is None or not matches:
+        _record_refusal(number, "wrong password" if person else "unknown person")
+        raise WrongCredentials()
+    return person
+
+
+def _take_attempt(run_number: int, keys: list[str]) -> None:
+    """Count an attempt before it is looked at, under row locks: a thousand at once are a thousand, one after another.
+
+    Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does not make the wait longer.
+    """
+    with separate_work() as work:
+        work.session.execute(
+            insert(SignInThrottle)
+            .values([{"key": key, "failures": 0, "counted_at": work.now, "allowed_at": work.now} for key in keys])
+            .on_conflict_do_nothing()
+        )
+        counters = _locked(work, keys)
+        now = clock.now()
+        wait = max((counter.allowed_at - now for counter in counters), default=timedelta()).total_seconds()
+        if wait <= 0:
+            for counter in counters:
+                brake = brake_of(counter.key)
+                counter.failures = brake.remembered(counter.failures, now - counter.counted_at) + 1
+                counter.counted_at = now
+                counter.allowed_at = now + brake.wait_after(counter.failures)
+    if wait > 0:
+        _record_refusal(run_number, "has to wait")
+        raise WaitBeforeTrying(math.ceil(wait))
+
+
+def _record_refusal(run_number: int, reason: str) -> None:
+    with separate_work() as work:
+        work.record("identity:sign-in:refused", f"run:{run_number}", reason=reason)
+
+
+@action
+def _start_session(
+    work: Work, person: Person, password: str, address: str, device: str, replaces: str
+) -> StartedSession:
+    token = new_token()
+    started = SignInSession(
+        token_hash=token_hash(token),
+        sid=new_token(22),
+        person_id=person.id,
+        acr=ACR_PASSWORD,
+        amr=list(AMR_PASSWORD),
+        device=device,
+        address=address,
+        authenticated_at=work.now,
+        last_seen_at=work.now,
+        expires_at=work.now + ABSOLUTE_LIMIT,
+    )
+    work.add(started)
+    act_as(Principal(kind="person", id=str(person.id), name=person.name))
+    _end_replaced(work, replaces)
+    if needs_rehash(person.password_hash):
+        rehash_password(person, password)
+    work.record("identity:session:started", f"person:{person.id}", sid=started.sid, acr=started.acr, device=device)
+    _forgive(work, throttle_keys(person.run_number, address))
+    return StartedSession(token, started, person)
+
+
+@action
+def _replace_password(work: Work, person: Person, password: str, address: str) -> None:
+    set_password(person.id, password, field="new")
+    _forgive(work, throttle_keys(person.run_number, address))
+    end_other_sessions()
+
+
+def _end_replaced(work: Work, token: str) -> None:
+    replaced = find_session(token) if token else None
+    if replaced is not None and replaced.ended_at is None:
+        replaced.ended_at = work.now
+        work.record(
+            "identity:session:ended", f"person:{replaced.person_id}", sid=replaced.sid, reason="signed in again"
+        )
+
+
+def _forgive(work: Work, keys: list[str]) -> None:
+    """After a success the account's failures are forgotten, but of the address's only this attempt.
+
+    Otherwise whoever has an account of their own could wash an address clean after every hundred guesses at others.
+    """
+    for counter in _locked(work, keys):
+        if counter.key.startswith("address:"):
+            counter.failures = max(0.0, counter.failures - 1)
+        else:
+            work.session.delete(counter)
+
+
+def _locked(work: Work, keys: list[str]) -> Sequence[SignInThrottle]:
+    """The counters, locked always in the same order, which is that of `throttle_keys`."""
+    return work.session.scalars(
+        select(SignInThrottle)
+        .where(SignInThrottle.key.in_(keys))
+        .order_by(SignInThrottle.key.collate("C"))
+        .with_for_update()
+    ).all()
+
+
+@periodic("identity:session:swept", cron="17 3 * * *")
+def forget_old_sessions() -> None:
+    """Delete sessions that ended long ago, and counters that nobody adds to."""
+    delete_old_sessions()
+
+
+@action
+def delete_old_sessions(work: Work) -> int:
+    """Delete what is beyond its time; how many sessions."""
+    work.session.execute(delete(SignInThrottle).where(SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER))
+    gone = work.session.execute(
+        delete(SignInSession).where(SignInSession.expires_at < work.now - KEPT_FOR).returning(SignInSession.id)
+    ).all()
+    work.record("identity:session:swept", "sign_in_session", sessions=len(gone))
+    return len(gone)
+
+
+@action
+def end_sessions_of(work: Work, person_id: UUID | str, reason: str) -> int:
+    """End all sessions of a person, by an operator or by the authority; how many."""
+    ended = work.session.execute(
+        update(SignInSession)
+        .where(SignInSession.person_id == person_id, alive(work.now))
+        .values(ended_at=work.now)
+        .returning(SignInSession.sid)
+    ).all()
+    work.record("identity:session:ended", f"person:{person_id}", others=len(ended), reason=reason)
+    return len(ended)

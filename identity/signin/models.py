@@ -1,0 +1,45 @@
+"""Sessions, and the counters that slow guessing down."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base, Identified
+
+
+class SignInSession(Identified, Base):
+    """One sign-in of one person in one browser.
+
+    The cookie's value is kept as a hash only; `sid` is the name that the session has outside.
+    """
+
+    __tablename__ = "sign_in_session"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    sid: Mapped[str] = mapped_column(Text, unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))
+    acr: Mapped[str] = mapped_column(Text)
+    amr: Mapped[list[str]]
+    device: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    authenticated_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
+
+
+class SignInThrottle(Base):
+    """How often an account or an address failed lately, and when it may try again."""
+
+    __tablename__ = "sign_in_throttle"
+    unaudited = "a counter; each refusal has its own record"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    failures: Mapped[float]
+    counted_at: Mapped[datetime] = mapped_column(index=True)
+    allowed_at: Mapped[datetime]
