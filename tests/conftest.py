@@ -141,7 +141,7 @@ def _filled(connection: psycopg.Connection, tables: list[str]) -> list[str]:
 def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
     # Append-only tables refuse to be emptied, by triggers that a replica does not fire.
     connection.execute("SET session_replication_role = replica")
-    connection.execute("SET lock_timeout = '3s'")
+    connection.execute("SET lock_timeout = '1s'")
     statement = f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"
     try:
         connection.execute(statement)
