@@ -1,0 +1,198 @@
+"""Official communications between agencies (DS 4/2020, art. 36): what one says, and the steps that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from kernel.errors import Conflict, Invalid, TooLarge, UnsupportedMediaType, _
+
+PDF = "application/pdf"
+MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
+MANIFEST_LASTS, CLOCKS_DIFFER_BY = timedelta(hours=24), timedelta(minutes=5)
+
+TYPES = {
+    "letter": _("Official letter"),
+    "circular": _("Circular"),
+    "memorandum": _("Memorandum"),
+    "resolution": _("Resolution"),
+    "other": _("Other"),
+}
+CLASSIFICATIONS = {"public": _("Public"), "reserved": _("Reserved"), "secret": _("Secret")}
+
+
+class NotAPdf(UnsupportedMediaType):
+    kind = "not-a-pdf"
+    title = _("The main document is not a PDF")
+    explanation = _("The bytes of the main document do not begin and end as those of a complete PDF file.")
+    remedy = _("Save it as PDF and send it again. Nothing was stored.")
+
+
+class DigestMismatch(Invalid):
+    kind = "digest-mismatch"
+    title = _("A document is not the one that was signed")
+    explanation = _("The parts of the body and the documents of the signed manifest differ in number, size or digest.")
+    remedy = _("Sign the manifest over the files that you send, in the same order. Nothing was stored.")
+
+
+class AlreadySent(Conflict):
+    kind = "already-sent"
+    title = _("This was already sent")
+    explanation = _("The same signed manifest, or the same Idempotency-Key with another content, was received before.")
+    remedy = _("Look in your outbox. To send it once more, sign a new manifest and use a new key.")
+
+
+class NotAllowedNow(Conflict):
+    kind = "communication-closed"
+    title = _("This communication was already answered")
+    explanation = _("It is acknowledged or rejected once, and the answer stands.")
+    remedy = _("Look at its steps. To say something else, send a communication in reply.")
+
+
+# ---- steps ----
+
+
+class Step(StrEnum):
+    """What happens to a communication; every one is a record in the evidence log."""
+
+    SENT = "sent"
+    AVAILABLE = "available"
+    DOWNLOADED = "downloaded"
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+
+
+ANSWERS = frozenset({Step.ACKNOWLEDGED, Step.REJECTED})
+STATUSES = tuple(step.value for step in Step if step is not Step.SENT)
+
+
+def status_after(status: str, step: Step) -> Step:
+    """Where an addressee stands after a step. Raises NotAllowedNow: an answer is given once and stands."""
+    if status in ANSWERS:
+        if step is not Step.DOWNLOADED:
+            raise NotAllowedNow(log=f"{step} after {status}")
+        return Step(status)
+    if step in ANSWERS or step is Step.DOWNLOADED:
+        return step
+    raise NotAllowedNow(log=f"{step} after {status}")
+
+
+def status_of_all(addressees: Sequence[str]) -> Step:
+    """How the whole stands for its sender: one rejection stands out, acknowledged is it when all have done so."""
+    if Step.REJECTED in addressees:
+        return Step.REJECTED
+    if all(status == Step.ACKNOWLEDGED for status in addressees):
+        return Step.ACKNOWLEDGED
+    return Step.AVAILABLE if all(status == Step.AVAILABLE for status in addressees) else Step.DOWNLOADED
+
+
+# ---- what it says ----
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody by name and post."""
+
+    name: str
+    post: str
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """An agency, and whom in it; a copy is for information only."""
+
+    agency: str
+    is_copy: bool
+    persons: tuple[Person, ...]
+
+
+@dataclass(frozen=True)
+class Described:
+    """A document as the manifest describes it: SHA-256 in hexadecimal, size in bytes, role main or annex."""
+
+    name: str
+    media_type: str
+    sha256: str
+    size: int
+    role: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the sender signs: DS 4 art. 36 and the digests of the documents."""
+
+    issued_at: datetime
+    agency: str
+    authority: Person
+    addressees: tuple[Addressee, ...]
+    reference: str
+    content: str
+    type: str
+    classification: str
+    documents: tuple[Described, ...]
+
+
+def check_manifest(manifest: Manifest, agency: str, now: datetime, largest_main: int, largest_annexes: int) -> None:
+    """Raise Invalid or TooLarge unless `agency` may send this now; sizes in bytes."""
+    wrong: dict[str, list[Any]] = {}
+    if manifest.agency != agency:
+        wrong["metadata.sender.agency"] = [_("Only your own agency can be the sender.")]
+    if not now - MANIFEST_LASTS <= manifest.issued_at <= now + CLOCKS_DIFFER_BY:
+        wrong["metadata.issued_at"] = [_("The manifest must have been signed within the last 24 hours.")]
+    wrong |= _wrong_addressees(manifest, agency) | _wrong_documents(manifest.documents)
+    if wrong:
+        raise Invalid(fields=wrong)
+    if manifest.documents[0].size > largest_main:
+        raise TooLarge(log="main document")
+    if sum(document.size for document in manifest.documents[1:]) > largest_annexes:
+        raise TooLarge(log="annexes")
+
+
+def _wrong_addressees(manifest: Manifest, agency: str) -> dict[str, list[Any]]:
+    codes = [addressee.agency for addressee in manifest.addressees]
+    field = "metadata.addressees"
+    if all(addressee.is_copy for addressee in manifest.addressees):
+        return {field: [_("At least one addressee must not be a copy.")]}
+    if len(set(codes)) != len(codes):
+        return {field: [_("An agency is named twice.")]}
+    if agency in codes:
+        return {field: [_("An agency does not send to itself.")]}
+    return {}
+
+
+def _wrong_documents(documents: Sequence[Described]) -> dict[str, list[Any]]:
+    roles = [document.role for document in documents]
+    if roles[:1] != ["main"] or "main" in roles[1:]:
+        return {"documents": [_("The first document is the main one, and the only one.")]}
+    if documents[0].media_type != PDF:
+        return {"documents": [_("The main document must be a PDF.")]}
+    return {}
+
+
+# ---- a PDF by its bytes ----
+
+HEAD_BYTES, TAIL_BYTES = 1024, 2048
+
+
+class PdfProbe:
+    """Looks at a document on its way: header in front, cross-reference and end mark behind (ISO 32000-1 7.5)."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._tail = b""
+
+    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if len(self._head) < HEAD_BYTES:
+                self._head += chunk[: HEAD_BYTES - len(self._head)]
+            self._tail = (self._tail + chunk)[-TAIL_BYTES:]
+            yield chunk
+
+    def check(self) -> None:
+        """Raise NotAPdf unless what passed is one."""
+        # Readers accept the header anywhere in the first 1,024 bytes, and the end mark in the last 1,024.
+        if b"%PDF-" not in self._head or b"%%EOF" not in self._tail[-1024:] or b"startxref" not in self._tail:
+            raise NotAPdf()

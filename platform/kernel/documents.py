@@ -1,0 +1,197 @@
+"""Documents: streamed in, whole or not at all; streamed out, checked against their digest.
+
+A document is written under a key of its own before anything refers to it; the transaction that names the key comes
+after. A file whose transaction never came is an orphan, which `sweep` removes a day later: nothing is half stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import obstore
+import structlog
+from flask import Flask, current_app
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, S3Store
+
+from kernel import clock
+from kernel.errors import BadRequest, Internal, OutOfSpace, Problem, TooLarge, Unavailable
+from kernel.ids import new_id
+from kernel.settings import Settings
+
+READ_BYTES = 256 * 1024
+WRITE_BYTES = 5 * 1024 * 1024  # the smallest part that S3 takes
+ORPHAN_AFTER = timedelta(days=1)
+# ENOSPC, EDQUOT and EFBIG, as the store's library words them; it keeps no errno.
+NO_ROOM = re.compile(r"\(os error (28|122|27)\)")
+UNFINISHED = re.compile(r".+#\d+")  # what a killed process leaves of a local upload
+
+log = structlog.get_logger(__name__)
+
+
+class DocumentDamaged(Internal):
+    """What was read is not what was stored."""
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document in the store: its SHA-256 in hexadecimal, its size in bytes, and the key that finds it again."""
+
+    sha256: str
+    size: int
+    key: str
+
+
+class DocumentStore:
+    """Documents on an object store. `local_folder` is where they lie when the store is this machine's disk."""
+
+    def __init__(self, objects: ObjectStore, local_folder: Path | None = None) -> None:
+        self._objects = objects
+        self._local_folder = local_folder
+
+    def store(
+        self, chunks: Iterable[bytes], limit: int, *, folder: str, expected_size: int | None = None
+    ) -> StoredDocument:
+        """Write a document as it arrives; it exists under its key only once it is complete and on the disk.
+
+        Raises TooLarge beyond `limit` bytes, BadRequest when it is not of `expected_size`, OutOfSpace, Unavailable, and
+        whatever `chunks` raises.
+        """
+        key = f"{folder}/{clock.now():%Y/%m}/{new_id()}"
+        counted = _Counted(chunks, limit, expected_size)
+        try:
+            obstore.put(self._objects, key, iter(counted), chunk_size=WRITE_BYTES, max_concurrency=2)
+            self._flush(key)
+        except BaseError as error:
+            raise _problem(error) from error
+        return StoredDocument(counted.sha256, counted.size, key)
+
+    def _flush(self, key: str) -> None:
+        """Force a local file and its name to the disk: the row that will name it survives a power cut, so must it."""
+        if self._local_folder is None:
+            return
+        path = self._local_folder / key
+        for each in (path, path.parent):
+            descriptor = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def open(self, key: str, sha256: str) -> Iterator[bytes]:
+        """The document in chunks, the last one held back until the digest is right: damaged, it never arrives complete.
+
+        Raises DocumentDamaged, Unavailable.
+        """
+        digest, held = hashlib.sha256(), b""
+        for chunk in self._chunks(key, None):
+            digest.update(chunk)
+            if held:
+                yield held
+            held = chunk
+        if digest.hexdigest() != sha256:
+            log.error("document damaged", key=key)
+            raise DocumentDamaged(log=f"{key} does not have its digest")
+        yield held
+
+    def open_range(self, key: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from `start` up to, not including, `end`; a part cannot be checked against the digest."""
+        return self._chunks(key, (start, end))
+
+    def _chunks(self, key: str, span: tuple[int, int] | None) -> Iterator[bytes]:
+        try:
+            found = obstore.get(self._objects, key, options={"range": span} if span else None)
+            for chunk in found.stream(min_chunk_size=READ_BYTES):
+                yield bytes(chunk)
+        except FileNotFoundError as error:
+            raise DocumentDamaged(log=f"{key} is missing") from error
+        except BaseError as error:
+            raise _problem(error) from error
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Remove documents that nothing will refer to; what cannot be removed now is an orphan for the sweep."""
+        for key in keys:
+            with suppress(BaseError, FileNotFoundError):
+                obstore.delete(self._objects, key)
+
+    def sweep(self, folder: str, known: Callable[[Sequence[str]], set[str]]) -> int:
+        """Remove what lies in `folder` for a day and has no row; the number removed.
+
+        `known` tells which of some keys have a row.
+        """
+        oldest, removed = clock.now() - ORPHAN_AFTER, 0
+        for batch in obstore.list(self._objects, folder, chunk_size=500):
+            keys = [entry["path"] for entry in batch if entry["last_modified"] < oldest]
+            orphans = set(keys) - (known(keys) if keys else set())
+            self.discard(orphans)
+            removed += len(orphans)
+        return removed + self._sweep_unfinished(folder, oldest)
+
+    def _sweep_unfinished(self, folder: str, oldest: datetime) -> int:
+        """Local uploads that a killed process began; the store's own listing hides them."""
+        if self._local_folder is None:
+            return 0
+        stale = [
+            path
+            for path in (self._local_folder / folder).rglob("*#*")
+            if UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < oldest.timestamp()
+        ]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+
+class _Counted:
+    """Chunks that are counted and digested on their way."""
+
+    def __init__(self, chunks: Iterable[bytes], limit: int, expected_size: int | None) -> None:
+        self._chunks, self._limit, self._expected_size = chunks, limit, expected_size
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            if self.size > self._limit:
+                raise TooLarge(log=f"beyond {self._limit} bytes")
+            self._digest.update(chunk)
+            yield chunk
+        if self._expected_size is not None and self.size != self._expected_size:
+            raise BadRequest(log=f"{self.size} bytes arrived of {self._expected_size}")
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _problem(error: BaseError) -> Problem:
+    if NO_ROOM.search(str(error)):
+        return OutOfSpace(log="the document store is full")
+    return Unavailable(log=f"document store: {type(error).__name__}", headers={"Retry-After": "30"})
+
+
+def open_store(settings: Settings) -> DocumentStore:
+    """The store that the settings name: a bucket, or the folder `documents` of the data directory."""
+    if settings.documents_url:
+        return DocumentStore(S3Store.from_url(settings.documents_url))
+    folder = settings.data_dir / "documents"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return DocumentStore(LocalStore(prefix=folder), folder)
+
+
+def install_documents(app: Flask, settings: Settings) -> None:
+    """One store an application."""
+    app.extensions["cordillera.documents"] = open_store(settings)
+
+
+def documents() -> DocumentStore:
+    """This application's document store."""
+    found: DocumentStore = current_app.extensions["cordillera.documents"]
+    return found
