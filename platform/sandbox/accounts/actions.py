@@ -1,0 +1,137 @@
+"""How a developer comes in and leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel import clock, mail
+from kernel.access import Principal, act_as
+from kernel.db import session
+from kernel.errors import _
+from kernel.http import settings
+from kernel.ids import new_id, new_token, token_hash
+from kernel.jobs import periodic
+from kernel.work import Work, action
+from sandbox.accounts import queries
+from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
+from sandbox.accounts.rules import (
+    LINK_LIVES,
+    SESSION_LIVES,
+    LinkNotUsable,
+    check_address,
+    may_send_another,
+    normalise_email,
+)
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """A sign-in that succeeded: what the browser keeps, and where the developer wanted to go."""
+
+    token: str
+    developer: Developer
+    next_path: str
+
+
+@action
+def request_link(work: Work, email: str, address: str, next_path: str) -> None:
+    """Mail a link that signs in whoever reads it, whether or not the e-mail is known.
+
+    An e-mail that had its share of the hour gets none, and the caller learns nothing of it. Raises Invalid, TooMany.
+    """
+    wanted = normalise_email(email)
+    check_address(queries.links_asked_from(address))
+    token, is_sent = new_token(), may_send_another(queries.links_sent_to(wanted))
+    if not is_sent:
+        return
+    work.add(
+        DeveloperLink(
+            token_hash=token_hash(token),
+            email=wanted,
+            address=address,
+            next_path=next_path,
+            created_at=work.now,
+            expires_at=work.now + LINK_LIVES,
+        )
+    )
+    work.defer(mail.deliver, to=wanted, subject=str(_("Your link to the Cordillera sandbox")), text=_letter(token))
+
+
+def _letter(token: str) -> str:
+    link = f"{settings().base_url}/sandbox/sign-in/{token}"
+    lines = (
+        _("Open this link and press the button to enter the sandbox:"),
+        link,
+        _("The link works once, for 15 minutes."),
+        _("If you did not ask for it, ignore this mail: nobody enters without it."),
+    )
+    return "\n\n".join(str(line) for line in lines) + "\n"
+
+
+@action
+def confirm_link(work: Work, token: str) -> NewSession:
+    """Use a link up and open a session; the first time, the developer's account with it. Raises LinkNotUsable."""
+    # One statement decides who used it, so that two clicks at the same time open one session.
+    used = work.session.execute(
+        update(DeveloperLink)
+        .where(
+            DeveloperLink.token_hash == token_hash(token),
+            DeveloperLink.used_at.is_(None),
+            DeveloperLink.expires_at > work.now,
+        )
+        .values(used_at=work.now)
+        .returning(DeveloperLink.email, DeveloperLink.next_path)
+    ).one_or_none()
+    if used is None:
+        raise LinkNotUsable()
+    email, next_path = used
+    created = work.session.execute(
+        insert(Developer)
+        .values(id=new_id(), email=email, created_at=work.now)
+        .on_conflict_do_nothing()
+        .returning(Developer.id)
+    ).one_or_none()
+    developer = work.session.scalars(select(Developer).where(Developer.email == email)).one()
+    act_as(principal_of(developer))
+    if created is not None:
+        work.record("sandbox:developer:signed-up", developer)
+    browser = new_token()
+    work.add(
+        DeveloperSession(
+            token_hash=token_hash(browser),
+            developer_id=developer.id,
+            created_at=work.now,
+            expires_at=work.now + SESSION_LIVES,
+        )
+    )
+    work.record("sandbox:developer:signed-in", developer)
+    return NewSession(browser, developer, next_path)
+
+
+@action
+def end_session(work: Work, token: str) -> None:
+    """Sign a developer's browser out; nothing happens for a token that is no session's."""
+    ended = work.session.execute(
+        delete(DeveloperSession)
+        .where(DeveloperSession.token_hash == token_hash(token))
+        .returning(DeveloperSession.developer_id)
+    ).scalar_one_or_none()
+    if ended is not None:
+        work.record("sandbox:developer:signed-out", f"developer:{ended}")
+
+
+def principal_of(developer: Developer) -> Principal:
+    """The developer as the caller of a request."""
+    return Principal(kind="developer", id=str(developer.id), name=developer.email)
+
+
+@periodic("sandbox:accounts:sweep", "17 7 * * *")
+def sweep() -> None:
+    """Forget links and sessions that have run out."""
+    current, now = session(), clock.now()
+    current.execute(delete(DeveloperLink).where(DeveloperLink.expires_at < now - LINK_LIVES - SESSION_LIVES))
+    current.execute(delete(DeveloperSession).where(DeveloperSession.expires_at < now))
+    current.commit()

@@ -1,0 +1,81 @@
+"""What a developer does with an application. The clients themselves, and their audit, are the identity block's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from identity.clients import actions as clients
+from kernel.http import settings
+from kernel.work import Work, action
+from sandbox.applications.queries import applications_of, get_application
+from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_trial
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An application and its secret, which is told this once."""
+
+    client: Client
+    secret: str
+
+
+@action
+def create_application(
+    work: Work,
+    developer_id: str,
+    name: str,
+    profile: str,
+    redirect_uris: Sequence[str],
+    post_logout_redirect_uris: Sequence[str],
+) -> Credentials:
+    """Give a developer credentials at once. Raises Invalid, TooManyApplications."""
+    if len(applications_of(developer_id)) >= MAX_APPLICATIONS:
+        raise TooManyApplications()
+    made = clients.create_client(
+        name,
+        profile,
+        with_trial(redirect_uris, settings().base_url),
+        post_logout_redirect_uris=post_logout_redirect_uris,
+        environment="sandbox",
+        owner=owned_by(developer_id),
+    )
+    return Credentials(made.client, made.secret or "")
+
+
+@action
+def change_application(
+    work: Work,
+    developer_id: str,
+    client_id: str,
+    name: str,
+    redirect_uris: Sequence[str],
+    post_logout_redirect_uris: Sequence[str],
+) -> Client:
+    """Change name and addresses. Raises Invalid, NotFound."""
+    get_application(developer_id, client_id)
+    return clients.update_client(
+        client_id,
+        name=name,
+        redirect_uris=with_trial(redirect_uris, settings().base_url),
+        post_logout_redirect_uris=post_logout_redirect_uris,
+        owner=owned_by(developer_id),
+    )
+
+
+@action
+def renew_secret(work: Work, developer_id: str, client_id: str) -> Credentials:
+    """A new secret; the one before it works for seven more days. Raises NotFound."""
+    client = get_application(developer_id, client_id)
+    return Credentials(client, clients.rotate_secret(client_id, owner=owned_by(developer_id)))
+
+
+@action
+def delete_application(work: Work, developer_id: str, client_id: str) -> None:
+    """End an application: nobody signs in to it any more. Raises NotFound."""
+    get_application(developer_id, client_id)
+    clients.revoke_client(client_id, owner=owned_by(developer_id))

@@ -1,0 +1,26 @@
+"""Reads of a developer's applications: clients of the identity block that this developer owns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from identity.clients import queries as clients
+from kernel.errors import NotFound
+from sandbox.applications.rules import owned_by
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
+
+
+def applications_of(developer_id: str) -> Sequence[Client]:
+    """The applications that were not deleted, the newest first."""
+    return [client for client in clients.applications_of(owned_by(developer_id)) if client.revoked_at is None]
+
+
+def get_application(developer_id: str, client_id: str) -> Client:
+    """The developer's application. Raises NotFound for a deleted one, NotYours (told alike) for another's."""
+    client = clients.client_of(owned_by(developer_id), client_id)
+    if client.revoked_at is not None:
+        raise NotFound()
+    return client

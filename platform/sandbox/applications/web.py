@@ -1,0 +1,238 @@
+"""A developer's applications: create one, copy its settings, try it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import RadioField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length
+
+from kernel.access import current_principal, developer, requires
+from kernel.errors import Invalid
+from kernel.http import settings
+from kernel.ids import new_token, same
+from kernel.security import limiter
+from sandbox.applications import actions, queries
+from sandbox.applications.rules import (
+    SECRET_PLACEHOLDER,
+    Endpoints,
+    Trial,
+    lines_of,
+    own_addresses,
+    trial_address,
+)
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
+
+TRIAL = "sandbox_trial"
+
+pages = Blueprint("sandbox_applications", __name__, url_prefix="/sandbox", template_folder="templates")
+Page = str | Response | tuple[str, int]
+
+
+class ChangeForm(FlaskForm):
+    name = StringField(
+        _("Name"),
+        validators=[DataRequired(_("Write a name.")), Length(max=100)],
+        description=_("People read it when they sign in."),
+    )
+    redirect_uris = TextAreaField(
+        _("Addresses to return to"),
+        validators=[DataRequired(_("Write at least one address."))],
+        description=_("One a line, exactly as your program sends it (redirect_uri). http is accepted on localhost."),
+        default="http://localhost:5000/callback",
+    )
+    post_logout_redirect_uris = TextAreaField(
+        _("Addresses to return to after signing out"), description=_("One a line (post_logout_redirect_uri).")
+    )
+
+
+class ApplicationForm(ChangeForm):
+    profile = RadioField(
+        _("Profile"),
+        choices=[
+            ("standard", _("Standard: OpenID Connect with PKCE. Choose this for anything new")),
+            ("clave-unica", _("ClaveÚnica compatible: for programs that speak it already")),
+        ],
+        default="standard",
+        validators=[DataRequired(_("Choose one."))],
+    )
+
+
+@pages.get("/applications")
+@requires(developer)
+def list_applications() -> Page:
+    return render_template(
+        "sandbox_applications/list.html", applications=queries.applications_of(current_principal().id)
+    )
+
+
+@pages.get("/applications/new")
+@requires(developer)
+def new_application() -> Page:
+    return render_template("sandbox_applications/new.html", form=ApplicationForm())
+
+
+@pages.post("/applications/new")
+@limiter.limit("60 per hour")
+@requires(developer)
+def create_application() -> Page:
+    form = ApplicationForm()
+    if not form.validate_on_submit():
+        return render_template("sandbox_applications/new.html", form=form), 422
+    try:
+        made = actions.create_application(
+            current_principal().id,
+            form.name.data,
+            form.profile.data,
+            lines_of(form.redirect_uris.data),
+            lines_of(form.post_logout_redirect_uris.data or ""),
+        )
+    except Invalid as problem:
+        _show_faults(form, problem)
+        return render_template("sandbox_applications/new.html", form=form), 422
+    # The secret exists in this answer only, so the page is not one to come back to.
+    return _application_page(made.client, made.secret), 201
+
+
+@pages.get("/applications/<client_id>")
+@requires(developer)
+def show_application(client_id: str) -> Page:
+    return _application_page(queries.get_application(current_principal().id, client_id))
+
+
+@pages.get("/applications/<client_id>/edit")
+@requires(developer)
+def edit_application(client_id: str) -> Page:
+    client = queries.get_application(current_principal().id, client_id)
+    form = ChangeForm(
+        name=client.name,
+        redirect_uris="\n".join(own_addresses(client.redirect_uris, settings().base_url)),
+        post_logout_redirect_uris="\n".join(client.post_logout_redirect_uris),
+    )
+    return render_template("sandbox_applications/edit.html", form=form, application=client)
+
+
+@pages.post("/applications/<client_id>/edit")
+@requires(developer)
+def change_application(client_id: str) -> Page:
+    client = queries.get_application(current_principal().id, client_id)
+    form = ChangeForm()
+    if not form.validate_on_submit():
+        return render_template("sandbox_applications/edit.html", form=form, application=client), 422
+    try:
+        actions.change_application(
+            current_principal().id,
+            client_id,
+            form.name.data,
+            lines_of(form.redirect_uris.data),
+            lines_of(form.post_logout_redirect_uris.data or ""),
+        )
+    except Invalid as problem:
+        _show_faults(form, problem)
+        return render_template("sandbox_applications/edit.html", form=form, application=client), 422
+    return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
+
+
+@pages.post("/applications/<client_id>/secret")
+@limiter.limit("60 per hour")
+@requires(developer)
+def renew_secret(client_id: str) -> Page:
+    renewed = actions.renew_secret(current_principal().id, client_id)
+    return _application_page(renewed.client, renewed.secret, is_renewed=True)
+
+
+@pages.get("/applications/<client_id>/delete")
+@requires(developer)
+def ask_to_delete(client_id: str) -> Page:
+    client = queries.get_application(current_principal().id, client_id)
+    return render_template("sandbox_applications/delete.html", application=client)
+
+
+@pages.post("/applications/<client_id>/delete")
+@requires(developer)
+def delete_application(client_id: str) -> Page:
+    actions.delete_application(current_principal().id, client_id)
+    return redirect(url_for("sandbox_applications.list_applications"), 303)
+
+
+@pages.get("/applications/<client_id>/try")
+@requires(developer)
+def try_application(client_id: str) -> Page:
+    """Start a sign-in in the application's name that comes back to the sandbox, so that nothing need run yet."""
+    client = queries.get_application(current_principal().id, client_id)
+    trial = Trial(client_id, state=new_token(), nonce=new_token(), code_verifier=new_token())
+    session[TRIAL] = {"client_id": client_id, "state": trial.state, "code_verifier": trial.code_verifier}
+    redirect_uri = trial_address(settings().base_url) or client.redirect_uris[0]
+    return redirect(trial.address(Endpoints(settings().base_url), redirect_uri, " ".join(client.scopes)), 303)
+
+
+@pages.get("/try")
+@requires(developer)
+def finish_trial() -> Page:
+    """Show what an application receives when a sign-in ends, and how it goes on."""
+    trial = session.pop(TRIAL, None)
+    if not trial or not same(request.args.get("state", ""), trial["state"]):
+        return render_template("sandbox_applications/trial_lost.html"), 400
+    client = queries.get_application(current_principal().id, trial["client_id"])
+    received = {"code": request.args.get("code", ""), "error": request.args.get("error", "")}
+    steps = _snippet(
+        "exchange.txt",
+        client,
+        SECRET_PLACEHOLDER,
+        redirect_uri=trial_address(settings().base_url),
+        code=received["code"],
+        code_verifier=trial["code_verifier"],
+    )
+    return render_template("sandbox_applications/trial.html", application=client, received=received, steps=steps)
+
+
+def _application_page(client: Client, secret: str = "", *, is_renewed: bool = False) -> str:
+    names = ["authlib.txt", "curl.txt"] if client.profile == "standard" else ["django.txt", "authlib.txt", "curl.txt"]
+    shown = secret or SECRET_PLACEHOLDER
+    own = own_addresses(client.redirect_uris, settings().base_url)
+    return render_template(
+        "sandbox_applications/application.html",
+        application=client,
+        secret=secret,
+        is_renewed=is_renewed,
+        redirect_uris=own,
+        endpoints=Endpoints(settings().base_url),
+        snippets={name: _snippet(name, client, shown, redirect_uri=own[0]) for name in names},
+    )
+
+
+def _snippet(name: str, client: Client, secret: str, **values: Any) -> str:
+    """A piece of code with the developer's own values, quoted as its language wants."""
+    own = urlsplit(values["redirect_uri"])
+    query = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": values["redirect_uri"],
+        "scope": " ".join(client.scopes),
+    }
+    return render_template(
+        f"sandbox_applications/snippets/{name}",
+        client=client,
+        secret=secret,
+        endpoints=Endpoints(settings().base_url),
+        query=urlencode(query),
+        path=own.path or "/",
+        port=own.port or 5000,
+        py=repr,
+        sh=shlex.quote,
+        **values,
+    )
+
+
+def _show_faults(form: FlaskForm, problem: Invalid) -> None:
+    for name, messages in problem.fields.items():
+        field = form[name] if name in form else form["name"]
+        field.errors = [*field.errors, *messages]

@@ -1,0 +1,59 @@
+"""Reads of the mail that was written to files instead of being sent."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from uuid import UUID
+
+from kernel.errors import NotFound
+from kernel.http import settings
+from sandbox.outbox.rules import Letter
+
+MOST = 100
+
+
+def latest_letters() -> list[Letter]:
+    """The newest letters first, at most a hundred."""
+    newest = sorted(_names(), reverse=True)[:MOST]
+    return [letter for name in newest if (letter := _read(name))]
+
+
+def get_letter(letter_id: UUID) -> Letter:
+    """One letter. Raises NotFound."""
+    letter = _read(str(letter_id))
+    if letter is None:
+        raise NotFound()
+    return letter
+
+
+def _folder() -> Path:
+    return settings().data_dir / "mail"
+
+
+def _names() -> Iterator[str]:
+    """The letters' names: what else lies in the folder is not ours to show."""
+    for path in _folder().glob("*.eml"):
+        try:
+            yield str(UUID(path.stem))
+        except ValueError:
+            continue
+
+
+def _read(name: str) -> Letter | None:
+    """The letter, None where it has gone: the folder may be emptied at any time."""
+    try:
+        content = (_folder() / f"{name}.eml").read_bytes()
+    except FileNotFoundError:
+        return None
+    message = email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
+    body = message.get_body()
+    identifier = UUID(name)
+    # RFC 9562 5.7: the first 48 bits of a UUIDv7 are milliseconds since 1970.
+    at = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+    text = body.get_content() if body is not None else ""
+    return Letter(identifier, at, str(message["To"] or ""), str(message["Subject"] or ""), text)

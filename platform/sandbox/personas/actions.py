@@ -1,0 +1,19 @@
+"""Bringing the test persons into being."""
+
+from __future__ import annotations
+
+from identity.people.actions import register_person
+from identity.people.queries import find_by_run
+from kernel.work import Work, action
+from sandbox.personas.rules import PASSWORD, PERSONAS
+
+
+@action
+def seed_personas(work: Work) -> int:
+    """Register the test persons that are missing; how many there were to register. Safe to call again."""
+    missing = [persona for persona in PERSONAS if find_by_run(persona.run) is None]
+    for persona in missing:
+        register_person(
+            persona.run, persona.given_names, persona.family_names, persona.email, PASSWORD, is_test_person=True
+        )
+    return len(missing)
