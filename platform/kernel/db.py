@@ -33,6 +33,8 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
         list[str]: JSONB,
+        list[Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
         UUID: Uuid(),
     }
     unaudited: ClassVar[str] = ""

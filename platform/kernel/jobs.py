@@ -13,7 +13,6 @@ from typing import Any, ParamSpec
 import procrastinate
 import structlog
 from flask import Flask
-from procrastinate.exceptions import ConnectorException
 from sqlalchemy.orm import Session
 
 from kernel.access import Principal, act_as
@@ -22,7 +21,8 @@ from kernel.settings import Settings
 P = ParamSpec("P")
 
 RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
-STALLED_AFTER_SECONDS = 60
+HEARTBEAT_SECONDS = 10.0
+STALLED_AFTER_SECONDS = 30
 CONCURRENCY = 4
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str
     _application.configure_task(function.job_name, connection=connection).defer(**arguments)  # type: ignore[attr-defined]
 
 
-@_application.periodic(cron="* * * * *")
+@_application.periodic(cron="* * * * * */15")
 @_application.task(name="kernel:jobs:sweep", pass_context=True)
 async def sweep_stalled(context: procrastinate.JobContext, timestamp: int) -> None:
     """Give the jobs of a worker that died back to the living ones."""
@@ -79,24 +79,22 @@ async def sweep_stalled(context: procrastinate.JobContext, timestamp: int) -> No
         await manager.retry_job(stalled)
 
 
-def connected(settings: Settings) -> procrastinate.App:
-    """The same jobs on a connection pool of their own, for workers and the operator's commands."""
-    dsn = settings.database_url.replace("postgresql+psycopg://", "postgresql://")
-    return _application.with_connector(
-        procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=CONCURRENCY + 2)
-    )
-
-
-def run_worker(settings: Settings, *, until_empty: bool = False) -> None:
+def run_worker(app: Flask, *, until_empty: bool = False) -> None:
     """Run jobs until told to stop, or until none waits."""
-    connected(settings).run_worker(
-        concurrency=CONCURRENCY, wait=not until_empty, install_signal_handlers=not until_empty, delete_jobs="successful"
-    )
+    settings: Settings = app.extensions["cordillera.settings"]
+    dsn = settings.database_url.replace("postgresql+psycopg://", "postgresql://")
+    connector = procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=CONCURRENCY + 2)
+    with _application.replace_connector(connector) as connected:
+        connected.run_worker(
+            concurrency=CONCURRENCY,
+            wait=not until_empty,
+            install_signal_handlers=not until_empty,
+            delete_jobs="successful",
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_AFTER_SECONDS,
+        )
 
 
 def install_jobs(app: Flask) -> None:
     """Jobs of this process run in this application."""
     _flask.append(app)
-
-
-__all__ = ["ConnectorException", "connected", "defer", "install_jobs", "job", "periodic", "run_worker"]

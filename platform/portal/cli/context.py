@@ -1,0 +1,83 @@
+"""What every command shares: the application as the operator who is logged in to this machine, and errors a person can read."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+from flask import Flask
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import OperationalError
+
+from kernel import settings as kernel_settings
+from kernel.access import Principal, act_as
+from kernel.errors import Problem
+from kernel.settings import Settings, SettingsError
+from portal import development
+from portal.app import create_app
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def load_settings() -> Settings:
+    """The settings of this environment, or those that `cordillera run` left for commands typed beside it."""
+    development.adopt()
+    try:
+        return kernel_settings.load()
+    except SettingsError as error:
+        stop(str(error), code=2)
+
+
+def application() -> Flask:
+    """The application that the command works in."""
+    return create_app(load_settings())
+
+
+def with_app(command: Callable[P, R]) -> Callable[P, R]:
+    """Run a command inside the application; a problem becomes a sentence and exit code 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        operator = getpass.getuser()
+        with application().app_context():
+            act_as(Principal(kind="operator", id=operator, name=operator))
+            try:
+                return command(*args, **kwargs)
+            except Problem as problem:
+                stop(_in_words(problem))
+            except OperationalError:
+                stop("The database does not answer. Start it with `make run`, or set CORDILLERA_DATABASE_URL.")
+
+    return run
+
+
+def _in_words(problem: Problem) -> str:
+    lines = [f"{problem.title}. {problem.detail}".rstrip(" .") + "."]
+    lines += [f"  {name}: {' '.join(str(one) for one in messages)}" for name, messages in problem.fields.items()]
+    return "\n".join(lines)
+
+
+def stop(sentence: str, code: int = 1) -> NoReturn:
+    """Say on stderr what is wrong and end."""
+    click.echo(sentence, err=True)
+    sys.exit(code)
+
+
+def show(facts: Mapping[str, Any], as_json: bool) -> None:
+    """Print what a command made or found."""
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, default=str))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    Console().print(table, soft_wrap=True)

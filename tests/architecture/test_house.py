@@ -1,0 +1,113 @@
+"""The rules of the house that no import contract can say."""
+
+import ast
+import platform
+import re
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask
+
+from kernel.access import declared_access
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
+FURNITURE = {"__init__.py", "rules.py", "models.py", "queries.py", "actions.py", "schemas.py", "api.py", "web.py"}
+ROOMS_OF_THEIR_OWN = {
+    "openid": {"checks", "endpoints", "grants"},
+    "demonstration": None,
+}
+LONGEST_FILE = 500
+
+
+def capabilities() -> Iterator[Path]:
+    for block in BLOCKS:
+        for folder in sorted((ROOT / block).iterdir()):
+            if folder.is_dir() and folder.name not in ("translations", "__pycache__"):
+                yield folder
+
+
+def source_files(ending: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", f"*{ending}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_the_standard_library_keeps_its_platform() -> None:
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    assert Path(str(platform.__file__)).is_relative_to(sysconfig.get_paths()["stdlib"])
+
+
+def test_every_route_declares_who_may_use_it(app: Flask) -> None:
+    bare = [rule.rule for rule in app.url_map.iter_rules() if not declared_access(app.view_functions[rule.endpoint])]
+    assert bare == []
+
+
+def test_every_capability_has_only_known_furniture() -> None:
+    strange = []
+    for folder in capabilities():
+        known = ROOMS_OF_THEIR_OWN.get(folder.name, set())
+        if known is None:
+            continue
+        allowed = FURNITURE | {"templates", "__pycache__"} | known
+        strange += [str(piece.relative_to(ROOT)) for piece in folder.iterdir() if piece.name not in allowed]
+    assert strange == []
+
+
+def test_no_file_outgrows_a_few_screens() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for ending in (".py", ".html", ".css", ".js")
+        for path in source_files(ending)
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
+    }
+    assert long == {}
+
+
+def recorded_tags() -> Iterator[tuple[str, str]]:
+    """Every literal tag given to `record(...)` or named as a problem's `audit_tag`, with its place."""
+    for path in source_files(".py"):
+        if "tests" in path.relative_to(ROOT).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            for constant in _tags(node):
+                yield constant, place
+
+
+def _tags(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "record" and node.args:
+        yield from _strings(node.args[0])
+    if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "audit_tag" for one in node.targets):
+        yield from _strings(node.value)
+
+
+def _strings(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def test_every_audit_tag_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z:-]+)` \|", (ROOT / "docs/audit-events.md").read_text(), re.MULTILINE))
+    undocumented = [f"{tag} at {place}" for tag, place in recorded_tags() if tag not in documented]
+    assert undocumented == []
+
+
+def test_every_documented_audit_tag_is_used() -> None:
+    documented = set(re.findall(r"^\| `([a-z:-]+)` \|", (ROOT / "docs/audit-events.md").read_text(), re.MULTILINE))
+    everything = "\n".join(path.read_text(encoding="utf-8") for path in source_files(".py"))
+    assert [tag for tag in sorted(documented) if f'"{tag}"' not in everything] == []
+
+
+def test_nothing_committed_names_a_package_registry() -> None:
+    registry = re.compile(r"pypi\.org|pythonhosted|npmjs|registry\.")
+    locks = [*source_files(".txt"), *source_files(".toml"), *source_files(".json")]
+    assert [str(path) for path in locks if registry.search(path.read_text(encoding="utf-8"))] == []
