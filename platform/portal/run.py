@@ -10,11 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.rule import Rule
 
 from kernel.postgres import EmbeddedPostgres, PostgresError
 from portal import development
@@ -35,7 +37,9 @@ def run_everything(port: int) -> int:
     Returns the exit code: 0 after a stop that was asked for, 1 where something kept the house from starting.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        # `nohup` has asked to stay when the terminal goes.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     if "MAKELEVEL" in os.environ:
         # `make` that is killed must not leave a house behind that holds its ports.
         die_with_parent()
@@ -70,8 +74,10 @@ class House:
         self.workers: list[Child] = []
         self._console = Console(highlight=False)
 
-    def say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+    def say(self, text: RenderableType) -> None:
+        """Print, and go on where nobody reads any more: the database has still to be stopped."""
+        with suppress(OSError, SystemExit):
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def start(self) -> None:
         """Take every step up to the first page. Raises CannotRun, PostgresError."""
@@ -198,7 +204,7 @@ class House:
 
     def _tell(self) -> None:
         portal = self.environment["CORDILLERA_BASE_URL"]
-        self._console.rule("Cordillera is running")
+        self.say(Rule("Cordillera is running"))
         self.say(f"""
   {portal:<32} the portal
   http://localhost:{self.port + 1:<15} an agency's site: sign in there as a citizen would
