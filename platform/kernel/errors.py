@@ -39,7 +39,7 @@ class Problem(Exception):
         fields: Mapping[str, list[str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(log or str(detail) or self.kind)
+        super().__init__(log or (detail if isinstance(detail, str) else "") or self.kind)
         self.detail = detail
         self.log = log
         self.fields = dict(fields or {})

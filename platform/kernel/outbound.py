@@ -1,0 +1,220 @@
+"""Calls to addresses that others chose: only to public machines, within limits of time and size.
+
+A name is resolved once, at the moment of connecting, and the connection goes to the address that was checked, so an
+answer of the DNS that changes in between changes nothing. Redirects are never followed and the environment's proxies
+are not used. `settings.outbound_allowed` names the `host:port` that may be private all the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+from flask import current_app
+
+from kernel.errors import BadGateway, GatewayTimeout, Invalid, _
+from kernel.http import settings
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+TOTAL_SECONDS = 120.0
+CONNECTIONS = 100
+Body = bytes | Iterable[bytes] | None
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+# Addresses of version 6 that only stand for one of version 4 behind a translator: NAT64, 6to4, Teredo, IPv4-compatible.
+TRANSLATED = tuple(
+    ipaddress.ip_network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+)
+
+
+class AddressRefused(Invalid):
+    """The address is not one that outward calls may reach."""
+
+    kind = "address-refused"
+    title = _("This address cannot be called from here")
+    explanation = _("Only public addresses are called: not this machine, not a private network, and only over https.")
+    remedy = _("Give a public https address. For a test on one machine the operator can allow a private one.")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet. What cannot be read as an address does not."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif any(ip in network for network in TRANSLATED):
+            return False
+    special = (
+        ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_reserved or ip.is_multicast or ip.is_unspecified
+    )
+    return ip.is_global and not special
+
+
+def check_url(url: str) -> None:
+    """Refuse an address before storing it. A name that does not resolve today passes: every call checks again.
+
+    Raises AddressRefused.
+    """
+    host, port = _host_and_port(url)
+    if f"{host}:{port}" in settings().outbound_allowed:
+        return
+    if urlsplit(url).scheme != "https":
+        raise AddressRefused(_("The address has to start with https://."))
+    try:
+        found = _resolve(host, port)
+    except OSError:
+        return
+    _refuse_private(host, found)
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: Headers = (),
+    content: Body = None,
+    timeout: float = READ_SECONDS,
+) -> httpx.Response:
+    """Call and return the answer as soon as its headers are there; read it with `chunks` or `read`, and close it.
+
+    Exactly the headers given are sent, and Host. timeout: seconds that the other side may be silent. Never follows a
+    redirect. Raises AddressRefused, BadGateway, GatewayTimeout.
+    """
+    host, port = _host_and_port(url)
+    if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
+        raise AddressRefused(_("The address has to start with https://."))
+    limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+    try:
+        request = httpx.Request(
+            method, url, headers=_headers(headers), content=content, extensions={"timeout": limits.as_dict()}
+        )
+        return _client().send(request, stream=True)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+        raise AddressRefused(log=repr(error)) from error
+    except httpx.TimeoutException as error:
+        raise GatewayTimeout(log=repr(error)) from error
+    except httpx.HTTPError as error:
+        raise BadGateway(log=repr(error)) from error
+
+
+def chunks(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS) -> Iterator[bytes]:
+    """The answer's body as it came over the wire, not decompressed.
+
+    Raises BadGateway beyond `limit` bytes, GatewayTimeout beyond `seconds`.
+    """
+    read, end = 0, time.monotonic() + seconds
+    try:
+        for chunk in response.iter_raw():
+            read += len(chunk)
+            if read > limit:
+                raise BadGateway(_("The answer is larger than is allowed."), log=f"more than {limit} bytes")
+            if time.monotonic() > end:
+                raise GatewayTimeout(log=f"more than {seconds} seconds")
+            yield chunk
+    except httpx.TimeoutException as error:
+        raise GatewayTimeout(log=repr(error)) from error
+    except httpx.HTTPError as error:
+        raise BadGateway(log=repr(error)) from error
+    finally:
+        response.close()
+
+
+def read(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS) -> bytes:
+    """The whole body of a small answer. Raises as `chunks` does."""
+    return b"".join(chunks(response, limit, seconds))
+
+
+def _headers(given: Headers) -> list[tuple[str, str]]:
+    return list(given.items()) if isinstance(given, Mapping) else list(given)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError) as error:
+        raise AddressRefused(log="not an http address") from error
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise AddressRefused(log="no host, or a user in the address")
+    return parts.hostname, port
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label of more than 63 characters
+        raise OSError("not a host name") from error
+    return [str(address[4][0]) for address in found]
+
+
+def _refuse_private(host: str, addresses: list[str]) -> None:
+    """One private address among public ones is refused too: which of them would be called is chance."""
+    private = [address for address in addresses if not is_public(address)]
+    if private or not addresses:
+        raise AddressRefused(log=f"{host} leads to {', '.join(private)}")
+
+
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Connects to the very address that was checked; the name stays for TLS and for the Host header."""
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            addresses = _resolve(host, port)
+        except OSError as error:
+            raise httpcore.ConnectError(f"{host} does not resolve") from error
+        if f"{host}:{port}" not in self._allowed:
+            _refuse_private(host, addresses)
+        return self._first(addresses, port, timeout, socket_options)
+
+    def _first(
+        self, addresses: list[str], port: int, timeout: float | None, socket_options: Iterable[Any] | None
+    ) -> httpcore.NetworkStream:
+        """The first address that answers, as `socket.create_connection` would try them."""
+        failure: Exception = httpcore.ConnectError("no address")
+        for address in addresses:
+            try:
+                return self._sockets.connect_tcp(address, port, timeout, socket_options=socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+def _client() -> httpx.Client:
+    """This application's one client. A connection is reused for its own host name only: nobody answers for another."""
+    client: httpx.Client | None = current_app.extensions.get("cordillera.outbound")
+    if client is None:
+        context = ssl.create_default_context()
+        transport = httpx.HTTPTransport(verify=context, trust_env=False)
+        # httpx does not hand its network layer on; httpcore, beneath it, is made for this.
+        transport._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=20,
+            keepalive_expiry=5,
+            network_backend=_CheckedNetwork(settings().outbound_allowed),
+        )
+        client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
+        current_app.extensions["cordillera.outbound"] = client
+    return client
