@@ -24,6 +24,13 @@ class AgencyCodeTaken(Conflict):
     remedy = _("Check the code with the state codes manager.")
 
 
+class RoleAlreadyHeld(Conflict):
+    kind = "role-already-held"
+    title = _("This person already has this role")
+    explanation = _("The person holds this role at the agency. Nothing was changed.")
+    remedy = _("Choose another role, or leave it as it is.")
+
+
 class LastAdministrator(Conflict):
     kind = "last-administrator"
     title = _("An agency needs an administrator")

@@ -1,0 +1,90 @@
+"""A person's own page: their data, where they are signed in, their password."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import PasswordField
+from wtforms.validators import EqualTo, InputRequired
+
+from identity.people.queries import get_person
+from identity.signin import actions
+from identity.signin.queries import current_sign_in, living_sessions
+from identity.signin.rules import WaitBeforeTrying
+from kernel.access import current_principal, person, requires
+from kernel.errors import Invalid
+from kernel.forms import explain
+
+pages = Blueprint("people", __name__, url_prefix="/account", template_folder="templates")
+Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+class PasswordForm(FlaskForm):
+    current = PasswordField(_("Your password of now"), validators=[InputRequired(_("Write your password of now."))])
+    new = PasswordField(
+        _("New password"),
+        validators=[InputRequired(_("Write a new password."))],
+        description=_(
+            "At least 8 characters. Three or four words that do not belong together are good and easy to keep."
+        ),
+    )
+    repeated = PasswordField(
+        _("New password, once more"),
+        validators=[
+            InputRequired(_("Write the new password once more.")),
+            EqualTo("new", _("The two new passwords are not the same.")),
+        ],
+    )
+
+
+@pages.get("")
+@requires(person)
+def account() -> Page:
+    """What the state's identity knows of the person, and where they are signed in."""
+    here = current_sign_in()
+    return render_template(
+        "people/account.html",
+        person=get_person(current_principal().id),
+        sessions=living_sessions(current_principal().id),
+        here=here.sid if here else "",
+    )
+
+
+@pages.post("/sessions/<sid>/end")
+@requires(person)
+def end_session(sid: str) -> Page:
+    actions.end_session(sid)
+    flash(_("That session has ended."), "success")
+    return redirect(url_for("people.account"), 303)
+
+
+@pages.post("/sessions/end-others")
+@requires(person)
+def end_other_sessions() -> Page:
+    actions.end_other_sessions()
+    flash(_("You are now signed in only here."), "success")
+    return redirect(url_for("people.account"), 303)
+
+
+@pages.get("/password")
+@requires(person)
+def password() -> Page:
+    return render_template("people/password.html", form=PasswordForm())
+
+
+@pages.post("/password")
+@requires(person)
+def change_password() -> Page:
+    """Replace the password and end the sessions elsewhere."""
+    form = PasswordForm()
+    if form.validate_on_submit():
+        try:
+            actions.change_password(form.current.data, form.new.data, request.remote_addr or "")
+        except (Invalid, WaitBeforeTrying) as problem:
+            explain(form, problem)
+            return render_template("people/password.html", form=form), problem.status, problem.headers
+        flash(_("Your password has changed. Elsewhere you have been signed out."), "success")
+        return redirect(url_for("people.account"), 303)
+    return render_template("people/password.html", form=form), 422

@@ -1,0 +1,122 @@
+"""The pages to sign in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, PasswordField, StringField
+from wtforms.validators import InputRequired
+
+from identity.agencies.queries import is_official
+from identity.signin import actions
+from identity.signin.queries import current_sign_in
+from identity.signin.rules import COOKIE, WaitBeforeTrying, WrongCredentials, describe_device
+from kernel.access import public
+from kernel.errors import Invalid
+from kernel.forms import explain
+from kernel.http import settings
+from kernel.layout import local_path
+
+TEST_PERSONS = ("44.444.444-4", "55.555.555-5", "88.888.888-8", "99.999.999-9")
+TEST_PASSWORD = "testing"
+
+pages = Blueprint("signin", __name__, template_folder="templates")
+Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+SignInContext = Callable[[str], str | None]
+"""Who asks for a sign-in that goes on to this local path: the application's name, or None.
+
+It is called while the form is rendered, so it may also allow the form to lead to the application's address.
+"""
+
+
+class SignInForm(FlaskForm):
+    run = StringField(_("RUN"), validators=[InputRequired(_("Write your RUN."))])
+    password = PasswordField(_("Password"), validators=[InputRequired(_("Write your password."))])
+    next = HiddenField()
+
+
+@pages.get("/sign-in")
+@public("how people come in")
+def sign_in() -> Page:
+    """Ask for RUN and password; whoever is signed in goes on at once, unless the address says `again=1`."""
+    if current_sign_in() is not None and request.args.get("again") != "1":
+        return redirect(_destination(), 303)
+    return _ask(SignInForm(next=_wanted()))
+
+
+@pages.post("/sign-in")
+@public("how people come in")
+def prove() -> Page:
+    """Begin a session and go on to `next`, or show the form again with what is wrong."""
+    form = SignInForm()
+    if not form.validate_on_submit():
+        return _ask(form), 422
+    try:
+        started = actions.sign_in_with_password(
+            form.run.data,
+            form.password.data,
+            request.remote_addr or "",
+            describe_device(request.user_agent.string),
+            replaces=request.cookies.get(COOKIE, ""),
+        )
+    except (Invalid, WrongCredentials, WaitBeforeTrying) as problem:
+        explain(form, problem)
+        return _ask(form), problem.status, problem.headers
+    session.pop("csrf_token", None)  # who knew the form's token before the sign-in does not know the one after it
+    response = redirect(_destination(str(started.person.id)), 303)
+    _set_cookie(response, started.token)
+    return response
+
+
+@pages.get("/sign-out")
+@public("leaving is always allowed")
+def ask_to_sign_out() -> Page:
+    """Ask before leaving: a link alone must not sign anybody out."""
+    if current_sign_in() is None:
+        return redirect("/", 303)
+    return render_template("signin/sign_out.html")
+
+
+@pages.post("/sign-out")
+@public("leaving is always allowed")
+def sign_out() -> Page:
+    """End the session and forget the cookie."""
+    actions.sign_out()
+    session.pop("csrf_token", None)
+    flash(_("You have signed out. On a shared computer, close the window too."), "success")
+    response = redirect("/", 303)
+    response.delete_cookie(COOKIE, secure=settings().is_secure, httponly=True, samesite="Lax")
+    return response
+
+
+def _ask(form: SignInForm) -> str:
+    context: SignInContext | None = current_app.extensions.get("cordillera.sign_in_context")
+    wanted = _wanted()
+    return render_template(
+        "signin/sign_in.html",
+        form=form,
+        application=context(wanted) if context and wanted else None,
+        test_persons=() if settings().is_production else TEST_PERSONS,
+        test_password=TEST_PASSWORD,
+    )
+
+
+def _wanted() -> str:
+    """Where to go on to, a path of this site; empty if nothing is said."""
+    asked = request.form.get("next") or request.args.get("next")
+    return local_path(asked) if asked else ""
+
+
+def _destination(person_id: str | None = None) -> str:
+    found = current_sign_in()
+    person_id = person_id or (str(found.person.id) if found else "")
+    return _wanted() or url_for("agencies.home" if is_official(person_id) else "people.account")
+
+
+def _set_cookie(response: Response, token: str) -> None:
+    # No lifetime: it goes with the browser's window, and the server ends it in any case.
+    response.set_cookie(COOKIE, token, secure=settings().is_secure, httponly=True, samesite="Lax")

@@ -1,0 +1,19 @@
+"""Forms of pages: a problem that the person can mend is told in the form, with what they typed still there."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+
+from kernel.errors import Problem
+
+
+def explain(form: FlaskForm, problem: Problem) -> None:
+    """Put the problem's messages at the fields that they name, and what names no field of this form above them."""
+    told = False
+    for name, messages in problem.fields.items():
+        if name in form:
+            form[name].errors = [*form[name].errors, *messages]
+            told = True
+    if not told:
+        loose = [message for messages in problem.fields.values() for message in messages]
+        form.form_errors.extend(loose or [problem.detail or problem.title])
