@@ -14,3 +14,16 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 document.getElementById("error-summary")?.focus();
+
+for (const button of document.querySelectorAll("[data-reveals]")) {
+  const input = document.getElementById(button.dataset.reveals);
+  const show = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const hidden = input.type === "password";
+    input.type = hidden ? "text" : "password";
+    button.textContent = hidden ? button.dataset.hide : show;
+    button.setAttribute("aria-pressed", String(hidden));
+  });
+  input.form.addEventListener("submit", () => { input.type = "password"; });
+}
