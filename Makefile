@@ -21,7 +21,7 @@ run: .venv/.run translations ## install, migrate, seed and serve on http://local
 test: lint ## lint, types, contracts and every test
 	@.ci/system-packages
 	@echo "== Tests"
-	@exec $(BIN)/pytest -n auto
+	@exec $(BIN)/pytest -n auto --dist loadgroup
 
 lint: .venv/.test translations ## style, types and import contracts
 	@echo "== Style"

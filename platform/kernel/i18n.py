@@ -68,7 +68,7 @@ def chosen_language() -> str:
     if (chosen := request.cookies.get(LANGUAGE_COOKIE)) in LANGUAGES:
         return str(chosen)
     # OpenID Connect Core 3.1.2.1: ui_locales, languages separated by spaces, preferred first.
-    for tag in request.values.get("ui_locales", "").split():
+    for tag in request.args.get("ui_locales", "").split():
         if (language := tag.lower().split("-")[0]) in LANGUAGES:
             return language
     return request.accept_languages.best_match(list(LANGUAGES), default="es") or "es"

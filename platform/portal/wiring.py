@@ -19,6 +19,7 @@ from kernel import audit
 from kernel.access import Authenticator, install_access
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
+from kernel.layout import set_place
 from kernel.sealing import SealBatch, install_sealing
 from kernel.settings import Settings
 
@@ -54,22 +55,63 @@ def install_blocks(app: Flask, settings: Settings) -> None:
 
 def install_identity(house: House) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
+    _furnish(house, "identity")
+    from identity.signin.queries import session_principal
+
+    house.authenticators.append(session_principal)
+    openid = import_module("identity.openid.queries")
+    if hasattr(openid, "bearer_principal"):
+        house.authenticators.append(openid.bearer_principal)
 
 
 def install_catalogue(house: House) -> None:
     """Services, agreements, the gateway and its count."""
+    _furnish(house, "catalogue")
 
 
 def install_interoperability(house: House) -> None:
     """Communications between agencies and their evidence."""
+    _furnish(house, "interoperability")
+    if _exists("interoperability/evidence/actions.py"):
+        from interoperability.evidence import actions
+
+        house.seals.append(actions.seal_batch)
 
 
 def install_sandbox(house: House) -> None:
     """Developers and their applications."""
+    _furnish(house, "platform/sandbox")
+    from sandbox.accounts.web import developer_principal
+
+    # First: below /sandbox the developer counts, although the same browser has signed in as a test person.
+    house.authenticators.insert(0, developer_principal)
+    set_place(house.app, "developer_sign_out", "sandbox_accounts.sign_out", method="post")
 
 
 def install_portal(house: House) -> None:
     """Home, the authority's and the developers' pages."""
+    from portal.authority import install_authority
+    from portal.developers import install_developers
+    from portal.home import install_home
+
+    install_home(house.app)
+    install_authority(house.app)
+    install_developers(house.app)
+
+
+def _exists(path: str) -> bool:
+    return (ROOT / path).exists()
+
+
+def _furnish(house: House, block: str) -> None:
+    for folder in sorted((ROOT / block).iterdir()):
+        name = f"{block.removeprefix('platform/')}.{folder.name}"
+        if (folder / "web.py").exists():
+            house.pages.append(import_module(f"{name}.web").pages)
+        if (folder / "api.py").exists():
+            module = import_module(f"{name}.api")
+            if hasattr(module, "endpoints"):
+                house.endpoints.append(module.endpoints)
 
 
 INSTALL = {

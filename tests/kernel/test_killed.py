@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
 import os, sys, time
+from dataclasses import replace
 from pathlib import Path
 from kernel import jobs, settings
 from kernel.access import Principal, act_as
@@ -38,7 +39,8 @@ def work_on(of: str) -> None:
 
 @action
 def change(work, pause):
-    row = SigningKey(purpose="test", algorithm="ES256", kid="one", public_jwk={}, created_at=work.now, signs_from=work.now)
+    times = {"created_at": work.now, "signs_from": work.now}
+    row = SigningKey(purpose="test", algorithm="ES256", kid="one", public_jwk={}, **times)
     work.add(row)
     work.record("kernel:key:created", row)
     work.defer(work_on, of="one")
@@ -46,7 +48,7 @@ def change(work, pause):
     if pause:
         time.sleep(60)
 
-app = create_app()
+app = create_app(replace(settings.load(), blocks=()))
 if sys.argv[1] == "change":
     with app.app_context():
         act_as(Principal(kind="system", id="test", name="test"))
@@ -69,7 +71,9 @@ def program(settings: Settings, tmp_path: Path) -> Callable[..., subprocess.Pope
     }
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, str(script), arguments[0], str(tmp_path), *arguments[1:]], env=environment)
+        return subprocess.Popen(
+            [sys.executable, str(script), arguments[0], str(tmp_path), *arguments[1:]], env=environment
+        )
 
     return start
 
