@@ -41,7 +41,7 @@ class Page(Generic[T]):
 
 def page(
     session: Session,
-    query: Select[Any],
+    query: Select[T],
     keys: Sequence[InstrumentedAttribute[Any]],
     *,
     cursor: str | None = None,
