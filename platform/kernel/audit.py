@@ -15,13 +15,15 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import BigInteger, Index, LargeBinary, Text, select, update
+from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
 from kernel.access import Principal, current_principal
 from kernel.db import Base
+from kernel.errors import NotFound
 from kernel.ids import new_id
+from kernel.pagination import Page, page
 from kernel.requests import current_request_id
 
 GENESIS = bytes(32)
@@ -182,3 +184,58 @@ def _seals(session: Session) -> Iterator[tuple[AuditSeal, Sequence[AuditEvent]]]
                 select(AuditEvent).where(AuditEvent.seal == seal.number).order_by(AuditEvent.position)
             ).all(),
         )
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """What to look for: the beginning of a tag, a state code, part of an actor's name or their id, the beginning of a
+    subject, and the time from `since` on and before `until`. What is empty is not looked at."""
+
+    tag: str = ""
+    agency: str = ""
+    actor: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def applied_to(self, query: Select[tuple[AuditEvent]]) -> Select[tuple[AuditEvent]]:
+        if self.tag:
+            query = query.where(AuditEvent.tag.startswith(self.tag, autoescape=True))
+        if self.agency:
+            query = query.where(AuditEvent.agency == self.agency.upper())
+        if self.actor:
+            named = AuditEvent.actor_name.icontains(self.actor, autoescape=True)
+            query = query.where(or_(AuditEvent.actor == self.actor, named))
+        if self.subject:
+            query = query.where(AuditEvent.subject.startswith(self.subject, autoescape=True))
+        if self.since:
+            query = query.where(AuditEvent.at >= self.since)
+        return query.where(AuditEvent.at < self.until) if self.until else query
+
+
+def search_events(session: Session, wanted: EventFilter, *, cursor: str | None = None) -> Page[AuditEvent]:
+    """Who did what, the newest first. Raises Invalid for a cursor that we did not give."""
+    return page(session, wanted.applied_to(select(AuditEvent)), [AuditEvent.id], cursor=cursor)
+
+
+def get_event(session: Session, event_id: UUID) -> AuditEvent:
+    """One event. Raises NotFound."""
+    found = session.scalars(select(AuditEvent).where(AuditEvent.id == event_id)).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+@dataclass(frozen=True)
+class SealState:
+    """How far the chain reaches: its last link, and how many events wait for the next."""
+
+    last: AuditSeal | None
+    waiting: int
+
+
+def seal_state(session: Session) -> SealState:
+    """The state of the chain, without recomputing it (`verify` does)."""
+    last = session.scalars(select(AuditSeal).order_by(AuditSeal.number.desc()).limit(1)).first()
+    unsealed = select(func.count()).select_from(AuditEvent).where(AuditEvent.seal.is_(None))
+    return SealState(last, session.scalar(unsealed) or 0)

@@ -9,7 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kernel.errors import NotFound
+from kernel.pagination import Page
 from kernel.work import Work, action
+
+PAGE = 50
+HIGHEST_ID = 2**63 - 1
 
 
 class Job(NamedTuple):
@@ -22,6 +26,11 @@ class Job(NamedTuple):
     scheduled_at: datetime | None
     arguments: dict[str, Any]
 
+    @property
+    def things(self) -> dict[str, str]:
+        """The arguments that name a thing; the others may be a letter's text, which is nobody else's to read."""
+        return {name: str(value) for name, value in self.arguments.items() if name.endswith(("_id", "code"))}
+
 
 def find(session: Session, *, status: str, limit: int) -> list[Job]:
     """Jobs in a status (todo, doing, failed), oldest first."""
@@ -32,6 +41,23 @@ def find(session: Session, *, status: str, limit: int) -> list[Job]:
     return [Job(*row) for row in session.execute(query, {"status": status, "limit": limit})]
 
 
+def unfinished(session: Session, cursor: str | None = None) -> Page[Job]:
+    """The jobs that wait, work or failed, the newest first; a cursor that is not ours begins anew."""
+    before = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() else HIGHEST_ID
+    query = text(
+        "SELECT id, task_name, status::text, attempts, scheduled_at, args FROM procrastinate_jobs"
+        " WHERE status IN ('failed', 'aborted', 'todo', 'doing') AND id < :before ORDER BY id DESC LIMIT :most"
+    )
+    rows = session.execute(query, {"before": min(before, HIGHEST_ID), "most": PAGE + 1})
+    jobs = [Job(*row) for row in rows]
+    return Page(jobs[:PAGE], str(jobs[PAGE - 1].id) if len(jobs) > PAGE else None)
+
+
+def count_failed(session: Session) -> int:
+    """How many jobs failed for good and wait for somebody to look."""
+    return session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'")) or 0
+
+
 @action
 def replay(work: Work, job_id: int) -> None:
     """Let a failed job run again. Raises NotFound unless there is a failed job of that number."""
@@ -40,6 +66,8 @@ def replay(work: Work, job_id: int) -> None:
     )
     if name is None:
         raise NotFound()
+    # Its attempts count from nothing again: otherwise the first trouble would be its last.
+    work.session.execute(text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :id"), {"id": job_id})
     work.session.execute(
         text("SELECT procrastinate_retry_job_v2(:id, :at, NULL, NULL, NULL)"), {"id": job_id, "at": work.now}
     )

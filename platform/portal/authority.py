@@ -1,0 +1,157 @@
+"""The authority's pages: what waits for a decision, who did what, and the jobs behind the scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask_babel import LazyString
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from kernel import audit, backlog
+from kernel.access import authority, requires
+from kernel.clock import SANTIAGO
+from kernel.db import session
+from kernel.errors import Invalid
+from kernel.layout import reachable
+
+pages = Blueprint("authority", __name__, url_prefix="/authority", template_folder="templates")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that the authority has to decide: what, since when, where, and of which kind (a word for people)."""
+
+    title: str
+    since: datetime
+    href: str
+    kind: str | LazyString
+
+
+Source = Callable[[], list[Waiting]]
+
+
+def install_authority(app: Flask) -> None:
+    """The authority's pages; blocks add to `cordillera.waiting` what waits in them."""
+    app.extensions.setdefault("cordillera.waiting", [])
+    app.register_blueprint(pages)
+    app.jinja_env.globals["authority_tabs"] = tabs
+
+
+def waiting_for_decision() -> list[Waiting]:
+    """Everything that waits, in every block, the oldest first."""
+    sources: list[Source] = current_app.extensions["cordillera.waiting"]
+    return sorted((waiting for source in sources for waiting in source()), key=lambda waiting: waiting.since)
+
+
+def tabs() -> list[tuple[str, str, bool]]:
+    """The authority's places, those that are deployed here."""
+    places = [
+        (_("Waiting"), "/authority"),
+        (_("Who did what"), "/authority/audit"),
+        (_("Agencies"), "/authority/agencies"),
+        (_("Services"), "/authority/services"),
+        (_("Jobs"), "/authority/jobs"),
+    ]
+    here = request.path.rstrip("/")
+    return [
+        (label, path, here == path or (path != "/authority" and here.startswith(f"{path}/")))
+        for label, path in places
+        if reachable(path)
+    ]
+
+
+@pages.get("/")
+@requires(authority)
+def what_waits() -> str:
+    return render_template(
+        "portal/authority/waiting.html", waiting=waiting_for_decision(), failed_jobs=backlog.count_failed(session())
+    )
+
+
+@pages.get("/audit")
+@requires(authority)
+def search_audit() -> tuple[str, int]:
+    """Who did what, the newest first. A filter that cannot be understood is told, and nothing is searched."""
+    asked = {name: _asked(name) for name in ("tag", "agency", "actor", "subject", "since", "until")}
+    faults: dict[str, str] = {}
+    found = None
+    try:
+        filters = audit.EventFilter(
+            tag=asked["tag"],
+            agency=asked["agency"],
+            actor=asked["actor"],
+            subject=asked["subject"],
+            since=_start_of(asked["since"], "since"),
+            until=_end_of(asked["until"], "until"),
+        )
+        found = audit.search_events(session(), filters, cursor=request.args.get("cursor"))
+    except Invalid as problem:
+        faults = {name: str(messages[0]) for name, messages in problem.fields.items()}
+    chain = audit.seal_state(session())
+    answer = render_template("portal/authority/audit.html", found=found, asked=asked, faults=faults, chain=chain)
+    return answer, 422 if faults else 200
+
+
+@pages.get("/audit/<uuid:event_id>")
+@requires(authority)
+def show_event(event_id: UUID) -> str:
+    return render_template("portal/authority/event.html", event=audit.get_event(session(), event_id))
+
+
+@pages.get("/jobs")
+@requires(authority)
+def list_jobs() -> str:
+    found = backlog.unfinished(session(), request.args.get("cursor"))
+    return render_template(
+        "portal/authority/jobs.html", page=found, failed=backlog.count_failed(session()), states=_job_states()
+    )
+
+
+@pages.post("/jobs/<int(max=9223372036854775807):job_id>/replay")
+@requires(authority)
+def replay_job(job_id: int) -> Response:
+    backlog.replay(job_id)
+    return redirect(url_for("authority.list_jobs"), 303)
+
+
+def _job_states() -> dict[str, tuple[str, str]]:
+    """A state of the queue in words, and the look of it."""
+    return {
+        "failed": (_("Failed"), "problem"),
+        "todo": (_("Waiting"), "waiting"),
+        "doing": (_("At work"), "neutral"),
+        "aborted": (_("Aborted"), "attention"),
+    }
+
+
+def _asked(name: str) -> str:
+    # PostgreSQL keeps no null byte in a text, so none of its texts has one.
+    return request.args.get(name, "").replace("\x00", "").strip()[:200]
+
+
+def _start_of(text: str, field: str) -> datetime | None:
+    day = _day(text, field)
+    return datetime.combine(day, time(), SANTIAGO) if day else None
+
+
+def _end_of(text: str, field: str) -> datetime | None:
+    day = _day(text, field)
+    return datetime.combine(day + timedelta(days=1), time(), SANTIAGO) if day else None
+
+
+def _day(text: str, field: str) -> date | None:
+    """A day as a date input sends it. Raises Invalid."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid(fields={field: [_("Write the day as 2026-01-31.")]}) from error
+    if not 2000 <= day.year <= 2200:
+        raise Invalid(fields={field: [_("Choose a day between the years 2000 and 2200.")]})
+    return day
