@@ -46,7 +46,7 @@ class WaitBeforeTrying(TooMany):
     oauth_error = "access_denied"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(_("Try again in %(seconds)s seconds.", seconds=seconds), headers={"Retry-After": str(seconds)})
+        super().__init__(_("Several attempts failed. Try again in %(seconds)s seconds. Your account is not blocked.", seconds=seconds), headers={"Retry-After": str(seconds)})
         self.seconds = seconds
 
 
