@@ -1,0 +1,170 @@
+"""Agreements: for what one agency may use another's service, and which step follows which."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from catalogue.services.rules import NotInThisState, checked_text
+from kernel.errors import Conflict, Forbidden, Invalid, _
+
+CODE = re.compile(r"ACU-[0-9]{4}-[0-9]{6,9}")
+# Decreto 12 of 2023, art. 12: the owner answers within fifteen business days.
+ANSWER_DAYS = 15
+PURPOSE_LENGTH = 1_000
+LEGAL_BASIS_LENGTH = 1_000
+MOST_DAILY_CALLS = 100_000_000
+
+
+class Status(StrEnum):
+    """Where an agreement stands."""
+
+    REQUESTED = "requested"
+    ACTIVE = "active"
+    REFUSED = "refused"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+
+class Step(StrEnum):
+    """What can be done with an agreement."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    END = "end"
+
+
+class Side(StrEnum):
+    """Who of the two agencies somebody acts for."""
+
+    OWNER = "owner"
+    CONSUMER = "consumer"
+
+
+OPEN = (Status.REQUESTED, Status.ACTIVE, Status.SUSPENDED)
+STATUS_LABELS = {
+    Status.REQUESTED: _("Waiting for an answer"),
+    Status.ACTIVE: _("Active"),
+    Status.REFUSED: _("Refused"),
+    Status.SUSPENDED: _("Suspended"),
+    Status.ENDED: _("Ended"),
+}
+BOTH = frozenset(Side)
+STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
+    (Status.REQUESTED, Step.APPROVE): (Status.ACTIVE, frozenset({Side.OWNER})),
+    (Status.REQUESTED, Step.REFUSE): (Status.REFUSED, frozenset({Side.OWNER})),
+    (Status.REQUESTED, Step.END): (Status.ENDED, frozenset({Side.CONSUMER})),
+    (Status.ACTIVE, Step.SUSPEND): (Status.SUSPENDED, BOTH),
+    (Status.ACTIVE, Step.END): (Status.ENDED, BOTH),
+    (Status.SUSPENDED, Step.RESUME): (Status.ACTIVE, BOTH),
+    (Status.SUSPENDED, Step.END): (Status.ENDED, BOTH),
+}
+
+
+class AlreadyAgreed(Conflict):
+    """An open agreement covers the same service and purpose (Decreto 12, art. 12)."""
+
+    kind = "already-agreed"
+    title = _("There is already an agreement for this")
+    explanation = _("Your agency has an open agreement, or a request, for the same service and the same purpose.")
+    remedy = _("Use the agreement there is, or describe the purpose that is different.")
+
+
+class OwnService(Conflict):
+    """An agency needs no agreement with itself."""
+
+    kind = "own-service"
+    title = _("This service is your own agency's")
+    explanation = _("Agreements are made between two agencies.")
+    remedy = _("Use the service directly, at the provider's address.")
+
+
+class NotActive(Forbidden):
+    """The agreement is not, or no longer, in force: nothing passes the gateway."""
+
+    kind = "agreement-not-active"
+    title = _("The agreement is not active")
+    explanation = _("The agreement that this credential belongs to has not been approved, is suspended or has ended.")
+    remedy = _("Look at the agreement's page to see why, and ask the other agency.")
+
+
+class NotAgreed(Forbidden):
+    """The token is bound to another service, version or agreement, or to none."""
+
+    kind = "token-for-another-service"
+    title = _("This token is not for this service")
+    explanation = _("Each credential works for the service, version and agreement that it was made for, and no other.")
+    remedy = _("Ask for a token with the credentials of the agreement on this service.")
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """Why and how much the consumer will use the service. `checked` makes one out of anything."""
+
+    text: str
+    legal_basis: str
+    personal_data: bool
+    daily_calls: int
+
+    @classmethod
+    def checked(cls, *, text: str, legal_basis: str, personal_data: bool, daily_calls: int) -> Purpose:
+        """Raises Invalid with every field that is wrong."""
+        wrong: dict[str, list[Any]] = {}
+        text = checked_text(text, "purpose", PURPOSE_LENGTH, wrong)
+        legal_basis = checked_text(legal_basis, "legal_basis", LEGAL_BASIS_LENGTH, wrong)
+        if not 1 <= daily_calls <= MOST_DAILY_CALLS:
+            wrong["daily_calls"] = [_("A whole number from 1 to %(most)s.", most=MOST_DAILY_CALLS)]
+        if wrong:
+            raise Invalid(fields=wrong)
+        return cls(text, legal_basis, personal_data, daily_calls)
+
+    @property
+    def key(self) -> str:
+        """The same for two texts that differ only in capitals, accents, spaces and punctuation."""
+        letters = unicodedata.normalize("NFKD", self.text.casefold())
+        words = "".join(letter if letter.isalnum() else " " for letter in letters if not unicodedata.combining(letter))
+        return hashlib.sha256(" ".join(words.split()).encode()).hexdigest()
+
+
+def after(status: Status, step: Step, side: Side, suspended_by: Side | None = None) -> Status:
+    """The status that the step leads to when that side takes it.
+
+    Only the side that suspended may resume: else one agency could undo the other's decision. Raises NotInThisState.
+    """
+    reached, sides = STEPS.get((status, step), (None, frozenset()))
+    if reached is None or side not in sides or (step == Step.RESUME and side != suspended_by):
+        raise NotInThisState(log=f"{step} from {status} by {side}")
+    return reached
+
+
+def possible(status: Status, side: Side, suspended_by: Side | None = None) -> list[Step]:
+    """The steps that the side can take now."""
+    found = []
+    for step in Step:
+        try:
+            after(status, step, side, suspended_by)
+        except NotInThisState:
+            continue
+        found.append(step)
+    return found
+
+
+def needs_reasons(step: Step) -> bool:
+    """Ley 19.880 art. 41: who decides against the other says why."""
+    return step in (Step.REFUSE, Step.SUSPEND, Step.END)
+
+
+def agreement_code(year: int, number: int) -> str:
+    return f"ACU-{year}-{number:06d}"
+
+
+def is_late(status: Status, answer_by: datetime, now: datetime) -> bool:
+    """Whether the owner let the term pass without an answer."""
+    return status == Status.REQUESTED and now > answer_by

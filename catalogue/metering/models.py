@@ -1,0 +1,43 @@
+"""The table of calls through the gateway."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base
+from kernel.ids import new_id
+
+
+class GatewayCall(Base):
+    """One call: written before the provider is asked, completed when its answer has gone out.
+
+    A call without `status` was cut off: the process died, or has not finished. No path, parameter or body is kept: they
+    are the two agencies' own affair and often personal data.
+    """
+
+    __tablename__ = "gateway_call"
+    __table_args__ = (
+        Index("ix_gateway_call_agreement_at", "agreement", "at"),
+        Index("ix_gateway_call_owner_at", "owner", "at"),
+        Index("ix_gateway_call_consumer_at", "consumer", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+    unaudited = "it is itself the record of a call"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    trace: Mapped[str] = mapped_column(Text)
+    agreement: Mapped[str] = mapped_column(Text)
+    service: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    owner: Mapped[str] = mapped_column(Text)
+    consumer: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(Text)
+    status: Mapped[int | None]
+    failed: Mapped[str | None] = mapped_column(Text)
+    milliseconds: Mapped[int | None]

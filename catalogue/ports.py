@@ -1,0 +1,69 @@
+"""What the catalogue needs of others; `portal/wiring.py` hands it over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import current_app, g
+
+from kernel.access import AgencyRef
+
+
+class Official(Protocol):
+    """An official as far as a mail needs to know one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def email(self) -> str | None: ...
+
+
+class Credentials(Protocol):
+    """A client that was just made; its secret is shown once and kept nowhere."""
+
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+
+class Agencies(Protocol):
+    """The agencies of the state."""
+
+    def find(self, code: str) -> AgencyRef | None: ...
+
+    def officials_of(self, code: str, role: str) -> Sequence[Official]: ...
+
+
+class MachineClients(Protocol):
+    """The credentials of agencies' systems."""
+
+    def create(
+        self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]
+    ) -> Credentials: ...
+
+    def revoke(self, client_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    agencies: Agencies
+    machine_clients: MachineClients
+
+
+def ports() -> Ports:
+    found: Ports = current_app.extensions["cordillera.catalogue"]
+    return found
+
+
+def agency_name(code: str) -> str:
+    """The agency's name, or its code where nobody knows it; asked once a request."""
+    names: dict[str, str] = g.setdefault("agency_names", {})
+    if code not in names:
+        agency = ports().agencies.find(code)
+        names[code] = agency.name if agency else code
+    return names[code]

@@ -1,0 +1,106 @@
+"""Tables of the catalogue: a service, and its versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Computed, ForeignKey, Index, Sequence, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
+
+from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Step, after
+from kernel.db import Base, Identified
+
+SERVICE_NUMBER = Sequence("service_number", metadata=Base.metadata)
+
+
+def _words(column: str, weight: str) -> str:
+    """A column's words as the stemmer knows them, and again without accents."""
+    plain = f"translate(lower({column}), '{ACCENTED}', '{PLAIN}')"
+    return (
+        f"setweight(to_tsvector('spanish', {column}), '{weight}') || "
+        f"setweight(to_tsvector('spanish', {plain}), '{weight}')"
+    )
+
+
+SEARCH = f"{_words('name', 'A')} || {_words('description', 'B')} || setweight(to_tsvector('simple', code), 'A')"
+
+
+class Service(Identified, Base):
+    """What one agency offers the others. Until a version is published only its owner and the authority see it."""
+
+    __tablename__ = "service"
+    __table_args__ = (
+        Index("ix_service_search", "search", postgresql_using="gin"),
+        Index("ix_service_published_at_id", "published_at", "id"),
+        Index("ix_service_owner_created_at", "owner", "created_at"),
+    )
+
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    owner: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    contact: Mapped[str] = mapped_column(Text)
+    obligation: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    published_at: Mapped[datetime | None]
+    search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCH, persisted=True), deferred=True)
+    rank: Mapped[int | None] = query_expression()
+    """How well the words of a search fit; only a search fills it."""
+    versions: Mapped[list[ServiceVersion]] = relationship(
+        back_populates="service", order_by="ServiceVersion.created_at", lazy="selectin"
+    )
+
+    def describe(self, facts: ServiceFacts) -> None:
+        self.name, self.description, self.contact = facts.name, facts.description, facts.contact
+        self.kind, self.obligation = str(facts.kind), str(facts.obligation)
+
+    def version(self, name: str) -> ServiceVersion | None:
+        return next((one for one in self.versions if one.version == name), None)
+
+    @property
+    def published_versions(self) -> list[ServiceVersion]:
+        return [one for one in self.versions if one.status == Status.PUBLISHED]
+
+    @property
+    def is_under_review(self) -> bool:
+        return any(one.status == Status.SUBMITTED for one in self.versions)
+
+
+class ServiceVersion(Identified, Base):
+    """One version: where the provider answers, and the document that describes its interface."""
+
+    __tablename__ = "service_version"
+    __table_args__ = (
+        UniqueConstraint("service_id", "version"),
+        Index("ix_service_version_waiting", "submitted_at", "id", postgresql_where="status = 'submitted'"),
+    )
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"))
+    version: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    base_url: Mapped[str] = mapped_column(Text)
+    openapi: Mapped[str] = mapped_column(Text, deferred=True)
+    openapi_type: Mapped[str] = mapped_column(Text)
+    openapi_title: Mapped[str] = mapped_column(Text)
+    operations: Mapped[list[Any]]
+    reasons: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
+    service: Mapped[Service] = relationship(back_populates="versions")
+
+    def take(self, step: Step) -> None:
+        """Raises NotInThisState."""
+        self.status = str(after(Status(self.status), step))
+
+    @property
+    def code(self) -> str:
+        return f"{self.service.code}/{self.version}"
+
+    @property
+    def has_document(self) -> bool:
+        return bool(self.openapi_type)

@@ -1,0 +1,167 @@
+"""Reads of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, cast, func, or_, select
+from sqlalchemy.orm import undefer, with_expression
+
+from catalogue.services.models import Service, ServiceVersion
+from catalogue.services.rules import CODE, VERSION, Status, spellings
+from kernel.access import Principal
+from kernel.db import session
+from kernel.errors import NotFound, NotYours
+from kernel.pagination import Page, page
+
+WAITING = 25
+
+
+def search(
+    words: str = "", *, kind: str = "", owner: str = "", cursor: str | None = None, limit: int | None = None
+) -> Page[Service]:
+    """Published services: the newest first, or those that fit the words best. Raises Invalid for a wrong cursor."""
+    query = select(Service).where(Service.published_at.is_not(None))
+    if kind:
+        query = query.where(Service.kind == _storable(kind))
+    if owner:
+        query = query.where(Service.owner == _storable(owner))
+    ways = spellings(words)
+    if not ways:
+        keys: list[Any] = [Service.published_at, Service.id]
+        return page(session(), query, keys, cursor=cursor, limit=limit)
+    return _by_rank(query, ways, cursor, limit)
+
+
+def _by_rank(query: Select[Service], ways: list[str], cursor: str | None, limit: int | None) -> Page[Service]:
+    asked: list[ColumnElement[Any]] = [func.websearch_to_tsquery("spanish", way) for way in ways]
+    asked.append(func.websearch_to_tsquery("simple", ways[0]))
+    either = reduce(lambda one, other: one.op("||")(other), asked)
+    rank = cast(func.ts_rank(Service.search, either) * 1_000_000, Integer)
+    query = query.where(Service.search.op("@@")(either)).options(with_expression(Service.rank, rank))
+    keys: list[Any] = [rank.label("rank"), Service.id]
+    return page(session(), query, keys, cursor=cursor, limit=limit)
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def owners() -> Sequence[str]:
+    """Codes of the agencies that have published something."""
+    query = select(Service.owner).where(Service.published_at.is_not(None)).distinct().order_by(Service.owner)
+    return session().scalars(query).all()
+
+
+def find(code: str, reader: Principal) -> Service:
+    """A service that the reader may see: published, their own agency's, or any for the authority.
+
+    Raises NotFound, NotYours.
+    """
+    service = _existing(code)
+    if service.published_at is None and not _is_insider(service, reader):
+        raise NotYours(log=f"{service.code} is not published")
+    return service
+
+
+def visible_versions(service: Service, reader: Principal) -> list[ServiceVersion]:
+    """Everyone sees what is published; drafts are for their owner, what was submitted for the authority as well."""
+    if reader.agency is not None and reader.agency.code == service.owner:
+        return list(service.versions)
+    seen = {Status.PUBLISHED, Status.SUBMITTED} if reader.is_authority else {Status.PUBLISHED}
+    return [version for version in service.versions if version.status in seen]
+
+
+def own(code: str, reader: Principal) -> Service:
+    """A service of the reader's own agency. Raises NotFound, NotYours."""
+    service = _existing(code)
+    if service.owner != reader.acting_agency.code:
+        raise NotYours(log=f"{service.code} belongs to {service.owner}")
+    return service
+
+
+def own_version(code: str, version: str, reader: Principal) -> ServiceVersion:
+    """A version of a service of the reader's own agency. Raises NotFound, NotYours."""
+    return _version(own(code, reader), version)
+
+
+def version_to_review(code: str, version: str) -> ServiceVersion:
+    """A version that has been submitted at least once, for the authority. Raises NotFound."""
+    found = _version(_existing(code), version)
+    if found.submitted_at is None:
+        raise NotFound(log=f"{found.code} was never submitted")
+    return found
+
+
+def published_version(code: str, version: str) -> ServiceVersion:
+    """A version that others may ask for. Raises NotFound."""
+    found = _version(_existing(code), version)
+    if found.status != Status.PUBLISHED:
+        raise NotFound(log=f"{found.code} is not published")
+    return found
+
+
+def openapi_document(code: str, version: str, reader: Principal) -> tuple[str, str]:
+    """Media type and text of a version's document, if the reader may see the version. Raises NotFound."""
+    service = find(code, reader)
+    wanted = _version(service, version)
+    if wanted not in visible_versions(service, reader) or not wanted.has_document:
+        raise NotFound(log=f"no document of {wanted.code} for this reader")
+    query = select(ServiceVersion).where(ServiceVersion.id == wanted.id).options(undefer(ServiceVersion.openapi))
+    found = session().scalars(query.execution_options(populate_existing=True)).one()
+    return found.openapi_type, found.openapi
+
+
+def of_agency(owner: str, *, cursor: str | None = None, limit: int | None = None) -> Page[Service]:
+    """An agency's own services in every state, the newest first."""
+    query = select(Service).where(Service.owner == owner)
+    return page(session(), query, [Service.created_at, Service.id], cursor=cursor, limit=limit)
+
+
+def waiting_for_decision(limit: int = WAITING) -> Sequence[ServiceVersion]:
+    """Versions that wait for the authority, the longest waiting first."""
+    query = select(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
+    return session().scalars(query.order_by(ServiceVersion.submitted_at, ServiceVersion.id).limit(limit)).all()
+
+
+def count_waiting() -> int:
+    query = select(func.count()).select_from(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
+    return session().scalar(query) or 0
+
+
+def to_review(*, cursor: str | None = None) -> Page[ServiceVersion]:
+    """The authority's queue, the longest waiting first. Raises Invalid for a wrong cursor."""
+    query = select(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
+    keys: list[Any] = [ServiceVersion.submitted_at, ServiceVersion.id]
+    return page(session(), query, keys, cursor=cursor, descending=False)
+
+
+def decided(limit: int = 10) -> Sequence[ServiceVersion]:
+    """What the authority decided last."""
+    query = select(ServiceVersion).where(
+        or_(ServiceVersion.status == Status.PUBLISHED, ServiceVersion.status == Status.RETURNED)
+    )
+    return session().scalars(query.order_by(ServiceVersion.decided_at.desc()).limit(limit)).all()
+
+
+def _existing(code: str) -> Service:
+    service = session().scalars(select(Service).where(Service.code == code)).first() if CODE.fullmatch(code) else None
+    if service is None:
+        raise NotFound(log="no such service")
+    return service
+
+
+def _version(service: Service, version: str) -> ServiceVersion:
+    found = service.version(version) if VERSION.fullmatch(version) else None
+    if found is None:
+        raise NotFound(log=f"{service.code} has no such version")
+    return found
+
+
+def _is_insider(service: Service, reader: Principal) -> bool:
+    """The owner, and the authority once something was submitted."""
+    if reader.agency is not None and reader.agency.code == service.owner:
+        return True
+    return reader.is_authority and any(version.submitted_at for version in service.versions)

@@ -1,0 +1,274 @@
+"""Services and their versions: what may be said of one, and which step follows which."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from kernel.errors import Conflict, Invalid, _
+
+CODE = re.compile(r"SRV-[0-9]{6,9}")
+VERSION = re.compile(r"v[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
+EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,250}")
+NAME_LENGTH = 120
+DESCRIPTION_LENGTH = 4_000
+REASONS_LENGTH = 2_000
+URL_LENGTH = 500
+
+
+class Kind(StrEnum):
+    """What a service is for those who use it."""
+
+    API = "api"
+    PLATFORM = "platform"
+    COMPONENT = "component"
+    DATA = "data"
+
+
+class Obligation(StrEnum):
+    """Whether the state's agencies have to use it."""
+
+    MANDATORY = "mandatory"
+    RECOMMENDED = "recommended"
+    OPTIONAL = "optional"
+
+
+class Status(StrEnum):
+    """Where a version stands."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    RETURNED = "returned"
+    PUBLISHED = "published"
+
+
+class Step(StrEnum):
+    """What can be done with a version."""
+
+    EDIT = "edit"
+    SUBMIT = "submit"
+    APPROVE = "approve"
+    RETURN = "return"
+
+
+KIND_LABELS = {
+    Kind.API: _("Interface (API)"),
+    Kind.PLATFORM: _("Platform"),
+    Kind.COMPONENT: _("Software component"),
+    Kind.DATA: _("Data"),
+}
+OBLIGATION_LABELS = {
+    Obligation.MANDATORY: _("Mandatory"),
+    Obligation.RECOMMENDED: _("Recommended"),
+    Obligation.OPTIONAL: _("Optional"),
+}
+STATUS_LABELS = {
+    Status.DRAFT: _("Draft"),
+    Status.SUBMITTED: _("Waiting for approval"),
+    Status.RETURNED: _("Returned with reasons"),
+    Status.PUBLISHED: _("Published"),
+}
+
+# A published version never changes: who built on it must find tomorrow what was there today.
+STEPS: dict[tuple[Status, Step], Status] = {
+    (Status.DRAFT, Step.EDIT): Status.DRAFT,
+    (Status.DRAFT, Step.SUBMIT): Status.SUBMITTED,
+    (Status.SUBMITTED, Step.APPROVE): Status.PUBLISHED,
+    (Status.SUBMITTED, Step.RETURN): Status.RETURNED,
+    (Status.RETURNED, Step.EDIT): Status.DRAFT,
+    (Status.RETURNED, Step.SUBMIT): Status.SUBMITTED,
+}
+
+
+class NotInThisState(Conflict):
+    """The step does not follow from where the thing stands, perhaps because somebody was faster."""
+
+    kind = "not-in-this-state"
+    title = _("This is not possible now")
+    explanation = _("It has moved on: it was already decided, sent, ended or changed by somebody else.")
+    remedy = _("Reload the page, look at where it stands now, and decide again.")
+
+
+class VersionTaken(Conflict):
+    """The service already has a version of that name."""
+
+    kind = "version-taken"
+    title = _("The service already has this version")
+    explanation = _("Each version has a name of its own, such as v1 or v2, and a published one never changes.")
+    remedy = _("Choose the next version number.")
+
+
+class UnderReview(Conflict):
+    """What the authority is looking at does not change under its eyes."""
+
+    kind = "under-review"
+    title = _("The service is being reviewed")
+    explanation = _("A version of it waits for the authority's decision; until then its description cannot change.")
+    remedy = _("Wait for the decision, then change it.")
+
+
+class NotComplete(Invalid):
+    """A draft lacks something that a version to be reviewed must have."""
+
+    kind = "version-not-complete"
+    title = _("The version is not complete yet")
+    explanation = _("To be reviewed a version needs the provider's address and an OpenAPI document.")
+    remedy = _("Fill in what is missing and send it again.")
+
+
+def after(status: Status, step: Step) -> Status:
+    """The status that the step leads to. Raises NotInThisState where it does not follow."""
+    try:
+        return STEPS[status, step]
+    except KeyError:
+        raise NotInThisState(log=f"{step} from {status}") from None
+
+
+def can(status: Status, step: Step) -> bool:
+    return (status, step) in STEPS
+
+
+def service_code(number: int) -> str:
+    return f"SRV-{number:06d}"
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """What an agency says of its service. `checked` makes one out of anything."""
+
+    name: str
+    description: str
+    kind: Kind
+    contact: str
+    obligation: Obligation
+
+    @classmethod
+    def checked(cls, *, name: str, description: str, kind: str, contact: str, obligation: str) -> ServiceFacts:
+        """Raises Invalid with every field that is wrong."""
+        wrong: dict[str, list[Any]] = {}
+        contact = contact.strip()
+        if not EMAIL.fullmatch(contact):
+            wrong["contact"] = [_("An e-mail address, such as soporte@agencia.cl.")]
+        if kind not in set(Kind):
+            wrong["kind"] = [_("Choose one of the kinds.")]
+        if obligation not in set(Obligation):
+            wrong["obligation"] = [_("Choose one of the options.")]
+        checked_name = checked_text(name, "name", NAME_LENGTH, wrong, one_line=True)
+        checked_description = checked_text(description, "description", DESCRIPTION_LENGTH, wrong)
+        if wrong:
+            raise Invalid(fields=wrong)
+        return cls(checked_name, checked_description, Kind(kind), contact, Obligation(obligation))
+
+
+@dataclass(frozen=True)
+class Document:
+    """An OpenAPI document that was read and found sound: as it came, and what of it is listed on pages."""
+
+    text: str
+    media_type: str
+    title: str
+    operations: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What an agency says of a version; a draft may lack the address or the document (None keeps the one there is)."""
+
+    version: str
+    base_url: str
+    document: Document | None = None
+
+
+def checked_text(text: str, field: str, longest: int, wrong: dict[str, list[Any]], *, one_line: bool = False) -> str:
+    """The text trimmed; what is wrong with it is added to `wrong` under the field's name."""
+    text = text.replace("\r\n", "\n").strip()
+    allowed = "" if one_line else "\n\t"
+    if not text:
+        wrong[field] = [_("This is needed.")]
+    elif len(text) > longest:
+        wrong[field] = [_("At most %(count)s characters.", count=longest)]
+    # PostgreSQL stores neither null characters nor halves of surrogate pairs.
+    elif any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in text):
+        wrong[field] = [_("There are characters here that cannot be shown.")]
+    return text
+
+
+def checked_reasons(reasons: str) -> str:
+    """Ley 19.880 art. 41: who decides against somebody says why. Raises Invalid."""
+    wrong: dict[str, list[Any]] = {}
+    reasons = checked_text(reasons, "reasons", REASONS_LENGTH, wrong)
+    if wrong:
+        raise Invalid(fields=wrong)
+    return reasons
+
+
+def checked_version(version: str) -> str:
+    """The version's name, which is part of its address at the gateway. Raises Invalid."""
+    version = version.strip()
+    if not VERSION.fullmatch(version):
+        raise Invalid(fields={"version": [_("The letter v and a number, such as v1 or v2.1.")]})
+    return version
+
+
+def checked_base_url(url: str, allowed: Collection[str]) -> str:
+    """The provider's address without a slash at its end; empty stays empty. Only its syntax is looked at.
+
+    allowed: `host:port` of those that may be reached without encryption (demonstrations and tests). Raises Invalid.
+    """
+    url = url.strip().rstrip("/")
+    if not url:
+        return ""
+    if not re.fullmatch(r"[!-~]+", url) or len(url) > URL_LENGTH:
+        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces."))
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces.")) from None
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, with no user or password in it."))
+    if parts.query or parts.fragment or "?" in url or "#" in url or ".." in parts.path.split("/"):
+        raise _wrong_url(_("The address ends with its path: no question mark, # or .. in it."))
+    plain_allowed = parts.scheme == "http" and f"{parts.hostname}:{port or 80}" in allowed
+    if parts.scheme != "https" and not plain_allowed:
+        raise _wrong_url(_("The address has to start with https://."))
+    return url
+
+
+def _wrong_url(message: Any) -> Invalid:
+    return Invalid(fields={"base_url": [message]})
+
+
+def refuse_incomplete(base_url: str, openapi: str) -> None:
+    """Raises NotComplete naming what is missing before a version can be reviewed."""
+    missing: dict[str, list[Any]] = {}
+    if not base_url:
+        missing["base_url"] = [_("The address of the provider's system is missing.")]
+    if not openapi:
+        missing["openapi"] = [_("The OpenAPI document is missing.")]
+    if missing:
+        raise NotComplete(fields=missing)
+
+
+ACCENTED, PLAIN = "áéíóúüàèìòùâêîôûñç", "aeiouuaeiouaeiounc"
+LONGEST_SEARCH = 200
+
+
+def without_accents(text: str) -> str:
+    """What the index keeps beside the accented text (`translate()` in the database does the same)."""
+    return text.lower().translate(str.maketrans(ACCENTED, PLAIN))
+
+
+def spellings(words: str) -> list[str]:
+    """The ways in which a person may have meant the words searched for, most literal first.
+
+    The Spanish stemmer knows `-ción` only with its accent, which many leave out: both are tried.
+    """
+    words = "".join(c if unicodedata.category(c) not in ("Cc", "Cs") else " " for c in words).strip()[:LONGEST_SEARCH]
+    ways = [words.lower(), re.sub(r"ion\b", "ión", words.lower()), without_accents(words)]
+    return list(dict.fromkeys(way for way in ways if way))
