@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
 import marshmallow as ma
 from flask import Flask
 
-from kernel.access import public
+from kernel.access import declared_access, public
 from kernel.security import csrf
 
 DESCRIPTION = (
@@ -40,9 +41,38 @@ class Api(flask_smorest.Api):
     def _register_error_handlers(self) -> None:
         """`kernel.problems` renders every error."""
 
+    def _register_pagination_header(self) -> None:
+        """Lists have a cursor (`kernel.pagination`), not numbered pages."""
+
+    def _register_responses(self) -> None:
+        """Every error is a problem, whatever its status."""
+        content = {"application/problem+json": {"schema": ProblemSchema}}
+        for status in HTTPStatus:
+            self.spec.components.response(status.name, {"description": status.phrase, "content": content}, lazy=True)
+        problem = {"description": "A problem", "content": content}
+        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, problem, lazy=True)
+
 
 class Blueprint(flask_smorest.Blueprint):
-    """A group of API endpoints, called with tokens and so not in need of form tokens."""
+    """A group of API endpoints, called with tokens and so not in need of form tokens.
+
+    What a view declares of its access (`kernel.access`) is also what the document says of its security.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._prepare_security_doc)
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for method, described in self._docs[endpoint].items():
+            if method != "parameters":
+                described["access"] = declared_access(obj)
+
+    @staticmethod
+    def _prepare_security_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+        is_public = str(doc_info.pop("access", "")).startswith("public")
+        return {**doc, "security": [] if is_public else [{"accessToken": []}]}
 
 
 def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
