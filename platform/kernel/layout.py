@@ -263,9 +263,10 @@ def is_hidden_field(form_field: Field) -> bool:
     return isinstance(form_field, HiddenField)
 
 
-def format_local_time(instant: datetime) -> str:
-    """A UTC instant on Santiago's clocks, in the reader's language."""
-    return str(format_datetime(local(instant).replace(tzinfo=None), "medium", rebase=False))
+def format_local_time(instant: datetime, exact: bool = False) -> str:
+    """A UTC instant on Santiago's clocks, in the reader's language; exact gives the seconds too."""
+    pattern = "d MMM y, HH:mm:ss" if exact else "d MMM y, HH:mm"
+    return str(format_datetime(local(instant).replace(tzinfo=None), pattern, rebase=False))
 
 
 def format_run(run: str) -> str:
