@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from kernel.errors import Conflict, Invalid, TooLarge, UnsupportedMediaType, _
+from interoperability.directory.rules import SignatureInvalid, open_signed
+from interoperability.evidence import rules as log
+from interoperability.evidence.rules import Broken
+from kernel.errors import Conflict, Forbidden, Invalid, TooLarge, UnsupportedMediaType, _
 
 PDF = "application/pdf"
 MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
@@ -50,6 +55,13 @@ class NotAllowedNow(Conflict):
     title = _("This communication was already answered")
     explanation = _("It is acknowledged or rejected once, and the answer stands.")
     remedy = _("Look at its steps. To say something else, send a communication in reply.")
+
+
+class NotAnAddressee(Forbidden):
+    kind = "not-an-addressee"
+    title = _("Only an addressee can answer")
+    explanation = _("Your agency sent this communication. Its addressees acknowledge or reject it.")
+    remedy = _("Wait for their answer; the steps show where it stands.")
 
 
 # ---- steps ----
@@ -135,6 +147,11 @@ class Manifest:
     documents: tuple[Described, ...]
 
 
+def with_documents(manifest: Manifest, documents: Sequence[Described]) -> Manifest:
+    """The same manifest over these documents."""
+    return replace(manifest, documents=tuple(documents))
+
+
 def check_manifest(manifest: Manifest, agency: str, now: datetime, largest_main: int, largest_annexes: int) -> None:
     """Raise Invalid or TooLarge unless `agency` may send this now; sizes in bytes."""
     wrong: dict[str, list[Any]] = {}
@@ -196,3 +213,186 @@ class PdfProbe:
         # Readers accept the header anywhere in the first 1,024 bytes, and the end mark in the last 1,024.
         if b"%PDF-" not in self._head or b"%%EOF" not in self._tail[-1024:] or b"startxref" not in self._tail:
             raise NotAPdf()
+
+
+# ---- receipts ----
+
+RECEIPT_FORMAT = "cordillera-receipt-1"
+LARGEST_RECEIPT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a receipt has to hold, in plain words."""
+
+    name: str
+    ok: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A receipt taken apart. `keys`: those that may have signed for the platform, pinned by the reader or its own."""
+
+    whole: dict[str, Any]
+    keys: list[dict[str, Any]]
+    are_pinned: bool
+
+    def about(self, kind: str) -> list[dict[str, Any]]:
+        """Its records whose kind begins so, in the order of the log."""
+        return [entry for entry in self.whole["entries"] if entry["statement"]["kind"].startswith(kind)]
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The record of the sending."""
+        found = self.about(f"communication:{Step.SENT}")
+        if len(found) != 1:
+            raise Broken("the receipt needs exactly one record of the sending")
+        return dict(found[0])
+
+
+def write_receipt(receipt: Mapping[str, Any]) -> bytes:
+    """The one way in which a receipt is spelled."""
+    return (json.dumps(receipt, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+
+
+def signed_part(receipt: Mapping[str, Any]) -> bytes:
+    """What the platform signs: everything but the signature."""
+    return log.canonical({name: value for name, value in receipt.items() if name != "signature"})
+
+
+def verify(content: bytes, pinned: list[dict[str, Any]] | None = None) -> list[Check]:
+    """Check a receipt file offline. pinned: the platform's keys (JWKs) that the reader trusts; else those it brings."""
+    whole = "The file is a receipt, exactly as it was written"
+    try:
+        receipt = _read(content, pinned)
+    except (Broken, ValueError, KeyError, TypeError, RecursionError) as error:
+        return [Check(whole, False, str(error) if isinstance(error, Broken) else "it cannot be read as one")]
+    return [Check(whole, True, f"it speaks of {receipt.whole['code']}"), *(_run(receipt, *each) for each in CHECKS)]
+
+
+def _read(content: bytes, pinned: list[dict[str, Any]] | None) -> Receipt:
+    if len(content) > LARGEST_RECEIPT:
+        raise Broken("it is larger than any receipt")
+    whole = json.loads(content)
+    if not isinstance(whole, dict) or whole.get("format") != RECEIPT_FORMAT:
+        raise Broken("it is not a receipt of this format")
+    if write_receipt(whole) != content:
+        raise Broken("it was written again by other means, or altered")
+    return Receipt(whole, pinned if pinned is not None else whole["keys"], pinned is not None)
+
+
+def _run(receipt: Receipt, name: str, check: Callable[[Receipt], str]) -> Check:
+    try:
+        return Check(name, True, check(receipt))
+    except Broken as broken:
+        return Check(name, False, str(broken))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        return Check(name, False, "this part of the receipt is not in its form")
+
+
+def _platform_signed(receipt: Receipt) -> str:
+    signature = receipt.whole["signature"]
+    for key in receipt.keys:
+        public = log.public_bytes(key)
+        if public is not None and log.thumbprint(key) == signature["key"]:
+            log.check_signature(public, log.strict_base64(signature["value"]), signed_part(receipt.whole))
+            known = (
+                "a key that you trust" if receipt.are_pinned else "a key that comes from the receipt itself: compare it"
+            )
+            return f"with {known} (fingerprint {signature['key']})"
+    raise Broken("none of the keys that you trust signed it" if receipt.are_pinned else "its key is missing")
+
+
+def _checkpoint_signed(receipt: Receipt) -> str:
+    checkpoint = log.open_note(receipt.whole["checkpoint"], receipt.keys)
+    return f"{checkpoint.origin} with {checkpoint.size} records"
+
+
+def _records_in_log(receipt: Receipt) -> str:
+    checkpoint = log.open_note(receipt.whole["checkpoint"], receipt.keys)
+    for entry in receipt.whole["entries"]:
+        leaf, proof = log.statement_hash(entry["statement"]), [bytes.fromhex(step) for step in entry["proof"]]
+        if log.included_root(leaf, entry["position"], checkpoint.size, proof) != checkpoint.root:
+            raise Broken(f"record {entry['position']} is not in the log that was signed")
+    return f"{len(receipt.whole['entries'])} records"
+
+
+def _one_story(receipt: Receipt) -> str:
+    positions = [entry["position"] for entry in receipt.whole["entries"]]
+    if positions != sorted(set(positions)):
+        raise Broken("the records are not in the order of the log")
+    facts = receipt.sent["statement"]["facts"]
+    stands: dict[str, str] = {}
+    for entry in receipt.about("communication:"):
+        said = entry["statement"]
+        if said["subject"] != receipt.whole["code"] or entry["position"] < receipt.sent["position"]:
+            raise Broken(f"record {entry['position']} does not belong to this communication")
+        step = Step(said["kind"].removeprefix("communication:"))
+        if step is not Step.SENT:
+            _follow(stands, step, said, facts["addressees"])
+    return "; ".join(f"{agency}: {status}" for agency, status in stands.items())
+
+
+def _follow(
+    stands: dict[str, str], step: Step, said: Mapping[str, Any], addressees: Sequence[Mapping[str, Any]]
+) -> None:
+    agency = said["facts"]["addressee"]
+    if agency not in [addressee["agency"] for addressee in addressees]:
+        raise Broken(f"{agency} is no addressee of this communication")
+    if step is Step.AVAILABLE:
+        stands[agency] = step
+    elif agency not in stands or said["agency"] != agency:
+        raise Broken(f"the step {step} is not one that {agency} took")
+    else:
+        try:
+            stands[agency] = status_after(stands[agency], step)
+        except NotAllowedNow as problem:
+            raise Broken(f"{agency} answered twice") from problem
+
+
+def _sender_signed(receipt: Receipt) -> str:
+    facts, token = receipt.sent["statement"]["facts"], receipt.whole["manifest"]
+    if hashlib.sha256(token.encode()).hexdigest() != facts["manifest"]:
+        raise Broken("the signed manifest is not the one in the record of the sending")
+    try:
+        said = json.loads(open_signed(token, _registered(receipt)["facts"]["key"]))
+    except SignatureInvalid as problem:
+        raise Broken("the sender's signature does not hold") from problem
+    digests = [document["sha256"] for document in said["documents"]]
+    if digests != facts["documents"] or said["metadata"]["sender"]["agency"] != facts["sender"]:
+        raise Broken("the signed manifest and the record of the sending differ")
+    return f"{facts['sender']} signed {len(digests)} documents"
+
+
+def _registered(receipt: Receipt) -> dict[str, Any]:
+    """The statement of the log that binds the sender's key to the sender."""
+    facts = receipt.sent["statement"]["facts"]
+    for entry in receipt.about("directory:key:registered"):
+        said = entry["statement"]
+        if said["facts"]["thumbprint"] == facts["thumbprint"] and entry["position"] < receipt.sent["position"]:
+            return dict(said)
+    raise Broken("the log does not say before the sending whose key it was")
+
+
+def _key_bound(receipt: Receipt) -> str:
+    sender = receipt.sent["statement"]["facts"]
+    facts = _registered(receipt)["facts"]
+    if facts["agency"] != sender["sender"] or log.thumbprint(facts["key"]) != sender["thumbprint"]:
+        raise Broken("the key was registered for another agency")
+    for entry in receipt.about("directory:key:revoked"):
+        said = entry["statement"]["facts"]
+        if said["thumbprint"] == sender["thumbprint"] and entry["position"] < receipt.sent["position"]:
+            raise Broken("the key had been revoked when it signed")
+    holder = "by the agency itself" if facts["held_by"] == "agency" else "by the platform, for the agency's officials"
+    return f"{sender['thumbprint']}, held {holder}"
+
+
+CHECKS: list[tuple[str, Callable[[Receipt], str]]] = [
+    ("The platform signed the receipt", _platform_signed),
+    ("The platform signed the state of the log", _checkpoint_signed),
+    ("Every record is in that log", _records_in_log),
+    ("The records tell one story, in order", _one_story),
+    ("The sender signed what was sent", _sender_signed),
+    ("The log says whose key that is", _key_bound),
+]

@@ -216,8 +216,8 @@ def open_note(note: str, keys: Iterable[Mapping[str, Any]]) -> Checkpoint:
     lines = text.split("\n")
     try:
         origin, size, root, end = lines
-        checkpoint = Checkpoint(origin, int(size), _base64(root))
-        signed = _base64(encoded)
+        checkpoint = Checkpoint(origin, int(size), strict_base64(root))
+        signed = strict_base64(encoded)
     except (ValueError, binascii.Error) as error:
         raise Broken("the checkpoint is not readable") from error
     if end or name != origin or checkpoint.text != text:
@@ -235,7 +235,7 @@ def _note_key_id(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
-def _base64(text: str) -> bytes:
+def strict_base64(text: str) -> bytes:
     """Base64 with only one accepted spelling. Raises ValueError."""
     content = base64.b64decode(text, validate=True)
     if base64.b64encode(content).decode() != text:

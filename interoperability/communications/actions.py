@@ -1,0 +1,370 @@
+"""Sending, receiving and answering official communications; each step is a row, a record of evidence and one of audit."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from interoperability.communications import queries, rules
+from interoperability.communications.models import (
+    Addressee,
+    Communication,
+    CommunicationStep,
+    Document,
+    communication_number,
+)
+from interoperability.communications.queries import Signed, View
+from interoperability.communications.rules import Described, Step
+from interoperability.communications.schemas import write_manifest
+from interoperability.directory.actions import evidence_subject, sign_for_officials
+from interoperability.directory.rules import SignatureInvalid
+from interoperability.evidence.actions import append, sign_receipt
+from interoperability.evidence.queries import platform_keys, proven
+from interoperability.evidence.rules import thumbprint
+from interoperability.ports import ports
+from kernel import clock
+from kernel.access import AgencyRef, Principal
+from kernel.db import session
+from kernel.documents import StoredDocument, documents
+from kernel.errors import BadRequest, _
+from kernel.http import settings
+from kernel.ids import new_id
+from kernel.jobs import job, periodic
+from kernel.mail import deliver
+from kernel.uploads import Part
+from kernel.work import Work, action
+
+FOLDER = "communications"
+LARGEST_MANIFEST = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a request to send; `is_replay` when the same request had made it before."""
+
+    view: View
+    is_replay: bool
+
+
+# ---- sending ----
+
+
+def receive_communication(principal: Principal, parts: Iterator[Part], idempotency_key: str | None) -> Sent:
+    """Send what an agency's system uploads: the part `manifest`, then `document`, then each `annex`, as it lists them.
+
+    Raises SignatureInvalid, KeyNotAccepted, Invalid, DigestMismatch, NotAPdf, AlreadySent, TooLarge, BadRequest,
+    OutOfSpace. Whatever it raises, nothing is kept.
+    """
+    agency = principal.acting_agency
+    first = next(parts, None)
+    if first is None or first.name != "manifest":
+        raise BadRequest(_("The first part of the body has to be the manifest."))
+    signed = queries.open_manifest(agency, _ascii(first.read(LARGEST_MANIFEST)))
+    before = queries.earlier(agency.code, signed, idempotency_key)
+    if before is not None:
+        for _skipped in parts:
+            pass
+        return Sent(View(before, agency.code), is_replay=True)
+    session().close()  # the connection is not kept waiting for the rest of the body
+    with _Kept() as kept:
+        _store_all(parts, signed.manifest.documents, kept)
+        return _send(principal, signed, kept, idempotency_key)
+
+
+def _ascii(content: bytes) -> str:
+    try:
+        return content.decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise SignatureInvalid(log="not ASCII") from error
+
+
+class _Kept:
+    """Documents stored on the way to a transaction; whatever prevents it removes them."""
+
+    def __init__(self) -> None:
+        self.stored: list[StoredDocument] = []
+
+    def __enter__(self) -> _Kept:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.discard()
+
+    def discard(self) -> None:
+        documents().discard(one.key for one in self.stored)
+
+
+def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: _Kept) -> None:
+    """Stream the parts into the store and hold each against its description in the signed manifest."""
+    for part in parts:
+        number = len(kept.stored)
+        described = expected[number] if number < len(expected) else None
+        if described is None or part.name != ("annex" if number else "document"):
+            raise rules.DigestMismatch(fields={"documents": [_("The parts are not those of the manifest.")]})
+        stored = store_one(part.chunks, described.role, kept)
+        if (stored.sha256, stored.size) != (described.sha256, described.size):
+            message = _("%(name)s does not have the digest and size that were signed.", name=described.name)
+            raise rules.DigestMismatch(fields={f"documents.{number}": [message]})
+    if len(kept.stored) != len(expected):
+        raise rules.DigestMismatch(fields={"documents": [_("The parts are not those of the manifest.")]})
+
+
+def store_one(chunks: Iterable[bytes], role: str, kept: _Kept) -> StoredDocument:
+    """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
+    limit = settings().max_document_bytes
+    if role == "annex":
+        limit = settings().max_annexes_bytes - sum(one.size for one in kept.stored[1:])
+    probe = rules.PdfProbe()
+    stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
+    kept.stored.append(stored)
+    if role == "main":
+        probe.check()
+    return stored
+
+
+def _send(principal: Principal, signed: Signed, kept: _Kept, idempotency_key: str | None) -> Sent:
+    communication = send_communication(principal, signed, kept.stored, idempotency_key)
+    agency = principal.acting_agency.code
+    if communication is not None:
+        return Sent(View(communication, agency), is_replay=False)
+    # Somebody sent the same a moment ago: theirs is the one.
+    before = queries.earlier(agency, signed, idempotency_key)
+    if before is None:
+        raise rules.AlreadySent()
+    kept.discard()
+    return Sent(View(before, agency), is_replay=True)
+
+
+@action
+def send_communication(
+    work: Work, principal: Principal, signed: Signed, stored: list[StoredDocument], idempotency_key: str | None
+) -> Communication | None:
+    """Make it exist and available to its addressees; None when the same was sent already (DS 4 art. 36)."""
+    communication = _insert(work, principal.acting_agency, signed, idempotency_key)
+    if communication is None:
+        return None
+    manifest = signed.manifest
+    for number, (described, one) in enumerate(zip(manifest.documents, stored, strict=True), start=1):
+        work.add(Document(communication_id=communication.id, number=number, key=one.key, **vars(described)))
+    for position, addressee in enumerate(manifest.addressees):
+        work.add(_addressee(communication, position, addressee))
+    facts = {
+        "sender": communication.sender,
+        "addressees": [{"agency": one.agency, "copy": one.is_copy} for one in manifest.addressees],
+        "manifest": hashlib.sha256(signed.token.encode()).hexdigest(),
+        "thumbprint": signed.thumbprint,
+        "documents": [one.sha256 for one in stored],
+    }
+    _take(work, communication, Step.SENT, by=principal.name, facts=facts)
+    for addressee in manifest.addressees:
+        _take(work, communication, Step.AVAILABLE, by="Cordillera", addressee=addressee.agency)
+        work.defer(notify_addressee, code=communication.code, agency=addressee.agency)
+    codes = [addressee.agency for addressee in manifest.addressees]
+    work.record("interoperability:communication:sent", communication, addressees=codes, documents=len(stored))
+    return communication
+
+
+def _insert(work: Work, agency: AgencyRef, signed: Signed, idempotency_key: str | None) -> Communication | None:
+    """The row, unless one with the same content or the same key exists; waits for one that is being written."""
+    manifest, number = signed.manifest, work.session.scalar(select(communication_number.next_value()))
+    values = {
+        "id": new_id(),
+        "code": f"COM-{clock.local(work.now):%Y}-{number:06}",
+        "sender": agency.code,
+        "sender_name": agency.name,
+        "authority_name": manifest.authority.name,
+        "authority_post": manifest.authority.post,
+        "reference": manifest.reference,
+        "content": manifest.content,
+        "type": manifest.type,
+        "classification": manifest.classification,
+        "manifest": signed.token,
+        "manifest_digest": signed.digest,
+        "thumbprint": signed.thumbprint,
+        "idempotency_key": idempotency_key,
+        "status": Step.AVAILABLE.value,
+        "sent_at": work.now,
+    }
+    statement = insert(Communication).values(values).on_conflict_do_nothing().returning(Communication)
+    return work.session.scalars(statement).one_or_none()
+
+
+def _addressee(communication: Communication, position: int, addressee: rules.Addressee) -> Addressee:
+    agency = ports().agencies.find(addressee.agency)
+    return Addressee(
+        communication_id=communication.id,
+        position=position,
+        agency=addressee.agency,
+        agency_name=agency.name if agency else addressee.agency,
+        is_copy=addressee.is_copy,
+        persons=[vars(person) for person in addressee.persons],
+        status=Step.AVAILABLE.value,
+    )
+
+
+def _take(
+    work: Work,
+    communication: Communication,
+    step: Step,
+    *,
+    by: str,
+    addressee: str | None = None,
+    document: int | None = None,
+    reason: str | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Write a step down, here and in the evidence log."""
+    said: dict[str, Any] = dict(facts or {})
+    for name, value in (("addressee", addressee), ("document", document), ("reason", reason)):
+        if value is not None:
+            said[name] = value
+    entry = append(work, f"communication:{step}", communication.code, said)
+    row = CommunicationStep(communication_id=communication.id, evidence=entry.number, step=step.value, at=work.now)
+    row.addressee, row.document, row.reason, row.by = addressee, document, reason, by
+    work.add(row)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that an official chose in a page."""
+
+    name: str
+    media_type: str
+    chunks: Iterable[bytes]
+
+
+def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Upload]) -> Sent:
+    """Send what an official wrote and chose, signed with the key kept here for the agency; `draft` lacks its documents.
+
+    Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted. Whatever it raises, nothing is kept.
+    """
+    agency = principal.acting_agency
+    with _Kept() as kept:
+        described: list[Described] = []
+        for upload in uploads:
+            role = "annex" if described else "main"
+            stored = store_one(upload.chunks, role, kept)
+            described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
+        content = write_manifest(rules.with_documents(draft, described))
+        signed = queries.open_manifest(agency, sign_for_officials(agency, content))
+        return _send(principal, signed, kept, None)
+
+
+# ---- receiving ----
+
+
+@action
+def download(work: Work, principal: Principal, code: str, number: int) -> Document:
+    """A document of a communication; its first download by an addressee is a step. Raises NotFound, NotYours."""
+    view = queries.find(principal, code)
+    document = queries.document_of(view, number)
+    if view.own is None or _is_recorded(view, number):
+        return document
+    view = queries.find(principal, code, lock=True)
+    if view.own is not None and not _is_recorded(view, number):
+        _change(work, principal, view, Step.DOWNLOADED, document=number)
+        work.record("interoperability:communication:downloaded", view.communication, document=number)
+    return document
+
+
+def _is_recorded(view: View, number: int) -> bool:
+    return any(step.step == Step.DOWNLOADED and step.document == number for step in view.steps)
+
+
+def _change(work: Work, principal: Principal, view: View, step: Step, **said: Any) -> None:
+    own = view.own
+    if own is None:
+        raise rules.NotAnAddressee()
+    own.status = rules.status_after(own.status, step).value
+    answered = [one.status for one in view.communication.addressees if not one.is_copy]
+    view.communication.status = rules.status_of_all(answered).value
+    own.reason = said.get("reason")
+    _take(work, view.communication, step, by=principal.name, addressee=own.agency, **said)
+
+
+@action
+def acknowledge(work: Work, principal: Principal, code: str) -> View:
+    """The addressee's acknowledgement of receipt. Raises NotFound, NotYours, NotAnAddressee, NotAllowedNow."""
+    view = queries.find(principal, code, lock=True)
+    _change(work, principal, view, Step.ACKNOWLEDGED)
+    work.record("interoperability:communication:acknowledged", view.communication)
+    work.defer(notify_sender, code=code, agency=view.agency)
+    return _fresh(work, view)
+
+
+@action
+def reject(work: Work, principal: Principal, code: str, reason: str) -> View:
+    """The addressee's reasoned refusal. Raises as `acknowledge`."""
+    view = queries.find(principal, code, lock=True)
+    _change(work, principal, view, Step.REJECTED, reason=reason)
+    work.record("interoperability:communication:rejected", view.communication)
+    work.defer(notify_sender, code=code, agency=view.agency)
+    return _fresh(work, view)
+
+
+def _fresh(work: Work, view: View) -> View:
+    work.session.flush()
+    work.session.refresh(view.communication, ["steps"])
+    return view
+
+
+# ---- telling the parties ----
+
+
+@job("interoperability:communication:notify-addressee")
+def notify_addressee(code: str, agency: str) -> None:
+    """Tell an addressee's correspondents that something waits."""
+    _write_to_correspondents(agency, gettext("A communication waits for you: %(code)s", code=code), code)
+
+
+@job("interoperability:communication:notify-sender")
+def notify_sender(code: str, agency: str) -> None:
+    """Tell the sender's correspondents that an addressee has answered."""
+    sender = session().scalars(select(Communication.sender).where(Communication.code == code)).one()
+    subject = gettext("%(agency)s answered your communication %(code)s", agency=agency, code=code)
+    _write_to_correspondents(sender, subject, code)
+
+
+@action
+def _write_to_correspondents(work: Work, agency: str, subject: str, code: str) -> None:
+    """One mail each, all or none. It names no subject: mail is read by more people than those it is for."""
+    address = f"{settings().base_url}/agency/communications/{code}"
+    text = gettext("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
+    for official in ports().agencies.officials_of(agency, "correspondent"):
+        if official.email:
+            work.defer(deliver, to=official.email, subject=subject, text=text)
+
+
+# ---- evidence ----
+
+
+def write_receipt(principal: Principal, code: str) -> bytes:
+    """The receipt of a communication as the principal's agency sees it. Raises NotFound, NotYours, ReceiptNotReady."""
+    view = queries.find(principal, code)
+    checkpoint, entries = proven([code, evidence_subject(view.communication.thumbprint)])
+    shown = [one for one in entries if view.is_sender or one.statement["facts"].get("addressee") in (None, view.agency)]
+    receipt: dict[str, Any] = {
+        "format": rules.RECEIPT_FORMAT,
+        "code": code,
+        "checkpoint": checkpoint,
+        "entries": [one.as_json() for one in shown],
+        "manifest": view.communication.manifest,
+        "keys": platform_keys(),
+    }
+    public, signature = sign_receipt(rules.signed_part(receipt))
+    receipt["signature"] = {"key": thumbprint(public), "value": base64.b64encode(signature).decode()}
+    return rules.write_receipt(receipt)
+
+
+@periodic("interoperability:documents:sweep", "23 4 * * *")
+def sweep_documents() -> None:
+    """Every night, remove the documents whose transaction never came."""
+    documents().sweep(FOLDER, queries.known_keys)

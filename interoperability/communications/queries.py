@@ -1,0 +1,162 @@
+"""Reading communications: boxes, one, its documents, what was received before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from interoperability.communications import rules
+from interoperability.communications.models import Addressee, Communication, CommunicationStep, Document
+from interoperability.communications.schemas import read_manifest
+from interoperability.directory.queries import signed_by
+from interoperability.ports import ports
+from kernel import clock
+from kernel.access import AgencyRef, Principal
+from kernel.db import session
+from kernel.errors import Invalid, NotFound, NotYours, _
+from kernel.http import settings
+from kernel.pagination import Page, page
+
+SEND, RECEIVE = "communications.send", "communications.receive"
+WHOLE = (
+    selectinload(Communication.addressees),
+    selectinload(Communication.documents),
+    selectinload(Communication.steps),
+)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A manifest whose signature held: as it came, the SHA-256 of what was signed, the key, and what it says."""
+
+    token: str
+    digest: str
+    thumbprint: str
+    manifest: rules.Manifest
+
+
+@dataclass(frozen=True)
+class View:
+    """A communication as one of its parties sees it: an addressee sees its own steps, the sender all of them."""
+
+    communication: Communication
+    agency: str
+
+    @property
+    def is_sender(self) -> bool:
+        return self.communication.sender == self.agency
+
+    @property
+    def own(self) -> Addressee | None:
+        """The addressee that looks, None for the sender."""
+        return next((one for one in self.communication.addressees if one.agency == self.agency), None)
+
+    @property
+    def status(self) -> str:
+        return self.own.status if self.own else self.communication.status
+
+    @property
+    def steps(self) -> list[CommunicationStep]:
+        shown = (None, self.agency)
+        return [step for step in self.communication.steps if self.is_sender or step.addressee in shown]
+
+    @property
+    def may_answer(self) -> bool:
+        return self.own is not None and self.own.status not in rules.ANSWERS
+
+    def shows_status_of(self, addressee: Addressee) -> bool:
+        return self.is_sender or addressee.agency == self.agency
+
+
+def outbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Communication]:
+    """What an agency sent, the newest first."""
+    query = select(Communication).where(Communication.sender == agency)
+    if status:
+        query = query.where(Communication.status == status)
+    query = query.options(selectinload(Communication.addressees))
+    return page(session(), query, [Communication.id], cursor=cursor, limit=limit)
+
+
+def inbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Addressee]:
+    """What an agency received, the newest first."""
+    query = select(Addressee).where(Addressee.agency == agency)
+    if status:
+        query = query.where(Addressee.status == status)
+    query = query.options(selectinload(Addressee.communication).selectinload(Communication.addressees))
+    return page(session(), query, [Addressee.communication_id], cursor=cursor, limit=limit)
+
+
+def box(
+    agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None
+) -> tuple[list[View], str | None]:
+    """A box as its agency sees it, and the cursor of what follows."""
+    if name == "outbox":
+        sent = outbox(agency, status, cursor, limit)
+        return [View(one, agency) for one in sent.items], sent.next
+    received = inbox(agency, status, cursor, limit)
+    return [View(one.communication, agency) for one in received.items], received.next
+
+
+def find(principal: Principal, code: str, *, lock: bool = False) -> View:
+    """A communication that the principal's agency sent or received. Raises NotFound, NotYours.
+
+    lock: keep it as it is until the transaction ends; answers wait for one another.
+    """
+    agency = principal.acting_agency.code
+    query = select(Communication).where(Communication.code == code).options(*WHOLE)
+    if lock:
+        query = query.with_for_update(of=Communication).execution_options(populate_existing=True)
+    found = session().scalars(query).one_or_none()
+    if found is None:
+        raise NotFound()
+    view = View(found, agency)
+    # A token sees the side that its scopes name; an official sees both.
+    needed = SEND if view.is_sender else RECEIVE
+    if not (view.is_sender or view.own) or (principal.kind == "machine" and needed not in principal.scopes):
+        raise NotYours(log=f"{code} for {agency}")
+    return view
+
+
+def document_of(view: View, number: int) -> Document:
+    """Raises NotFound."""
+    found = next((one for one in view.communication.documents if one.number == number), None)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def open_manifest(agency: AgencyRef, token: str) -> Signed:
+    """Verify a signed manifest and what it says.
+
+    Raises SignatureInvalid, KeyNotAccepted, BadRequest, Invalid, TooLarge.
+    """
+    content, key = signed_by(agency.code, token)
+    manifest = read_manifest(content)
+    limits = settings()
+    rules.check_manifest(manifest, agency.code, clock.now(), limits.max_document_bytes, limits.max_annexes_bytes)
+    unknown = [one.agency for one in manifest.addressees if ports().agencies.find(one.agency) is None]
+    if unknown:
+        message = _("No agency has the code %(codes)s.", codes=", ".join(unknown))
+        raise Invalid(fields={"metadata.addressees": [message]})
+    return Signed(token, hashlib.sha256(content).hexdigest(), key.thumbprint, manifest)
+
+
+def earlier(agency: str, signed: Signed, idempotency_key: str | None) -> Communication | None:
+    """The communication that the same request made before. Raises AlreadySent where only one half is the same."""
+    digest = Communication.manifest_digest == signed.digest
+    same = digest if idempotency_key is None else digest | (Communication.idempotency_key == idempotency_key)
+    query = select(Communication).where(Communication.sender == agency, same).options(*WHOLE)
+    found = session().scalars(query).all()
+    for one in found:
+        if idempotency_key is None or one.manifest_digest != signed.digest or one.idempotency_key != idempotency_key:
+            raise rules.AlreadySent(_("It is %(code)s.", code=one.code))
+    return found[0] if found else None
+
+
+def known_keys(keys: Sequence[str]) -> set[str]:
+    """Which keys of the document store belong to a communication."""
+    return set(session().scalars(select(Document.key).where(Document.key.in_(keys))))

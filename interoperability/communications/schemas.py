@@ -1,0 +1,231 @@
+"""The shapes of communications: the manifest that comes in, what the API shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from interoperability.communications import rules
+from kernel.errors import BadRequest, Invalid, _
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}")
+LINE_BREAKS = "\n\t"
+
+
+def plain(text: str) -> None:
+    """One line of text without characters that only harm."""
+    _refuse_controls(text, "")
+
+
+def plain_lines(text: str) -> None:
+    """The same, line breaks allowed."""
+    _refuse_controls(text, LINE_BREAKS)
+
+
+def _refuse_controls(text: str, allowed: str) -> None:
+    # Cc: control characters, Cs: halves of a surrogate pair, which no encoding takes.
+    if any(unicodedata.category(one) in ("Cc", "Cs") and one not in allowed for one in text):
+        raise ma.ValidationError(str(_("Control characters are not accepted.")))
+
+
+def file_name(name: str) -> None:
+    """A name, not a path."""
+    if "/" in name or "\\" in name or name.strip(". ") == "":
+        raise ma.ValidationError(str(_("A file name without folders.")))
+
+
+def _text(longest: int, *, required: bool = True, lines: bool = False) -> fields.String:
+    check: list[Callable[[Any], Any]] = [
+        validate.Length(1 if required else 0, longest),
+        plain_lines if lines else plain,
+    ]
+    return fields.String(validate=check, required=True) if required else fields.String(validate=check, load_default="")
+
+
+class PersonSchema(ma.Schema):
+    name = _text(200)
+    post = _text(200)
+
+    @ma.post_load
+    def made(self, data: dict[str, Any], **_kept: Any) -> rules.Person:
+        return rules.Person(**data)
+
+
+class SenderSchema(ma.Schema):
+    agency = _text(20)
+    authority = fields.Nested(PersonSchema, required=True)
+
+
+class AddresseeSchema(ma.Schema):
+    agency = _text(20)
+    copy = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    persons = fields.List(fields.Nested(PersonSchema), load_default=list, validate=validate.Length(max=20))
+
+    @ma.post_load
+    def made(self, data: dict[str, Any], **_kept: Any) -> rules.Addressee:
+        return rules.Addressee(data["agency"], data["copy"], tuple(data["persons"]))
+
+
+class DescribedSchema(ma.Schema):
+    name = fields.String(required=True, validate=[validate.Length(1, 200), plain, file_name])
+    media_type = fields.String(required=True, validate=validate.Regexp(f"{MEDIA_TYPE.pattern}\\Z"))
+    sha256 = fields.String(required=True, validate=validate.Regexp(f"{SHA256.pattern}\\Z"))
+    size = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**40))
+    role = fields.String(required=True, validate=validate.OneOf(["main", "annex"]))
+
+    @ma.post_load
+    def made(self, data: dict[str, Any], **_kept: Any) -> rules.Described:
+        return rules.Described(**data)
+
+
+class MetadataSchema(ma.Schema):
+    """DS 4/2020 art. 36."""
+
+    issued_at = fields.AwareDateTime(required=True, format="iso")
+    sender = fields.Nested(SenderSchema, required=True)
+    addressees = fields.List(
+        fields.Nested(AddresseeSchema), required=True, validate=validate.Length(1, rules.MOST_ADDRESSEES)
+    )
+    reference = _text(500)
+    content = _text(4000, required=False, lines=True)
+    type = fields.String(required=True, validate=validate.OneOf(list(rules.TYPES)))
+    classification = fields.String(required=True, validate=validate.OneOf(list(rules.CLASSIFICATIONS)))
+
+
+class ManifestSchema(ma.Schema):
+    """What a sender signs."""
+
+    metadata = fields.Nested(MetadataSchema, required=True)
+    documents = fields.List(
+        fields.Nested(DescribedSchema), required=True, validate=validate.Length(1, 1 + rules.MOST_ANNEXES)
+    )
+
+    @ma.post_load
+    def made(self, data: dict[str, Any], **_kept: Any) -> rules.Manifest:
+        metadata = data["metadata"]
+        sender = metadata.pop("sender")
+        metadata["addressees"] = tuple(metadata["addressees"])
+        return rules.Manifest(
+            **metadata, agency=sender["agency"], authority=sender["authority"], documents=tuple(data["documents"])
+        )
+
+
+def read_manifest(content: bytes) -> rules.Manifest:
+    """The manifest out of the JSON that was signed. Raises BadRequest, Invalid."""
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_("What was signed is not JSON."), log="manifest is not JSON") from error
+    try:
+        manifest: rules.Manifest = ManifestSchema(unknown=ma.RAISE).load(said)
+    except ma.ValidationError as error:
+        raise Invalid(fields=_flat(error.messages)) from error
+    return manifest
+
+
+def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    if isinstance(messages, list):
+        return {prefix: [str(message) for message in messages]}
+    found: dict[str, list[str]] = {}
+    for name, inner in messages.items():
+        found |= _flat(inner, f"{prefix}.{name}".lstrip("."))
+    return found
+
+
+def write_manifest(manifest: rules.Manifest) -> bytes:
+    """The same the other way: what the platform signs for officials who work in pages."""
+    metadata = {
+        "issued_at": _iso(manifest.issued_at),
+        "sender": {"agency": manifest.agency, "authority": vars(manifest.authority)},
+        "addressees": [
+            {"agency": one.agency, "copy": one.is_copy, "persons": [vars(person) for person in one.persons]}
+            for one in manifest.addressees
+        ],
+        **{name: getattr(manifest, name) for name in ("reference", "content", "type", "classification")},
+    }
+    documents = [vars(document) for document in manifest.documents]
+    return json.dumps({"metadata": metadata, "documents": documents}, ensure_ascii=False, sort_keys=True).encode()
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat(timespec="microseconds")
+
+
+# ---- what the API shows ----
+
+
+class ShownAddresseeSchema(ma.Schema):
+    agency = fields.String(required=True)
+    name = fields.String(required=True)
+    copy = fields.Boolean(required=True)
+    persons = fields.List(fields.Nested(PersonSchema), required=True)
+    status = fields.String(allow_none=True, metadata={"description": "Only for the sender and that agency itself"})
+    reason = fields.String(allow_none=True)
+
+
+class ShownSenderSchema(SenderSchema):
+    name = fields.String(required=True)
+
+
+class ShownDocumentSchema(ma.Schema):
+    number = fields.Integer(required=True)
+    role = fields.String(required=True)
+    name = fields.String(required=True)
+    media_type = fields.String(required=True)
+    size = fields.Integer(required=True)
+    sha256 = fields.String(required=True)
+    href = fields.String(required=True)
+
+
+class ShownStepSchema(ma.Schema):
+    step = fields.String(required=True, validate=validate.OneOf([step.value for step in rules.Step]))
+    at = fields.AwareDateTime(required=True, format="iso")
+    addressee = fields.String(allow_none=True)
+    document = fields.Integer(allow_none=True)
+    reason = fields.String(allow_none=True)
+
+
+class SummarySchema(ma.Schema):
+    """A line of a box."""
+
+    code = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(rules.STATUSES))
+    sent_at = fields.AwareDateTime(required=True, format="iso")
+    sender = fields.Nested(ShownSenderSchema, required=True)
+    addressees = fields.List(fields.Nested(ShownAddresseeSchema), required=True)
+    reference = fields.String(required=True)
+    type = fields.String(required=True)
+    classification = fields.String(required=True)
+    href = fields.String(required=True)
+
+
+class CommunicationSchema(SummarySchema):
+    """A communication as one of its parties sees it."""
+
+    content = fields.String(required=True)
+    documents = fields.List(fields.Nested(ShownDocumentSchema), required=True)
+    steps = fields.List(fields.Nested(ShownStepSchema), required=True)
+
+
+class PageSchema(ma.Schema):
+    items = fields.List(fields.Nested(SummarySchema), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+class BoxQuerySchema(ma.Schema):
+    box = fields.String(load_default="inbox", validate=validate.OneOf(["inbox", "outbox"]))
+    status = fields.String(load_default=None, validate=validate.OneOf(rules.STATUSES))
+    cursor = fields.String(load_default=None)
+    limit = fields.Integer(load_default=None, validate=validate.Range(1, 100))
+
+
+class RejectionSchema(ma.Schema):
+    reason = fields.String(required=True, validate=[validate.Length(3, 2000), plain_lines])

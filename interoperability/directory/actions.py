@@ -1,0 +1,102 @@
+"""Registering and revoking the keys that agencies sign with; each is a record in the evidence log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from joserfc import jws
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from interoperability.directory.models import AgencyKey
+from interoperability.directory.rules import KeyTaken, algorithm_of, check_possession, public_jwk
+from interoperability.evidence.actions import append
+from interoperability.evidence.rules import thumbprint
+from kernel.access import AgencyRef, Principal
+from kernel.errors import NotYours
+from kernel.http import settings
+from kernel.ids import new_id
+from kernel.keys import rotate_key, signing_key
+from kernel.work import Work, action
+
+PAGES_ALGORITHM = "ES256"
+
+
+@action
+def register_key(work: Work, principal: Principal, name: str, public_key: str, proof: str) -> AgencyKey:
+    """Register the public half of a key of the principal's agency.
+
+    public_key: PEM or JWK. proof: a JWS by its private half (`check_possession`). Raises Invalid, KeyTaken.
+    """
+    agency = principal.acting_agency
+    jwk = public_jwk(public_key)
+    check_possession(proof, jwk, agency.code, settings().base_url, work.now)
+    key = _insert(work, agency.code, jwk, name, "agency", principal.name)
+    if key is None:
+        raise KeyTaken(log=thumbprint(jwk))
+    return key
+
+
+def _insert(work: Work, agency: str, jwk: dict[str, Any], name: str, held_by: str, by: str) -> AgencyKey | None:
+    """The new row with its records; None where the key is known already."""
+    values = {
+        "id": new_id(),
+        "agency": agency,
+        "thumbprint": thumbprint(jwk),
+        "jwk": jwk,
+        "algorithm": algorithm_of(jwk),
+        "name": name,
+        "held_by": held_by,
+        "registered_at": work.now,
+        "registered_by": by,
+    }
+    statement = insert(AgencyKey).values(values).on_conflict_do_nothing(index_elements=["thumbprint"])
+    key = work.session.scalars(statement.returning(AgencyKey)).one_or_none()
+    if key is None:
+        return None
+    facts = {"agency": agency, "thumbprint": key.thumbprint, "key": jwk, "held_by": held_by}
+    append(work, "directory:key:registered", evidence_subject(key.thumbprint), facts)
+    work.record("interoperability:key:registered", key, agency=agency, held_by=held_by, name=name)
+    return key
+
+
+def evidence_subject(key: str) -> str:
+    """How the evidence log names a key."""
+    return f"key:{key}"
+
+
+@action
+def revoke_key(work: Work, principal: Principal, key: str, reason: str) -> AgencyKey:
+    """From now on nothing that the key signs is accepted; what it signed before stands. Raises NotYours.
+
+    The key kept here for officials is replaced by a new one at once.
+    """
+    agency = principal.acting_agency
+    query = select(AgencyKey).where(AgencyKey.thumbprint == key, AgencyKey.agency == agency.code).with_for_update()
+    found = work.session.scalars(query).one_or_none()
+    if found is None:
+        raise NotYours(log=f"key {key[:64]} is not of {agency.code}")
+    if found.revoked_at is not None:
+        return found
+    found.revoked_at, found.revocation_reason = work.now, reason
+    facts = {"agency": agency.code, "thumbprint": found.thumbprint, "reason": reason}
+    append(work, "directory:key:revoked", evidence_subject(found.thumbprint), facts)
+    work.record("interoperability:key:revoked", found, agency=agency.code, reason=reason)
+    if found.held_by == "platform":
+        rotate_key(_purpose(agency.code), PAGES_ALGORITHM, signs_in=timedelta())
+    return found
+
+
+@action
+def sign_for_officials(work: Work, agency: AgencyRef, content: bytes) -> str:
+    """A compact JWS by the key kept here for an agency whose officials work in pages; a new key is registered first."""
+    key = signing_key(_purpose(agency.code), PAGES_ALGORITHM)
+    jwk = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")}
+    _insert(work, agency.code, jwk, agency.name, "platform", "Cordillera")
+    header = {"alg": PAGES_ALGORITHM, "kid": thumbprint(jwk)}
+    return jws.serialize_compact(header, content, key, algorithms=[PAGES_ALGORITHM])
+
+
+def _purpose(agency: str) -> str:
+    return f"agency:{agency}"

@@ -1,0 +1,83 @@
+"""Writing to the log: records are appended in the transaction of what they speak of, and sealed afterwards."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from interoperability.evidence import rules
+from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
+from interoperability.evidence.queries import ALGORITHM, PURPOSE, frontier, latest_checkpoint, origin
+from kernel import clock
+from kernel.access import current_principal
+from kernel.ids import new_id
+from kernel.keys import signing_key
+from kernel.work import Work
+
+BATCH = 1_000
+
+
+def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> EvidenceEntry:
+    """Write a record into the caller's transaction. facts: strings, whole numbers, lists, objects; no document."""
+    agency = current_principal().agency
+    identifier = new_id()
+    statement = {
+        "id": str(identifier),
+        "at": work.now.isoformat(timespec="microseconds"),
+        "kind": kind,
+        "subject": subject,
+        "agency": agency.code if agency else None,
+        "facts": facts,
+    }
+    text = rules.canonical(statement).decode()
+    entry = EvidenceEntry(id=identifier, at=work.now, kind=kind, subject=subject, statement=text)
+    work.add(entry)
+    work.session.flush()
+    return entry
+
+
+def seal_batch(session: Session) -> int:
+    """Give the records that wait their places in the tree and sign its new state; how many they were.
+
+    Only the one sealer calls this, in its transaction.
+    """
+    query = select(EvidenceEntry).where(EvidenceEntry.position.is_(None)).order_by(EvidenceEntry.number).limit(BATCH)
+    waiting = session.scalars(query).all()
+    if not waiting:
+        return 0
+    newest = latest_checkpoint(session)
+    size = newest.size if newest else 0
+    leaves = [rules.leaf_hash(entry.statement.encode()) for entry in waiting]
+    made, new_frontier = rules.grow(size, frontier(session, size), leaves)
+    session.execute(
+        insert(EvidenceNode),
+        [{"level": level, "number": number, "hash": found} for (level, number), found in made.items()],
+    )
+    session.execute(
+        update(EvidenceEntry),
+        [{"number": entry.number, "position": position} for position, entry in enumerate(waiting, start=size)],
+    )
+    root = rules.root_of(new_frontier)
+    note = _sign(rules.Checkpoint(origin(), size + len(waiting), root))
+    session.add(EvidenceCheckpoint(size=size + len(waiting), root=root, note=note, signed_at=clock.now()))
+    session.flush()
+    return len(waiting)
+
+
+def _sign(checkpoint: rules.Checkpoint) -> str:
+    private = _signing_key()
+    public = private.public_key().public_bytes_raw()
+    return rules.signed_note(checkpoint, public, private.sign(checkpoint.text.encode()))
+
+
+def _signing_key() -> Ed25519PrivateKey:
+    return cast(Ed25519PrivateKey, signing_key(PURPOSE, ALGORITHM).private_key)
+
+
+def sign_receipt(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The platform's public key and its Ed25519 signature over the content."""
+    key = signing_key(PURPOSE, ALGORITHM)
+    return dict(key.as_dict(private=False)), _signing_key().sign(content)

@@ -1,0 +1,205 @@
+"""Reading the log: records, checkpoints and proofs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from interoperability.evidence import rules
+from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
+from interoperability.evidence.rules import Broken, Node, Range
+from kernel.db import session
+from kernel.errors import Invalid, NotFound, _
+from kernel.keys import SigningKey
+
+PURPOSE, ALGORITHM = "evidence", "EdDSA"
+AUDIT_BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A record with its place in the log and the hashes that prove it."""
+
+    position: int
+    statement: dict[str, Any]
+    proof: list[bytes]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "position": self.position,
+            "statement": self.statement,
+            "proof": [step.hex() for step in self.proof],
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What recomputing the log found: `broken` says what does not hold first, None for a log that holds."""
+
+    entries: int
+    checkpoints: int
+    unsealed: int
+    broken: str | None
+
+
+def platform_keys(current: Session | None = None) -> list[dict[str, Any]]:
+    """Every public key that ever signed checkpoints and receipts: old receipts stay verifiable."""
+    query = select(SigningKey).where(SigningKey.purpose == PURPOSE, SigningKey.algorithm == ALGORITHM)
+    return [row.public_jwk for row in (current or session()).scalars(query.order_by(SigningKey.signs_from.desc()))]
+
+
+def latest_checkpoint(current: Session | None = None) -> EvidenceCheckpoint | None:
+    """The newest signed state of the log."""
+    query = select(EvidenceCheckpoint).order_by(EvidenceCheckpoint.size.desc()).limit(1)
+    return (current or session()).scalars(query).first()
+
+
+def signed_checkpoint() -> str:
+    """The newest checkpoint as a signed note. Raises NotFound for a log without records."""
+    newest = latest_checkpoint()
+    if newest is None:
+        raise NotFound()
+    return newest.note
+
+
+def nodes_of(current: Session, ranges: Iterable[Range]) -> dict[Node, bytes]:
+    """The stored subtrees that cover the ranges, in one read."""
+    wanted = {node for each in ranges for node in rules.subtrees(each)}
+    if not wanted:
+        return {}
+    rows = current.execute(
+        select(EvidenceNode.level, EvidenceNode.number, EvidenceNode.hash).where(
+            tuple_(EvidenceNode.level, EvidenceNode.number).in_(wanted)
+        )
+    )
+    return {(level, number): found for level, number, found in rows}
+
+
+def frontier(current: Session, size: int) -> list[bytes]:
+    """The complete subtrees of a log of `size` records, largest first."""
+    whole = (0, size)
+    nodes = nodes_of(current, [whole])
+    return [nodes[node] for node in rules.subtrees(whole)]
+
+
+def proven(subjects: Sequence[str]) -> tuple[str, list[Proven]]:
+    """The newest checkpoint and every record of the subjects with its proof under it, in the order of the log.
+
+    Raises ReceiptNotReady while one of them is not sealed.
+    """
+    query = select(EvidenceEntry).where(EvidenceEntry.subject.in_(subjects)).order_by(EvidenceEntry.position)
+    newest = latest_checkpoint()
+    entries = session().scalars(query).all()
+    positions = [entry.position for entry in entries if entry.position is not None]
+    if newest is None or len(positions) < len(entries) or any(each >= newest.size for each in positions):
+        raise rules.ReceiptNotReady(headers={"Retry-After": "1"})
+    paths = {position: rules.inclusion_ranges(position, newest.size) for position in positions}
+    nodes = nodes_of(session(), [each for path in paths.values() for each in path])
+    return newest.note, [
+        Proven(position, json.loads(entry.statement), [rules.range_hash(each, nodes) for each in paths[position]])
+        for position, entry in zip(positions, entries, strict=True)
+    ]
+
+
+def consistency_proof(old: int, new: int) -> dict[str, Any]:
+    """That the log of `new` records begins with that of `old`. Raises Invalid unless 1 <= old <= new <= its size."""
+    newest = latest_checkpoint()
+    if newest is None or not 1 <= old <= new <= newest.size:
+        raise Invalid(fields={"from": [_("Two sizes of the log, the smaller one first.")]})
+    ranges = rules.consistency_ranges(old, new)
+    nodes = nodes_of(session(), [*ranges, (0, old), (0, new)])
+    return {
+        "from": {"size": old, "root": rules.range_hash((0, old), nodes).hex()},
+        "to": {"size": new, "root": rules.range_hash((0, new), nodes).hex()},
+        "proof": [rules.range_hash(each, nodes).hex() for each in ranges],
+    }
+
+
+# ---- the whole log ----
+
+
+def audit() -> Verdict:
+    """Recompute the log from its records: every leaf, every stored subtree, every checkpoint and its signature."""
+    current = session()
+    waiting = select(func.count()).select_from(EvidenceEntry).where(EvidenceEntry.position.is_(None))
+    unsealed = current.scalar(waiting) or 0
+    checkpoints = iter(current.scalars(select(EvidenceCheckpoint).order_by(EvidenceCheckpoint.size)).all())
+    size, passed, stack = 0, 0, list[bytes]()
+    keys = platform_keys(current)
+    expected = next(checkpoints, None)
+    try:
+        for batch in _batches(current):
+            leaves = [_checked_leaf(entry, size + offset) for offset, entry in enumerate(batch)]
+            _compare_nodes(current, rules.grow(size, stack, leaves)[0])
+            for leaf in leaves:
+                stack = rules.grow(size, stack, [leaf])[1]
+                size += 1
+                if expected is not None and expected.size == size:
+                    _check_checkpoint(expected, rules.root_of(stack), keys)
+                    passed, expected = passed + 1, next(checkpoints, None)
+        if expected is not None or (size and not _ends_at(current, size)):
+            raise Broken(f"the log has {size} records, which is not where its last checkpoint stands")
+    except Broken as broken:
+        return Verdict(size, passed, unsealed, str(broken))
+    return Verdict(size, passed, unsealed, None)
+
+
+def _ends_at(current: Session, size: int) -> bool:
+    newest = latest_checkpoint(current)
+    return newest is not None and newest.size == size
+
+
+def _batches(current: Session) -> Iterator[Sequence[EvidenceEntry]]:
+    after = -1
+    while True:
+        query = select(EvidenceEntry).where(EvidenceEntry.position > after).order_by(EvidenceEntry.position)
+        batch = current.scalars(query.limit(AUDIT_BATCH)).all()
+        if not batch:
+            return
+        yield batch
+        after = batch[-1].position or 0
+        current.expunge_all()
+
+
+def _checked_leaf(entry: EvidenceEntry, position: int) -> bytes:
+    if entry.position != position:
+        raise Broken(f"record {position} is missing")
+    said = json.loads(entry.statement)
+    columns = {"id": str(entry.id), "at": entry.at.isoformat(timespec="microseconds"), "kind": entry.kind}
+    if any(said.get(name) != value for name, value in columns.items()) or said.get("subject") != entry.subject:
+        raise Broken(f"record {position} was altered: its columns differ from its statement")
+    return rules.leaf_hash(entry.statement.encode())
+
+
+def _compare_nodes(current: Session, made: dict[Node, bytes]) -> None:
+    rows = current.execute(
+        select(EvidenceNode.level, EvidenceNode.number, EvidenceNode.hash).where(
+            tuple_(EvidenceNode.level, EvidenceNode.number).in_(made)
+        )
+    )
+    stored = {(level, number): found for level, number, found in rows}
+    for (level, number), found in made.items():
+        if stored.get((level, number)) != found:
+            first = number << level
+            raise Broken(f"a record from {first} to {first + (1 << level) - 1} was altered, or its hash was")
+
+
+def _check_checkpoint(checkpoint: EvidenceCheckpoint, root: bytes, keys: list[dict[str, Any]]) -> None:
+    try:
+        signed = rules.open_note(checkpoint.note, keys)
+    except Broken as broken:
+        raise Broken(f"checkpoint {checkpoint.size}: {broken}") from broken
+    if (signed.size, signed.root) != (checkpoint.size, root) or checkpoint.root != root:
+        raise Broken(f"checkpoint {checkpoint.size} was signed over other records")
+
+
+def origin() -> str:
+    """The log's name in its checkpoints: this installation's address without its scheme."""
+    base_url: str = current_app.extensions["cordillera.settings"].base_url
+    return f"{base_url.partition('://')[2]}/evidence"

@@ -1,0 +1,50 @@
+"""What this block needs of another: the agencies and their officials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import Flask, current_app
+
+from kernel.access import AgencyRef
+
+
+class Official(Protocol):
+    """A person of an agency; without an address nobody writes to them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def email(self) -> str | None: ...
+
+
+class Agencies(Protocol):
+    """Who the agencies are."""
+
+    def find(self, code: str) -> AgencyRef | None:
+        """The agency of a state code, None for an unknown one."""
+
+    def all(self) -> list[AgencyRef]:
+        """Every agency, by name."""
+
+    def officials_of(self, code: str, role: str) -> list[Official]:
+        """Who has a role (administrator, publisher, correspondent) there."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the wiring handed over."""
+
+    agencies: Agencies
+
+
+def install_ports(app: Flask, ports: Ports) -> None:
+    """Called by the wiring."""
+    app.extensions["cordillera.interoperability"] = ports
+
+
+def ports() -> Ports:
+    found: Ports = current_app.extensions["cordillera.interoperability"]
+    return found
