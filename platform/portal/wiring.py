@@ -1,30 +1,45 @@
 """Where the blocks meet: what each one needs of another is handed over here, and nowhere else.
 
-A block is imported only where it is deployed (`CORDILLERA_BLOCKS`), which is why the imports stand inside the
-functions.
+A block is imported only where it is deployed (`CORDILLERA_BLOCKS`), so the imports of blocks stand inside functions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import flask
 from flask import Flask
+from flask_babel import lazy_gettext as _
 
 from kernel import audit
-from kernel.access import Authenticator, install_access
+from kernel.access import Authenticator, authority, install_access, official
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
-from kernel.layout import set_place
+from kernel.layout import Text, add_navigation, set_place
 from kernel.sealing import SealBatch, install_sealing
 from kernel.settings import Settings
+from portal.authority import Waiting, install_authority
+from portal.developers import install_developers
+from portal.home import install_home
+
+if TYPE_CHECKING:
+    from identity.clients.actions import NewClient
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+
+CAPABILITIES = {
+    "identity": ("people", "signin", "agencies", "clients", "openid"),
+    "catalogue": ("services", "agreements", "metering"),
+    "interoperability": ("directory", "communications", "evidence"),
+    "sandbox": ("accounts", "applications", "personas", "outbox"),
+}
 
 
 @dataclass
@@ -36,15 +51,19 @@ class House:
     pages: list[flask.Blueprint] = field(default_factory=list)
     endpoints: list[ApiBlueprint] = field(default_factory=list)
     seals: list[SealBatch] = field(default_factory=lambda: [audit.seal_batch])
-    machine_scopes: dict[str, Any] = field(default_factory=dict)
+    machine_scopes: dict[str, Text] = field(default_factory=dict)
 
 
 def install_blocks(app: Flask, settings: Settings) -> None:
-    """Bring in the blocks that are deployed and let them meet."""
+    """Bring in the portal and the blocks that are deployed, and let them meet."""
     house = House(app)
-    for name in settings.blocks:
-        INSTALL[name](house)
-    install_portal(house)
+    install_home(app)
+    install_authority(app)
+    install_developers(app)
+    for block in settings.blocks:
+        furnish(house, block)
+        INSTALL[block](house)
+    add_navigation(app, _("Authority"), "authority.what_waits", authority.allows, order=50)
     app.extensions["cordillera.machine_scopes"] = house.machine_scopes
     install_access(app, house.authenticators)
     install_sealing(app, house.seals)
@@ -53,65 +72,118 @@ def install_blocks(app: Flask, settings: Settings) -> None:
     install_api(app, house.endpoints)
 
 
+def furnish(house: House, block: str) -> None:
+    """Take the pages and endpoints of every capability: the same furniture everywhere, so one loop finds it."""
+    for capability in CAPABILITIES[block]:
+        web, api = piece(block, capability, "web"), piece(block, capability, "api")
+        if web:
+            house.pages.append(web.pages)
+        if api:
+            house.endpoints.append(api.endpoints)
+
+
+def piece(block: str, capability: str, furniture: str) -> ModuleType | None:
+    """A capability's module, None where it has no need of that piece."""
+    name = f"{block}.{capability}.{furniture}"
+    return import_module(name) if find_spec(name) else None
+
+
+def import_models() -> None:
+    """Import every table of every block, deployed or not: there is one schema."""
+    import_module("kernel.keys")
+    for block, capabilities in CAPABILITIES.items():
+        for capability in capabilities:
+            piece(block, capability, "models")
+
+
 def install_identity(house: House) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
-    _furnish(house, "identity")
+    from identity.openid.bearer import bearer_principal
     from identity.signin.queries import session_principal
 
-    house.authenticators.append(session_principal)
-    openid = import_module("identity.openid.queries")
-    if hasattr(openid, "bearer_principal"):
-        house.authenticators.append(openid.bearer_principal)
+    house.authenticators += [session_principal, bearer_principal]
+    set_place(house.app, "sign_in", "signin.sign_in")
+    set_place(house.app, "sign_out", "signin.sign_out", method="post")
+    set_place(house.app, "account", "people.account")
+    set_place(house.app, "choose_agency", "agencies.home")
+    add_navigation(house.app, _("My agency"), "agencies.home", official.allows, order=20)
+
+
+class CatalogueClients:
+    """Identity's machine clients, as the catalogue asks for them."""
+
+    def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> NewClient:
+        from identity.clients.actions import create_machine_client
+
+        return create_machine_client(name, agency_code, scopes, binding)
+
+    def revoke(self, client_id: str) -> None:
+        from identity.clients.actions import revoke_client
+
+        revoke_client(client_id)
+
+
+class AgenciesOfIdentity:
+    """Identity's agencies, as the other blocks ask for them."""
+
+    def __init__(self) -> None:
+        from identity.agencies import queries
+
+        self.find = queries.find_agency
+        self.all = queries.list_agencies
+        self.officials_of = queries.officials_of
 
 
 def install_catalogue(house: House) -> None:
     """Services, agreements, the gateway and its count."""
-    _furnish(house, "catalogue")
+    from catalogue.metering.api import gateway
+    from catalogue.ports import Ports
+    from catalogue.services.queries import waiting_for_decision
+
+    def waiting() -> list[Waiting]:
+        return [
+            Waiting(
+                f"{version.service.name} {version.version}",
+                version.submitted_at,
+                flask.url_for("services.review", code=version.service.code, version=version.version),
+                _("Service"),
+            )
+            for version in waiting_for_decision()
+            if version.submitted_at
+        ]
+
+    house.app.extensions["cordillera.catalogue"] = Ports(AgenciesOfIdentity(), CatalogueClients())
+    house.app.extensions["cordillera.waiting"].append(waiting)
+    house.app.register_blueprint(gateway)
+    house.machine_scopes |= {
+        "catalogue.publish": _("Describe services and send them for approval"),
+        "catalogue.agreements": _("Ask for agreements and read them"),
+        "catalogue.usage": _("Read how much the agreements are used"),
+    }
+    add_navigation(house.app, _("Catalogue"), "services.catalogue", order=10)
 
 
 def install_interoperability(house: House) -> None:
     """Communications between agencies and their evidence."""
-    _furnish(house, "interoperability")
-    if _exists("interoperability/evidence/actions.py"):
-        from interoperability.evidence import actions
+    from interoperability.evidence.actions import seal_batch
+    from interoperability.ports import Ports, install_ports
 
-        house.seals.append(actions.seal_batch)
+    install_ports(house.app, Ports(AgenciesOfIdentity()))
+    house.seals.append(seal_batch)
+    house.machine_scopes |= {
+        "communications.send": _("Send official communications"),
+        "communications.receive": _("Receive official communications and answer them"),
+        "directory.keys": _("Register and revoke the agency's signing keys"),
+    }
 
 
 def install_sandbox(house: House) -> None:
     """Developers and their applications."""
-    _furnish(house, "platform/sandbox")
     from sandbox.accounts.web import developer_principal
 
-    # First: below /sandbox the developer counts, although the same browser has signed in as a test person.
-    house.authenticators.insert(0, developer_principal)
+    house.authenticators.append(developer_principal)
     set_place(house.app, "developer_sign_out", "sandbox_accounts.sign_out", method="post")
-
-
-def install_portal(house: House) -> None:
-    """Home, the authority's and the developers' pages."""
-    from portal.authority import install_authority
-    from portal.developers import install_developers
-    from portal.home import install_home
-
-    install_home(house.app)
-    install_authority(house.app)
-    install_developers(house.app)
-
-
-def _exists(path: str) -> bool:
-    return (ROOT / path).exists()
-
-
-def _furnish(house: House, block: str) -> None:
-    for folder in sorted((ROOT / block).iterdir()):
-        name = f"{block.removeprefix('platform/')}.{folder.name}"
-        if (folder / "web.py").exists():
-            house.pages.append(import_module(f"{name}.web").pages)
-        if (folder / "api.py").exists():
-            module = import_module(f"{name}.api")
-            if hasattr(module, "endpoints"):
-                house.endpoints.append(module.endpoints)
+    add_navigation(house.app, _("Sandbox"), "sandbox_applications.home", order=70)
 
 
 INSTALL = {
@@ -127,23 +199,3 @@ def translations(settings: Settings) -> list[Path]:
     platform = ROOT / "platform"
     blocks = [platform / name if name == "sandbox" else ROOT / name for name in settings.blocks]
     return [folder / "translations" for folder in (platform / "kernel", platform / "portal", *blocks)]
-
-
-CAPABILITIES = {
-    "identity": ("people", "signin", "agencies", "clients", "openid"),
-    "catalogue": ("services", "agreements", "metering"),
-    "interoperability": ("directory", "communications", "evidence"),
-    "sandbox": ("accounts", "applications", "personas"),
-}
-
-
-def import_models() -> None:
-    """Import every table of every block, deployed or not: there is one schema."""
-    import_module("kernel.keys")
-    for block, capabilities in CAPABILITIES.items():
-        for capability in capabilities:
-            package = f"{block}.{capability}"
-            if (
-                ROOT / "platform" / block / capability if block == "sandbox" else ROOT / block / capability
-            ).exists() and find_spec(f"{package}.models"):
-                import_module(f"{package}.models")
