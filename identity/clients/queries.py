@@ -7,11 +7,18 @@ from collections.abc import Sequence
 
 from cachetools import TTLCache
 from flask import current_app
-from sqlalchemy import literal, select
+from sqlalchemy import func, literal, select, true
 
 from identity.agencies.models import Agency
 from identity.clients.models import Client
-from identity.clients.rules import PERSON_PROFILES, RegisteredClient, StoredSecret, owned_by_agency
+from identity.clients.rules import (
+    PERSON_PROFILES,
+    RegisteredClient,
+    StoredSecret,
+    owned_by_agency,
+    same_authority,
+    split_uri,
+)
 from kernel import clock
 from kernel.db import session
 from kernel.errors import NotFound, NotYours
@@ -87,6 +94,25 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         agency_name=agency.name if agency else None,
         agency_is_authority=agency.is_authority if agency else False,
     )
+
+
+def is_logout_place(uri: str) -> bool:
+    """Whether the address has the authority of a logout address that some living client registered."""
+    parts = split_uri(uri)
+    if parts is None:
+        return False
+    # Narrowed by what the address begins with; the comparison that counts is of the parts.
+    place = func.jsonb_array_elements_text(Client.post_logout_redirect_uris).table_valued("value").alias("place")
+    query = (
+        select(place.c.value)
+        .select_from(Client)
+        .join(place, true())
+        .where(
+            Client.revoked_at.is_(None),
+            func.lower(place.c.value).startswith(f"{parts.scheme}://{parts.hostname}", autoescape=True),
+        )
+    )
+    return same_authority(uri, session().scalars(query))
 
 
 def all_clients(limit: int = 500) -> Sequence[Client]:

@@ -157,9 +157,14 @@ def checked_machine_scopes(scopes: Iterable[str]) -> list[str]:
     return found
 
 
+def usual_scopes(profile: str) -> tuple[str, ...]:
+    """What an application of the profile may ask for when nothing else is said."""
+    return CLAVE_UNICA_SCOPES if profile == "clave-unica" else DEFAULT_SCOPES
+
+
 def checked_scopes(profile: str, scopes: Iterable[str]) -> list[str]:
     """The scopes a person's application may ask for, in our order. Raises Invalid."""
-    asked = set(scopes) or set(CLAVE_UNICA_SCOPES if profile == "clave-unica" else DEFAULT_SCOPES)
+    asked = set(scopes) or set(usual_scopes(profile))
     allowed = CLAVE_UNICA_SCOPES if profile == "clave-unica" else PERSON_SCOPES
     if unknown := sorted(asked - set(allowed)):
         raise Invalid(

@@ -1,0 +1,23 @@
+import re
+
+from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.rules import MalformedRequest
+
+
+def check_pkce(asked: AuthorizationRequest) -> None:
+    """RFC 7636 4.3 and RFC 9700 2.1.1: a challenge by S256; the profile says whether it may be missing."""
+    challenge = asked.one("code_challenge")
+    method = asked.one("code_challenge_method")
+    if challenge is None:
+        if asked.profile.pkce_required:
+            raise MalformedRequest("The parameter code_challenge is missing: this profile requires PKCE.")
+        if method is not None:
+            raise MalformedRequest("There is a code_challenge_method but no code_challenge.")
+        return
+    # RFC 7636 4.3 makes `plain` the default; RFC 9700 2.1.1: it would show the verifier to whoever sees the request.
+    if method != "S256":
+        raise MalformedRequest("The code_challenge_method must be S256.")
+    # RFC 7636 4.2: the SHA-256 in base64url without padding has 43 characters.
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge):
+        raise MalformedRequest("The code_challenge is not a SHA-256 in base64url.")
+    asked.code_challenge = challenge

@@ -1,0 +1,24 @@
+"""GET /api/v1/accounts/app/logout?redirect=URI, as ClaveÚnica's clients call it."""
+
+from __future__ import annotations
+
+from flask import Response as FlaskResponse
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from identity.clients.queries import is_logout_place
+from identity.openid.endpoints import for_programs
+from identity.openid.endpoints.end_session import forget_cookie
+from identity.signin.actions import sign_out
+from kernel.access import public
+
+
+@for_programs("/api/v1/accounts/app/logout", "GET")
+@public("leaving is always allowed")
+def clave_unica_logout() -> Response:
+    """End the session. 302 to a place with the authority of a registered logout address, 204 for any other or none."""
+    sign_out()
+    wanted = request.args.get("redirect", "")
+    response: Response = redirect(wanted, 302) if is_logout_place(wanted) else FlaskResponse(status=204)
+    forget_cookie(response)
+    return response

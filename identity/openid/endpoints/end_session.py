@@ -1,0 +1,103 @@
+"""GET and POST /openid/end-session (OIDC RP-Initiated Logout 1.0); also at /openid/logout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from flask import redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from identity.clients.queries import registered_client
+from identity.clients.rules import RegisteredClient
+from identity.openid.endpoints import at, for_programs
+from identity.openid.rules import MAX_PARAMETER_CHARACTERS, UnregisteredRedirect
+from identity.openid.tokens import verified_id_token
+from identity.signin.actions import sign_out
+from identity.signin.queries import current_sign_in
+from identity.signin.rules import COOKIE
+from kernel.access import public
+from kernel.errors import _
+from kernel.http import settings
+from kernel.security import allow_form_action
+
+Page = str | Response
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A request to leave: which application asks, where to go afterwards, and whether it names this very session."""
+
+    client: RegisteredClient | None
+    destination: str | None
+    is_proven: bool
+
+
+@for_programs("/openid/end-session", "GET", "POST")
+@public("leaving is always allowed")
+def end_session() -> Page:
+    """Leave at once where the ID token shown is of this very session; ask otherwise: no link signs anybody out."""
+    leaving = _leaving()
+    if current_sign_in() is None or leaving.is_proven:
+        return _leave(leaving)
+    if leaving.destination:
+        allow_form_action(leaving.destination)
+    return render_template("openid/end_session.html", client=leaving.client, fields=_parameters())
+
+
+for_programs("/openid/logout", "GET", "POST")(end_session)
+
+
+@at("/openid/end-session/confirm", "POST")
+@public("leaving is always allowed")
+def confirm_end_session() -> Page:
+    """The person said yes."""
+    return _leave(_leaving())
+
+
+def _parameters() -> dict[str, str]:
+    names = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+    return {name: request.values[name] for name in names if request.values.get(name)}
+
+
+def _leaving() -> Leaving:
+    """RP-Initiated Logout 2 and 3. Raises UnregisteredRedirect where the place to go to is not the client's."""
+    given = _parameters()
+    hint = verified_id_token(given["id_token_hint"]) if "id_token_hint" in given else None
+    client_id = str(hint["aud"]) if hint else given.get("client_id", "")
+    client = registered_client(client_id)
+    wanted = given.get("post_logout_redirect_uri")
+    if wanted is None:
+        destination = None
+    elif (
+        client is None
+        or wanted not in client.post_logout_redirect_uris
+        or given.get("client_id", client_id) != client_id
+    ):
+        raise UnregisteredRedirect(_("This post_logout_redirect_uri is not registered for the application."))
+    else:
+        destination = _with_state(wanted, given.get("state"))
+    sign_in = current_sign_in()
+    is_proven = hint is not None and sign_in is not None and hint.get("sid") == sign_in.sid
+    return Leaving(client, destination, is_proven)
+
+
+def _with_state(uri: str, state: str | None) -> str:
+    if not state or len(state) > MAX_PARAMETER_CHARACTERS:
+        return uri
+    parts = urlsplit(uri)
+    return urlunsplit(
+        parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("state", state)]))
+    )
+
+
+def _leave(leaving: Leaving) -> Page:
+    sign_out()
+    response: Response = redirect(leaving.destination or "/", 303)
+    forget_cookie(response)
+    return response
+
+
+def forget_cookie(response: Response) -> None:
+    """Take the session's cookie out of the browser."""
+    response.delete_cookie(COOKIE, secure=settings().is_secure, httponly=True, samesite="Lax")

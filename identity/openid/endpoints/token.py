@@ -1,0 +1,18 @@
+"""POST /openid/token (RFC 6749 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from identity.openid.answers import in_oauth_words
+from identity.openid.endpoints import for_programs
+from identity.openid.server import server
+from kernel.access import public
+
+
+@for_programs("/openid/token", "POST")
+@in_oauth_words
+@public("clients authenticate by the protocol")
+def token() -> Any:
+    """Exchange a grant for tokens."""
+    return server().create_token_response()

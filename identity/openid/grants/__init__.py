@@ -1,0 +1,7 @@
+"""The grants that are offered, one file each."""
+
+from identity.openid.grants.authorization_code import AuthorizationCodeGrant
+from identity.openid.grants.client_credentials import ClientCredentialsGrant
+from identity.openid.grants.refresh_token import RefreshTokenGrant
+
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)

@@ -1,0 +1,36 @@
+"""RFC 6749 4.1.3: a code for tokens."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from identity.openid.actions import redeem_code
+from identity.openid.grants.token_request import TokenGrant
+from identity.openid.rules import InvalidGrant, MalformedRequest
+
+
+class AuthorizationCodeGrant(TokenGrant):
+    """Single use, the same redirect_uri, the verifier of the challenge."""
+
+    GRANT_TYPE = "authorization_code"
+
+    def create_token_response(self) -> Any:
+        issued = redeem_code(
+            self.request.client, self.required("code"), self.optional("redirect_uri"), self._code_challenge()
+        )
+        if issued is None:
+            raise InvalidGrant("The code was used before. What it gave has been revoked.")
+        return self.answer_for_person(issued)
+
+    def _code_challenge(self) -> str | None:
+        verifier = self.optional("code_verifier")
+        if verifier is None:
+            return None
+        # RFC 7636 4.1: 43 to 128 unreserved characters.
+        if not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier):
+            raise MalformedRequest("The code_verifier is not 43 to 128 unreserved characters.")
+        challenge: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
+        return challenge

@@ -1,0 +1,56 @@
+"""What the grants share: who asks, whether it may, and how the answer looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+
+from identity.clients.rules import RegisteredClient
+from identity.openid.actions import Issued
+from identity.openid.rules import ACCESS_TOKEN_LIVES, MAX_PARAMETER_CHARACTERS, MalformedRequest, UnauthorizedClient
+
+
+class TokenGrant(BaseGrant, TokenEndpointMixin):
+    """A grant at the token endpoint."""
+
+    request: Any
+
+    def validate_token_request(self) -> None:
+        """RFC 6749 5.2: first who the client is, then whether it may use this grant."""
+        client: Any = self.authenticate_token_endpoint_client()
+        if self.GRANT_TYPE not in client.grant_types:
+            raise UnauthorizedClient(f"The client is not registered for the grant_type {self.GRANT_TYPE}.")
+        self.request.client = client
+
+    def required(self, name: str) -> str:
+        """A parameter that must be there. Raises MalformedRequest."""
+        value = self.optional(name)
+        if value is None:
+            raise MalformedRequest(f"The parameter {name} is missing.")
+        return value
+
+    def optional(self, name: str) -> str | None:
+        """A parameter; without a value it counts as left out (RFC 6749 3.2)."""
+        value: str = self.request.payload.data.get(name, "")
+        if len(value) > MAX_PARAMETER_CHARACTERS:
+            raise MalformedRequest(f"The parameter {name} is too long.")
+        return value or None
+
+    def answer(self, **values: Any) -> Any:
+        return 200, values, self.TOKEN_RESPONSE_HEADER
+
+    def answer_for_person(self, issued: Issued) -> Any:
+        """RFC 6749 5.1 and OIDC Core 3.1.3.3; the `clave-unica` profile has the manual's four members and no more."""
+        client: RegisteredClient = self.request.client
+        values: dict[str, Any] = {
+            "access_token": issued.access_token,
+            "token_type": "bearer" if client.profile == "clave-unica" else "Bearer",
+            "expires_in": int(ACCESS_TOKEN_LIVES.total_seconds()),
+            "id_token": issued.id_token,
+        }
+        if client.profile != "clave-unica":
+            values["scope"] = " ".join(sorted(issued.scopes))
+        if issued.refresh_token is not None:
+            values["refresh_token"] = issued.refresh_token
+        return self.answer(**values)

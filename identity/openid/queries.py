@@ -1,0 +1,94 @@
+"""Reads of what the provider keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from identity.agencies.models import Agency
+from identity.clients.models import Client
+from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode
+from identity.people.models import Person
+from kernel import clock
+from kernel.db import session
+from kernel.ids import token_hash
+
+
+@dataclass(frozen=True)
+class TokenHolder:
+    """Whom an access token speaks of, to whom, and about what."""
+
+    person: Person
+    client_id: str
+    scopes: frozenset[str]
+
+
+def holder_of(access_token: str) -> TokenHolder | None:
+    """Whom a living access token speaks of, in one read; None for one that is unknown, expired or revoked."""
+    query = (
+        select(Person, AuthorizationCode.client_id, AccessToken.scopes)
+        .select_from(AccessToken)
+        .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
+        .join(Person, Person.id == AuthorizationCode.person_id)
+        .where(
+            AccessToken.token_hash == token_hash(access_token),
+            AccessToken.expires_at > clock.now(),
+            AuthorizationCode.revoked_at.is_(None),
+        )
+    )
+    row = session().execute(query).one_or_none()
+    return TokenHolder(row[0], row[1], frozenset(row[2])) if row else None
+
+
+def has_consented(person_id: UUID, client_id: str, scopes: Iterable[str]) -> bool:
+    """Whether the person agreed before to share at least this much with the application."""
+    query = select(ApplicationConsent.scopes).where(
+        ApplicationConsent.person_id == person_id,
+        ApplicationConsent.client_id == client_id,
+        ApplicationConsent.withdrawn_at.is_(None),
+    )
+    agreed = session().scalar(query)
+    return agreed is not None and set(scopes) <= set(agreed)
+
+
+@dataclass(frozen=True)
+class EnteredApplication:
+    """An application that a person shares something with."""
+
+    client_id: str
+    name: str
+    agency_name: str | None
+    is_test: bool
+    is_revoked: bool
+    scopes: Sequence[str]
+    given_at: datetime
+    last_used_at: datetime
+
+
+def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
+    """Where the person signs in with this identity, the latest first."""
+    query = (
+        select(ApplicationConsent, Client, Agency.name)
+        .join(Client, Client.client_id == ApplicationConsent.client_id)
+        .outerjoin(Agency, Client.owner == "agency:" + Agency.code)
+        .where(ApplicationConsent.person_id == person_id, ApplicationConsent.withdrawn_at.is_(None))
+        .order_by(ApplicationConsent.last_used_at.desc())
+        .limit(200)
+    )
+    return [
+        EnteredApplication(
+            client_id=client.client_id,
+            name=client.name,
+            agency_name=agency_name,
+            is_test=client.environment == "sandbox",
+            is_revoked=client.revoked_at is not None,
+            scopes=consent.scopes,
+            given_at=consent.given_at,
+            last_used_at=consent.last_used_at,
+        )
+        for consent, client, agency_name in session().execute(query)
+    ]

@@ -1,0 +1,248 @@
+"""The provider's rules: what each profile demands, how long things live, and its errors in OAuth's words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from kernel.errors import Problem, _
+
+MACHINE_TOKEN_LIVES = timedelta(minutes=10)
+ACCESS_TOKEN_LIVES = timedelta(hours=1)
+ID_TOKEN_LIVES = timedelta(hours=1)
+REFRESH_TOKEN_LIVES = timedelta(days=30)
+SIGN_IN_DETOUR = timedelta(minutes=15)
+SWEPT_AFTER = timedelta(days=1)
+MAX_PARAMETER_CHARACTERS = 2_000
+MAX_NONCE_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a client of this profile must send and gets (DESIGN.md, the contract with the outside)."""
+
+    code_characters: int
+    code_lives: timedelta
+    id_token_algorithm: str
+    state_required: bool
+    pkce_required: bool
+    short_hexadecimal_tokens: bool
+
+
+PROFILES: Mapping[str, Profile] = {
+    # The integration manual: a code of 32 characters for five minutes. Clients keep both in columns of 120.
+    "clave-unica": Profile(
+        code_characters=32,
+        code_lives=timedelta(minutes=5),
+        id_token_algorithm="RS256",
+        state_required=True,
+        pkce_required=False,
+        short_hexadecimal_tokens=True,
+    ),
+    # RFC 9700 2.1.1: PKCE for everyone; FAPI 2.0 5.3.2.1: codes of at most a minute.
+    "standard": Profile(
+        code_characters=43,
+        code_lives=timedelta(minutes=1),
+        id_token_algorithm="ES256",
+        state_required=False,
+        pkce_required=True,
+        short_hexadecimal_tokens=False,
+    ),
+}
+
+
+class OAuthProblem(Problem):
+    """An error of the protocol. `is_redirectable`: whether the client may be told by sending the browser there."""
+
+    kind = "oauth-error"
+    status = 400
+    is_redirectable: ClassVar[bool] = True
+    title = _("The application's request is not right")
+    explanation = _("The application that sent you here asked in a way that the protocol does not allow.")
+    remedy = _("Go back to the application and try again. If it happens again, tell those who run it.")
+    oauth_error = "invalid_request"
+
+
+class UnknownClient(OAuthProblem):
+    """RFC 6749 4.1.2.1: an unknown client must not be answered with a redirect."""
+
+    kind = "unknown-application"
+    is_redirectable = False
+    title = _("We do not know the application that sent you here")
+    explanation = _("The address names no application that is registered here, or it has been revoked.")
+    remedy = _("Do not go on. Start again from the official site of the service that you want to use.")
+    oauth_error = "invalid_client"
+
+
+class UnregisteredRedirect(OAuthProblem):
+    """RFC 6749 4.1.2.1: the browser must not be sent to an address that is not registered."""
+
+    kind = "unregistered-redirect"
+    is_redirectable = False
+    title = _("The application wants to send you to an address that it did not register")
+    explanation = _("The address to return to must be, letter by letter, one of those registered for the application.")
+    remedy = _("Do not go on. If you run the application, register the address or correct the request.")
+
+
+class WrongEnvironment(OAuthProblem):
+    """Test persons live in the sandbox, and only they do."""
+
+    kind = "wrong-environment"
+    status = 403
+    is_redirectable = False
+    title = _("You cannot enter this application with this identity")
+    explanation = _(
+        "Applications under test accept test persons only, so that nobody's real data is used for testing. "
+        "Applications in use accept real persons only."
+    )
+    remedy = _("Sign out and sign in with an identity that the application accepts.")
+    oauth_error = "access_denied"
+
+
+class MalformedRequest(OAuthProblem):
+    kind = "oauth-invalid-request"
+    oauth_error = "invalid_request"
+
+
+class UnsupportedResponseType(OAuthProblem):
+    kind = "oauth-unsupported-response-type"
+    oauth_error = "unsupported_response_type"
+
+
+class UnauthorizedClient(OAuthProblem):
+    kind = "oauth-unauthorized-client"
+    oauth_error = "unauthorized_client"
+
+
+class InvalidScope(OAuthProblem):
+    kind = "oauth-invalid-scope"
+    oauth_error = "invalid_scope"
+
+
+class AccessDenied(OAuthProblem):
+    kind = "oauth-access-denied"
+    oauth_error = "access_denied"
+
+
+class LoginRequired(OAuthProblem):
+    kind = "oauth-login-required"
+    oauth_error = "login_required"
+
+
+class ConsentRequired(OAuthProblem):
+    kind = "oauth-consent-required"
+    oauth_error = "consent_required"
+
+
+class RequestObjectUnsupported(OAuthProblem):
+    kind = "oauth-request-not-supported"
+    oauth_error = "request_not_supported"
+
+
+class RequestUriUnsupported(OAuthProblem):
+    kind = "oauth-request-uri-not-supported"
+    oauth_error = "request_uri_not_supported"
+
+
+class RegistrationUnsupported(OAuthProblem):
+    kind = "oauth-registration-not-supported"
+    oauth_error = "registration_not_supported"
+
+
+class InvalidClient(OAuthProblem):
+    """RFC 6749 5.2. With 401 where the client tried the Authorization header, or tried nothing."""
+
+    kind = "oauth-invalid-client"
+    status = 401
+    oauth_error = "invalid_client"
+
+
+class InvalidGrant(OAuthProblem):
+    kind = "oauth-invalid-grant"
+    oauth_error = "invalid_grant"
+
+
+class UnsupportedGrantType(OAuthProblem):
+    kind = "oauth-unsupported-grant-type"
+    oauth_error = "unsupported_grant_type"
+
+
+class InvalidToken(OAuthProblem):
+    """RFC 6750 3.1."""
+
+    kind = "invalid-token"
+    status = 401
+    title = _("The access token is not valid")
+    explanation = _("It is malformed, has expired, was revoked, or is not meant for this place.")
+    remedy = _("Ask for a new access token.")
+    oauth_error = "invalid_token"
+
+
+class InsufficientScope(OAuthProblem):
+    """RFC 6750 3.1."""
+
+    kind = "oauth-insufficient-scope"
+    status = 403
+    oauth_error = "insufficient_scope"
+
+
+def pairwise_subject(key: bytes, sector: str, person_id: str) -> str:
+    """OIDC Core 8.1: who a person is to one sector, so that two sectors cannot put together what they know."""
+    digest = hmac.new(key, f"{sector}\x00{person_id}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def left_half_hash(value: str) -> str:
+    """OIDC Core 3.1.3.6, `at_hash`: the left half of the SHA-256, for algorithms whose name ends in 256."""
+    digest = hashlib.sha256(value.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def must_sign_in_again(
+    authenticated_at: datetime, now: datetime, *, demanded: bool, max_age: int | None, since: datetime | None
+) -> bool:
+    """OIDC Core 3.1.2.1: whether the client wants a newer sign-in than this one (`prompt=login`, `max_age`).
+
+    since: when this same request sent the person to sign in; having done so since then fulfils both.
+    """
+    if since is not None and now - since <= SIGN_IN_DETOUR and authenticated_at >= since:
+        return False
+    return demanded or (max_age is not None and now - authenticated_at > timedelta(seconds=max_age))
+
+
+def person_claims(
+    profile: str,
+    scopes: Iterable[str],
+    run: tuple[int, str],
+    names: tuple[Sequence[str], Sequence[str]],
+    email: str | None,
+) -> dict[str, Any]:
+    """What userinfo tells of a person besides `sub`: what the scopes name, in the shape of the client's profile."""
+    granted = set(scopes)
+    given, family = names
+    claims: dict[str, Any] = {}
+    if "run" in granted:
+        claims["RolUnico"] = {"DV": run[1], "numero": run[0], "tipo": "RUN"}
+    if profile == "clave-unica":
+        if "name" in granted:
+            claims["name"] = {"apellidos": list(family), "nombres": list(given)}
+        if "email" in granted:
+            # At least one known client breaks when it asked for the address and the key is missing.
+            claims["email"] = email or ""
+        return claims
+    if granted & {"name", "profile"}:
+        # OIDC Core 5.1: names are strings.
+        claims |= {
+            "name": " ".join([*given, *family]),
+            "given_name": " ".join(given),
+            "family_name": " ".join(family),
+        }
+    if "email" in granted and email:
+        claims["email"] = email
+        claims["email_verified"] = False
+    return claims

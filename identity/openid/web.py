@@ -1,0 +1,43 @@
+"""The provider's pages and endpoints, and the page where a person sees and ends what applications get."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from identity.openid import actions
+from identity.openid.endpoints import (
+    authorize,
+    clave_unica_logout,
+    discovery,
+    end_session,
+    jwks,
+    pages,
+    token,
+    userinfo,
+)
+from identity.openid.endpoints.authorize import SHARED
+from identity.openid.queries import applications_entered_by
+from kernel.access import current_principal, person, requires
+
+ENDPOINTS = (authorize, token, userinfo, jwks, discovery, end_session, clave_unica_logout)
+
+
+@pages.get("/account/applications")
+@requires(person)
+def applications() -> str:
+    """Where the person signs in with this identity, and what each application may know."""
+    entered = applications_entered_by(UUID(current_principal().id))
+    return render_template("openid/applications.html", applications=entered, shared=SHARED)
+
+
+@pages.post("/account/applications/<client_id>/withdraw")
+@requires(person)
+def withdraw(client_id: str) -> Response:
+    """Stop sharing with an application."""
+    actions.withdraw_consent(UUID(current_principal().id), client_id)
+    flash(_("Done. The application can no longer ask us anything about you."), "success")
+    return redirect(url_for("openid.applications"), 303)

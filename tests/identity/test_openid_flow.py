@@ -1,0 +1,159 @@
+"""The main way, from the request to what the application learns, for both profiles."""
+
+from datetime import timedelta
+
+import pytest
+from builders.clients import (
+    CALLBACK,
+    STATE,
+    a_client,
+    a_code,
+    a_request,
+    answer_of,
+    authorize,
+    basic,
+    decide,
+    redeem,
+    tokens_for,
+    userinfo,
+)
+from builders.identity import a_person, sign_in
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from identity.clients.actions import NewClient
+from identity.people.models import Person
+from kernel import clock
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient) -> Person:
+    """A test person, signed in to the browser `client`."""
+    with app.app_context():
+        made = a_person("12.345.678-5", is_test_person=True)
+    assert sign_in(client, made).status_code == 303
+    return made
+
+
+@pytest.fixture
+def legacy(app: Flask) -> NewClient:
+    with app.app_context():
+        return a_client("clave-unica")
+
+
+@pytest.fixture
+def modern(app: Flask) -> NewClient:
+    with app.app_context():
+        return a_client("standard")
+
+
+def claims_of(browser: FlaskClient, id_token: str, algorithm: str) -> dict[str, object]:
+    keys = KeySet.import_key_set(browser.get("/openid/jwks").get_json())
+    return jwt.decode(id_token, keys, algorithms=[algorithm]).claims
+
+
+def test_clave_unica_from_the_request_to_the_person(client: FlaskClient, person: Person, legacy: NewClient) -> None:
+    page = authorize(client, legacy)
+    assert page.status_code == 200
+    answer = answer_of(decide(client, page, "allow"))
+    assert (answer["state"], answer["iss"], len(answer["code"])) == (STATE, "http://localhost/openid", 32)
+    response = redeem(client, legacy, answer["code"], state=STATE)
+    token = response.get_json()
+    assert response.headers["Cache-Control"] == "no-store"
+    assert set(token) == {"access_token", "token_type", "expires_in", "id_token"}
+    assert (token["token_type"], token["expires_in"], len(token["access_token"])) == ("bearer", 3600, 32)
+    told = userinfo(client, token["access_token"]).get_json()
+    assert told.pop("sub") == claims_of(client, token["id_token"], "RS256")["sub"]
+    assert told == {
+        "RolUnico": {"DV": "5", "numero": 12345678, "tipo": "RUN"},
+        "name": {"apellidos": ["Del Río", "González"], "nombres": ["María", "Carmen"]},
+        "email": "maria@example.cl",
+    }
+
+
+def test_standard_from_the_request_to_the_person(client: FlaskClient, person: Person, modern: NewClient) -> None:
+    token = tokens_for(client, modern, scope="openid profile run")
+    assert (token["token_type"], token["scope"]) == ("Bearer", "openid profile run")
+    claims = claims_of(client, token["id_token"], "ES256")
+    assert claims["aud"] == modern.client.client_id
+    assert (claims["iss"], claims["nonce"], claims["amr"]) == ("http://localhost/openid", "a-nonce", ["pwd"])
+    assert {"at_hash", "auth_time", "acr", "sid", "exp", "iat"} <= set(claims)
+    told = userinfo(client, token["access_token"]).get_json()
+    assert (told["name"], told["given_name"]) == ("María Carmen Del Río González", "María Carmen")
+    assert told["RolUnico"]["numero"] == 12345678
+    assert "email" not in told
+
+
+def test_who_is_not_signed_in_signs_in_first_and_comes_back(app: Flask, client: FlaskClient, legacy: NewClient) -> None:
+    with app.app_context():
+        made = a_person(is_test_person=True)
+    away = authorize(client, legacy)
+    assert away.status_code == 303
+    form = client.get(away.headers["Location"])
+    assert "Trámites de Prueba" in form.text
+    assert "form-action 'self' http://127.0.0.1:9" in form.headers["Content-Security-Policy"]
+    next_path = client.get(away.headers["Location"]).request.args["next"]
+    back = client.post("/sign-in", data={"run": str(made.run), "password": "una clave de prueba", "next": next_path})
+    assert back.headers["Location"].startswith("/openid/authorize?")
+    page = client.get(back.headers["Location"])
+    assert 'name="decision" value="allow"' in page.text
+    assert "form-action 'self' http://127.0.0.1:9" in page.headers["Content-Security-Policy"]
+
+
+def test_consent_is_asked_once(client: FlaskClient, person: Person, legacy: NewClient) -> None:
+    a_code(client, legacy)
+    assert "code" in answer_of(authorize(client, legacy))
+    assert authorize(client, legacy, prompt="consent").status_code == 200
+
+
+def test_fewer_scopes_need_no_new_consent_and_more_do(client: FlaskClient, person: Person, legacy: NewClient) -> None:
+    a_code(client, legacy, scope="openid run")
+    assert "code" in answer_of(authorize(client, legacy, scope="openid"))
+    assert authorize(client, legacy, scope="openid run email").status_code == 200
+
+
+def test_who_does_not_agree_sends_the_application_away(client: FlaskClient, person: Person, legacy: NewClient) -> None:
+    answer = answer_of(decide(client, authorize(client, legacy), "deny"))
+    assert (answer["error"], answer["state"], answer["iss"]) == ("access_denied", STATE, "http://localhost/openid")
+    assert authorize(client, legacy).status_code == 200
+
+
+def test_basic_authentication_and_every_path_with_a_slash(
+    client: FlaskClient, person: Person, legacy: NewClient
+) -> None:
+    page = client.get("/openid/authorize/", query_string=a_request(legacy))
+    code = answer_of(decide(client, page, "allow"))["code"]
+    response = client.post(
+        "/openid/token/",
+        data={"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK},
+        headers=basic(legacy.client.client_id, legacy.secret),
+    )
+    headers = {"Authorization": f"bearer {response.get_json()['access_token']}"}
+    assert client.get("/openid/userinfo/", headers=headers).status_code == 200
+    assert client.get("/openid/.well-known/openid-configuration/").get_json()["issuer"] == "http://localhost/openid"
+
+
+def test_two_sectors_know_a_person_by_different_names(app: Flask, client: FlaskClient, person: Person) -> None:
+    with app.app_context():
+        ours, ours_too = (a_client(owner="agency:AE001") for _ in range(2))
+        theirs = a_client(owner="agency:AE002")
+    subjects = [
+        userinfo(client, tokens_for(client, each)["access_token"]).get_json()["sub"]
+        for each in (ours, ours_too, theirs)
+    ]
+    assert subjects[0] == subjects[1] != subjects[2]
+    assert str(person.id) not in subjects
+
+
+def test_an_expired_code_gives_nothing(client: FlaskClient, person: Person, modern: NewClient) -> None:
+    code = a_code(client, modern)
+    with clock.shifted(timedelta(seconds=61)):
+        assert redeem(client, modern, code).get_json()["error"] == "invalid_grant"
+
+
+def test_an_expired_access_token_tells_nothing(client: FlaskClient, person: Person, modern: NewClient) -> None:
+    token = tokens_for(client, modern)["access_token"]
+    with clock.shifted(timedelta(hours=1, seconds=1)):
+        assert userinfo(client, token).status_code == 401
