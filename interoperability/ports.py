@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import Flask, current_app
 
 from kernel.access import AgencyRef
+from kernel.errors import _
+
+SCOPES: dict[str, Any] = {
+    "communications.send": _("Send official communications and read what was sent"),
+    "communications.receive": _("Read, acknowledge and reject official communications"),
+    "directory.keys": _("Register and revoke the keys that the agency signs with"),
+}
+"""What an access token of this block may allow, and how its agency's administrator reads it."""
 
 
 class Official(Protocol):
@@ -29,7 +38,7 @@ class Agencies(Protocol):
     def all(self) -> list[AgencyRef]:
         """Every agency, by name."""
 
-    def officials_of(self, code: str, role: str) -> list[Official]:
+    def officials_of(self, code: str, role: str) -> Sequence[Official]:
         """Who has a role (administrator, publisher, correspondent) there."""
 
 

@@ -1,4 +1,4 @@
-"""Sending, receiving and answering official communications; each step is a row, a record of evidence and one of audit."""
+"""Sending, receiving and answering official communications; every step leaves a row, evidence and an audit record."""
 
 from __future__ import annotations
 

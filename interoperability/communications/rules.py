@@ -271,6 +271,12 @@ def verify(content: bytes, pinned: list[dict[str, Any]] | None = None) -> list[C
     return [Check(whole, True, f"it speaks of {receipt.whole['code']}"), *(_run(receipt, *each) for each in CHECKS)]
 
 
+def documents_of(content: bytes) -> list[str]:
+    """The digests of the documents that a verified receipt speaks of."""
+    sent = Receipt(json.loads(content), [], are_pinned=False).sent
+    return list(sent["statement"]["facts"]["documents"])
+
+
 def _read(content: bytes, pinned: list[dict[str, Any]] | None) -> Receipt:
     if len(content) > LARGEST_RECEIPT:
         raise Broken("it is larger than any receipt")

@@ -7,6 +7,7 @@ from flask import Flask
 from kernel import settings as kernel_settings
 from kernel.access import refuse_bare_views
 from kernel.db import install_db
+from kernel.documents import install_documents
 from kernel.http import install_health, install_http
 from kernel.i18n import install_i18n
 from kernel.jobs import install_jobs
@@ -33,6 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_security(app, settings)
     install_db(app, settings)
     install_keys(app, settings)
+    install_documents(app, settings)
     install_jobs(app)
     install_i18n(app, wiring.translations(settings))
     install_layout(app, settings)
