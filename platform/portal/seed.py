@@ -1,0 +1,115 @@
+"""What a fresh sandbox holds: test persons, four agencies, a published service and the demonstration site's client.
+
+Running it again changes nothing. It is refused in production: the test persons' password is known to everyone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from catalogue.services import actions as services
+from catalogue.services import queries as catalogue
+from catalogue.services.rules import ServiceFacts, VersionFacts
+from catalogue.services.schemas import read_openapi
+from identity.agencies.actions import add_member, create_agency
+from identity.agencies.queries import find_agency
+from identity.clients.actions import create_client
+from identity.clients.queries import registered_client
+from identity.people.queries import find_by_run
+from kernel.access import AgencyRef, Principal, act_as, current_principal
+from kernel.errors import Forbidden
+from kernel.http import settings
+from sandbox.demonstration import provider
+from sandbox.personas.actions import seed_personas
+
+EVERY_ROLE = ("administrator", "publisher", "correspondent")
+
+# Code, name, who works there, and whether it is the authority. All are invented.
+AGENCIES = (
+    ("AE001", "Autoridad de Gobierno Digital", "55.555.555-5", True),
+    ("AE002", "Servicio de Información Territorial", "88.888.888-8", False),
+    ("AE003", "Municipalidad de Los Andes del Sur", "99.999.999-9", False),
+    ("AE004", "Registro Nacional de Trámites", "55.555.555-5", False),
+)
+AUTHORITY, TERRITORY, MUNICIPALITY = (code for code, *_ in AGENCIES[:3])
+
+
+def seed() -> None:
+    """Fill the sandbox. Raises Forbidden in production."""
+    if settings().is_production:
+        raise Forbidden("The sandbox's persons have a password that everyone knows: not in production.")
+    operator = current_principal()
+    seed_personas()
+    for code, name, official, is_authority in AGENCIES:
+        _seed_agency(code, name, official, is_authority=is_authority)
+    _seed_service()
+    act_as(operator)
+    _seed_demonstration_site()
+
+
+def _seed_agency(code: str, name: str, official: str, *, is_authority: bool) -> None:
+    if find_agency(code):
+        return
+    create_agency(code, name, is_authority=is_authority)
+    for role in EVERY_ROLE:
+        add_member(code, official, role)
+
+
+def _official(run: str, code: str, roles: Iterable[str]) -> Principal:
+    """The official as they would be after signing in and choosing the agency."""
+    person, agency = find_by_run(run), find_agency(code)
+    if person is None or agency is None:
+        raise LookupError(f"{run} at {code} is not seeded")
+    name = " ".join([*person.given_names, *person.family_names])
+    return Principal("official", str(person.id), name, AgencyRef(agency.code, agency.name), frozenset(roles))
+
+
+def _seed_service() -> None:
+    """A service of the territory agency behind the gateway, approved by the authority."""
+    address = settings().demonstration_provider_url
+    if not address or catalogue.of_agency(TERRITORY).items:
+        return
+    publisher = _official("88.888.888-8", TERRITORY, EVERY_ROLE)
+    act_as(publisher)
+    facts = ServiceFacts.checked(
+        name=provider.NAME,
+        description=provider.DESCRIPTION,
+        kind="api",
+        contact="territorio@example.cl",
+        obligation="recommended",
+    )
+    document = read_openapi(json.dumps(provider.openapi_document(address)).encode())
+    service = services.draft_service(publisher, facts, VersionFacts("v1", address + provider.BASE_PATH, document))
+    services.submit_version(publisher, service.code, "v1")
+    reviewer = _official("55.555.555-5", AUTHORITY, (*EVERY_ROLE, "authority"))
+    act_as(reviewer)
+    services.approve_version(reviewer, service.code, "v1")
+
+
+def _seed_demonstration_site() -> None:
+    """The client of the demonstration site, and the file in which the site finds its credentials."""
+    address = settings().demonstration_site_url
+    path = settings().data_dir / "demonstration.json"
+    if not address or _is_registered(path, address):
+        return
+    made = create_client(
+        "Municipalidad de Los Andes del Sur",
+        "standard",
+        [f"{address}/callback"],
+        post_logout_redirect_uris=[f"{address}/"],
+        owner=f"agency:{MUNICIPALITY}",
+    )
+    credentials = {"client_id": made.client.client_id, "client_secret": made.secret, "site": address}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(credentials, file)
+
+
+def _is_registered(path: Path, address: str) -> bool:
+    if not path.exists():
+        return False
+    known = json.loads(path.read_text(encoding="utf-8"))
+    return bool(known["site"] == address and registered_client(known["client_id"]))
