@@ -61,7 +61,7 @@ def request_link(work: Work, email: str, address: str, next_path: str) -> None:
 
 
 def _letter(token: str) -> str:
-    link = f"{settings().base_url}/sandbox/sign-in/{token}"
+    link = f"{settings().base_url}/sandbox/sign-in/confirm?token={token}"
     lines = (
         _("Open this link and press the button to enter the sandbox:"),
         link,

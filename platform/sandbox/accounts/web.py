@@ -83,18 +83,20 @@ def link_sent() -> Page:
     return render_template("sandbox_accounts/link_sent.html", shows_mail=not settings().is_production)
 
 
-@pages.get("/sign-in/<token>")
+@pages.get("/sign-in/confirm")
 @public("whoever holds the link")
-def open_link(token: str) -> Page:
+def open_link() -> Page:
     """Ask for a click: mail scanners open every link of a mail, and must not use it up."""
+    # In the query and not in the path, for paths are logged.
+    token = request.args.get("token", "")
     return render_template("sandbox_accounts/confirm_link.html", email=queries.email_of_link(token), token=token)
 
 
-@pages.post("/sign-in/<token>")
+@pages.post("/sign-in/confirm")
 @limiter.limit("60 per hour")
 @public("whoever holds the link")
-def confirm_link(token: str) -> Page:
-    opened = actions.confirm_link(token)
+def confirm_link() -> Page:
+    opened = actions.confirm_link(request.form.get("token", ""))
     response = redirect(local_path(opened.next_path), 303)
     response.set_cookie(
         COOKIE,

@@ -178,7 +178,7 @@ def try_application(client_id: str) -> Page:
 @requires(developer)
 def finish_trial() -> Page:
     """Show what an application receives when a sign-in ends, and how it goes on."""
-    trial = session.pop(TRIAL, None)
+    trial = session.get(TRIAL)
     if not trial or not same(request.args.get("state", ""), trial["state"]):
         return render_template("sandbox_applications/trial_lost.html"), 400
     client = queries.get_application(current_principal().id, trial["client_id"])
