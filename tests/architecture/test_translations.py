@@ -1,0 +1,60 @@
+"""Everything a reader sees exists in Spanish, block by block."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCKS = ("platform/kernel", "platform/portal", "platform/sandbox", "identity", "catalogue", "interoperability")
+METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+OPTIONS = {"**/templates/**.html": {"extensions": "jinja2.ext.do", "silent": "false"}}
+KEYWORDS: dict[str, Any] = {
+    "_": None,
+    "gettext": None,
+    "lazy_gettext": None,
+    "ngettext": (1, 2),
+    "lazy_ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
+
+
+def messages(block: str) -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
+    """Where, what, and in which context the block speaks to its reader."""
+    found = extract_from_dir(ROOT / block, METHODS, OPTIONS, keywords=KEYWORDS)
+    for file, line, message, _comments, context in found:
+        yield f"{block}/{file}:{line}", message, context
+
+
+def spanish(block: str) -> Catalog:
+    path = ROOT / block / "translations" / "es" / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return Catalog(locale="es")
+    with path.open("rb") as source:
+        return read_po(source, locale="es", abort_invalid=True)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_message_has_its_spanish(block: str) -> None:
+    catalog = spanish(block)
+    missing = []
+    for where, message, context in messages(block):
+        single = message if isinstance(message, str) else message[0]
+        known = catalog.get(single, context)
+        if known is None or known.fuzzy or not _is_complete(known.string):
+            missing.append(f"{where} {single!r}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_translation_keeps_the_placeholders(block: str) -> None:
+    wrong = [str(error) for message in spanish(block) if message.id for error in message.check()]
+    assert wrong == []
+
+
+def _is_complete(translation: str | Collection[str] | None) -> bool:
+    return bool(translation) and (isinstance(translation, str) or all(translation or ()))
