@@ -181,9 +181,10 @@ def install_sandbox(house: House) -> None:
     """Developers and their applications."""
     from sandbox.accounts.web import developer_principal
 
-    house.authenticators.append(developer_principal)
+    # First: below /sandbox the developer counts, although the same browser signed in as a test person.
+    house.authenticators.insert(0, developer_principal)
     set_place(house.app, "developer_sign_out", "sandbox_accounts.sign_out", method="post")
-    add_navigation(house.app, _("Sandbox"), "sandbox_applications.home", order=70)
+    add_navigation(house.app, _("Sandbox"), "sandbox_accounts.home", order=70)
 
 
 INSTALL = {
