@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -13,7 +13,6 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from identity.clients.rules import RegisteredClient
-from identity.openid.models import AuthorizationCode
 from identity.openid.rules import (
     ID_TOKEN_LIVES,
     MACHINE_TOKEN_LIVES,
@@ -24,6 +23,9 @@ from identity.openid.rules import (
 from kernel.http import settings
 from kernel.ids import new_token
 from kernel.keys import signing_key, verification_keys
+
+if TYPE_CHECKING:
+    from identity.openid.models import AuthorizationCode
 
 PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
