@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
+import inspect
 import os
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -148,3 +151,25 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
                 raise SettingsError(f"CORDILLERA_{name} is the development one; production needs a secret of its own")
         if not settings.is_secure:
             raise SettingsError("CORDILLERA_BASE_URL must be https in production")
+
+
+def manual() -> list[tuple[str, str, str]]:
+    """Every setting's variable, default and meaning, out of the declarations above."""
+    declared = ast.parse(inspect.getsource(Settings)).body[0]
+    body = declared.body if isinstance(declared, ast.ClassDef) else []
+    defaults = Settings()
+    return [
+        (f"CORDILLERA_{field.target.id.upper()}", _shown(getattr(defaults, field.target.id)), told.value.value)
+        for field, told in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(told, ast.Expr)
+        and isinstance(told.value, ast.Constant)
+        and isinstance(told.value.value, str)
+    ]
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple | frozenset):
+        return ",".join(sorted(default))
+    return "" if isinstance(default, bytes) else str(default)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from dataclasses import fields
 
 import pytest
 
@@ -44,6 +45,12 @@ def test_good_settings_are_frozen_and_name_the_driver(monkeypatch: pytest.Monkey
 
 def test_production_starts_with_secrets_of_its_own_and_https(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, **PRODUCTION).is_secure
+
+
+def test_the_manual_names_every_setting() -> None:
+    named = {variable: meaning for variable, _, meaning in settings.manual()}
+    assert set(named) == {f"CORDILLERA_{field.name.upper()}" for field in fields(settings.Settings)}
+    assert all(named.values())
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ for command in (
     operations.run,
     operations.worker,
     operations.seed,
+    operations.settings,
     operations.db,
     operations.audit,
     operations.keys,

@@ -7,13 +7,15 @@ import threading
 from datetime import timedelta
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from kernel import audit as kernel_audit
-from kernel import backlog
+from kernel import backlog, migrate, sealing
 from kernel import jobs as kernel_jobs
 from kernel import keys as kernel_keys
-from kernel import migrate, sealing
 from kernel.db import session
+from kernel.settings import manual
 from portal import seed as portal_seed
 from portal.cli.context import application, as_json_option, load_settings, show, with_app
 from portal.run import run_everything
@@ -51,6 +53,15 @@ def seed() -> None:
     """Fill the sandbox: test persons, agencies, a shared service and the demonstrations. Twice changes nothing."""
     portal_seed.seed()
     click.echo("The sandbox is ready.")
+
+
+@click.command()
+def settings() -> None:
+    """List every setting: its variable, its default and what it means."""
+    table = Table("Variable", "Default", "Meaning", box=None)
+    for row in manual():
+        table.add_row(*row)
+    Console().print(table)
 
 
 @click.group()
