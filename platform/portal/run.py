@@ -206,13 +206,17 @@ class House:
         portal = self.environment["CORDILLERA_BASE_URL"]
         self.say(Rule("Cordillera is running"))
         self.say(f"""
-  {portal:<32} the portal
-  http://localhost:{self.port + 1:<15} an agency's site: sign in there as a citizen would
-  {portal + "/sandbox":<32} for developers: an application with credentials of its own at once
-  {portal + "/sandbox/outbox":<32} mail that would have been sent
+  {portal:<34} the portal
+  http://localhost:{self.port + 1:<17} an agency's site: sign in there as a citizen would
+  {portal + "/sandbox":<34} for developers: an application with credentials of its own, at once
+  {portal + "/developers":<34} the guide, and the API to try out
+  {portal + "/outbox":<34} mail that would have been sent
 
   Sign in with the password `testing` as
-  44.444.444-4   55.555.555-5   88.888.888-8   99.999.999-9
+  44.444.444-4   a citizen
+  55.555.555-5   an official of the authority, which approves and watches (AE001), and of AE004
+  88.888.888-8   an official of an agency that shares a service (AE002)
+  99.999.999-9   an official of the municipality that has the site above (AE003)
 
   Logs are in {self.logs}. Ctrl-C stops everything; the data stays.
 """)
