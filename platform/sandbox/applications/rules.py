@@ -81,7 +81,7 @@ class Endpoints:
 
     @property
     def end_session(self) -> str:
-        return f"{self.issuer}/logout"
+        return f"{self.issuer}/end-session"
 
     @property
     def clave_unica_logout(self) -> str:

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-SCOPE = "openid profile email"
+SCOPE = "openid run profile email"
 TIMEOUT_SECONDS = 10
 ALGORITHMS = ["ES256"]
 
