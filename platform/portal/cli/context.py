@@ -1,4 +1,4 @@
-"""What every command shares: the application as the operator who is logged in to this machine, and errors a person can read."""
+"""What every command shares: the application, the operator who types, and errors that a person can read."""
 
 from __future__ import annotations
 

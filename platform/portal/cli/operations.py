@@ -115,7 +115,7 @@ def keys() -> None:
 @as_json_option
 @with_app
 def rotate(purpose: str, algorithm: str, signs_in: float, as_json: bool) -> None:
-    """Publish the next key of PURPOSE (openid, evidence) and retire the one that signs now, with no failed signature."""
+    """Publish the next key of PURPOSE (openid, evidence) and retire the one that signs now; no signature fails."""
     key = kernel_keys.rotate_key(purpose, algorithm, timedelta(hours=signs_in))
     show({"kid": key.kid, "signs_from": key.signs_from.isoformat()}, as_json)
 
