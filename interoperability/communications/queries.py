@@ -90,15 +90,13 @@ def inbox(agency: str, status: str | None, cursor: str | None, limit: int | None
     return page(session(), query, [Addressee.communication_id], cursor=cursor, limit=limit)
 
 
-def box(
-    agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None
-) -> tuple[list[View], str | None]:
-    """A box as its agency sees it, and the cursor of what follows."""
+def box(agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[View]:
+    """A box (inbox, outbox) as its agency sees it."""
     if name == "outbox":
         sent = outbox(agency, status, cursor, limit)
-        return [View(one, agency) for one in sent.items], sent.next
+        return Page([View(one, agency) for one in sent.items], sent.next)
     received = inbox(agency, status, cursor, limit)
-    return [View(one.communication, agency) for one in received.items], received.next
+    return Page([View(one.communication, agency) for one in received.items], received.next)
 
 
 def find(principal: Principal, code: str, *, lock: bool = False) -> View:

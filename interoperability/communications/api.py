@@ -1,0 +1,218 @@
+"""Agencies' systems send, find, download, acknowledge and reject official communications."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request, url_for
+
+from interoperability.communications import actions, queries
+from interoperability.communications.queries import RECEIVE, SEND, View
+from interoperability.communications.schemas import (
+    BoxQuerySchema,
+    CommunicationSchema,
+    PageSchema,
+    RejectionSchema,
+    SummarySchema,
+)
+from kernel.access import Rule, check, current_principal, requires, scope
+from kernel.api import Blueprint
+from kernel.documents import send_document
+from kernel.errors import BadRequest, _
+from kernel.http import settings
+from kernel.uploads import parts_of
+
+if TYPE_CHECKING:
+    from interoperability.communications.models import Addressee, Document
+
+endpoints = Blueprint(
+    "communications_api",
+    __name__,
+    url_prefix="/api/v1/communications",
+    description="Official communications between agencies (DS 4/2020, art. 36)",
+)
+SENDS: dict[str, Any] = {"security": [{"accessToken": [SEND]}]}
+RECEIVES: dict[str, Any] = {"security": [{"accessToken": [RECEIVE]}]}
+EITHER: dict[str, Any] = {"security": [{"accessToken": [SEND]}, {"accessToken": [RECEIVE]}]}
+a_party = Rule(
+    f"an access token with {SEND} or {RECEIVE}", lambda p: p.kind == "machine" and bool(p.scopes & {SEND, RECEIVE})
+)
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+OTHER_PARTS = 1024 * 1024  # the manifest and the parts' headers
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["manifest", "document"],
+                    "properties": {
+                        "manifest": {"type": "string", "description": "Compact JWS by a key of the agency"},
+                        "document": {"type": "string", "format": "binary", "description": "The main document, a PDF"},
+                        "annex": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    },
+                }
+            }
+        },
+    },
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]+$"},
+            "description": "The same key with the same manifest gets the first answer again",
+        }
+    ],
+}
+
+
+@endpoints.post("")
+@endpoints.response(201, CommunicationSchema)
+@endpoints.alt_response(400, description="The body breaks off, or the signature does not hold")
+@endpoints.alt_response(409, description="The same was sent before, or the key was used for another content")
+@endpoints.alt_response(413, description="A document is beyond its limit")
+@endpoints.alt_response(415, description="The main document is not a PDF, or the body is not multipart/form-data")
+@endpoints.alt_response(
+    422, description="The manifest says something that cannot be, or its digests are not those sent"
+)
+@endpoints.doc(**UPLOAD, **SENDS)
+@requires(scope(SEND))
+def send() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Send a communication: the parts `manifest`, `document` and each `annex`, in this order."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadRequest(_("The Idempotency-Key has 1 to 200 visible ASCII characters."))
+    limits = settings()
+    parts = parts_of(request, limits.max_document_bytes + limits.max_annexes_bytes + OTHER_PARTS)
+    sent = actions.receive_communication(current_principal(), parts, key)
+    headers = {"Location": _address(sent.view)} | ({"Idempotency-Replayed": "true"} if sent.is_replay else {})
+    return shown(sent.view), HTTPStatus.CREATED, headers
+
+
+@endpoints.get("")
+@endpoints.arguments(BoxQuerySchema, location="query")
+@endpoints.response(200, PageSchema)
+@endpoints.doc(**EITHER)
+@requires(a_party)
+def box(query: dict[str, Any]) -> Response:
+    """The agency's inbox (scope communications.receive) or outbox (communications.send), the newest first."""
+    check(scope(SEND if query["box"] == "outbox" else RECEIVE))
+    agency = current_principal().acting_agency.code
+    found = queries.box(agency, query["box"], query["status"], query["cursor"], query["limit"])
+    return found.as_json(lambda view: SummarySchema().dump(summary(view)))
+
+
+@endpoints.get("/<code>")
+@endpoints.response(200, CommunicationSchema)
+@endpoints.alt_response(404, description="No such communication, or another agency's")
+@endpoints.doc(**EITHER)
+@requires(a_party)
+def one(code: str) -> dict[str, Any]:
+    """A communication that the agency sent or received."""
+    return shown(queries.find(current_principal(), code))
+
+
+@endpoints.get("/<code>/documents/<int:number>")
+@endpoints.response(200, {"type": "string", "format": "binary"}, content_type="application/octet-stream")
+@endpoints.alt_response(206, description="The range asked for")
+@endpoints.alt_response(304, description="The document is the one that If-None-Match names")
+@endpoints.alt_response(404, description="No such document, or another agency's")
+@endpoints.alt_response(416, description="The document does not have that range")
+@endpoints.doc(**EITHER)
+@requires(a_party)
+def document(code: str, number: int) -> Response:
+    """A document, byte for byte; its ETag is its SHA-256. An addressee's first download is a step."""
+    principal = current_principal()
+    if request.method == "HEAD" or request.if_none_match:
+        described = queries.document_of(queries.find(principal, code), number)
+        # Nothing is handed over, so nothing is recorded.
+        if request.method == "HEAD" or request.if_none_match.contains(described.sha256):
+            return send_document(described)
+    return send_document(actions.download(principal, code, number))
+
+
+@endpoints.post("/<code>/acknowledgement")
+@endpoints.response(200, CommunicationSchema)
+@endpoints.alt_response(404, description="No such communication, or another agency's")
+@endpoints.alt_response(409, description="It was answered already")
+@endpoints.doc(**RECEIVES)
+@requires(scope(RECEIVE))
+def acknowledge(code: str) -> dict[str, Any]:
+    """Acknowledge receipt."""
+    return shown(actions.acknowledge(current_principal(), code))
+
+
+@endpoints.post("/<code>/rejection")
+@endpoints.arguments(RejectionSchema)
+@endpoints.response(200, CommunicationSchema)
+@endpoints.alt_response(404, description="No such communication, or another agency's")
+@endpoints.alt_response(409, description="It was answered already")
+@endpoints.doc(**RECEIVES)
+@requires(scope(RECEIVE))
+def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
+    """Reject it, with a reason."""
+    return shown(actions.reject(current_principal(), code, rejection["reason"]))
+
+
+@endpoints.get("/<code>/receipt")
+@endpoints.response(200, {"type": "object"})
+@endpoints.alt_response(404, description="No such communication, or another agency's")
+@endpoints.alt_response(409, description="The last step is not sealed yet: try again after Retry-After")
+@endpoints.doc(**EITHER)
+@requires(a_party)
+def receipt(code: str) -> Response:
+    """The receipt that anyone verifies offline. Keep the file as it came: any change breaks it."""
+    return Response(actions.write_receipt(current_principal(), code), mimetype="application/json")
+
+
+# ---- showing ----
+
+
+def _address(view: View) -> str:
+    return url_for("communications_api.one", code=view.communication.code)
+
+
+def summary(view: View) -> dict[str, Any]:
+    """A communication in a list, as one of its parties may see it."""
+    found = view.communication
+    return {
+        "code": found.code,
+        "status": view.status,
+        "sent_at": found.sent_at,
+        "sender": {
+            "agency": found.sender,
+            "name": found.sender_name,
+            "authority": {"name": found.authority_name, "post": found.authority_post},
+        },
+        "addressees": [_addressee(view, one) for one in found.addressees],
+        **{name: getattr(found, name) for name in ("reference", "type", "classification")},
+        "href": _address(view),
+    }
+
+
+def shown(view: View) -> dict[str, Any]:
+    """The same whole."""
+    found = view.communication
+    documents = [_document(found.code, document) for document in found.documents]
+    return {**summary(view), "content": found.content, "documents": documents, "steps": view.steps}
+
+
+def _addressee(view: View, addressee: Addressee) -> dict[str, Any]:
+    known = view.shows_status_of(addressee)
+    return {
+        "agency": addressee.agency,
+        "name": addressee.agency_name,
+        "copy": addressee.is_copy,
+        "persons": addressee.persons,
+        "status": addressee.status if known else None,
+        "reason": addressee.reason if known else None,
+    }
+
+
+def _document(code: str, document: Document) -> dict[str, Any]:
+    names = ("number", "role", "name", "media_type", "size", "sha256")
+    href = url_for("communications_api.document", code=code, number=document.number)
+    return {**{name: getattr(document, name) for name in names}, "href": href}

@@ -1,0 +1,61 @@
+"""An agency's system registers and revokes the keys that the agency signs with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from interoperability.directory import actions, queries
+from interoperability.directory.schemas import (
+    KeyPageQuerySchema,
+    KeyPageSchema,
+    KeySchema,
+    NewKeySchema,
+    RevocationSchema,
+)
+from kernel.access import current_principal, requires, scope
+from kernel.api import Blueprint
+
+if TYPE_CHECKING:
+    from interoperability.directory.models import AgencyKey
+
+endpoints = Blueprint(
+    "directory_api", __name__, url_prefix="/api/v1/keys", description="The keys that agencies sign communications with"
+)
+SECURED: dict[str, Any] = {"security": [{"accessToken": ["directory.keys"]}]}
+KEYS = "directory.keys"
+
+
+@endpoints.get("")
+@endpoints.arguments(KeyPageQuerySchema, location="query")
+@endpoints.response(200, KeyPageSchema)
+@endpoints.doc(**SECURED)
+@requires(scope(KEYS))
+def own_keys(query: dict[str, Any]) -> Response:
+    """The agency's keys, revoked ones included, the newest first."""
+    found = queries.page_of_keys(current_principal().acting_agency.code, query["cursor"], query["limit"])
+    return found.as_json(KeySchema().dump)
+
+
+@endpoints.post("")
+@endpoints.arguments(NewKeySchema)
+@endpoints.response(201, KeySchema)
+@endpoints.alt_response(409, description="The key is registered already")
+@endpoints.alt_response(422, description="Not a key that is accepted, or its proof of possession does not hold")
+@endpoints.doc(**SECURED)
+@requires(scope(KEYS))
+def register(new: dict[str, str]) -> AgencyKey:
+    """Register the public half of a key, with a proof that the agency holds the private one."""
+    return actions.register_key(current_principal(), new["name"], new["public_key"], new["proof"])
+
+
+@endpoints.post("/<thumbprint>/revocation")
+@endpoints.arguments(RevocationSchema)
+@endpoints.response(200, KeySchema)
+@endpoints.alt_response(404, description="The agency has no such key")
+@endpoints.doc(**SECURED)
+@requires(scope(KEYS))
+def revoke(reason: dict[str, str], thumbprint: str) -> AgencyKey:
+    """Revoke a key: from now on nothing that it signs is accepted; what it signed before stands."""
+    return actions.revoke_key(current_principal(), thumbprint, reason["reason"])
