@@ -21,14 +21,12 @@ class Official(Protocol):
     def email(self) -> str | None: ...
 
 
-class Credentials(Protocol):
+@dataclass(frozen=True)
+class Credentials:
     """A client that was just made; its secret is shown once and kept nowhere."""
 
-    @property
-    def client_id(self) -> str: ...
-
-    @property
-    def secret(self) -> str: ...
+    client_id: str
+    secret: str
 
 
 class Agencies(Protocol):

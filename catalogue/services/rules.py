@@ -129,7 +129,8 @@ def after(status: Status, step: Step) -> Status:
         raise NotInThisState(log=f"{step} from {status}") from None
 
 
-def can(status: Status, step: Step) -> bool:
+def can(status: str, step: Step) -> bool:
+    """Whether the step is possible from the status."""
     return (status, step) in STEPS
 
 

@@ -216,7 +216,7 @@ def _plain(value: Any, longest: int) -> str:
     return " ".join(str(value or "").replace("\x00", "").encode(errors="replace").decode().split())[:longest]
 
 
-class AgencySchema(ma.Schema):
+class OwnerSchema(ma.Schema):
     code = ma.fields.String(required=True, metadata={"description": "The agency's state code"})
     name = ma.fields.String(required=True)
 
@@ -243,7 +243,7 @@ class ServiceSchema(ma.Schema):
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Kind]))
     obligation = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Obligation]))
     contact = ma.fields.String(required=True)
-    owner = ma.fields.Nested(AgencySchema, required=True)
+    owner = ma.fields.Nested(OwnerSchema, required=True)
     published_at = ma.fields.DateTime(allow_none=True, required=True)
     versions = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)
 

@@ -29,7 +29,7 @@ from portal.developers import install_developers
 from portal.home import install_home
 
 if TYPE_CHECKING:
-    from identity.clients.actions import NewClient
+    from catalogue.ports import Credentials
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -112,10 +112,12 @@ def install_identity(house: House) -> None:
 class CatalogueClients:
     """Identity's machine clients, as the catalogue asks for them."""
 
-    def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> NewClient:
+    def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> Credentials:
+        from catalogue.ports import Credentials
         from identity.clients.actions import create_machine_client
 
-        return create_machine_client(name, agency_code, scopes, binding)
+        made = create_machine_client(name, agency_code, scopes, binding)
+        return Credentials(made.client.client_id, made.secret or "")
 
     def revoke(self, client_id: str) -> None:
         from identity.clients.actions import revoke_client

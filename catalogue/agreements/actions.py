@@ -1,0 +1,223 @@
+"""What changes an agreement: asking, answering, suspending, ending, and the credentials that follow it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask_babel import format_datetime, gettext
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from catalogue.agreements.models import AGREEMENT_NUMBER, Agreement
+from catalogue.agreements.queries import find
+from catalogue.agreements.rules import (
+    ANSWER_DAYS,
+    OPEN,
+    STATUS_LABELS,
+    AlreadyAgreed,
+    OwnService,
+    Purpose,
+    Side,
+    Status,
+    Step,
+    agreement_code,
+    needs_reasons,
+)
+from catalogue.ports import Credentials, agency_name, ports
+from catalogue.services.queries import published_version
+from catalogue.services.rules import NotInThisState, checked_reasons
+from kernel.access import Principal
+from kernel.clock import business_days_after, local
+from kernel.errors import NotYours
+from kernel.http import settings
+from kernel.jobs import job
+from kernel.mail import deliver
+from kernel.work import Work, action
+
+TAGS = {
+    Step.APPROVE: "catalogue:agreement:approved",
+    Step.REFUSE: "catalogue:agreement:refused",
+    Step.SUSPEND: "catalogue:agreement:suspended",
+    Step.RESUME: "catalogue:agreement:resumed",
+    Step.END: "catalogue:agreement:ended",
+}
+
+
+@action
+def request_agreement(
+    work: Work, asking: Principal, service_code: str, version_name: str, purpose: Purpose
+) -> Agreement:
+    """Ask a service's owner for access on behalf of the asker's agency.
+
+    Raises NotFound for what is not published, OwnService, and AlreadyAgreed if an open agreement covers the same
+    service and purpose (Decreto 12, art. 12).
+    """
+    version = published_version(service_code, version_name)
+    service, consumer = version.service, asking.acting_agency.code
+    if service.owner == consumer:
+        raise OwnService(log=service_code)
+    _refuse_second(work, consumer, service_code, purpose)
+    number = work.session.scalars(select(AGREEMENT_NUMBER.next_value())).one()
+    agreement = Agreement(
+        code=agreement_code(local(work.now).year, number),
+        service_version_id=version.id,
+        service_code=service.code,
+        service_name=service.name,
+        version=version.version,
+        owner=service.owner,
+        consumer=consumer,
+        purpose=purpose.text,
+        purpose_key=purpose.key,
+        legal_basis=purpose.legal_basis,
+        personal_data=purpose.personal_data,
+        daily_calls=purpose.daily_calls,
+        status=str(Status.REQUESTED),
+        reasons="",
+        requested_by=asking.name,
+        requested_at=work.now,
+        answer_by=business_days_after(work.now, ANSWER_DAYS),
+        changed_at=work.now,
+    )
+    work.add(agreement)
+    try:
+        work.session.flush()
+    except IntegrityError as error:  # somebody asked for the same in the same moment
+        raise AlreadyAgreed(log=service_code) from error
+    work.record("catalogue:agreement:requested", agreement, owner=service.owner, service=version.code)
+    work.defer(notify_owner, agreement_id=str(agreement.id))
+    return agreement
+
+
+def _refuse_second(work: Work, consumer: str, service_code: str, purpose: Purpose) -> None:
+    query = select(Agreement.code).where(
+        Agreement.consumer == consumer,
+        Agreement.service_code == service_code,
+        Agreement.purpose_key == purpose.key,
+        Agreement.status.in_(OPEN),
+    )
+    found = work.session.scalars(query).first()
+    if found:
+        raise AlreadyAgreed(found)
+
+
+@action
+def take_step(work: Work, official: Principal, code: str, step: Step, reasons: str = "") -> Agreement:
+    """Approve, refuse, suspend, resume or end an agreement for the official's agency.
+
+    Whatever ends it revokes its credentials; the gateway looks at the agreement itself at every call.
+    Raises NotFound, NotYours, NotInThisState, Invalid where reasons are missing.
+    """
+    agreement = _locked(work, official, code)
+    side = _side(agreement, official)
+    agreement.take(step, side)
+    agreement.reasons = checked_reasons(reasons) if needs_reasons(step) else ""
+    agreement.changed_at = work.now
+    if step in (Step.APPROVE, Step.REFUSE):
+        agreement.decided_at, agreement.decided_by = work.now, official.name
+    if agreement.status == Status.ENDED:
+        _revoke(agreement)
+    other = agreement.consumer if side == Side.OWNER else agreement.owner
+    work.record(TAGS[step], agreement, side=str(side), other=other)
+    work.defer(notify_other, agreement_id=str(agreement.id), agency=other, status=agreement.status)
+    return agreement
+
+
+@action
+def issue_credentials(work: Work, official: Principal, code: str) -> tuple[Agreement, Credentials]:
+    """Make the consumer's machine credentials, bound to the agreement; those it had before stop working.
+
+    Raises NotFound, NotYours (also for the owner: credentials are the consumer's alone), NotInThisState.
+    """
+    agreement = _locked(work, official, code)
+    if _side(agreement, official) != Side.CONSUMER:
+        raise NotYours(log=f"credentials of {code}")
+    if not agreement.is_active:
+        raise NotInThisState(log=f"credentials while {agreement.status}")
+    replaced = _revoke(agreement)
+    credentials = ports().machine_clients.create(
+        name=f"{agreement.code} · {agreement.service_name}"[:120],
+        agency_code=agreement.consumer,
+        scopes=["gateway"],
+        binding={"agreement": agreement.code, "service": agreement.service_code, "version": agreement.version},
+    )
+    agreement.client_id, agreement.client_issued_at = credentials.client_id, work.now
+    work.record("catalogue:agreement:credentials-issued", agreement, client=credentials.client_id, replaced=replaced)
+    return agreement, credentials
+
+
+def _revoke(agreement: Agreement) -> str | None:
+    revoked = agreement.client_id
+    if revoked is not None:
+        ports().machine_clients.revoke(revoked)
+        agreement.client_id = None
+    return revoked
+
+
+def _locked(work: Work, official: Principal, code: str) -> Agreement:
+    agreement = find(code, official)
+    work.session.refresh(agreement, with_for_update=True)
+    return agreement
+
+
+def _side(agreement: Agreement, official: Principal) -> Side:
+    side = agreement.side_of(official.acting_agency.code)
+    if side is None:
+        raise NotYours(log=agreement.code)
+    return side
+
+
+@job("catalogue:agreement:notify-owner")
+def notify_owner(agreement_id: str) -> None:
+    """Tell the owner's publishers that a request waits for their answer."""
+    _tell_owner(agreement_id)
+
+
+@action
+def _tell_owner(work: Work, agreement_id: str) -> None:
+    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+    subject = gettext(
+        "%(agency)s asks for %(service)s", agency=agency_name(agreement.consumer), service=agreement.service_name
+    )
+    text = gettext(
+        "%(agency)s asks for an agreement to use %(service)s (%(version)s).\n\n"
+        "Purpose: %(purpose)s\n\nPlease answer by %(answer_by)s:\n%(address)s\n",
+        agency=agency_name(agreement.consumer),
+        service=agreement.service_name,
+        version=agreement.version,
+        purpose=agreement.purpose,
+        answer_by=format_datetime(agreement.answer_by, "long"),
+        address=_address(agreement),
+    )
+    _mail(work, agreement.owner, subject, text)
+
+
+@job("catalogue:agreement:notify-other")
+def notify_other(agreement_id: str, agency: str, status: str) -> None:
+    """Tell the other agency's publishers what was decided."""
+    _tell_other(agreement_id, agency, Status(status))
+
+
+@action
+def _tell_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
+    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+    label = str(STATUS_LABELS[status])
+    subject = gettext("Agreement %(code)s: %(status)s", code=agreement.code, status=label)
+    text = gettext(
+        "The agreement %(code)s on %(service)s is now: %(status)s.\n\n%(reasons)s\n\n%(address)s\n",
+        code=agreement.code,
+        service=agreement.service_name,
+        status=label,
+        reasons=agreement.reasons,
+        address=_address(agreement),
+    )
+    _mail(work, agency, subject, text)
+
+
+def _address(agreement: Agreement) -> str:
+    return f"{settings().base_url}/agency/agreements/{agreement.code}"
+
+
+def _mail(work: Work, agency: str, subject: str, text: str) -> None:
+    for official in ports().agencies.officials_of(agency, "publisher"):
+        if official.email:
+            work.defer(deliver, to=official.email, subject=subject, text=text)

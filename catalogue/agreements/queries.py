@@ -1,0 +1,61 @@
+"""Reads of agreements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+
+from catalogue.agreements.models import Agreement
+from catalogue.agreements.rules import CODE, Side, Status
+from catalogue.services.models import ServiceVersion
+from kernel.access import Principal
+from kernel.db import session
+from kernel.errors import NotFound, NotYours
+from kernel.pagination import Page, page
+
+
+def find(code: str, reader: Principal) -> Agreement:
+    """An agreement of the reader's agency, on either side. Raises NotFound, NotYours."""
+    agreement = _existing(code)
+    if agreement.side_of(reader.acting_agency.code) is None:
+        raise NotYours(log=f"{code} is between {agreement.consumer} and {agreement.owner}")
+    return agreement
+
+
+def of_agency(
+    agency: str, side: Side | None = None, *, cursor: str | None = None, limit: int | None = None
+) -> Page[Agreement]:
+    """An agency's agreements as consumer, as owner or both, the newest first. Raises Invalid for a wrong cursor."""
+    query: Select[Agreement] = select(Agreement)
+    if side is None:
+        query = query.where(or_(Agreement.consumer == agency, Agreement.owner == agency))
+    else:
+        query = query.where((Agreement.consumer if side == Side.CONSUMER else Agreement.owner) == agency)
+    keys: list[Any] = [Agreement.requested_at, Agreement.id]
+    return page(session(), query, keys, cursor=cursor, limit=limit)
+
+
+def count_to_answer(agency: str) -> int:
+    """How many requests wait for the agency's answer."""
+    query = select(func.count()).select_from(Agreement)
+    return session().scalar(query.where(Agreement.owner == agency, Agreement.status == Status.REQUESTED)) or 0
+
+
+def provider_of(code: str) -> tuple[Agreement, str] | None:
+    """An agreement and its provider's address, for the gateway; None where there is no such agreement."""
+    if not CODE.fullmatch(code):
+        return None
+    query = select(Agreement, ServiceVersion.base_url).join(
+        ServiceVersion, ServiceVersion.id == Agreement.service_version_id
+    )
+    row = session().execute(query.where(Agreement.code == code)).first()
+    return (row[0], row[1]) if row else None
+
+
+def _existing(code: str) -> Agreement:
+    query = select(Agreement).where(Agreement.code == code)
+    agreement = session().scalars(query).first() if CODE.fullmatch(code) else None
+    if agreement is None:
+        raise NotFound(log="no such agreement")
+    return agreement

@@ -1,0 +1,170 @@
+"""The gateway: a consumer's system calls the provider's real address through it; and the count of those calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import flask
+import structlog
+from flask import Flask, Response, current_app, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from catalogue.agreements.queries import find
+from catalogue.metering.actions import begin_call, finish_call
+from catalogue.metering.queries import by_day
+from catalogue.metering.rules import (
+    MAX_ANSWER_BYTES,
+    MAX_BODY_BYTES,
+    METHODS,
+    Failure,
+    for_consumer,
+    for_provider,
+    target,
+)
+from catalogue.metering.schemas import UsageQuery, UsageSchema
+from kernel import outbound
+from kernel.access import current_principal, requires, scope
+from kernel.api import Blueprint
+from kernel.errors import BadGateway, GatewayTimeout, Problem, TooLarge
+from kernel.requests import current_request_id
+from kernel.security import csrf
+
+WHO_FAILED = "Cordillera-Error"
+TRACE = "Cordillera-Trace"
+PIECE = 64 * 1024
+
+log = structlog.get_logger(__name__)
+gateway = flask.Blueprint("gateway", __name__, url_prefix="/gateway")
+csrf.exempt(gateway)
+endpoints = Blueprint("usage_api", __name__, url_prefix="/api/v1/usage", description="How much an agreement is used")
+
+
+class _Passage:
+    """One call on its way: it is completed in the count once, whatever becomes of it."""
+
+    def __init__(self, call: UUID, at: datetime, trace: str) -> None:
+        self.call, self.at, self.trace = call, at, trace
+        self.started = time.monotonic()
+        self.status, self.failed = 0, Failure.PROVIDER
+        self.app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def finish(self) -> None:
+        """Write how it ended; when that fails the row stays as one that was cut off."""
+        milliseconds = round((time.monotonic() - self.started) * 1000)
+        failed = self.failed if self.status >= 500 or self.status == 0 else None
+        with self.app.app_context():
+            try:
+                finish_call(self.call, self.at, self.status, failed, milliseconds)
+            except SQLAlchemyError as error:
+                log.error("a call was not completed in the count", trace=self.trace, cause=type(error).__name__)
+
+
+@gateway.route("/<service>/<version>/", methods=METHODS, provide_automatic_options=False)
+@gateway.route("/<service>/<version>/<path:path>", methods=METHODS, provide_automatic_options=False)
+@requires(scope("gateway"))
+def call(service: str, version: str, path: str = "") -> Response:
+    """Pass the call on to the provider and its answer back, unchanged but for what belongs to one connection."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge(log=f"{request.content_length} bytes")
+    rest = target("", f"/gateway/{service}/{version}", _raw_uri())
+    row, base_url = begin_call(current_principal(), service, version, request.method)
+    passage = _Passage(row.id, row.at, row.trace)
+    headers = [
+        *for_provider(request.headers.items()),
+        ("X-Cordillera-Consumer", row.consumer),
+        ("X-Cordillera-Agreement", row.agreement),
+        ("X-Request-Id", current_request_id()),
+        (TRACE, row.trace),
+    ]
+    try:
+        answer = outbound.send(request.method, base_url + rest, headers=headers + _length(), content=_body())
+    except Exception as error:
+        raise _failed(passage, error)  # noqa: B904  # often the very same error
+    return _answer(passage, answer)
+
+
+@gateway.after_request
+def say_who_failed(response: Response) -> Response:
+    """Every refusal says whose it is; the provider's are marked before."""
+    if response.status_code >= 400:
+        response.headers.setdefault(WHO_FAILED, str(Failure.GATEWAY))
+    return response
+
+
+def _raw_uri() -> str:
+    """The request's target as it came: decoded, `%2F` and `/` would be the same."""
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
+    return str(
+        raw or quote(request.path) + ("?" + request.query_string.decode("latin-1") if request.query_string else "")
+    )
+
+
+def _length() -> list[tuple[str, str]]:
+    return [("Content-Length", str(request.content_length))] if request.content_length else []
+
+
+def _body() -> Iterator[bytes] | None:
+    request.max_content_length = MAX_BODY_BYTES
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    return _pieces() if request.content_length or chunked else None
+
+
+def _pieces() -> Iterator[bytes]:
+    while piece := request.stream.read(PIECE):
+        yield piece
+
+
+def _failed(passage: _Passage, error: Exception) -> Exception:
+    """Count the call that got no answer, and say whose failure that was."""
+    if isinstance(error, outbound.AddressRefused):
+        error = BadGateway(log=error.log)
+    if isinstance(error, RequestEntityTooLarge):
+        error = TooLarge(log="the body went on beyond the limit")
+    theirs = isinstance(error, BadGateway | GatewayTimeout)
+    passage.failed = Failure.PROVIDER if theirs else Failure.GATEWAY
+    passage.status = error.status if isinstance(error, Problem) else getattr(error, "code", None) or 500
+    passage.finish()
+    if isinstance(error, Problem):
+        error.headers.update({WHO_FAILED: str(passage.failed), TRACE: passage.trace})
+    return error
+
+
+def _answer(passage: _Passage, answer: Any) -> Response:
+    passage.status = answer.status_code
+    theirs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw]
+    passed = for_consumer(theirs)
+    response = Response(_passing(passage, answer), answer.status_code, passed)
+    if not any(name.lower() == "content-type" for name, _value in passed):
+        del response.headers["Content-Type"]
+    response.headers[TRACE] = passage.trace
+    if answer.status_code >= 400:
+        response.headers[WHO_FAILED] = str(Failure.PROVIDER)
+    # Also when nobody reads the answer: HEAD, or a consumer that has gone.
+    response.call_on_close(answer.close)
+    response.call_on_close(passage.finish)
+    return response
+
+
+def _passing(passage: _Passage, answer: Any) -> Iterator[bytes]:
+    try:
+        yield from outbound.chunks(answer, MAX_ANSWER_BYTES)
+    except Problem:
+        # The status has gone out: all that is left is to break off, so that nobody takes the part for the whole.
+        passage.status = 0
+        raise
+
+
+@endpoints.route("", methods=["GET"])
+@endpoints.arguments(UsageQuery, location="query")
+@endpoints.response(200, UsageSchema)
+@requires(scope("catalogue.usage"))
+def usage(query: dict[str, Any]) -> dict[str, Any]:
+    """An agreement's calls by day; both agencies see the same."""
+    agreement = find(query["agreement"], current_principal())
+    return {"agreement": agreement.code, "items": by_day(agreement.code), "next": None}

@@ -1,0 +1,132 @@
+"""The catalogue as JSON: read by anyone, written by the systems of the agencies that offer services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from catalogue.ports import agency_name
+from catalogue.services import actions, queries
+from catalogue.services.rules import Kind, Obligation, ServiceFacts, Status, VersionFacts
+from catalogue.services.schemas import (
+    ServiceDraftSchema,
+    ServiceSchema,
+    ServicesQuery,
+    ServicesSchema,
+    SubmitSchema,
+    read_openapi,
+)
+from kernel.access import current_principal, public, requires, scope
+from kernel.api import Blueprint, ProblemSchema
+from kernel.http import settings
+
+endpoints = Blueprint(
+    "services_api", __name__, url_prefix="/api/v1/services", description="What the state's agencies offer one another"
+)
+WHY = "the catalogue is public"
+PUBLISH = scope("catalogue.publish")
+
+
+@endpoints.route("", methods=["GET"])
+@endpoints.arguments(ServicesQuery, location="query")
+@endpoints.response(200, ServicesSchema)
+@endpoints.alt_response(422, schema=ProblemSchema, description="The cursor or the limit is wrong")
+@public(WHY)
+def list_services(query: dict[str, Any]) -> Response:
+    """Published services, the newest first or, with `q`, those that fit its words best"""
+    page = queries.search(
+        query["q"], kind=query["kind"], owner=query["owner"], cursor=query["cursor"], limit=query["limit"]
+    )
+    return page.as_json(_shown)
+
+
+@endpoints.route("/<code>", methods=["GET"])
+@endpoints.response(200, ServiceSchema)
+@endpoints.alt_response(404, schema=ProblemSchema, description="No service has this code")
+@public(WHY)
+def show_service(code: str) -> dict[str, Any]:
+    """One service; its owner sees it before it is published"""
+    return _described(queries.find(code, current_principal()))
+
+
+@endpoints.route("/<code>/versions/<version>/openapi", methods=["GET"])
+@endpoints.response(200, {"type": "object"}, description="The document as its owner wrote it, in JSON or YAML")
+@endpoints.alt_response(404, schema=ProblemSchema, description="No such service or version, or it has no document")
+@public(WHY)
+def show_openapi(code: str, version: str) -> Response:
+    """The OpenAPI document of a version"""
+    media_type, text = queries.openapi_document(code, version, current_principal())
+    return Response(text, content_type=f"{media_type}; charset=utf-8")
+
+
+@endpoints.route("", methods=["POST"])
+@endpoints.arguments(ServiceDraftSchema)
+@endpoints.response(201, ServiceSchema)
+@endpoints.alt_response(422, schema=ProblemSchema, description="Something in the data has to be corrected")
+@requires(PUBLISH)
+def draft_service(draft: dict[str, Any]) -> dict[str, Any]:
+    """Describe a new service; it stays a draft until it is submitted"""
+    return _described(actions.draft_service(current_principal(), _facts(draft), _version(draft)))
+
+
+@endpoints.route("/<code>", methods=["PUT"])
+@endpoints.arguments(ServiceDraftSchema)
+@endpoints.response(200, ServiceSchema)
+@endpoints.alt_response(404, schema=ProblemSchema, description="No service of your agency has this code")
+@endpoints.alt_response(409, schema=ProblemSchema, description="The version is under review or published")
+@endpoints.alt_response(422, schema=ProblemSchema, description="Something in the data has to be corrected")
+@requires(PUBLISH)
+def put_service(draft: dict[str, Any], code: str) -> dict[str, Any]:
+    """Change a service and the version named; a version that does not exist yet is begun"""
+    return _described(actions.put_service(current_principal(), code, _facts(draft), _version(draft)))
+
+
+@endpoints.route("/<code>/submit", methods=["POST"])
+@endpoints.arguments(SubmitSchema)
+@endpoints.response(200, ServiceSchema)
+@endpoints.alt_response(404, schema=ProblemSchema, description="No service of your agency has this code or version")
+@endpoints.alt_response(409, schema=ProblemSchema, description="The version is under review or published")
+@endpoints.alt_response(422, schema=ProblemSchema, description="The version is not complete")
+@requires(PUBLISH)
+def submit_service(wanted: dict[str, Any], code: str) -> dict[str, Any]:
+    """Send a version to the authority for review"""
+    version = actions.submit_version(current_principal(), code, wanted["version"])
+    return _described(version.service)
+
+
+def _facts(draft: dict[str, Any]) -> ServiceFacts:
+    return ServiceFacts.checked(**{name: draft[name] for name in ServiceFacts.__dataclass_fields__})
+
+
+def _version(draft: dict[str, Any]) -> VersionFacts:
+    document = read_openapi(draft["openapi"].encode(errors="replace")) if draft["openapi"] else None
+    return VersionFacts(draft["version"], draft["base_url"], document)
+
+
+def _shown(service: Any) -> Any:
+    return ServiceSchema().dump(_described(service))
+
+
+def _described(service: Any) -> dict[str, Any]:
+    """The service with what its reader may see of its versions."""
+    reader = current_principal()
+    owner = {"code": service.owner, "name": agency_name(service.owner)}
+    facts = {name: getattr(service, name) for name in ("code", "name", "description", "contact", "published_at")}
+    versions = [_described_version(service, one, reader) for one in queries.visible_versions(service, reader)]
+    kinds = {"kind": str(Kind(service.kind)), "obligation": str(Obligation(service.obligation))}
+    return {**facts, **kinds, "owner": owner, "versions": versions}
+
+
+def _described_version(service: Any, version: Any, reader: Any) -> dict[str, Any]:
+    base = settings().base_url
+    address = f"{base}/api/v1/services/{service.code}/versions/{version.version}/openapi"
+    shown = {
+        "version": version.version,
+        "status": version.status,
+        "gateway": f"{base}/gateway/{service.code}/{version.version}/",
+        "openapi": address if version.has_document else None,
+        "published_at": version.decided_at if version.status == Status.PUBLISHED else None,
+    }
+    is_owner = reader.agency is not None and reader.agency.code == service.owner
+    return {**shown, "reasons": version.reasons} if is_owner else shown
