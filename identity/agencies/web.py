@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from identity.agencies import actions
@@ -32,7 +33,7 @@ ROLE_LABELS = {ADMINISTRATOR: _("Administrator"), PUBLISHER: _("Publisher"), COR
 
 class MemberForm(FlaskForm):
     run = StringField(_("RUN of the person"), validators=[InputRequired(_("Write the person's RUN."))])
-    role = SelectField(_("Role"), choices=list(ROLE_NAMES.items()))
+    role = SelectField(_("Role"), choices=[SelectChoice(value, label) for value, label in ROLE_NAMES.items()])
 
 
 class AgencyForm(FlaskForm):

@@ -46,7 +46,13 @@ class WaitBeforeTrying(TooMany):
     oauth_error = "access_denied"
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(_("Several attempts failed. Try again in %(seconds)s seconds. Your account is not blocked.", seconds=seconds), headers={"Retry-After": str(seconds)})
+        super().__init__(
+            _(
+                "Several attempts failed. Try again in %(seconds)s seconds. Your account is not blocked.",
+                seconds=seconds,
+            ),
+            headers={"Retry-After": str(seconds)},
+        )
         self.seconds = seconds
 
 
@@ -63,7 +69,7 @@ class Brake:
 
     def wait_after(self, failures: float) -> timedelta:
         """The wait before the attempt that follows `failures` failures."""
-        beyond = int(failures) - self.free
+        beyond = round(failures) - self.free
         if beyond < 0:
             return timedelta()
         return min(timedelta(seconds=2 ** min(beyond, 20)), self.longest)
