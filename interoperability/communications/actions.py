@@ -131,26 +131,25 @@ def store_one(chunks: Iterable[bytes], role: str, kept: _Kept) -> StoredDocument
 
 
 def _send(principal: Principal, signed: Signed, kept: _Kept, idempotency_key: str | None) -> Sent:
-    communication = send_communication(principal, signed, kept.stored, idempotency_key)
     agency = principal.acting_agency.code
-    if communication is not None:
-        return Sent(View(communication, agency), is_replay=False)
-    # Somebody sent the same a moment ago: theirs is the one.
-    before = queries.earlier(agency, signed, idempotency_key)
-    if before is None:
-        raise rules.AlreadySent()
-    kept.discard()
-    return Sent(View(before, agency), is_replay=True)
+    try:
+        communication = send_communication(principal, signed, kept.stored, idempotency_key)
+    except rules.AlreadySent:
+        # Somebody sent the same a moment ago: theirs is the one, unless only half of it is the same.
+        before = queries.earlier(agency, signed, idempotency_key)
+        if before is None:
+            raise
+        kept.discard()
+        return Sent(View(before, agency), is_replay=True)
+    return Sent(View(communication, agency), is_replay=False)
 
 
 @action
 def send_communication(
     work: Work, principal: Principal, signed: Signed, stored: list[StoredDocument], idempotency_key: str | None
-) -> Communication | None:
-    """Make it exist and available to its addressees; None when the same was sent already (DS 4 art. 36)."""
+) -> Communication:
+    """Make it exist and available to its addressees (DS 4 art. 36). Raises AlreadySent."""
     communication = _insert(work, principal.acting_agency, signed, idempotency_key)
-    if communication is None:
-        return None
     manifest = signed.manifest
     for number, (described, one) in enumerate(zip(manifest.documents, stored, strict=True), start=1):
         work.add(Document(communication_id=communication.id, number=number, key=one.key, **vars(described)))
@@ -172,8 +171,8 @@ def send_communication(
     return communication
 
 
-def _insert(work: Work, agency: AgencyRef, signed: Signed, idempotency_key: str | None) -> Communication | None:
-    """The row, unless one with the same content or the same key exists; waits for one that is being written."""
+def _insert(work: Work, agency: AgencyRef, signed: Signed, idempotency_key: str | None) -> Communication:
+    """The row. Raises AlreadySent, after waiting for one that is being written with the same content or key."""
     manifest, number = signed.manifest, work.session.scalar(select(communication_number.next_value()))
     values = {
         "id": new_id(),
@@ -194,7 +193,10 @@ def _insert(work: Work, agency: AgencyRef, signed: Signed, idempotency_key: str 
         "sent_at": work.now,
     }
     statement = insert(Communication).values(values).on_conflict_do_nothing().returning(Communication)
-    return work.session.scalars(statement).one_or_none()
+    inserted = work.session.scalars(statement).one_or_none()
+    if inserted is None:
+        raise rules.AlreadySent()
+    return inserted
 
 
 def _addressee(communication: Communication, position: int, addressee: rules.Addressee) -> Addressee:

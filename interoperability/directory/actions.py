@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from joserfc import jws
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import exists, select, text
 
 from interoperability.directory.models import AgencyKey
 from interoperability.directory.rules import KeyTaken, algorithm_of, check_possession, public_jwk
@@ -16,7 +15,6 @@ from interoperability.evidence.rules import thumbprint
 from kernel.access import AgencyRef, Principal
 from kernel.errors import NotYours
 from kernel.http import settings
-from kernel.ids import new_id
 from kernel.keys import rotate_key, signing_key
 from kernel.work import Work, action
 
@@ -32,29 +30,23 @@ def register_key(work: Work, principal: Principal, name: str, public_key: str, p
     agency = principal.acting_agency
     jwk = public_jwk(public_key)
     check_possession(proof, jwk, agency.code, settings().base_url, work.now)
-    key = _insert(work, agency.code, jwk, name, "agency", principal.name)
-    if key is None:
+    if _is_known(work, jwk):
         raise KeyTaken(log=thumbprint(jwk))
-    return key
+    return _add(work, agency.code, jwk, name, "agency", principal.name)
 
 
-def _insert(work: Work, agency: str, jwk: dict[str, Any], name: str, held_by: str, by: str) -> AgencyKey | None:
-    """The new row with its records; None where the key is known already."""
-    values = {
-        "id": new_id(),
-        "agency": agency,
-        "thumbprint": thumbprint(jwk),
-        "jwk": jwk,
-        "algorithm": algorithm_of(jwk),
-        "name": name,
-        "held_by": held_by,
-        "registered_at": work.now,
-        "registered_by": by,
-    }
-    statement = insert(AgencyKey).values(values).on_conflict_do_nothing(index_elements=["thumbprint"])
-    key = work.session.scalars(statement.returning(AgencyKey)).one_or_none()
-    if key is None:
-        return None
+def _is_known(work: Work, jwk: dict[str, Any]) -> bool:
+    """Whether the key is registered, for whomever; waits for whoever is registering it now."""
+    name = {"name": f"agency-key:{thumbprint(jwk)}"}
+    work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), name)
+    query = select(exists().where(AgencyKey.thumbprint == thumbprint(jwk)))
+    return bool(work.session.scalar(query))
+
+
+def _add(work: Work, agency: str, jwk: dict[str, Any], name: str, held_by: str, by: str) -> AgencyKey:
+    key = AgencyKey(agency=agency, thumbprint=thumbprint(jwk), jwk=jwk, algorithm=algorithm_of(jwk), name=name)
+    key.held_by, key.registered_at, key.registered_by = held_by, work.now, by
+    work.add(key)
     facts = {"agency": agency, "thumbprint": key.thumbprint, "key": jwk, "held_by": held_by}
     append(work, "directory:key:registered", evidence_subject(key.thumbprint), facts)
     work.record("interoperability:key:registered", key, agency=agency, held_by=held_by, name=name)
@@ -93,7 +85,8 @@ def sign_for_officials(work: Work, agency: AgencyRef, content: bytes) -> str:
     """A compact JWS by the key kept here for an agency whose officials work in pages; a new key is registered first."""
     key = signing_key(_purpose(agency.code), PAGES_ALGORITHM)
     jwk = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")}
-    _insert(work, agency.code, jwk, agency.name, "platform", "Cordillera")
+    if not _is_known(work, jwk):
+        _add(work, agency.code, jwk, agency.name, "platform", "Cordillera")
     header = {"alg": PAGES_ALGORITHM, "kid": thumbprint(jwk)}
     return jws.serialize_compact(header, content, key, algorithms=[PAGES_ALGORITHM])
 
