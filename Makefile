@@ -7,7 +7,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 # pip's own lines, less the ones nobody reads; they come as it works.
-SHORT := sed -u -n -e '/^Collecting/p' -e '/^Building/p' -e '/^Installing/p' -e '/^Successfully/p'
+SHORT := sed -u -n -e 's/ (from .*//' -e '/^Collecting/p' -e 's/^Installing collected packages:.*/Installing them/p'
 CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po platform/*/translations/*/LC_MESSAGES/*.po)
 
 .PHONY: help run test lint bench translations
