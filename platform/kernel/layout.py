@@ -15,6 +15,7 @@ import flask_bootstrap
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, url_for
 from flask_babel import LazyString, format_datetime, format_decimal
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 from stdnum.cl import rut
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
@@ -82,16 +83,13 @@ class Registry:
 
 @dataclass(frozen=True)
 class Frame:
-    """The surroundings of the page being rendered. `is_plain` asks nobody who is there: the database may be down."""
+    """The surroundings of the page being rendered, for `reader`; None asks who is there."""
 
-    is_plain: bool = False
+    reader: Principal | None = None
 
     @property
     def principal(self) -> Principal:
-        if self.is_plain:
-            known: Principal = g.get("principal", ANONYMOUS)
-            return known
-        return current_principal()
+        return self.reader or current_principal()
 
     @property
     def navigation(self) -> list[Link]:
@@ -109,6 +107,16 @@ class Frame:
     def here(self) -> str:
         """The address to come back to after switching language or appearance; the start for what was not a GET."""
         return request.full_path.rstrip("?") if request.method == "GET" else "/"
+
+
+def frame_of_problem(status: int) -> Frame:
+    """The surroundings of a problem's page. The database may be the problem, so on 5xx nobody is asked who is there."""
+    if status >= 500:
+        return Frame(g.get("principal", ANONYMOUS))
+    try:
+        return Frame(current_principal())
+    except SQLAlchemyError:
+        return Frame(ANONYMOUS)
 
 
 def add_navigation(
@@ -304,7 +312,7 @@ def install_layout(app: Flask, settings: Settings) -> None:
     for each in (asset_url, icon_paths, page_url, reachable, is_hidden_field, current_principal):
         app.jinja_env.globals[each.__name__] = each
     app.jinja_env.globals.update(settings=settings, languages=LANGUAGES, schemes=SCHEMES, frame=Frame())
-    app.jinja_env.globals.update(plain_frame=Frame(is_plain=True), chosen_language=chosen_language, scheme=_scheme)
+    app.jinja_env.globals.update(frame_of_problem=frame_of_problem, chosen_language=chosen_language, scheme=_scheme)
     app.jinja_env.globals["csp_nonce"] = lambda: g.get("csp_nonce", "")
     app.jinja_env.filters.update(localtime=format_local_time, run=format_run, filesize=format_file_size)
     app.jinja_env.filters["number"] = format_decimal

@@ -165,6 +165,12 @@ def test_a_problem_page_asks_nobody_who_is_there(app: Flask, client: FlaskClient
     assert "abc" in page
 
 
+def test_a_page_that_is_not_there_still_says_who_acts(app: Flask, client: FlaskClient) -> None:
+    app.register_error_handler(404, lambda _: render_template("error.html", problem=errors.NotFound()))
+    app.extensions["cordillera.access"].append(lambda: OFFICIAL)
+    assert "Ana Pérez" in client.get("/nothing-here").text
+
+
 def test_no_page_styles_or_runs_anything_inline(client: FlaskClient) -> None:
     page = client.get("/").text
     assert " style=" not in page
