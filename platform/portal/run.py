@@ -84,8 +84,9 @@ class House:
         self._check_ports()
         self._start_database()
         self._command("Bringing the tables up to date", "db", "upgrade")
-        self._command("Seeding the sandbox", "seed")
-        self._start_processes()
+        self._start_portal()
+        self._command("Seeding the sandbox, while they load", "seed")
+        self._start_demonstrations()
         self._wait_until_ready()
         self._tell()
 
@@ -164,20 +165,22 @@ class House:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
             raise CannotRun(f"`cordillera {' '.join(arguments)}` failed (its log: {log}).\n{tail}")
 
-    def _start_processes(self) -> None:
-        self.say("Starting the portal, the worker and the demonstrations")
+    def _start_portal(self) -> None:
+        self.say("Starting the portal and the worker")
         config = str(Path(__file__).with_name("gunicorn_config.py"))
-        web = ["-c", config, "--access-logfile", str(self.logs / "web-access.log"), "wsgi:app"]
-        self.servers = [
-            self._server("web", self.port, *web),
-            self._server("demonstration-site", self.port + 1, "--threads", "4", "sandbox.demonstration.site:app"),
-            self._server(
-                "demonstration-provider", self.port + 2, "--threads", "4", "sandbox.demonstration.provider:app"
-            ),
-        ]
+        access_log = str(self.logs / "web-access.log")
+        self.servers = [self._server("web", self.port, "-c", config, "--access-logfile", access_log, "wsgi:app")]
         self.workers = [self._child("worker", _program("cordillera"), "worker")]
         for child in (*self.servers, *self.workers):
             child.start()
+
+    def _start_demonstrations(self) -> None:
+        self.say("Starting the demonstrations")
+        for offset, name in enumerate(("site", "provider"), start=1):
+            application = f"sandbox.demonstration.{name}:app"
+            server = self._server(f"demonstration-{name}", self.port + offset, "--threads", "4", application)
+            server.start()
+            self.servers.append(server)
 
     def _server(self, name: str, port: int, *arguments: str) -> Child:
         fixed = ("--bind", f"127.0.0.1:{port}", "--chdir", str(development.ROOT), "--no-control-socket")

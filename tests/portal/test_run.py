@@ -115,11 +115,9 @@ class Running:
 def test_everything_starts_in_order_and_stops_on_a_signal(house: Running) -> None:
     house.start("Ctrl-C")
     assert house.get("/health/ready") == b""
-    assert (house.data / "said").read_text().splitlines() == [
-        "cordillera db upgrade",
-        "cordillera seed",
-        "cordillera worker",
-    ]
+    first, *others = (house.data / "said").read_text().splitlines()
+    assert first == "cordillera db upgrade"
+    assert sorted(others) == ["cordillera seed", "cordillera worker"]
     assert house.end(signal.SIGINT) == 0
     assert "Stopped. The data stays" in house.said
     assert not (house.data / "postgres" / "postmaster.pid").exists()
