@@ -135,7 +135,7 @@ def issue_credentials(work: Work, official: Principal, code: str) -> tuple[Agree
         raise NotInThisState(log=f"credentials while {agreement.status}")
     replaced = _revoke(agreement)
     credentials = ports().machine_clients.create(
-        name=f"{agreement.code} · {agreement.service_name}"[:120],
+        name=f"{agreement.code} · {agreement.service_name}"[:100].strip(),
         agency_code=agreement.consumer,
         scopes=["gateway"],
         binding={"agreement": agreement.code, "service": agreement.service_code, "version": agreement.version},

@@ -194,7 +194,9 @@ def checked_text(text: str, field: str, longest: int, wrong: dict[str, list[Any]
     elif len(text) > longest:
         wrong[field] = [_("At most %(count)s characters.", count=longest)]
     # PostgreSQL stores neither null characters nor halves of surrogate pairs.
-    elif any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in text):
+    elif any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in text) or (
+        one_line and not text.isprintable()
+    ):
         wrong[field] = [_("There are characters here that cannot be shown.")]
     return text
 

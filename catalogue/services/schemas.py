@@ -87,11 +87,7 @@ def _from_json(text: str) -> Any:
 
 def _from_yaml(text: str) -> Any:
     try:
-        # An alias lets a few lines stand for gigabytes.
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise _unreadable(line, "aliases (*name) are not accepted")
+        _refuse_harmful_yaml(text)
         return yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -100,6 +96,21 @@ def _from_yaml(text: str) -> Any:
         raise _unreadable(1, "there is a character that YAML does not allow") from None
     except (ValueError, TypeError):  # a date such as 2026-13-45, a list as a key
         raise _unreadable(1, "a date, a number or a key is not a valid one") from None
+
+
+def _refuse_harmful_yaml(text: str) -> None:
+    """Look at the events one by one and stop at the first that does harm: building what they say may take for ever."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        # An alias lets a few lines stand for gigabytes.
+        if isinstance(event, yaml.AliasEvent):
+            raise _unreadable(line, "aliases (*name) are not accepted")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise DocumentRefused(_("The document is nested too deeply."))
+        if count > 3 * MAX_ELEMENTS:
+            raise DocumentRefused(_("The document has more than %(count)s elements.", count=MAX_ELEMENTS))
 
 
 def _unreadable(line: int, reason: str) -> DocumentRefused:

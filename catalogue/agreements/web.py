@@ -1,0 +1,183 @@
+"""Pages of agreements, for the officials of the two agencies."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, IntegerField, RadioField, TextAreaField
+from wtforms.validators import InputRequired
+
+from catalogue.agreements import actions, queries
+from catalogue.agreements.rules import STATUS_LABELS, AlreadyAgreed, Purpose, Side, Step, is_late, needs_reasons
+from catalogue.ports import agency_name
+from catalogue.services.queries import published_version
+from kernel import clock
+from kernel.access import current_principal, official, requires, role
+from kernel.errors import Invalid, NotFound
+from kernel.forms import explain
+from kernel.http import settings
+
+pages = Blueprint("agreements", __name__, template_folder="templates")
+Page = str | Response | tuple[str, int]
+PARTIES = role("publisher", "administrator")
+STATUS_KINDS = {
+    "requested": "waiting",
+    "active": "ok",
+    "refused": "problem",
+    "suspended": "attention",
+    "ended": "neutral",
+}
+NEEDED = _("This is needed.")
+DONE = {
+    Step.APPROVE: _("The agreement is active. The other agency can make its credentials now."),
+    Step.REFUSE: _("The request is refused, with your reasons."),
+    Step.SUSPEND: _("The agreement is suspended: nothing passes the gateway until your agency resumes it."),
+    Step.RESUME: _("The agreement is active again."),
+    Step.END: _("The agreement has ended and its credentials no longer work."),
+}
+
+
+class RequestForm(FlaskForm):
+    purpose = TextAreaField(
+        _("What for"),
+        validators=[InputRequired(NEEDED)],
+        description=_("The procedure or task in which your agency will use the service."),
+    )
+    legal_basis = TextAreaField(
+        _("Legal basis"),
+        validators=[InputRequired(NEEDED)],
+        description=_("The law and article that let your agency do so, such as Ley 18.695, art. 5."),
+    )
+    personal_data = RadioField(
+        _("Does personal data pass?"),
+        choices=[("yes", _("Yes")), ("no", _("No"))],
+        validators=[InputRequired(_("Choose yes or no."))],
+    )
+    daily_calls = IntegerField(
+        _("Expected calls a day"),
+        validators=[InputRequired(_("A whole number."))],
+        description=_("An estimate is enough."),
+    )
+
+    def purpose_asked(self) -> Purpose:
+        """Raises Invalid."""
+        return Purpose.checked(
+            text=self.purpose.data or "",
+            legal_basis=self.legal_basis.data or "",
+            personal_data=self.personal_data.data == "yes",
+            daily_calls=self.daily_calls.data or 0,
+        )
+
+
+class StepForm(FlaskForm):
+    reasons = TextAreaField(_("Reasons"), description=_("The other agency reads them as you write them."))
+    step = HiddenField()
+
+
+@pages.context_processor
+def names() -> dict[str, object]:
+    return {
+        "agency_name": agency_name,
+        "agreement_labels": STATUS_LABELS,
+        "agreement_kinds": STATUS_KINDS,
+        "is_late": lambda agreement: is_late(agreement.status, agreement.answer_by, clock.now()),
+    }
+
+
+@pages.get("/agency/agreements")
+@requires(official)
+def own_agreements() -> Page:
+    """The agency's agreements: as the one that uses (`?side=consumer`), or as the one that offers (`owner`)."""
+    agency = current_principal().acting_agency
+    waiting = queries.count_to_answer(agency.code)
+    asked = request.args.get("side", "")
+    side = Side(asked) if asked in set(Side) else (Side.OWNER if waiting else Side.CONSUMER)
+    page = queries.of_agency(agency.code, side, cursor=request.args.get("cursor"))
+    return render_template("agreements/own.html", page=page, side=side, agency=agency, waiting=waiting)
+
+
+@pages.route("/agency/agreements/new", methods=["GET", "POST"])
+@requires(PARTIES)
+def new() -> Page:
+    """Ask for an agreement on `?service=SRV-…&version=v1`."""
+    version = published_version(request.args.get("service", ""), request.args.get("version", ""))
+    form = RequestForm()
+    if form.validate_on_submit():
+        try:
+            agreement = actions.request_agreement(
+                current_principal(), version.service.code, version.version, form.purpose_asked()
+            )
+            flash(_("Your request is on its way. The owner has to answer within 15 business days."), "success")
+            return redirect(url_for("agreements.show", code=agreement.code), 303)
+        except (Invalid, AlreadyAgreed) as problem:
+            explain(form, problem)
+    page = render_template("agreements/new.html", form=form, version=version, service=version.service)
+    return (page, 422) if form.errors else page
+
+
+@pages.get("/agency/agreements/<code>")
+@requires(official)
+def show(code: str) -> Page:
+    return _page(code, StepForm(formdata=None))
+
+
+@pages.post("/agency/agreements/<code>")
+@requires(PARTIES)
+def take_step(code: str) -> Page:
+    """Approve, refuse, suspend, resume or end, as the form's `step` says."""
+    form = StepForm()
+    if form.step.data not in set(Step):
+        raise NotFound(log="no such step")
+    step = Step(form.step.data)
+    try:
+        actions.take_step(current_principal(), code, step, form.reasons.data or "")
+    except Invalid as invalid:
+        explain(form, invalid)
+        return _page(code, form), 422
+    flash(DONE[step], "success")
+    return redirect(url_for("agreements.show", code=code), 303)
+
+
+@pages.route("/agency/agreements/<code>/<step>", methods=["GET"])
+@requires(PARTIES)
+def ask(code: str, step: str) -> Page:
+    """The form of a step that needs reasons."""
+    if step not in set(Step) or not needs_reasons(Step(step)):
+        raise NotFound(log="no such step")
+    return _page(code, StepForm(formdata=None, step=step))
+
+
+@pages.post("/agency/agreements/<code>/credentials")
+@requires(PARTIES)
+def issue_credentials(code: str) -> Response:
+    """Make or replace the credentials. The secret is on this one page and nowhere else, so it is not kept anywhere."""
+    agreement, credentials = actions.issue_credentials(current_principal(), code)
+    page = render_template(
+        "agreements/credentials.html", agreement=agreement, credentials=credentials, **_addresses(agreement)
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _page(code: str, form: StepForm) -> str:
+    principal = current_principal()
+    agreement = queries.find(code, principal)
+    side = agreement.side_of(principal.acting_agency.code)
+    return render_template(
+        "agreements/show.html",
+        agreement=agreement,
+        side=side,
+        form=form,
+        steps=agreement.steps_for(side) if side and PARTIES.allows(principal) else [],
+        may_issue=side == Side.CONSUMER and agreement.is_active and PARTIES.allows(principal),
+        **_addresses(agreement),
+    )
+
+
+def _addresses(agreement: object) -> dict[str, str]:
+    base = settings().base_url
+    service, version = getattr(agreement, "service_code", ""), getattr(agreement, "version", "")
+    return {"token_address": f"{settings().issuer}/token", "gateway": f"{base}/gateway/{service}/{version}/"}
