@@ -68,25 +68,40 @@ def _official(run: str, code: str, roles: Iterable[str]) -> Principal:
 
 
 def _seed_service() -> None:
-    """A service of the territory agency behind the gateway, approved by the authority."""
+    """A service of the territory agency behind the gateway, approved by the authority.
+
+    Where the provider has moved to another port since, the service gets a version at the new address.
+    """
     address = settings().demonstration_provider_url
-    if not address or catalogue.of_agency(TERRITORY).items:
+    if not address:
         return
     publisher = _official("88.888.888-8", TERRITORY, EVERY_ROLE)
     act_as(publisher)
-    facts = ServiceFacts.checked(
+    document = read_openapi(json.dumps(provider.openapi_document(address)).encode())
+    base_url = address + provider.BASE_PATH
+    existing = catalogue.of_agency(TERRITORY).items
+    if not existing:
+        service = services.draft_service(publisher, _facts(), VersionFacts("v1", base_url, document))
+    elif all(version.base_url != base_url for version in existing[0].versions):
+        service = existing[0]
+        services.new_version(publisher, service.code, VersionFacts(f"v{len(service.versions) + 1}", base_url, document))
+    else:
+        return
+    version = f"v{len(service.versions)}"
+    services.submit_version(publisher, service.code, version)
+    reviewer = _official("55.555.555-5", AUTHORITY, (*EVERY_ROLE, "authority"))
+    act_as(reviewer)
+    services.approve_version(reviewer, service.code, version)
+
+
+def _facts() -> ServiceFacts:
+    return ServiceFacts.checked(
         name=provider.NAME,
         description=provider.DESCRIPTION,
         kind="api",
         contact="territorio@example.cl",
         obligation="recommended",
     )
-    document = read_openapi(json.dumps(provider.openapi_document(address)).encode())
-    service = services.draft_service(publisher, facts, VersionFacts("v1", address + provider.BASE_PATH, document))
-    services.submit_version(publisher, service.code, "v1")
-    reviewer = _official("55.555.555-5", AUTHORITY, (*EVERY_ROLE, "authority"))
-    act_as(reviewer)
-    services.approve_version(reviewer, service.code, "v1")
 
 
 def _seed_demonstration_site() -> None:

@@ -83,9 +83,9 @@ def recorded_tags() -> Iterator[tuple[str, str]]:
 
 
 def _tags(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "record" and node.args:
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "record" and node.args:
         yield from _strings(node.args[0])
-    if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "audit_tag" for one in node.targets):
+    if isinstance(node, ast.Assign) and any(getattr(one, "id", "") == "audit_tag" for one in node.targets):
         yield from _strings(node.value)
 
 

@@ -6,6 +6,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -42,13 +43,19 @@ def application() -> Flask:
     return create_app(load_settings())
 
 
+def quiet_application() -> Flask:
+    """The same for a command that prints: its answer is not to be lost among lines of log."""
+    settings = load_settings()
+    return create_app(replace(settings, log_level="WARNING") if settings.log_level == "INFO" else settings)
+
+
 def with_app(command: Callable[P, R]) -> Callable[P, R]:
     """Run a command inside the application; a problem becomes a sentence and exit code 1."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         operator = getpass.getuser()
-        with application().app_context():
+        with quiet_application().app_context():
             act_as(Principal(kind="operator", id=operator, name=operator))
             try:
                 return command(*args, **kwargs)
