@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -119,10 +121,19 @@ def _secret(folder: Path) -> bytes:
     return path.read_bytes()
 
 
+class SignedSessions(SecureCookieSessionInterface):
+    """Cookies signed with a key that is read, or made, when the first visitor comes."""
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        if not app.secret_key:
+            app.secret_key = _secret(Path(os.environ.get("CORDILLERA_DATA_DIR", "var")))
+        return super().get_signing_serializer(app)
+
+
 def create_site() -> Flask:
     """The site as an application of its own."""
     site = Flask(__name__)
-    site.secret_key = _secret(Path(os.environ.get("CORDILLERA_DATA_DIR", "var")))
+    site.session_interface = SignedSessions()
     # Browsers share cookies among the ports of a host: the platform has a `session` of its own.
     site.config.update(SESSION_COOKIE_NAME="demonstration", SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
     site.register_blueprint(pages)
