@@ -89,7 +89,7 @@ def _typed(value: Any, kind: type[Any]) -> Any:
     if kind is datetime:
         return datetime.fromisoformat(value)
     if kind is UUID:
-        return UUID(value)
+        return UUID(str(value))
     if kind is str and "\x00" in value:
         raise ValueError("null byte")
     if kind is int and not -(2**63) <= value < 2**63:

@@ -1,0 +1,216 @@
+"""The authority's pages: what waits, who did what, and the jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from kernel import audit, clock, mail
+from kernel.access import AgencyRef, Principal, act_as
+from kernel.db import session
+from kernel.work import Work, action
+from portal.authority import Waiting
+
+AUTHORITY = Principal(
+    kind="official",
+    id="1",
+    name="Rosa Valdés",
+    agency=AgencyRef("AE001", "Secretaría de Gobierno Digital", is_authority=True),
+    roles=frozenset({"administrator", "authority"}),
+)
+OFFICIAL = Principal(
+    kind="official",
+    id="2",
+    name="José Muñoz",
+    agency=AgencyRef("AE002", "Otro Servicio"),
+    roles=frozenset({"administrator"}),
+)
+
+
+@pytest.fixture
+def being(app: Flask) -> Callable[[Principal], FlaskClient]:
+    """A browser in which this principal has signed in."""
+
+    def browser(principal: Principal) -> FlaskClient:
+        app.extensions["cordillera.access"][:] = [lambda: principal]
+        return app.test_client()
+
+    return browser
+
+
+@action
+def note(work: Work, tag: str, subject: str) -> None:
+    work.record(tag, subject, why="a test")
+
+
+@action
+def send(work: Work) -> None:
+    work.defer(mail.deliver, to="ana@example.cl", subject="Hello", text="the letter's text")
+    work.record("test:mail:asked", "mail:1")
+
+
+def did(app: Flask, who: Principal, tag: str, subject: str, at: datetime | None = None) -> None:
+    """Leave an audit record as if `who` had acted."""
+    with app.app_context(), clock.shifted((at or clock.now()) - clock.now()):
+        act_as(who)
+        note(tag, subject)
+
+
+def tags_on(page: str) -> list[str]:
+    return re.findall(r'href="/authority/audit/[0-9a-f-]{36}">([^<]+)</a>', page)
+
+
+@pytest.mark.parametrize("path", ["/authority", "/authority/audit", f"/authority/audit/{uuid4()}", "/authority/jobs"])
+def test_the_pages_are_the_authoritys_alone(being: Callable[[Principal], FlaskClient], path: str) -> None:
+    assert being(OFFICIAL).get(path).status_code == 403
+    assert being(Principal(kind="person", id="3")).get(path).status_code == 403
+    assert being(Principal()).get(path).status_code == 303
+
+
+def test_what_waits_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    now = clock.now()
+    app.extensions["cordillera.waiting"][:] = [
+        lambda: [Waiting("Newer service", now, "/newer", "Service")],
+        lambda: [Waiting("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
+    ]
+    page = being(AUTHORITY).get("/authority").text
+    assert page.index("/older") < page.index("/newer")
+    assert "Older &lt;b&gt;service&lt;/b&gt;" in page
+
+
+def test_nothing_waiting_is_said(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    app.extensions["cordillera.waiting"].clear()
+    assert being(AUTHORITY).get("/authority").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["test:b:done", "test:a:done", "other:a:done"]),
+        ("tag=test", ["test:b:done", "test:a:done"]),
+        ("tag=test:a", ["test:a:done"]),
+        ("tag=%25", []),
+        ("tag=t_st", []),
+        ("agency=ae002", ["test:b:done"]),
+        ("agency=AE009", []),
+        ("actor=muñoz", ["test:b:done"]),
+        ("actor=1", ["test:a:done", "other:a:done"]),
+        ("subject=thing:", ["test:a:done", "other:a:done"]),
+        ("subject=thing:2&tag=other", ["other:a:done"]),
+        ("since=2026-03-02", ["test:b:done"]),
+        ("until=2026-03-01", ["test:a:done", "other:a:done"]),
+        ("since=2026-03-01&until=2026-03-01", ["test:a:done"]),
+        ("tag=test%00:a", ["test:a:done"]),
+    ],
+)
+def test_the_audit_can_be_searched(
+    app: Flask, being: Callable[[Principal], FlaskClient], query: str, found: list[str]
+) -> None:
+    did(app, AUTHORITY, "other:a:done", "thing:2", datetime(2026, 2, 10, 12, tzinfo=UTC))
+    # 02:30 UTC of 2 March is still 1 March in Santiago.
+    did(app, AUTHORITY, "test:a:done", "thing:1", datetime(2026, 3, 2, 2, 30, tzinfo=UTC))
+    did(app, OFFICIAL, "test:b:done", "other:1", datetime(2026, 3, 2, 12, tzinfo=UTC))
+    page = being(AUTHORITY).get(f"/authority/audit?{query}")
+    assert page.status_code == 200
+    assert tags_on(page.text) == found
+
+
+@pytest.mark.parametrize(
+    "query", ["since=yesterday", "until=2026-02-30", "since=0001-01-01", "cursor=x", "cursor=WzFd"]
+)
+def test_a_filter_that_makes_no_sense_is_told(being: Callable[[Principal], FlaskClient], query: str) -> None:
+    page = being(AUTHORITY).get(f"/authority/audit?{query}")
+    assert page.status_code == 422
+    assert tags_on(page.text) == []
+
+
+def test_the_audit_goes_on_page_by_page_without_gap_or_repetition(
+    app: Flask, being: Callable[[Principal], FlaskClient]
+) -> None:
+    for number in range(60):
+        did(app, AUTHORITY, f"test:n{number:02}:done", "thing:1")
+    did(app, OFFICIAL, "elsewhere:x:done", "thing:1")
+    browser = being(AUTHORITY)
+    address: str | None = "/authority/audit?tag=test"
+    seen: list[str] = []
+    while address:
+        page = browser.get(address).text
+        seen += tags_on(page)
+        did(app, AUTHORITY, "test:later:done", "thing:1")
+        onward = re.search(r'rel="next" href="([^"]+)"', page)
+        address = onward[1].replace("&amp;", "&") if onward else None
+    assert seen == [f"test:n{number:02}:done" for number in reversed(range(60))]
+
+
+def test_one_record_is_shown_whole(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    did(app, OFFICIAL, "test:a:done", "thing:<1>")
+    with app.app_context():
+        event_id = session().scalar(text("SELECT id FROM audit_event"))
+    page = being(AUTHORITY).get(f"/authority/audit/{event_id}").text
+    assert "José Muñoz" in page
+    assert "AE002" in page
+    assert "a test" in page
+    assert "thing:&lt;1&gt;" in page
+    assert being(AUTHORITY).get(f"/authority/audit/{uuid4()}").status_code == 404
+
+
+def test_the_state_of_the_chain_is_shown(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    did(app, OFFICIAL, "test:a:done", "thing:1")
+    with app.app_context():
+        assert audit.seal_batch(session()) == 1
+        session().commit()
+        state = audit.seal_state(session())
+    assert state.last is not None
+    assert state.waiting == 0
+    assert state.last.hash.hex()[:16] in being(AUTHORITY).get("/authority/audit").text
+
+
+def job_in(app: Flask, status: str) -> int:
+    """A letter to be sent, in this state of the queue; its number."""
+    with app.app_context():
+        act_as(AUTHORITY)
+        send()
+        found = session().scalar(text("SELECT max(id) FROM procrastinate_jobs"))
+        session().execute(
+            text("UPDATE procrastinate_jobs SET status = CAST(:status AS procrastinate_job_status), attempts = 13"),
+            {"status": status},
+        )
+        session().commit()
+        return int(found or 0)
+
+
+def test_a_failed_job_gets_another_go(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    number = job_in(app, "failed")
+    browser = being(AUTHORITY)
+    page = browser.get("/authority/jobs").text
+    assert "kernel:mail:deliver" in page
+    assert "letter" not in page
+    assert browser.post(f"/authority/jobs/{number}/replay").status_code == 303
+    with app.app_context():
+        row = session().execute(text("SELECT status::text, attempts FROM procrastinate_jobs")).one()
+        tags = session().scalars(text("SELECT tag FROM audit_event")).all()
+    assert tuple(row) == ("todo", 1)
+    assert "kernel:job:replayed" in tags
+
+
+@pytest.mark.parametrize("number", ["0", "999999", "9223372036854775807", "99999999999999999999"])
+def test_a_job_that_is_not_there_is_not_replayed(being: Callable[[Principal], FlaskClient], number: str) -> None:
+    assert being(AUTHORITY).post(f"/authority/jobs/{number}/replay").status_code == 404
+
+
+def test_only_a_failed_job_is_replayed(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    number = job_in(app, "doing")
+    assert being(AUTHORITY).post(f"/authority/jobs/{number}/replay").status_code == 404
+    assert being(OFFICIAL).post(f"/authority/jobs/{number}/replay").status_code == 403
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "99999999999999999999999", "²", ""])
+def test_a_strange_cursor_does_no_harm(being: Callable[[Principal], FlaskClient], cursor: str) -> None:
+    assert being(AUTHORITY).get("/authority/jobs", query_string={"cursor": cursor}).status_code == 200
