@@ -1,0 +1,54 @@
+"""A person with a browser without a window, against a running server: follows links and presses buttons."""
+
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import httpx
+
+
+class _Forms(HTMLParser):
+    """The forms of a page: where each goes, and its fields."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str], set[str]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.found.append((given.get("action", ""), {}, set()))
+        elif tag == "input" and self.found and "name" in given:
+            self.found[-1][1][given["name"]] = given.get("value", "")
+        elif tag == "button" and self.found and "name" in given:
+            self.found[-1][2].add(given["name"])
+
+
+class PersonWithBrowser:
+    """Somebody who signs in when asked and agrees to share."""
+
+    def __init__(self, base_url: str, run: str, password: str) -> None:
+        self.base_url, self.run, self.password = base_url, run, password
+        self.http = httpx.Client(follow_redirects=False, timeout=30)
+
+    def go(self, url: str) -> str:
+        """Follow an application's link; the address outside of the provider at which the browser ends."""
+        response = self.http.get(url)
+        for _ in range(12):
+            if response.is_redirect:
+                url = urljoin(str(response.url), response.headers["Location"])
+                if not url.startswith(f"{self.base_url}/"):
+                    return url
+                response = self.http.get(url)
+            else:
+                response = self._fill_in(response)
+        raise AssertionError("the way has no end")
+
+    def _fill_in(self, response: httpx.Response) -> httpx.Response:
+        for action, fields, buttons in _Forms(response.text).found:
+            place = urljoin(str(response.url), action)
+            if "password" in fields:
+                return self.http.post(place, data={**fields, "run": self.run, "password": self.password})
+            if "decision" in buttons:
+                return self.http.post(place, data={**fields, "decision": "allow"})
+        raise AssertionError(f"{response.status_code} {response.url}: nothing to do here\n{response.text[:2000]}")
