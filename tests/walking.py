@@ -134,3 +134,16 @@ def text_of(page: Page, pattern: str) -> str:
     found = re.search(pattern, page.inner_text("main"))
     assert found, f"{pattern} is not on {page.url}: {page.inner_text('main')[:600]}"
     return found.group(0)
+
+
+def as_official(page: Page, house: House, run: str, agency: str) -> None:
+    """Sign in and choose the agency to act for."""
+    page.goto(f"{house.base_url}/sign-in")
+    sign_in(page, run)
+    page.goto(f"{house.base_url}/agency")
+    page.click(f"form:has(input[name=agency][value={agency}]) button")
+
+
+def send_form(page: Page) -> None:
+    """Send the form of the page."""
+    page.click("main form button[type=submit]")
