@@ -45,6 +45,15 @@ class RunTaken(Conflict):
     remedy = _("Sign in with it, or ask for help to recover it.")
 
 
+class SharedTestPerson(Conflict):
+    """Many try things out as the same test person: none of them may shut the others out, or see where they are."""
+
+    kind = "shared-test-person"
+    title = _("Test persons are shared")
+    explanation = _("Many people try things out as this test person, so its password and its other sessions stay.")
+    remedy = _("Register a person of your own for this.")
+
+
 @dataclass(frozen=True)
 class Run:
     """Rol Único Nacional: a person's number and its check digit (modulo 11, `K` for ten)."""

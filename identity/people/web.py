@@ -44,12 +44,12 @@ class PasswordForm(FlaskForm):
 def account() -> Page:
     """What the state's identity knows of the person, and where they are signed in."""
     here = current_sign_in()
-    return render_template(
-        "people/account.html",
-        person=get_person(current_principal().id),
-        sessions=living_sessions(current_principal().id),
-        here=here.sid if here else "",
-    )
+    person = get_person(current_principal().id)
+    shown = living_sessions(person.id)
+    if person.is_test_person:
+        # Strangers share a test person; where they are is nobody's business.
+        shown = [session for session in shown if here and session.sid == here.sid]
+    return render_template("people/account.html", person=person, sessions=shown, here=here.sid if here else "")
 
 
 @pages.post("/sessions/<sid>/end")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +15,7 @@ from identity.people.models import Person
 from identity.people.queries import find_by_run, get_person
 from identity.people.rules import (
     NOBODYS_HASH,
+    SharedTestPerson,
     check_new_password,
     needs_rehash,
     parse_run,
@@ -69,10 +69,12 @@ def sign_in_with_password(
 def change_password(current: str, new: str, address: str) -> None:
     """Replace the password of the person signed in, and end their sessions elsewhere.
 
-    Raises Invalid at `current` or `new`, WaitBeforeTrying.
+    Raises Invalid at `current` or `new`, WaitBeforeTrying, SharedTestPerson.
     """
     check_new_password(new, "new")
     person = get_person(current_principal().id)
+    if person.is_test_person:
+        raise SharedTestPerson()
     try:
         _prove(str(person.run), current, address)
     except WrongCredentials as problem:
@@ -94,8 +96,10 @@ def sign_out(work: Work) -> SignInSession | None:
 
 @action
 def end_session(work: Work, sid: str) -> None:
-    """End one session of the person signed in. Raises NotFound for a session that is not theirs."""
+    """End one session of the person signed in. Raises NotFound for a session that is not theirs, SharedTestPerson."""
     person_id = current_principal().id
+    if get_person(person_id).is_test_person:
+        raise SharedTestPerson()
     found = work.session.scalar(
         select(SignInSession).where(SignInSession.sid == sid, SignInSession.person_id == person_id, alive(work.now))
     )
@@ -107,10 +111,12 @@ def end_session(work: Work, sid: str) -> None:
 
 @action
 def end_other_sessions(work: Work) -> int:
-    """End every session of the person signed in but this one; how many."""
+    """End every session of the person signed in but this one; how many. Raises SharedTestPerson."""
     here = current_sign_in()
     if here is None:
         return 0
+    if here.person.is_test_person:
+        raise SharedTestPerson()
     ended = work.session.execute(
         update(SignInSession)
         .where(SignInSession.person_id == here.person.id, SignInSession.sid != here.sid, alive(work.now))
@@ -246,16 +252,3 @@ def delete_old_sessions(work: Work) -> int:
     ).all()
     work.record("identity:session:swept", "sign_in_session", sessions=len(gone))
     return len(gone)
-
-
-@action
-def end_sessions_of(work: Work, person_id: UUID | str, reason: str) -> int:
-    """End all sessions of a person, by an operator or by the authority; how many."""
-    ended = work.session.execute(
-        update(SignInSession)
-        .where(SignInSession.person_id == person_id, alive(work.now))
-        .values(ended_at=work.now)
-        .returning(SignInSession.sid)
-    ).all()
-    work.record("identity:session:ended", f"person:{person_id}", others=len(ended), reason=reason)
-    return len(ended)

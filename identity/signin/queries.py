@@ -146,11 +146,3 @@ def alive(now: datetime) -> ColumnElement[bool]:
         SignInSession.expires_at > now,
         SignInSession.last_seen_at > now - IDLE_LIMIT,
     )
-
-
-def is_session_alive(sid: str) -> bool:
-    """Whether the session with this public name still lives."""
-    count = session().scalar(
-        select(func.count()).select_from(SignInSession).where(SignInSession.sid == sid, alive(clock.now()))
-    )
-    return bool(count)

@@ -113,3 +113,17 @@ def test_who_stole_a_session_cannot_guess_the_password_here(client: FlaskClient)
     for _ in range(BRAKES["account-address"].free + 1):
         status, _page = change(client, "a guess of mine", NEW)
     assert status == 429
+
+
+def test_a_test_person_is_shared_and_nobody_shuts_the_others_out(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        a_person("44.444.444-4", password="testing", is_test_person=True)
+    other = app.test_client()
+    for browser in (client, other):
+        assert sign_in(browser, "44.444.444-4", "testing").status_code == 303
+    theirs = sids(app)[-1]
+    assert theirs not in client.get("/account").text
+    assert client.post(f"/account/sessions/{theirs}/end").status_code == 409
+    assert client.post("/account/sessions/end-others").status_code == 409
+    assert change(client, "testing", NEW)[0] == 409
+    assert other.get("/account").status_code == 200
