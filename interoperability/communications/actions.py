@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_babel import gettext
@@ -255,7 +255,7 @@ def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Up
             role = "annex" if described else "main"
             stored = store_one(upload.chunks, role, kept)
             described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
-        content = write_manifest(rules.with_documents(draft, described))
+        content = write_manifest(replace(draft, documents=tuple(described)))
         signed = queries.open_manifest(agency, sign_for_officials(agency, content))
         return _send(principal, signed, kept, None)
 
@@ -283,7 +283,7 @@ def _is_recorded(view: View, number: int) -> bool:
 
 def _change(work: Work, principal: Principal, view: View, step: Step, **said: Any) -> None:
     own = view.own
-    if own is None:
+    if own is None or (own.is_copy and step in rules.ANSWERS):
         raise rules.NotAnAddressee()
     own.status = rules.status_after(own.status, step).value
     answered = [one.status for one in view.communication.addressees if not one.is_copy]

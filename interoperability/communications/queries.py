@@ -66,7 +66,8 @@ class View:
 
     @property
     def may_answer(self) -> bool:
-        return self.own is not None and self.own.status not in rules.ANSWERS
+        own = self.own
+        return own is not None and not own.is_copy and own.status not in rules.ANSWERS
 
     def shows_status_of(self, addressee: Addressee) -> bool:
         return self.is_sender or addressee.agency == self.agency

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -60,7 +60,7 @@ class NotAllowedNow(Conflict):
 class NotAnAddressee(Forbidden):
     kind = "not-an-addressee"
     title = _("Only an addressee can answer")
-    explanation = _("Your agency sent this communication. Its addressees acknowledge or reject it.")
+    explanation = _("Your agency sent this communication, or has a copy of it. Those it is addressed to answer it.")
     remedy = _("Wait for their answer; the steps show where it stands.")
 
 
@@ -147,11 +147,6 @@ class Manifest:
     documents: tuple[Described, ...]
 
 
-def with_documents(manifest: Manifest, documents: Sequence[Described]) -> Manifest:
-    """The same manifest over these documents."""
-    return replace(manifest, documents=tuple(documents))
-
-
 def check_manifest(manifest: Manifest, agency: str, now: datetime, largest_main: int, largest_annexes: int) -> None:
     """Raise Invalid or TooLarge unless `agency` may send this now; sizes in bytes."""
     wrong: dict[str, list[Any]] = {}
@@ -191,8 +186,6 @@ def _wrong_documents(documents: Sequence[Described]) -> dict[str, list[Any]]:
 
 # ---- a PDF by its bytes ----
 
-HEAD_BYTES, TAIL_BYTES = 1024, 2048
-
 
 class PdfProbe:
     """Looks at a document on its way: header in front, cross-reference and end mark behind (ISO 32000-1 7.5)."""
@@ -203,14 +196,13 @@ class PdfProbe:
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            if len(self._head) < HEAD_BYTES:
-                self._head += chunk[: HEAD_BYTES - len(self._head)]
-            self._tail = (self._tail + chunk)[-TAIL_BYTES:]
+            self._head = self._head if len(self._head) >= 1024 else (self._head + chunk)[:1024]
+            self._tail = (self._tail + chunk)[-2048:]
             yield chunk
 
     def check(self) -> None:
         """Raise NotAPdf unless what passed is one."""
-        # Readers accept the header anywhere in the first 1,024 bytes, and the end mark in the last 1,024.
+        # Readers look for the header in the first 1,024 bytes and for the end mark in the last ones.
         if b"%PDF-" not in self._head or b"%%EOF" not in self._tail[-1024:] or b"startxref" not in self._tail:
             raise NotAPdf()
 
@@ -390,8 +382,8 @@ def _key_bound(receipt: Receipt) -> str:
         said = entry["statement"]["facts"]
         if said["thumbprint"] == sender["thumbprint"] and entry["position"] < receipt.sent["position"]:
             raise Broken("the key had been revoked when it signed")
-    holder = "by the agency itself" if facts["held_by"] == "agency" else "by the platform, for the agency's officials"
-    return f"{sender['thumbprint']}, held {holder}"
+    holder = "the agency itself" if facts["held_by"] == "agency" else "the platform, for the agency's officials"
+    return f"{sender['thumbprint']}, held by {holder}"
 
 
 CHECKS: list[tuple[str, Callable[[Receipt], str]]] = [

@@ -38,7 +38,7 @@ def a_pdf(text: str = "Ordinario 1") -> bytes:
     return body + b"trailer<</Root 1 0 R/Size 3>>\nstartxref\n" + str(len(body)).encode() + b"\n%%EOF\n"
 
 
-def a_key(algorithm: str = "ES256") -> Key:
+def a_key(algorithm: str = "ES256") -> ECKey | OKPKey | RSAKey:
     if algorithm == "EdDSA":
         return OKPKey.generate_key("Ed25519", auto_kid=False)
     return RSAKey.generate_key(2048, auto_kid=False) if algorithm == "PS256" else ECKey.generate_key("P-256")

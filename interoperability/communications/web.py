@@ -1,0 +1,300 @@
+"""Pages in which an agency's correspondents send, read and answer official communications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired, MultipleFileField
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
+
+from interoperability.communications import actions, queries, rules
+from interoperability.communications.actions import Upload
+from interoperability.communications.queries import View
+from interoperability.communications.schemas import MEDIA_TYPE
+from interoperability.evidence.rules import ReceiptNotReady
+from interoperability.ports import ports
+from kernel import clock
+from kernel.access import Principal, current_principal, requires, role
+from kernel.documents import send_document
+from kernel.errors import Invalid, TooLarge
+from kernel.forms import explain
+from kernel.http import MAX_FORM_BYTES, settings
+from kernel.layout import add_navigation
+
+pages = Blueprint("communications", __name__, url_prefix="/agency/communications", template_folder="templates")
+Page = str | AnyResponse | tuple[str, int]
+CORRESPONDENT = "correspondent"
+READ_BYTES = 256 * 1024
+
+STATUSES = {
+    "available": (_("Not yet read"), "waiting"),
+    "downloaded": (_("Read"), "neutral"),
+    "acknowledged": (_("Acknowledged"), "ok"),
+    "rejected": (_("Rejected"), "problem"),
+}
+# The manifest's fields by the names they have in the form.
+FORM_FIELDS = {
+    "metadata.addressees": "addressee",
+    "metadata.sender.authority.name": "authority_name",
+    "metadata.sender.authority.post": "authority_post",
+    "metadata.reference": "reference",
+    "metadata.content": "content",
+    "documents": "document",
+}
+
+
+def is_correspondent(principal: Principal) -> bool:
+    """Whether the principal reads and writes for an agency."""
+    return principal.kind == "official" and CORRESPONDENT in principal.roles
+
+
+@pages.record_once
+def put_in_the_header(state: BlueprintSetupState) -> None:
+    """Correspondents find the boxes on every page."""
+    add_navigation(cast(Flask, state.app), _("Communications"), "communications.box", is_correspondent, order=40)
+
+
+@pages.url_value_preprocessor
+def allow_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """The form with files may be as large as its files; it is read before the view, to check its token."""
+    if endpoint == "communications.send":
+        limits = settings()
+        request.max_content_length = limits.max_document_bytes + limits.max_annexes_bytes + MAX_FORM_BYTES
+
+
+class NewForm(FlaskForm):
+    addressee = SelectField(_("To"), validators=[InputRequired(_("Choose the agency it is for."))])
+    person = StringField(_("Person it is for"), validators=[Optional(), Length(max=200)])
+    post = StringField(_("Their post"), validators=[Optional(), Length(max=200)])
+    copies = StringField(
+        _("Copies to"),
+        validators=[Optional(), Length(max=400)],
+        description=_("State codes of other agencies, separated by spaces. For example: AE003 AE004."),
+    )
+    authority_name = StringField(
+        _("Authority that sends it"), validators=[InputRequired(_("Write the name of who signs for your agency."))]
+    )
+    authority_post = StringField(_("Their post"), validators=[InputRequired(_("Write their post."))])
+    type = SelectField(_("Type"), choices=list(rules.TYPES.items()))
+    classification = SelectField(_("Classification"), choices=list(rules.CLASSIFICATIONS.items()))
+    reference = StringField(_("Reference"), validators=[InputRequired(_("Write what it is about."))])
+    content = TextAreaField(_("Summary"), validators=[Optional(), Length(max=4000)])
+    document = FileField(
+        _("Main document"),
+        validators=[FileRequired(_("Choose the main document."))],
+        description=_("A PDF of up to 20 MB."),
+    )
+    annexes = MultipleFileField(_("Annexes"), description=_("Any files, up to 50 MB together."))
+
+    def validate_person(self, field: StringField) -> None:
+        """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""
+        if _line(field) and not _line(self.post):
+            raise ValidationError(str(_("Write the post of this person as well.")))
+
+
+class RejectionForm(FlaskForm):
+    reason = TextAreaField(
+        _("Reason"),
+        validators=[InputRequired(_("Write the reason.")), Length(3, 2000, _("From 3 to 2,000 characters."))],
+    )
+
+
+# ---- boxes ----
+
+
+@pages.get("")
+@requires(role(CORRESPONDENT))
+def box() -> Page:
+    """The inbox, or with `box=outbox` what was sent."""
+    name = "outbox" if request.args.get("box") == "outbox" else "inbox"
+    status = request.args.get("status")
+    agency = current_principal().acting_agency
+    found = queries.box(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
+    return render_template("communications/box.html", page=found, box=name, agency=agency, statuses=STATUSES)
+
+
+# ---- sending ----
+
+
+@pages.get("/new")
+@requires(role(CORRESPONDENT))
+def new() -> Page:
+    principal = current_principal()
+    return _show_new(_new_form(principal), principal)
+
+
+@pages.post("/new")
+@requires(role(CORRESPONDENT))
+def send() -> Page:
+    principal = current_principal()
+    form = _new_form(principal)
+    if form.validate_on_submit():
+        try:
+            sent = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)))
+        except (Invalid, rules.NotAPdf, TooLarge) as problem:
+            _explain(form, problem)
+        else:
+            flash(_("%(code)s was sent.", code=sent.view.communication.code), "success")
+            return redirect(url_for("communications.show", code=sent.view.communication.code), 303)
+    return _show_new(form, principal), 422
+
+
+def _new_form(principal: Principal) -> NewForm:
+    form = NewForm()
+    others = [one for one in ports().agencies.all() if one.code != principal.acting_agency.code]
+    form.addressee.choices = [("", _("Choose")), *((one.code, f"{one.name} ({one.code})") for one in others)]
+    return form
+
+
+def _show_new(form: NewForm, principal: Principal) -> str:
+    return render_template("communications/new.html", form=form, agency=principal.acting_agency)
+
+
+def _draft(form: NewForm, principal: Principal) -> rules.Manifest:
+    persons = (rules.Person(_line(form.person), _line(form.post)),) if _line(form.person) else ()
+    copies = dict.fromkeys(re.split(r"[\s,;]+", _line(form.copies).upper()))
+    return rules.Manifest(
+        issued_at=clock.now(),
+        agency=principal.acting_agency.code,
+        authority=rules.Person(_line(form.authority_name), _line(form.authority_post)),
+        addressees=(
+            rules.Addressee(form.addressee.data, False, persons),
+            *(rules.Addressee(code, True, ()) for code in copies if code),
+        ),
+        reference=_line(form.reference),
+        content=(form.content.data or "").replace("\r\n", "\n").strip(),
+        type=form.type.data,
+        classification=form.classification.data,
+        documents=(),
+    )
+
+
+def _line(field: StringField) -> str:
+    return " ".join((field.data or "").split())
+
+
+def _uploads(form: NewForm) -> Iterator[Upload]:
+    yield Upload(_name(form.document.data), rules.PDF, _chunks(form.document.data))
+    for annex in form.annexes.data or []:
+        if isinstance(annex, FileStorage) and annex.filename:
+            media_type = annex.mimetype if MEDIA_TYPE.fullmatch(annex.mimetype or "") else "application/octet-stream"
+            yield Upload(_name(annex), str(media_type), _chunks(annex))
+
+
+def _name(file: FileStorage) -> str:
+    """The file's own name: some browsers send its whole path."""
+    return re.split(r"[/\\]", file.filename or "")[-1][-200:]
+
+
+def _chunks(file: FileStorage) -> Iterator[bytes]:
+    return iter(lambda: file.stream.read(READ_BYTES), b"")
+
+
+def _explain(form: NewForm, problem: Invalid | rules.NotAPdf | TooLarge) -> None:
+    fields: dict[str, list[Any]] = {}
+    for name, messages in problem.fields.items():
+        known = next((ours for theirs, ours in FORM_FIELDS.items() if name.startswith(theirs)), name)
+        fields.setdefault(known, []).extend(messages)
+    if not isinstance(problem, Invalid):
+        fields = {"document": [problem.title]}
+    explain(form, Invalid(problem.detail or problem.title, fields=fields))
+
+
+# ---- reading and answering ----
+
+
+@pages.get("/<code>")
+@requires(role(CORRESPONDENT))
+def show(code: str) -> Page:
+    return _show(queries.find(current_principal(), code), RejectionForm())
+
+
+def _show(view: View, form: RejectionForm) -> str:
+    return render_template(
+        "communications/show.html",
+        view=view,
+        communication=view.communication,
+        form=form,
+        statuses=STATUSES,
+        types=rules.TYPES,
+        classifications=rules.CLASSIFICATIONS,
+        steps=_timeline(view),
+    )
+
+
+@pages.get("/<code>/documents/<int:number>")
+@requires(role(CORRESPONDENT))
+def document(code: str, number: int) -> Response:
+    """A document; an addressee's first download is a step."""
+    return send_document(actions.download(current_principal(), code, number))
+
+
+@pages.post("/<code>/acknowledgement")
+@requires(role(CORRESPONDENT))
+def acknowledge(code: str) -> Page:
+    actions.acknowledge(current_principal(), code)
+    flash(_("You acknowledged receipt. The sender has been told."), "success")
+    return redirect(url_for("communications.show", code=code), 303)
+
+
+@pages.post("/<code>/rejection")
+@requires(role(CORRESPONDENT))
+def reject(code: str) -> Page:
+    form = RejectionForm()
+    if not form.validate_on_submit():
+        return _show(queries.find(current_principal(), code), form), 422
+    actions.reject(current_principal(), code, form.reason.data.replace("\r\n", "\n").strip())
+    flash(_("You rejected it. The sender has been told why."), "success")
+    return redirect(url_for("communications.show", code=code), 303)
+
+
+@pages.get("/<code>/receipt")
+@requires(role(CORRESPONDENT))
+def receipt(code: str) -> Page:
+    """The receipt as a file, once the last step is sealed."""
+    try:
+        content = actions.write_receipt(current_principal(), code)
+    except ReceiptNotReady as problem:
+        flash(problem.explanation, "info")
+        return redirect(url_for("communications.show", code=code), 303)
+    response = Response(content, mimetype="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{code}-receipt.json")
+    return response
+
+
+def _timeline(view: View) -> list[dict[str, Any]]:
+    """The steps in words, and what is still to come."""
+    names = {one.agency: one.agency_name for one in view.communication.addressees}
+    steps = [
+        {
+            "label": _label(step.step, names.get(step.addressee or "", ""), step.document),
+            "state": "problem" if step.step == rules.Step.REJECTED else "done",
+            "at": step.at,
+            "text": step.reason or (None if step.step == rules.Step.AVAILABLE else step.by),
+        }
+        for step in view.steps
+    ]
+    waiting = [one for one in view.communication.addressees if not one.is_copy and one.status not in rules.ANSWERS]
+    shown = [one for one in waiting if view.shows_status_of(one)]
+    return steps + [{"label": _("Answer of %(agency)s", agency=one.agency_name), "state": "next"} for one in shown]
+
+
+def _label(step: str, agency: str, number: int | None) -> Any:
+    if step == rules.Step.DOWNLOADED and number == 1:
+        return _("Main document downloaded by %(agency)s", agency=agency)
+    return {
+        rules.Step.SENT: _("Sent"),
+        rules.Step.AVAILABLE: _("Available to %(agency)s", agency=agency),
+        rules.Step.DOWNLOADED: _("Annex %(number)s downloaded by %(agency)s", agency=agency, number=(number or 1) - 1),
+        rules.Step.ACKNOWLEDGED: _("Acknowledged by %(agency)s", agency=agency),
+        rules.Step.REJECTED: _("Rejected by %(agency)s", agency=agency),
+    }[rules.Step(step)]

@@ -1,0 +1,101 @@
+"""The page on which an agency's administrator keeps the keys that the agency signs with."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import StringField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from interoperability.directory import actions, queries
+from interoperability.directory.rules import KeyTaken
+from kernel.access import current_principal, requires, role
+from kernel.errors import Invalid
+from kernel.forms import explain
+from kernel.http import settings
+
+pages = Blueprint("directory", __name__, url_prefix="/agency/keys", template_folder="templates")
+Page = str | Response | tuple[str, int]
+ADMINISTRATOR = "administrator"
+
+
+class KeyForm(FlaskForm):
+    name = StringField(
+        _("Name"),
+        validators=[InputRequired(_("Write a name.")), Length(3, 100, _("From 3 to 100 characters."))],
+        description=_("What signs with it, for example: document system."),
+    )
+    public_key = TextAreaField(
+        _("Public key"),
+        validators=[InputRequired(_("Paste the public key.")), Length(max=10_000)],
+        description=_("As PEM or JWK: P-256, Ed25519, or RSA of 2048 bits or more. Never the private key."),
+    )
+    proof = TextAreaField(
+        _("Proof that you hold the private key"),
+        validators=[InputRequired(_("Paste the proof.")), Length(max=10_000)],
+        description=_("The text that the program below prints."),
+    )
+
+
+class RevocationForm(FlaskForm):
+    reason = StringField(
+        _("Reason"), validators=[InputRequired(_("Write the reason.")), Length(3, 500, _("From 3 to 500 characters."))]
+    )
+
+
+@pages.get("")
+@requires(role(ADMINISTRATOR))
+def keys() -> Page:
+    return _show_keys(KeyForm())
+
+
+@pages.post("")
+@requires(role(ADMINISTRATOR))
+def register() -> Page:
+    form = KeyForm()
+    if form.validate_on_submit():
+        try:
+            actions.register_key(
+                current_principal(), " ".join(form.name.data.split()), form.public_key.data, form.proof.data.strip()
+            )
+        except (Invalid, KeyTaken) as problem:
+            explain(form, problem)
+        else:
+            flash(_("The key is registered. From now on your agency answers for what it signs."), "success")
+            return redirect(url_for("directory.keys"), 303)
+    return _show_keys(form), 422
+
+
+def _show_keys(form: KeyForm) -> str:
+    agency = current_principal().acting_agency
+    return render_template(
+        "directory/keys.html",
+        agency=agency,
+        page=queries.page_of_keys(agency.code, request.args.get("cursor"), None),
+        form=form,
+        platform=settings().base_url,
+    )
+
+
+@pages.get("/<thumbprint>/revocation")
+@requires(role(ADMINISTRATOR))
+def confirm(thumbprint: str) -> Page:
+    return _show_revocation(thumbprint, RevocationForm())
+
+
+@pages.post("/<thumbprint>/revocation")
+@requires(role(ADMINISTRATOR))
+def revoke(thumbprint: str) -> Page:
+    form = RevocationForm()
+    if not form.validate_on_submit():
+        return _show_revocation(thumbprint, form), 422
+    actions.revoke_key(current_principal(), thumbprint, " ".join(form.reason.data.split()))
+    flash(_("The key is revoked. What it signed before stands."), "success")
+    return redirect(url_for("directory.keys"), 303)
+
+
+def _show_revocation(thumbprint: str, form: RevocationForm) -> str:
+    agency = current_principal().acting_agency
+    return render_template("directory/revoke.html", key=queries.key_of(agency.code, thumbprint), form=form)

@@ -1,0 +1,184 @@
+"""Officials send, read and answer in pages."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from builders.identity import an_agency, an_official, sign_in_for
+from builders.interoperability import a_key, a_pdf, proof_of
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from interoperability.communications import rules
+from interoperability.evidence.rules import thumbprint
+from kernel.sealing import seal_all
+
+
+@pytest.fixture
+def correspondents(app: Flask) -> dict[str, FlaskClient]:
+    """A signed-in browser for a correspondent of each of three agencies; the first is administrator as well."""
+    with app.app_context():
+        people = {
+            code: an_official(an_agency(code, f"Servicio {code}"), "administrator", "correspondent")
+            for code in ("AE001", "AE002", "AE003")
+        }
+    clients = {code: app.test_client() for code in people}
+    for code, client in clients.items():
+        sign_in_for(client, people[code], code)
+    return clients
+
+
+def letter(main: bytes | None = None, **more: Any) -> dict[str, Any]:
+    content = a_pdf() if main is None else main
+    return {
+        "addressee": "AE002",
+        "person": "Juan Soto",
+        "post": "Jefe de Gabinete",
+        "authority_name": "María Pérez",
+        "authority_post": "Directora",
+        "type": "letter",
+        "classification": "public",
+        "reference": "Solicita antecedentes",
+        "content": "Línea uno\r\nLínea dos",
+        "document": (io.BytesIO(content), "C:\\oficios\\oficio n° 1.pdf", "application/pdf"),
+        **more,
+    }
+
+
+def send(client: FlaskClient, **more: Any) -> TestResponse:
+    data = letter(**more)
+    return client.post("/agency/communications/new", data=data, content_type="multipart/form-data")
+
+
+def test_a_letter_goes_out_arrives_and_is_acknowledged(app: Flask, correspondents: dict[str, FlaskClient]) -> None:
+    sender, addressee = correspondents["AE001"], correspondents["AE002"]
+    annexes = [(io.BytesIO(b"uno"), "a.txt"), (io.BytesIO(b"dos"), "b.txt")]
+    address = str(send(sender, annexes=annexes, copies="ae003").location)
+    code = address.rpartition("/")[2]
+    shown = sender.get(address).text
+    assert "oficio n° 1.pdf" in shown
+    assert "oficios\\" not in shown
+    assert code in sender.get("/agency/communications?box=outbox&status=available").text
+    assert code in correspondents["AE003"].get("/agency/communications").text
+
+    assert code in addressee.get("/agency/communications").text
+    documents = re.findall(rf'href="({address}/documents/\d)"', addressee.get(address).text)
+    assert [addressee.get(document).data for document in documents] == [a_pdf(), b"uno", b"dos"]
+    assert addressee.post(f"{address}/acknowledgement").location == address
+    assert "/acknowledgement" not in addressee.get(address).text
+    seal_all(app)
+    receipt = sender.get(f"{address}/receipt")
+    assert receipt.headers["Content-Disposition"] == f"attachment; filename={code}-receipt.json"
+    checks = rules.verify(receipt.data)
+    assert all(check.ok for check in checks), checks
+    assert "by the platform" in checks[-1].why
+    assert "AE002: acknowledged; AE003: available" in checks[4].why
+
+
+def test_a_rejection_needs_a_reason_and_is_shown_to_the_sender(correspondents: dict[str, FlaskClient]) -> None:
+    address = str(send(correspondents["AE001"]).location)
+    refused = correspondents["AE002"].post(f"{address}/rejection", data={"reason": ""})
+    assert refused.status_code == 422
+    correspondents["AE002"].post(f"{address}/rejection", data={"reason": "No es de nuestra competencia"})
+    assert "No es de nuestra competencia" in correspondents["AE001"].get(address).text
+    assert correspondents["AE002"].post(f"{address}/acknowledgement").status_code == 409
+
+
+@pytest.mark.parametrize("path", ["", "/documents/1", "/receipt"])
+def test_anothers_letter_is_a_404(correspondents: dict[str, FlaskClient], path: str) -> None:
+    address = str(send(correspondents["AE001"]).location)
+    assert correspondents["AE003"].get(address + path).status_code == 404
+    assert correspondents["AE003"].post(f"{address}/acknowledgement").status_code == 404
+
+
+def test_who_has_a_copy_does_not_answer(correspondents: dict[str, FlaskClient]) -> None:
+    address = str(send(correspondents["AE001"], copies="AE003").location)
+    assert correspondents["AE003"].post(f"{address}/acknowledgement").status_code == 403
+    assert "acknowledgement" not in correspondents["AE003"].get(address).text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "marked"),
+    [
+        ({"main": b"not a pdf"}, "document"),
+        ({"main": b""}, "document"),
+        ({"addressee": ""}, "addressee"),
+        ({"addressee": "AE999"}, "addressee"),
+        ({"copies": "AE999"}, "addressee"),
+        ({"reference": ""}, "reference"),
+        ({"authority_post": ""}, "authority_post"),
+        ({"post": ""}, "person"),
+        ({"reference": "x" * 501}, "reference"),
+    ],
+)
+def test_what_is_wrong_is_told_at_its_field_and_the_rest_is_kept(
+    correspondents: dict[str, FlaskClient], wrong: dict[str, Any], marked: str
+) -> None:
+    answer = send(correspondents["AE001"], **wrong)
+    assert answer.status_code == 422
+    assert f'id="{marked}-error"' in answer.text
+    assert "María Pérez" in answer.text
+    assert "COM-" not in correspondents["AE001"].get("/agency/communications?box=outbox").text
+
+
+def test_a_form_that_lacks_its_file_says_so(correspondents: dict[str, FlaskClient]) -> None:
+    data = {name: value for name, value in letter().items() if name != "document"}
+    answer = correspondents["AE001"].post("/agency/communications/new", data=data)
+    assert (answer.status_code, 'id="document-error"' in answer.text) == (422, True)
+
+
+def test_a_receipt_that_is_not_sealed_yet_asks_for_patience(app: Flask, correspondents: dict[str, FlaskClient]) -> None:
+    address = str(send(correspondents["AE001"]).location)
+    assert correspondents["AE001"].get(f"{address}/receipt").location == address
+    seal_all(app)
+    assert correspondents["AE001"].get(f"{address}/receipt").status_code == 200
+
+
+def test_only_correspondents_come_in(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        publisher = an_official(an_agency("AE005", "Servicio"), "publisher")
+    assert client.get("/agency/communications").location.startswith("/sign-in")
+    sign_in_for(client, publisher, "AE005")
+    for path in ("", "/new", "/COM-2026-000001", "/COM-2026-000001/receipt"):
+        assert client.get(f"/agency/communications{path}").status_code == 403
+    assert client.get("/agency/keys").status_code == 403
+
+
+def test_an_administrator_registers_and_revokes_keys(correspondents: dict[str, FlaskClient]) -> None:
+    client, key = correspondents["AE001"], a_key()
+    new = {"name": "Gestor documental", "public_key": key.as_pem(private=False).decode()}
+    for proof in (
+        "",
+        "nonsense",
+        proof_of(key, "AE002"),
+        proof_of(key, "AE001", "http://other"),
+        proof_of(a_key(), "AE001"),
+    ):
+        answer = client.post("/agency/keys", data={**new, "proof": proof})
+        assert (answer.status_code, 'id="proof-error"' in answer.text) == (422, True), proof
+    assert client.post("/agency/keys", data={**new, "proof": proof_of(key, "AE001")}).status_code == 303
+    name = thumbprint(key.as_dict(private=False))
+    assert name in client.get("/agency/keys").text
+    again = correspondents["AE002"].post("/agency/keys", data={**new, "proof": proof_of(key, "AE002")})
+    assert again.status_code == 422
+
+    address = f"/agency/keys/{name}/revocation"
+    assert correspondents["AE002"].get(address).status_code == 404
+    assert correspondents["AE002"].post(address, data={"reason": "Motivo"}).status_code == 404
+    assert client.post(address, data={"reason": ""}).status_code == 422
+    assert client.post(address, data={"reason": "Equipo perdido"}).status_code == 303
+    assert address not in client.get("/agency/keys").text
+
+
+def test_after_the_key_kept_here_is_revoked_a_new_one_signs(correspondents: dict[str, FlaskClient]) -> None:
+    client = correspondents["AE001"]
+    send(client)
+    [first] = re.findall(r"/agency/keys/([\w-]+)/revocation", client.get("/agency/keys").text)
+    client.post(f"/agency/keys/{first}/revocation", data={"reason": "Por precaución"})
+    assert send(client).status_code == 303
+    assert json.dumps(re.findall(r"/agency/keys/([\w-]+)/revocation", client.get("/agency/keys").text)) != first
