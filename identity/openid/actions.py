@@ -266,19 +266,18 @@ def _refuse_refresh(work: Work, client: RegisteredClient, token: str) -> None:
 @action
 def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
     """End what a person shares with an application, and every token it holds. Does nothing where nothing is shared."""
-    withdrawn = work.session.scalar(
-        update(ApplicationConsent)
+    consent = work.session.scalar(
+        select(ApplicationConsent)
         .where(
             ApplicationConsent.person_id == person_id,
             ApplicationConsent.client_id == client_id,
             ApplicationConsent.withdrawn_at.is_(None),
         )
-        .values(withdrawn_at=work.now)
-        .returning(ApplicationConsent.client_id)
-        .execution_options(synchronize_session=False)
+        .with_for_update()
     )
-    if withdrawn is None:
+    if consent is None:
         return
+    consent.withdrawn_at = work.now
     work.session.execute(
         update(AuthorizationCode)
         .where(

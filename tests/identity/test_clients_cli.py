@@ -1,0 +1,72 @@
+"""The operator's commands for clients, as the contract has them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+
+from portal.cli import context
+from portal.cli.client import client as client_commands
+
+Command = Callable[..., Result]
+USUAL = ("--name", "Prueba", "--redirect-uri", "http://127.0.0.1:9/callback")
+
+
+@pytest.fixture
+def command(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setattr(context, "quiet_application", lambda: app)
+    return lambda *arguments: CliRunner().invoke(client_commands, arguments)
+
+
+def made(result: Result) -> dict[str, object]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
+def test_create_prints_one_json_object(command: Command) -> None:
+    found = made(command("create", *USUAL, "--profile", "clave-unica", "--environment", "sandbox", "--json"))
+    assert len(str(found["client_secret"])) == 43
+    assert len(str(found["client_id"])) == 32
+    assert (found["profile"], found["redirect_uris"], found["scope"]) == (
+        "clave-unica",
+        ["http://127.0.0.1:9/callback"],
+        "openid run name email",
+    )
+
+
+def test_scopes_named_come_besides_the_usual_ones(command: Command) -> None:
+    found = made(
+        command(
+            *("create", *USUAL, "--profile", "standard", "--scope", "offline_access", "--auth-method", "none"),
+            *("--post-logout-redirect-uri", "http://127.0.0.1:9/left", "--json"),
+        )
+    )
+    assert found["scope"] == "openid run name profile email offline_access"
+    assert found["client_secret"] is None
+    assert found["post_logout_redirect_uris"] == ["http://127.0.0.1:9/left"]
+
+
+def test_what_cannot_be_is_said_plainly(command: Command) -> None:
+    for arguments, said in (
+        (("--profile", "fapi2"), "fapi2"),
+        (("--profile", "clave-unica", "--scope", "offline_access"), "offline_access"),
+        (("--profile", "clave-unica", "--auth-method", "none"), "auth_method"),
+        (("--profile", "standard", "--environment", "production"), "redirect_uris"),
+        (("--profile", "standard", "--redirect-uri", "ftp://x"), "redirect_uris"),
+    ):
+        result = command("create", *USUAL, *arguments, "--json")
+        assert result.exit_code == 1, arguments
+        assert said in result.stderr
+        assert result.stdout == ""
+
+
+def test_list_rotate_and_revoke(command: Command) -> None:
+    client_id = str(made(command("create", *USUAL, "--profile", "standard", "--json"))["client_id"])
+    assert client_id in made(command("list", "--json"))
+    assert made(command("rotate-secret", client_id, "--json"))["client_secret"]
+    assert made(command("revoke", client_id, "--json"))["revoked"] is True
+    assert command("rotate-secret", client_id).exit_code == 1
+    assert command("rotate-secret", "nothing").exit_code == 1

@@ -1,0 +1,154 @@
+"""The pages of an agency's administrator, and what a person sees of the applications that know them."""
+
+import re
+
+import pytest
+from builders.clients import a_client, a_system, machine_token, tokens_for, userinfo
+from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from identity.clients.models import Client
+from identity.clients.queries import registered_client
+from kernel.audit import AuditEvent
+from kernel.db import session
+
+ADDRESSES = "http://localhost:5000/back\nhttps://tramites.example.cl/entrada"
+APPLICATION = {
+    "name": "Trámites de Ñuble",
+    "profile": "standard",
+    "environment": "sandbox",
+    "redirect_uris": ADDRESSES,
+    "post_logout_redirect_uris": "",
+}
+
+
+@pytest.fixture
+def administrator(app: Flask, client: FlaskClient) -> FlaskClient:
+    """A browser in which an administrator acts for AE001."""
+    app.extensions["cordillera.machine_scopes"] = {"communications.send": "Send official communications"}
+    with app.app_context():
+        an_agency("AE001", "Servicio de Prueba")
+        an_agency("AE002", "Otro Servicio")
+        official = an_official("AE001", "administrator")
+    sign_in_for(client, official, "AE001")
+    return client
+
+
+def shown(page: str) -> list[str]:
+    """The blocks to copy: the identifier, then the secret."""
+    return re.findall(r"<code>([^<]+)</code>", page)
+
+
+def test_a_system_gets_a_secret_that_works_and_is_shown_once(administrator: FlaskClient) -> None:
+    assert "Send official communications" in administrator.get("/agency/systems/new").text
+    page = administrator.post("/agency/systems/new", data={"name": "Mensajería", "scopes": "communications.send"})
+    assert page.status_code == 201
+    client_id, secret = shown(page.text)[:2]
+    token = administrator.post(
+        "/openid/token", data={"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    )
+    assert token.get_json()["scope"] == "communications.send"
+    for path in ("/agency/systems", f"/agency/systems/{client_id}"):
+        text = administrator.get(path).text
+        assert "Mensajería" in text
+        assert secret not in text
+
+
+def test_a_system_form_that_is_wrong_comes_back_with_what_was_typed(app: Flask, administrator: FlaskClient) -> None:
+    for wrong in (
+        {"name": "Mensajería"},
+        {"name": "Mensajería", "scopes": "everything"},
+        {"name": "", "scopes": "communications.send"},
+        {"name": "ab", "scopes": "communications.send"},
+    ):
+        page = administrator.post("/agency/systems/new", data=wrong)
+        assert page.status_code == 422, wrong
+        assert f'value="{wrong["name"]}"' in page.text
+    with app.app_context():
+        assert not session().scalars(select(Client)).all()
+
+
+def test_an_application_is_made_changed_rotated_and_revoked(app: Flask, administrator: FlaskClient) -> None:
+    page = administrator.post("/agency/applications/new", data=APPLICATION)
+    assert page.status_code == 201
+    client_id, secret = shown(page.text)[:2]
+    path = f"/agency/applications/{client_id}"
+    changed = {"name": "Trámites", "redirect_uris": "https://tramites.example.cl/otra", "post_logout_redirect_uris": ""}
+    assert administrator.post(f"{path}/edit", data=changed).status_code == 303
+    renewed = shown(administrator.post(f"{path}/secret").text)[1]
+    assert renewed != secret
+    with app.app_context():
+        found = registered_client(client_id)
+        assert found is not None
+        assert (found.name, found.redirect_uris, found.owner) == (
+            "Trámites",
+            ("https://tramites.example.cl/otra",),
+            "agency:AE001",
+        )
+    assert administrator.get(f"{path}/revoke").status_code == 200
+    assert administrator.post(f"{path}/revoke").status_code == 303
+    assert administrator.get(path).status_code == 200
+    assert administrator.post(f"{path}/secret").status_code == 409
+    assert administrator.post(f"{path}/edit", data=changed).status_code == 422
+    with app.app_context():
+        tags = session().scalars(select(AuditEvent.tag).where(AuditEvent.subject == f"client:{client_id}"))
+        assert sorted(tags) == [
+            "identity:client:created",
+            "identity:client:revoked",
+            "identity:client:secret-rotated",
+            "identity:client:updated",
+        ]
+
+
+def test_wrong_addresses_are_told_at_their_field(administrator: FlaskClient) -> None:
+    for wrong in ("http://tramites.example.cl/", "https://a.example.cl/#x", "no es una dirección"):
+        page = administrator.post("/agency/applications/new", data=APPLICATION | {"redirect_uris": wrong})
+        assert page.status_code == 422
+        assert 'id="redirect_uris-error"' in page.text
+        assert wrong in page.text
+
+
+def test_another_agencys_client_is_not_there(app: Flask, administrator: FlaskClient) -> None:
+    with app.app_context():
+        other = a_client(owner="agency:AE002")
+        system = a_system("AE002")
+    for kind, made in (("applications", other), ("systems", system)):
+        path = f"/agency/{kind}/{made.client.client_id}"
+        assert administrator.get(path).status_code == 404
+        assert administrator.get(f"{path}/revoke").status_code == 404
+        assert administrator.post(f"{path}/secret").status_code == 404
+        assert administrator.post(f"{path}/revoke").status_code == 404
+    edit = f"/agency/applications/{other.client.client_id}/edit"
+    assert administrator.get(edit).status_code == 404
+    assert administrator.post(edit, data=APPLICATION).status_code == 404
+    assert machine_token(administrator, system)
+    assert administrator.get("/agency/systems/nothing").status_code == 404
+
+
+def test_only_administrators_may(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        an_agency("AE001")
+        publisher = an_official("AE001", "publisher")
+    assert client.get("/agency/systems").status_code == 303
+    sign_in_for(client, publisher, "AE001")
+    for path in ("/agency/systems", "/agency/applications", "/agency/systems/new"):
+        assert client.get(path).status_code == 403
+    assert client.post("/agency/systems/new", data={"name": "Mensajería"}).status_code == 403
+
+
+def test_a_person_sees_and_ends_what_applications_know(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        person = a_person(is_test_person=True)
+        made = a_client("clave-unica", name="Trámites de Ñuble")
+    sign_in(client, person)
+    assert client.get("/account/applications").status_code == 200
+    token = tokens_for(client, made)["access_token"]
+    page = client.get("/account/applications", headers={"Accept-Language": "es"}).text
+    assert "Trámites de Ñuble" in page
+    assert "su RUN" in page
+    assert client.post(f"/account/applications/{made.client.client_id}/withdraw").status_code == 303
+    assert userinfo(client, token).status_code == 401
+    assert "Trámites de Ñuble" not in client.get("/account/applications").text
+    assert client.post("/account/applications/nothing/withdraw").status_code == 303
