@@ -89,10 +89,10 @@ def call(service: str, version: str, path: str = "") -> Response:
     return _answer(passage, answer)
 
 
-@gateway.after_request
+@gateway.after_app_request
 def say_who_failed(response: Response) -> Response:
-    """Every refusal says whose it is; the provider's are marked before."""
-    if response.status_code >= 400:
+    """Every refusal below `/gateway/` says whose it is; the provider's are marked before."""
+    if response.status_code >= 400 and request.path.startswith("/gateway/"):
         response.headers.setdefault(WHO_FAILED, str(Failure.GATEWAY))
     return response
 

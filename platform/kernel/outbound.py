@@ -8,6 +8,7 @@ are not used. `settings.outbound_allowed` names the `host:port` that may be priv
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import ssl
 import time
@@ -28,6 +29,9 @@ TOTAL_SECONDS = 120.0
 CONNECTIONS = 100
 Body = bytes | Iterable[bytes] | None
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+# It would write every address with its parameters, which may be personal data, into the log.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # Addresses of version 6 that only stand for one of version 4 behind a translator: NAT64, 6to4, Teredo, IPv4-compatible.
 TRANSLATED = tuple(
@@ -95,10 +99,9 @@ def send(
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
         raise AddressRefused(_("The address has to start with https://."))
     limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+    sent, extensions = _headers(headers), {"timeout": limits.as_dict()}
     try:
-        request = httpx.Request(
-            method, url, headers=_headers(headers), content=content, extensions={"timeout": limits.as_dict()}
-        )
+        request = httpx.Request(method, url, headers=sent, content=content, extensions=extensions)
         return _client().send(request, stream=True)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
         raise AddressRefused(log=repr(error)) from error
@@ -135,8 +138,9 @@ def read(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS) -
     return b"".join(chunks(response, limit, seconds))
 
 
-def _headers(given: Headers) -> list[tuple[str, str]]:
-    return list(given.items()) if isinstance(given, Mapping) else list(given)
+def _headers(given: Headers) -> list[tuple[bytes, bytes]]:
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
