@@ -8,14 +8,13 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 # pip's own lines, less the ones nobody reads; they come as it works.
 SHORT := sed -u -n -e 's/ (from .*//' -e '/^Collecting/p' -e 's/^Installing collected packages:.*/Installing them/p'
-CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po platform/*/translations/*/LC_MESSAGES/*.po)
 
-.PHONY: help run test lint bench translations
+.PHONY: help run test lint bench
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-run: .venv/.run translations ## install, migrate, seed and serve on http://localhost:$PORT (8000)
+run: .venv/.run ## install, migrate, seed and serve on http://localhost:$PORT (8000)
 	@exec $(BIN)/cordillera run --port $(PORT)
 
 test: lint ## lint, types, contracts and every test
@@ -23,7 +22,7 @@ test: lint ## lint, types, contracts and every test
 	@echo "== Tests"
 	@exec $(BIN)/pytest -n auto --dist loadgroup
 
-lint: .venv/.test translations ## style, types and import contracts
+lint: .venv/.test ## style, types and import contracts
 	@echo "== Style"
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -32,13 +31,8 @@ lint: .venv/.test translations ## style, types and import contracts
 	@echo "== Contracts"
 	@$(BIN)/lint-imports --no-logo
 
-bench: .venv/.test translations ## measure
+bench: .venv/.test ## measure
 	@exec $(BIN)/python benchmarks/run.py
-
-translations: $(CATALOGUES:.po=.mo)
-
-%.mo: %.po | .venv/.run
-	@$(BIN)/pybabel -q compile -i $< -o $@
 
 .venv/.made:
 	@.ci/virtual-environment

@@ -198,7 +198,7 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def applied_to(self, query: Select[tuple[AuditEvent]]) -> Select[tuple[AuditEvent]]:
+    def applied_to(self, query: Select[AuditEvent]) -> Select[AuditEvent]:
         if self.tag:
             query = query.where(AuditEvent.tag.startswith(self.tag, autoescape=True))
         if self.agency:

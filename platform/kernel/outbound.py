@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpcore
-import httpx
+import httpcore2
+import httpx2
 from flask import current_app
 
 from kernel.errors import BadGateway, GatewayTimeout, Invalid, _
@@ -31,7 +31,7 @@ Body = bytes | Iterable[bytes] | None
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 # It would write every address with its parameters, which may be personal data, into the log.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 # Addresses of version 6 that only stand for one of version 4 behind a translator: NAT64, 6to4, Teredo, IPv4-compatible.
 TRANSLATED = tuple(
@@ -89,7 +89,7 @@ def send(
     headers: Headers = (),
     content: Body = None,
     timeout: float = READ_SECONDS,
-) -> httpx.Response:
+) -> httpx2.Response:
     """Call and return the answer as soon as its headers are there; read it with `chunks` or `read`, and close it.
 
     Exactly the headers given are sent, and Host. timeout: seconds that the other side may be silent. Never follows a
@@ -98,20 +98,20 @@ def send(
     host, port = _host_and_port(url)
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
         raise AddressRefused(_("The address has to start with https://."))
-    limits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+    limits = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
     sent, extensions = _headers(headers), {"timeout": limits.as_dict()}
     try:
-        request = httpx.Request(method, url, headers=sent, content=content, extensions=extensions)
+        request = httpx2.Request(method, url, headers=sent, content=content, extensions=extensions)
         return _client().send(request, stream=True)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError) as error:
         raise AddressRefused(log=repr(error)) from error
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         raise GatewayTimeout(log=repr(error)) from error
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise BadGateway(log=repr(error)) from error
 
 
-def chunks(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS) -> Iterator[bytes]:
+def chunks(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS) -> Iterator[bytes]:
     """The answer's body as it came over the wire, not decompressed.
 
     Raises BadGateway beyond `limit` bytes, GatewayTimeout beyond `seconds`.
@@ -125,15 +125,15 @@ def chunks(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS)
             if time.monotonic() > end:
                 raise GatewayTimeout(log=f"more than {seconds} seconds")
             yield chunk
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         raise GatewayTimeout(log=repr(error)) from error
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise BadGateway(log=repr(error)) from error
     finally:
         response.close()
 
 
-def read(response: httpx.Response, limit: int, seconds: float = TOTAL_SECONDS) -> bytes:
+def read(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS) -> bytes:
     """The whole body of a small answer. Raises as `chunks` does."""
     return b"".join(chunks(response, limit, seconds))
 
@@ -169,12 +169,12 @@ def _refuse_private(host: str, addresses: list[str]) -> None:
         raise AddressRefused(log=f"{host} leads to {', '.join(private)}")
 
 
-class _CheckedNetwork(httpcore.NetworkBackend):
+class _CheckedNetwork(httpcore2.NetworkBackend):
     """Connects to the very address that was checked; the name stays for TLS and for the Host header."""
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed
-        self._sockets = httpcore.SyncBackend()
+        self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
         self,
@@ -183,42 +183,42 @@ class _CheckedNetwork(httpcore.NetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore2.NetworkStream:
         try:
             addresses = _resolve(host, port)
         except OSError as error:
-            raise httpcore.ConnectError(f"{host} does not resolve") from error
+            raise httpcore2.ConnectError(f"{host} does not resolve") from error
         if f"{host}:{port}" not in self._allowed:
             _refuse_private(host, addresses)
         return self._first(addresses, port, timeout, socket_options)
 
     def _first(
         self, addresses: list[str], port: int, timeout: float | None, socket_options: Iterable[Any] | None
-    ) -> httpcore.NetworkStream:
+    ) -> httpcore2.NetworkStream:
         """The first address that answers, as `socket.create_connection` would try them."""
-        failure: Exception = httpcore.ConnectError("no address")
+        failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses:
             try:
                 return self._sockets.connect_tcp(address, port, timeout, socket_options=socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
 
 
-def _client() -> httpx.Client:
+def _client() -> httpx2.Client:
     """This application's one client. A connection is reused for its own host name only: nobody answers for another."""
-    client: httpx.Client | None = current_app.extensions.get("cordillera.outbound")
+    client: httpx2.Client | None = current_app.extensions.get("cordillera.outbound")
     if client is None:
         context = ssl.create_default_context()
-        transport = httpx.HTTPTransport(verify=context, trust_env=False)
-        # httpx does not hand its network layer on; httpcore, beneath it, is made for this.
-        transport._pool = httpcore.ConnectionPool(
+        transport = httpx2.HTTPTransport(verify=context, trust_env=False)
+        # httpx2 does not hand its network layer on; httpcore2, beneath it, is made for this.
+        transport._pool = httpcore2.ConnectionPool(
             ssl_context=context,
             max_connections=CONNECTIONS,
             max_keepalive_connections=20,
             keepalive_expiry=5,
             network_backend=_CheckedNetwork(settings().outbound_allowed),
         )
-        client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
+        client = httpx2.Client(transport=transport, trust_env=False, follow_redirects=False)
         current_app.extensions["cordillera.outbound"] = client
     return client

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
-import httpx
+import httpx2
 
 
 class _Forms(HTMLParser):
@@ -29,7 +29,7 @@ class PersonWithBrowser:
 
     def __init__(self, base_url: str, run: str, password: str) -> None:
         self.base_url, self.run, self.password = base_url, run, password
-        self.http = httpx.Client(follow_redirects=False, timeout=30)
+        self.http = httpx2.Client(follow_redirects=False, timeout=30)
 
     def go(self, url: str) -> str:
         """Follow an application's link; the address outside of the provider at which the browser ends."""
@@ -44,7 +44,7 @@ class PersonWithBrowser:
                 response = self._fill_in(response)
         raise AssertionError("the way has no end")
 
-    def _fill_in(self, response: httpx.Response) -> httpx.Response:
+    def _fill_in(self, response: httpx2.Response) -> httpx2.Response:
         for action, fields, buttons in _Forms(response.text).found:
             place = urljoin(str(response.url), action)
             if "password" in fields:

@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import httpx2
 from authlib.integrations.requests_client import OAuth2Session
 from builders.browser import PersonWithBrowser
 from builders.identity import a_person
@@ -25,7 +25,7 @@ def test_it_logs_in_and_renews_and_leaves(app: Flask, served: House) -> None:
             *("--post-logout-redirect-uri", "http://localhost:5999/", "--json"),
         )
     )
-    provider = httpx.get(f"{served.base_url}/openid/.well-known/openid-configuration").json()
+    provider = httpx2.get(f"{served.base_url}/openid/.well-known/openid-configuration").json()
     session = OAuth2Session(
         made["client_id"],
         made["client_secret"],
@@ -40,7 +40,7 @@ def test_it_logs_in_and_renews_and_leaves(app: Flask, served: House) -> None:
     person = PersonWithBrowser(served.base_url, "55555555-5", "testing")
     back = person.go(away)
     token = session.fetch_token(authorization_response=back, state=state, code_verifier=VERIFIER)
-    keys = KeySet.import_key_set(httpx.get(provider["jwks_uri"]).json())
+    keys = KeySet.import_key_set(httpx2.get(provider["jwks_uri"]).json())
     claims = jwt.decode(token["id_token"], keys, algorithms=["ES256"]).claims
     assert (claims["iss"], claims["aud"], claims["nonce"]) == (provider["issuer"], made["client_id"], "n-1")
     told = session.get(provider["userinfo_endpoint"]).json()

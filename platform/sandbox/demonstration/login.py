@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
@@ -80,7 +80,7 @@ def finish(redirect_uri: str, flow: Mapping[str, str], answer: Mapping[str, str]
             )
             _check_id_token(token["id_token"], flow["nonce"], metadata)
             claims = client.get(metadata["userinfo_endpoint"]).raise_for_status().json()
-    except (OAuthError, JoseError, httpx.HTTPError, KeyError, ValueError) as error:
+    except (OAuthError, JoseError, httpx2.HTTPError, KeyError, ValueError) as error:
         raise LoginFailed("failed") from error
     return {"claims": claims, "id_token": token["id_token"]}
 
@@ -112,8 +112,8 @@ def _metadata() -> dict[str, Any]:
 
 def _fetch(address: str) -> dict[str, Any]:
     try:
-        answer = httpx.get(address, timeout=TIMEOUT_SECONDS).raise_for_status().json()
-    except (httpx.HTTPError, ValueError) as error:
+        answer = httpx2.get(address, timeout=TIMEOUT_SECONDS).raise_for_status().json()
+    except (httpx2.HTTPError, ValueError) as error:
         raise LoginFailed("unreachable") from error
     return dict(answer)
 
