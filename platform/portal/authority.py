@@ -93,14 +93,17 @@ def search_audit() -> tuple[str, int]:
     except Invalid as problem:
         faults = {name: str(messages[0]) for name, messages in problem.fields.items()}
     chain = audit.seal_state(session())
-    answer = render_template("portal/authority/audit.html", found=found, asked=asked, faults=faults, chain=chain)
+    answer = render_template(
+        "portal/authority/audit.html", found=found, asked=asked, faults=faults, chain=chain, actor_kinds=_actor_kinds()
+    )
     return answer, 422 if faults else 200
 
 
 @pages.get("/audit/<uuid:event_id>")
 @requires(authority)
 def show_event(event_id: UUID) -> str:
-    return render_template("portal/authority/event.html", event=audit.get_event(session(), event_id))
+    event = audit.get_event(session(), event_id)
+    return render_template("portal/authority/event.html", event=event, actor_kinds=_actor_kinds())
 
 
 @pages.get("/jobs")
@@ -117,6 +120,18 @@ def list_jobs() -> str:
 def replay_job(job_id: int) -> Response:
     backlog.replay(job_id)
     return redirect(url_for("authority.list_jobs"), 303)
+
+
+def _actor_kinds() -> dict[str, str]:
+    """The kinds of principal in words."""
+    return {
+        "anonymous": _("Nobody who is known"),
+        "person": _("A person for themselves"),
+        "official": _("An official"),
+        "developer": _("A developer"),
+        "machine": _("An agency's system"),
+        "system": _("Cordillera itself"),
+    }
 
 
 def _job_states() -> dict[str, tuple[str, str]]:

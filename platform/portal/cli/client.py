@@ -1,9 +1,11 @@
-"""Commands for applications and systems: client create, list, rotate-secret, revoke."""
+"""Commands for applications and systems: client create, create-system, list, rotate-secret, revoke."""
 
 from __future__ import annotations
 
 import click
+from flask import current_app
 
+from identity.agencies.queries import find_agency
 from identity.clients import actions, queries
 from identity.clients.rules import OPERATOR, usual_scopes
 from kernel.errors import Invalid, _
@@ -67,6 +69,45 @@ def create(
             "auth_method": made.client.auth_method,
             "redirect_uris": made.client.redirect_uris,
             "post_logout_redirect_uris": made.client.post_logout_redirect_uris,
+            "scope": " ".join(made.client.scopes),
+        },
+        as_json,
+    )
+
+
+@client.command("create-system")
+@click.option("--name", required=True, help="What its agency calls the system.")
+@click.option("--agency", required=True, help="Code of the agency it belongs to, such as AE001.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; repeatable, or with spaces.")
+@click.option("--environment", type=click.Choice(["sandbox", "production"]), default="production", show_default=True)
+@as_json_option
+@with_app
+def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: str, as_json: bool) -> None:
+    """Register an agency's system, which calls our interfaces with tokens of its own; its secret is printed this once."""
+    if find_agency(agency) is None:
+        raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
+    asked = {scope for given in scopes for scope in given.split()}
+    offered = current_app.extensions["cordillera.machine_scopes"]
+    if unknown := sorted(asked - set(offered)):
+        raise Invalid(
+            fields={
+                "scopes": [
+                    _(
+                        "Not offered: %(unknown)s. Choose among %(offered)s.",
+                        unknown=", ".join(unknown),
+                        offered=", ".join(offered),
+                    )
+                ]
+            }
+        )
+    made = actions.create_machine_client(name, agency, asked, environment=environment)
+    show(
+        {
+            "client_id": made.client.client_id,
+            "client_secret": made.secret,
+            "name": made.client.name,
+            "agency": agency,
+            "environment": made.client.environment,
             "scope": " ".join(made.client.scopes),
         },
         as_json,

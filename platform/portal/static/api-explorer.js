@@ -4,7 +4,7 @@ window.addEventListener("DOMContentLoaded", () => {
   window.SwaggerUIBundle({
     url: place.dataset.document,
     domNode: place,
-    deepLinking: true,
+    deepLinking: false, // its links would lie inside buttons, where a screen reader does not find them
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -226,7 +227,7 @@ def _snippet(name: str, client: Client, secret: str, **values: Any) -> str:
         query=urlencode(query),
         path=own.path or "/",
         port=own.port or 5000,
-        py=repr,
+        py=json.dumps,
         sh=shlex.quote,
         **values,
     )

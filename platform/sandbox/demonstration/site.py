@@ -6,6 +6,7 @@ A program of its own, as an agency would run it: it shares nothing with the plat
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -40,7 +41,8 @@ def home() -> Page:
     if not signed_in:
         return render_template("demonstration/home.html")
     claims = signed_in["claims"]
-    return render_template("demonstration/signed_in.html", claims=claims, name=_name(claims), run=_run(claims))
+    received = json.dumps(claims, indent=2, ensure_ascii=False)
+    return render_template("demonstration/signed_in.html", received=received, name=_name(claims), run=_run(claims))
 
 
 @pages.get("/sign-in")
