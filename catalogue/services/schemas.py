@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import marshmallow as ma
 import yaml
@@ -82,7 +82,7 @@ def _from_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise _unreadable(error.lineno, error.msg) from None
     except ValueError:  # a number of thousands of digits
-        raise _unreadable(1, "a number is too long") from None
+        raise _unreadable(1, _("a number is too long")) from None
 
 
 def _from_yaml(text: str) -> Any:
@@ -91,11 +91,11 @@ def _from_yaml(text: str) -> Any:
         return yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _unreadable(mark.line + 1 if mark else 1, error.problem or "") from None
+        raise _unreadable(mark.line + 1 if mark else 1, (error.problem or "")[:300]) from None
     except yaml.YAMLError:
-        raise _unreadable(1, "there is a character that YAML does not allow") from None
+        raise _unreadable(1, _("there is a character that YAML does not allow")) from None
     except (ValueError, TypeError):  # a date such as 2026-13-45, a list as a key
-        raise _unreadable(1, "a date, a number or a key is not a valid one") from None
+        raise _unreadable(1, _("a date, a number or a key is not a valid one")) from None
 
 
 def _refuse_harmful_yaml(text: str) -> None:
@@ -105,7 +105,7 @@ def _refuse_harmful_yaml(text: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 1
         # An alias lets a few lines stand for gigabytes.
         if isinstance(event, yaml.AliasEvent):
-            raise _unreadable(line, "aliases (*name) are not accepted")
+            raise _unreadable(line, _("aliases (*name) are not accepted"))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise DocumentRefused(_("The document is nested too deeply."))
@@ -113,8 +113,7 @@ def _refuse_harmful_yaml(text: str) -> None:
             raise DocumentRefused(_("The document has more than %(count)s elements.", count=MAX_ELEMENTS))
 
 
-def _unreadable(line: int, reason: str) -> DocumentRefused:
-    reason = reason[:300]
+def _unreadable(line: int, reason: Any) -> DocumentRefused:
     return DocumentRefused(_("Line %(line)s: the document cannot be read (%(reason)s).", line=line, reason=reason))
 
 
@@ -176,10 +175,14 @@ def _refuse_by_standard(data: dict[Any, Any], text: str) -> None:
         )
 
 
-def _short(error: ValidationError) -> str:
-    """The validator's words without the part of the document that it repeats."""
+def _short(error: ValidationError) -> Any:
+    """The validator's words without the part of the document that it repeats; the commonest ones translated."""
     if error.validator in ("anyOf", "oneOf"):
-        return "this is none of the forms that the standard allows here"
+        return _("this is none of the forms that the standard allows here.")
+    if error.validator == "required":
+        needed, present = list(cast(list[str], error.validator_value)), cast(dict[str, Any], error.instance)
+        missing = [name for name in needed if name not in present]
+        return _("“%(name)s” is missing.", name=", ".join(missing))
     return error.message if len(error.message) <= 200 else f"{error.message[:100]} … {error.message[-90:]}"
 
 

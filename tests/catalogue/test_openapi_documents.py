@@ -65,7 +65,7 @@ def test_what_the_standard_does_not_allow_is_told_with_line_and_place(app: Flask
     document = an_openapi_document()
     del document["paths"]["/permisos/{patente}"]["get"]["responses"]["200"]["description"]
     told = reason(app, as_json(document))
-    assert "'description' is a required property" in told
+    assert "“description” is missing" in told
     assert "paths › /permisos/{patente} › get › responses › 200" in told
     line = int(told.split(",")[0].removeprefix("Line "))
     assert '"200"' in as_json(document).decode().splitlines()[line - 1]

@@ -1,0 +1,411 @@
+"""Pages of the catalogue and of agreements, through the whole application."""
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from builders.catalogue import (
+    AUTHORITY,
+    CONSUMER,
+    OWNER,
+    STRANGER,
+    Caller,
+    FakeClients,
+    a_machine,
+    a_published_service,
+    a_request,
+    a_service,
+    an_agreement,
+    an_official,
+    an_openapi_document,
+)
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from catalogue.services import actions
+from kernel.access import Principal
+
+NOBODY = Principal()
+DRAFT = {
+    "name": "Permisos de circulación",
+    "description": "Consulta de permisos vigentes.",
+    "kind": "api",
+    "obligation": "optional",
+    "contact": "soporte@territorio.example",
+    "version": "v1",
+    "base_url": "https://api.territorio.example/permisos",
+}
+
+
+def with_document(document: Any = None, **changed: str) -> dict[str, Any]:
+    content = document if isinstance(document, bytes) else json.dumps(document or an_openapi_document()).encode()
+    return {**DRAFT, **changed, "openapi": (io.BytesIO(content), "openapi.json")}
+
+
+def post(caller: Caller, by: Principal, path: str, data: Any = None) -> TestResponse:
+    return caller.acting(by).post(path, data=data or {}, headers={"Accept-Language": "en"})
+
+
+def get(caller: Caller, by: Principal, path: str) -> TestResponse:
+    return caller.acting(by).get(path, headers={"Accept-Language": "en"})
+
+
+def submitted(app: Flask) -> str:
+    with app.app_context():
+        service = a_service()
+        actions.submit_version(an_official(OWNER), service.code, "v1")
+        return service.code
+
+
+def published(app: Flask) -> str:
+    with app.app_context():
+        return a_published_service().code
+
+
+def requested(app: Flask) -> str:
+    with app.app_context():
+        return a_request().code
+
+
+def active(app: Flask) -> str:
+    with app.app_context():
+        return an_agreement().code
+
+
+class TestTheWholeWay:
+    def test_from_a_description_to_credentials(self, app: Flask, caller: Caller, clients: FakeClients) -> None:
+        publisher, consumer, reviewer = an_official(OWNER), an_official(CONSUMER), an_official(AUTHORITY)
+        made = post(caller, publisher, "/agency/services/new", with_document())
+        assert made.status_code == 303
+        code = made.location.rsplit("/", 1)[1]
+        assert "Draft" in get(caller, publisher, made.location).text
+        assert post(caller, publisher, f"/agency/services/{code}/versions/v1/submit").status_code == 303
+        assert f"/catalogue/{code}" not in get(caller, NOBODY, "/catalogue").text
+        review = get(caller, reviewer, f"/authority/services/{code}/v1").text
+        assert "/permisos/{patente}" in review
+        seen = re.search(r'name="seen" value="([^"]+)"', review)
+        assert seen
+        approved = post(caller, reviewer, f"/authority/services/{code}/v1/approve", {"seen": seen[1]})
+        assert approved.status_code == 303
+        assert code in get(caller, NOBODY, "/catalogue?q=permisos+circulacion").text
+
+        address = f"/agency/agreements/new?service={code}&amp;version=v1"
+        assert address in get(caller, consumer, f"/catalogue/{code}").text
+        asked = post(
+            caller,
+            consumer,
+            address.replace("&amp;", "&"),
+            {"purpose": "Renovar", "legal_basis": "Ley 18.290", "personal_data": "yes", "daily_calls": "100"},
+        )
+        assert asked.status_code == 303
+        agreement = asked.location
+        assert "Approve it" in get(caller, publisher, agreement).text
+        assert "Approve it" not in get(caller, consumer, agreement).text
+        assert post(caller, publisher, agreement, {"step": "approve"}).status_code == 303
+        shown = post(caller, consumer, f"{agreement}/credentials")
+        assert "the-secret" in shown.text
+        assert shown.headers["Cache-Control"] == "no-store"
+        assert "the-secret" not in get(caller, consumer, agreement).text
+        assert clients.made[0]["binding"]["service"] == code
+
+
+class TestTheCatalogue:
+    def test_it_says_when_it_is_empty_and_when_nothing_fits(self, app: Flask, caller: Caller) -> None:
+        assert "still empty" in get(caller, NOBODY, "/catalogue").text
+        published(app)
+        assert "Nothing found" in get(caller, NOBODY, "/catalogue?q=cementerio").text
+        assert "Nothing found" in get(caller, NOBODY, "/catalogue?kind=nothing").text
+
+    def test_it_filters_by_kind_and_owner(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        assert code in get(caller, NOBODY, f"/catalogue?kind=api&owner={OWNER.code}").text
+        assert code not in get(caller, NOBODY, "/catalogue?kind=data").text
+
+    @pytest.mark.parametrize("query", ["q=%00", "q=%ff", "kind=%00", "owner=%00", "q=" + "x" * 3000, "q='"])
+    def test_no_query_breaks_it(self, caller: Caller, query: str) -> None:
+        assert get(caller, NOBODY, f"/catalogue?{query}").status_code == 200
+
+    def test_a_wrong_cursor_is_told(self, caller: Caller) -> None:
+        assert get(caller, NOBODY, "/catalogue?cursor=x").status_code == 422
+
+    def test_what_agencies_write_is_escaped(self, app: Flask, caller: Caller) -> None:
+        script = "<script>alert(1)</script>"
+        document = an_openapi_document(
+            **{f"/{script}": {"get": {"summary": script, "responses": {"200": {"description": "x"}}}}}
+        )
+        made = post(
+            caller, an_official(OWNER), "/agency/services/new", with_document(document, name=script, description=script)
+        )
+        page = get(caller, an_official(OWNER), made.location).text
+        assert script not in page
+        assert "&lt;script&gt;" in page
+
+    @pytest.mark.parametrize("path", ["/catalogue/SRV-000000", "/catalogue/x", "/catalogue/SRV-000001%00"])
+    def test_what_does_not_exist_is_a_404(self, caller: Caller, path: str) -> None:
+        assert get(caller, NOBODY, path).status_code == 404
+
+    def test_a_draft_is_a_404_for_everyone_else(self, app: Flask, caller: Caller) -> None:
+        with app.app_context():
+            code = a_service().code
+        for by in (NOBODY, an_official(CONSUMER), an_official(AUTHORITY)):
+            assert get(caller, by, f"/catalogue/{code}").status_code == 404
+        assert get(caller, an_official(OWNER), f"/catalogue/{code}").status_code == 200
+
+
+class TestDescribing:
+    def test_a_mistake_keeps_what_was_typed(self, caller: Caller) -> None:
+        page = post(caller, an_official(OWNER), "/agency/services/new", with_document(contact="nobody", version="one"))
+        assert page.status_code == 422
+        assert "Permisos de circulación" in page.text
+        assert "An e-mail address" in page.text
+        assert "The letter v and a number" in page.text
+
+    def test_a_document_that_does_not_parse_is_told_with_its_line(self, caller: Caller) -> None:
+        page = post(caller, an_official(OWNER), "/agency/services/new", with_document(b"openapi: 3.1.0\ninfo: [1"))
+        assert page.status_code == 422
+        assert "Line 3" in page.text
+
+    def test_a_document_of_more_than_a_megabyte_is_told(self, caller: Caller) -> None:
+        page = post(caller, an_official(OWNER), "/agency/services/new", with_document(b" " * (1024 * 1024 + 1)))
+        assert page.status_code == 422
+        assert "larger than 1 MB" in page.text
+
+    def test_an_incomplete_version_leads_to_its_form(self, caller: Caller) -> None:
+        by = an_official(OWNER)
+        made = post(caller, by, "/agency/services/new", {**DRAFT, "base_url": ""})
+        answer = post(caller, by, f"{made.location}/versions/v1/submit")
+        assert answer.location.endswith("/versions/v1/edit")
+        page = get(caller, by, answer.location).text
+        assert "OpenAPI document is missing" in page
+
+    def test_editing_keeps_the_document_that_is_there(self, app: Flask, caller: Caller) -> None:
+        with app.app_context():
+            code = a_service().code
+        by = an_official(OWNER)
+        address = f"/agency/services/{code}/versions/v1/edit"
+        assert "https://api.territorio.example/permisos" in get(caller, by, address).text
+        edited = post(caller, by, address, {"version": "v1", "base_url": "https://api.territorio.example/nueva"})
+        assert edited.status_code == 303
+        page = get(caller, by, edited.location).text
+        assert "/nueva" in page
+        assert "/permisos/{patente}" in page
+
+    def test_description_and_new_version_have_forms(self, app: Flask, caller: Caller) -> None:
+        code, by = published(app), an_official(OWNER)
+        assert "Permisos de circulación" in get(caller, by, f"/agency/services/{code}/edit").text
+        assert post(caller, by, f"/agency/services/{code}/edit", {**DRAFT, "name": "Otro"}).status_code == 303
+        assert 'value="v2"' in get(caller, by, f"/agency/services/{code}/versions/new").text
+        taken = post(caller, by, f"/agency/services/{code}/versions/new", with_document(version="v1"))
+        assert taken.status_code == 422
+        assert "already has this version" in taken.text
+        assert post(caller, by, f"/agency/services/{code}/versions/new", with_document(version="v2")).status_code == 303
+
+    def test_a_published_version_has_no_way_to_change(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        answer = post(caller, an_official(OWNER), f"/agency/services/{code}/versions/v1/edit", with_document())
+        assert answer.status_code == 422
+        assert "not possible now" in answer.text
+
+
+class TestDeciding:
+    def test_it_is_returned_with_reasons_and_not_without(self, app: Flask, caller: Caller) -> None:
+        code, by = submitted(app), an_official(AUTHORITY)
+        assert code in get(caller, by, "/authority/services").text
+        empty = post(caller, by, f"/authority/services/{code}/v1/return", {"reasons": " "})
+        assert empty.status_code == 422
+        assert post(caller, by, f"/authority/services/{code}/v1/return", {"reasons": "Falta X"}).status_code == 303
+        assert "Falta X" in get(caller, an_official(OWNER), f"/agency/services/{code}").text
+
+    def test_a_page_open_for_too_long_decides_nothing(self, app: Flask, caller: Caller) -> None:
+        code, by = submitted(app), an_official(AUTHORITY)
+        stale = {"seen": "2020-01-01T00:00:00+00:00"}
+        assert post(caller, by, f"/authority/services/{code}/v1/approve", stale).status_code == 409
+
+    @pytest.mark.parametrize("by", [an_official(OWNER), an_official(AUTHORITY, "publisher"), an_official(CONSUMER)])
+    def test_only_the_authority_decides(self, app: Flask, caller: Caller, by: Principal) -> None:
+        code = submitted(app)
+        for path in ("approve", "return"):
+            assert post(caller, by, f"/authority/services/{code}/v1/{path}", {"reasons": "x"}).status_code == 403
+        assert get(caller, by, "/authority/services").status_code == 403
+        assert get(caller, by, f"/authority/services/{code}/v1").status_code == 403
+
+
+class TestAgreements:
+    def test_a_wrong_request_keeps_what_was_typed(self, app: Flask, caller: Caller) -> None:
+        address = f"/agency/agreements/new?service={published(app)}&version=v1"
+        page = post(caller, an_official(CONSUMER), address, {"purpose": "Mi finalidad", "daily_calls": "many"})
+        assert page.status_code == 422
+        assert "Mi finalidad" in page.text
+        assert "Choose yes or no" in page.text
+
+    def test_a_second_one_is_told_in_the_form(self, app: Flask, caller: Caller) -> None:
+        address = f"/agency/agreements/new?service={published(app)}&version=v1"
+        asked = {"purpose": "Renovar", "legal_basis": "Ley", "personal_data": "no", "daily_calls": "1"}
+        first = post(caller, an_official(CONSUMER), address, asked)
+        second = post(caller, an_official(CONSUMER), address, asked)
+        assert second.status_code == 422
+        assert first.location.rsplit("/", 1)[1] in second.text
+
+    def test_reasons_are_asked_for_on_a_page_of_their_own(self, app: Flask, caller: Caller) -> None:
+        code, by = requested(app), an_official(OWNER)
+        assert "Refuse the request" in get(caller, by, f"/agency/agreements/{code}/refuse").text
+        empty = post(caller, by, f"/agency/agreements/{code}", {"step": "refuse", "reasons": ""})
+        assert empty.status_code == 422
+        assert post(caller, by, f"/agency/agreements/{code}", {"step": "refuse", "reasons": "No"}).status_code == 303
+        assert post(caller, by, f"/agency/agreements/{code}", {"step": "approve"}).status_code == 409
+
+    @pytest.mark.parametrize("step", ["", "destroy", "requested"])
+    def test_a_step_of_ones_own_making_is_a_404(self, app: Flask, caller: Caller, step: str) -> None:
+        assert post(caller, an_official(OWNER), f"/agency/agreements/{active(app)}", {"step": step}).status_code == 404
+
+    def test_another_agencys_agreement_is_a_404(self, app: Flask, caller: Caller) -> None:
+        code, by = active(app), an_official(STRANGER)
+        for path in ("", "/usage", "/end"):
+            assert get(caller, by, f"/agency/agreements/{code}{path}").status_code == 404
+        assert post(caller, by, f"/agency/agreements/{code}", {"step": "end", "reasons": "x"}).status_code == 404
+        assert post(caller, by, f"/agency/agreements/{code}/credentials").status_code == 404
+
+    def test_the_owner_makes_no_credentials(self, app: Flask, caller: Caller) -> None:
+        code = active(app)
+        assert post(caller, an_official(OWNER), f"/agency/agreements/{code}/credentials").status_code == 404
+        assert "Make the credentials" not in get(caller, an_official(OWNER), f"/agency/agreements/{code}").text
+
+    def test_the_list_opens_where_something_waits(self, app: Flask, caller: Caller) -> None:
+        code = requested(app)
+        assert "1 to answer" in get(caller, an_official(OWNER), "/agency/agreements").text
+        assert code in get(caller, an_official(OWNER), "/agency/agreements").text
+        assert code in get(caller, an_official(CONSUMER), "/agency/agreements").text
+        assert "uses no service yet" in get(caller, an_official(STRANGER), "/agency/agreements").text
+
+    def test_the_page_of_use_says_when_there_is_none(self, app: Flask, caller: Caller) -> None:
+        assert "No calls yet" in get(caller, an_official(OWNER), f"/agency/agreements/{active(app)}/usage").text
+
+
+CORRESPONDENT = an_official(OWNER, "correspondent")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/agency/services/new",
+        "/agency/services/SRV-000001/edit",
+        "/agency/agreements/new?service=SRV-000001&version=v1",
+    ],
+)
+def test_a_correspondent_does_not_publish_nor_agree(caller: Caller, path: str) -> None:
+    assert get(caller, CORRESPONDENT, path).status_code == 403
+    assert post(caller, CORRESPONDENT, path).status_code == 403
+    assert get(caller, NOBODY, path).status_code == 303
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_page_speaks_the_readers_language(app: Flask, caller: Caller, language: str) -> None:
+    service, agreement, waiting = published(app), active(app), submitted(app)
+    owner, consumer, authority = an_official(OWNER), an_official(CONSUMER), an_official(AUTHORITY)
+    visits = [
+        (NOBODY, "/catalogue"),
+        (NOBODY, f"/catalogue/{service}"),
+        (owner, "/agency/services"),
+        (owner, f"/agency/services/{service}"),
+        (owner, "/agency/services/new"),
+        (owner, f"/agency/services/{service}/edit"),
+        (owner, f"/agency/services/{service}/versions/new"),
+        (authority, "/authority/services"),
+        (authority, f"/authority/services/{waiting}/v1"),
+        (owner, "/agency/agreements"),
+        (consumer, f"/agency/agreements/new?service={service}&version=v1"),
+        (consumer, f"/agency/agreements/{agreement}"),
+        (consumer, f"/agency/agreements/{agreement}/end"),
+        (consumer, f"/agency/agreements/{agreement}/usage"),
+    ]
+    for by, path in visits:
+        page = caller.acting(by).get(path, headers={"Accept-Language": language})
+        assert page.status_code == 200, path
+        assert f'<html lang="{language}' in page.text, path
+        assert page.text.count("<h1") == 1, path
+
+
+class TestTheApi:
+    DRAFT = {**DRAFT, "openapi": json.dumps(an_openapi_document())}
+
+    def test_a_machine_describes_and_submits(self, caller: Caller) -> None:
+        client = caller.acting(a_machine(OWNER, "catalogue.publish"))
+        made = client.post("/api/v1/services", json=self.DRAFT)
+        assert made.status_code == 201, made.text
+        code = made.get_json()["code"]
+        changed = client.put(f"/api/v1/services/{code}", json={**self.DRAFT, "name": "Nuevo"})
+        assert changed.get_json()["name"] == "Nuevo"
+        sent = client.post(f"/api/v1/services/{code}/submit", json={"version": "v1"})
+        assert sent.get_json()["versions"][0]["status"] == "submitted"
+        assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 409
+        assert caller.acting(NOBODY).get(f"/api/v1/services/{code}").status_code == 404
+
+    def test_the_catalogue_is_public(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        client = caller.acting(NOBODY)
+        listed = client.get("/api/v1/services?q=permisos").get_json()
+        assert [item["code"] for item in listed["items"]] == [code]
+        assert listed["next"] is None
+        version = client.get(f"/api/v1/services/{code}").get_json()["versions"][0]
+        document = client.get(version["openapi"])
+        assert document.get_json()["openapi"] == "3.1.0"
+        assert "base_url" not in version
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"name": ""},
+            {"name": "\x00"},
+            {"kind": "x"},
+            {"base_url": "https://127.0.0.1"},
+            {"openapi": "{"},
+            {"version": "1"},
+            {"contact": "x"},
+            {"unknown": 1},
+        ],
+    )
+    def test_wrong_data_is_told_by_field(self, caller: Caller, changed: dict[str, Any]) -> None:
+        answer = caller.acting(a_machine(OWNER, "catalogue.publish")).post(
+            "/api/v1/services", json={**self.DRAFT, **changed}
+        )
+        assert answer.status_code == 422
+        assert list(answer.get_json()["errors"]) == list(changed)
+
+    def test_another_agencys_service_does_not_exist(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        client = caller.acting(a_machine(STRANGER, "catalogue.publish"))
+        assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 404
+        assert client.post(f"/api/v1/services/{code}/submit", json={"version": "v1"}).status_code == 404
+
+    @pytest.mark.parametrize("by", [NOBODY, a_machine(OWNER), a_machine(OWNER, "catalogue.agreements")])
+    def test_describing_needs_its_scope(self, caller: Caller, by: Principal) -> None:
+        expected = 401 if by is NOBODY else 403
+        assert caller.acting(by).post("/api/v1/services", json=self.DRAFT).status_code == expected
+
+    def test_a_machine_asks_for_an_agreement(self, app: Flask, caller: Caller) -> None:
+        asked = {
+            "service": published(app),
+            "version": "v1",
+            "purpose": "Renovar",
+            "legal_basis": "Ley",
+            "personal_data": True,
+            "daily_calls": 10,
+        }
+        client = caller.acting(a_machine(CONSUMER, "catalogue.agreements"))
+        made = client.post("/api/v1/agreements", json=asked)
+        assert made.status_code == 201, made.text
+        code = made.get_json()["code"]
+        assert client.post("/api/v1/agreements", json=asked).status_code == 409
+        assert client.get(f"/api/v1/agreements/{code}").get_json()["status"] == "requested"
+        assert [one["code"] for one in client.get("/api/v1/agreements?side=consumer").get_json()["items"]] == [code]
+        assert client.get("/api/v1/agreements?side=owner").get_json()["items"] == []
+        stranger = caller.acting(a_machine(STRANGER, "catalogue.agreements"))
+        assert stranger.get(f"/api/v1/agreements/{code}").status_code == 404
+        assert stranger.get("/api/v1/agreements").get_json()["items"] == []
+
+
+def test_a_machine_never_opens_a_page_of_officials(caller: Caller) -> None:
+    machine = a_machine(OWNER, "catalogue.publish")
+    assert get(caller, machine, "/agency/services").status_code == 403
