@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from cachetools import TTLCache
 from flask import Flask, current_app
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 from sqlalchemy import Index, Text, select, text
@@ -29,6 +29,7 @@ from kernel.work import Work, action
 PUBLISHED_BEFORE_SIGNING = timedelta(hours=24)
 KEPT_AFTER_SIGNING = timedelta(days=2)
 CACHED_SECONDS = 30
+READ_AGAIN_SECONDS = 0.1
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 
@@ -111,19 +112,30 @@ def _import(fields: dict[str, Any]) -> Key:
     return kinds[fields["kty"]].import_key(fields)
 
 
+@dataclass(frozen=True)
+class PublishedKey:
+    """What is remembered of a row between requests: a row itself dies with the session that read it."""
+
+    algorithm: str
+    kid: str
+    public_jwk: dict[str, Any]
+    signs_from: datetime
+    retires_at: datetime | None
+
+
 @dataclass
 class Keys:
-    """This process's view of the keys, read again after half a minute."""
+    """This process's view of the keys, read again after half a minute: by purpose, when it was read and what."""
 
     store: KeyStore
-    rows: TTLCache[str, list[SigningKey]]
+    published: dict[str, tuple[float, list[PublishedKey]]]
     private: dict[str, Key]
 
 
 def install_keys(app: Flask, settings: Settings) -> None:
     """Open the key store."""
     store = FileKeyStore(settings.data_dir / "keys", settings.master_key)
-    app.extensions["cordillera.keys"] = Keys(store, TTLCache(256, CACHED_SECONDS), {})
+    app.extensions["cordillera.keys"] = Keys(store, {}, {})
 
 
 def _keys() -> Keys:
@@ -131,13 +143,21 @@ def _keys() -> Keys:
     return found
 
 
-def _published(purpose: str) -> list[SigningKey]:
-    cache = _keys().rows
-    if purpose not in cache:
-        query = select(SigningKey).where(SigningKey.purpose == purpose).order_by(SigningKey.signs_from.desc())
-        rows = session().scalars(query).all()
-        cache[purpose] = list(rows)
-    return [row for row in cache[purpose] if row.retires_at is None or row.retires_at > clock.now()]
+def _published(purpose: str, seconds: float = CACHED_SECONDS) -> list[PublishedKey]:
+    cache = _keys().published
+    read_at, known = cache.get(purpose, (float("-inf"), []))
+    if time.monotonic() - read_at > seconds:
+        known = _read_published(purpose)
+        cache[purpose] = time.monotonic(), known
+    return [key for key in known if key.retires_at is None or key.retires_at > clock.now()]
+
+
+def _read_published(purpose: str) -> list[PublishedKey]:
+    query = select(SigningKey).where(SigningKey.purpose == purpose).order_by(SigningKey.signs_from.desc())
+    return [
+        PublishedKey(row.algorithm, row.kid, dict(row.public_jwk), row.signs_from, row.retires_at)
+        for row in session().scalars(query)
+    ]
 
 
 def signing_key(purpose: str, algorithm: str = "ES256") -> Key:
@@ -155,9 +175,15 @@ def public_jwks(purpose: str) -> dict[str, Any]:
     return {"keys": [row.public_jwk for row in _published(purpose)]}
 
 
-def verification_keys(purpose: str) -> KeySet:
-    """The same as `public_jwks`, ready to verify with."""
-    return KeySet([_import(row.public_jwk) for row in _published(purpose)])
+def verification_keys(purpose: str, kid: object = None) -> KeySet:
+    """The same as `public_jwks`, ready to verify with.
+
+    A `kid` that is none of those known has them read again: another process may have made the key a moment ago.
+    """
+    rows = _published(purpose)
+    if kid is not None and all(row.kid != kid for row in rows):
+        rows = _published(purpose, READ_AGAIN_SECONDS)
+    return KeySet([_import(row.public_jwk) for row in rows])
 
 
 @action
@@ -169,6 +195,7 @@ def create_key(work: Work, purpose: str, algorithm: str) -> str:
     query = select(SigningKey).where(SigningKey.purpose == purpose, SigningKey.algorithm == algorithm)
     existing = [row for row in work.session.scalars(query) if row.retires_at is None]
     if existing:
+        _keys().published.pop(purpose, None)
         return max(existing, key=lambda row: row.signs_from).kid
     return _add(work, purpose, algorithm, signs_from=work.now).kid
 
@@ -200,7 +227,7 @@ def _add(work: Work, purpose: str, algorithm: str, signs_from: datetime) -> Sign
     )
     work.add(row)
     work.record("kernel:key:created", row, purpose=purpose, algorithm=algorithm, signs_from=signs_from.isoformat())
-    _keys().rows.pop(purpose, None)
+    _keys().published.pop(purpose, None)
     return row
 
 
