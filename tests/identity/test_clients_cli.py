@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from builders.identity import an_agency
 from click.testing import CliRunner, Result
 from flask import Flask
 
@@ -70,3 +71,16 @@ def test_list_rotate_and_revoke(command: Command) -> None:
     assert made(command("revoke", client_id, "--json"))["revoked"] is True
     assert command("rotate-secret", client_id).exit_code == 1
     assert command("rotate-secret", "nothing").exit_code == 1
+
+
+def test_create_system_for_an_agency(app: Flask, command: Command) -> None:
+    with app.app_context():
+        an_agency("AE001", "Servicio de Prueba")
+    usual = ("create-system", "--name", "Sistema", "--scope", "communications.send communications.receive")
+    found = made(command(*usual, "--agency", "AE001", "--json"))
+    assert len(str(found["client_secret"])) == 43
+    assert (found["agency"], found["scope"]) == ("AE001", "communications.receive communications.send")
+    for wrong, said in ((("--agency", "AE999"), "agency"), (("--agency", "AE001", "--scope", "openid"), "openid")):
+        result = command(*usual, *wrong)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert said in result.stderr

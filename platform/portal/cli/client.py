@@ -83,7 +83,7 @@ def create(
 @as_json_option
 @with_app
 def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: str, as_json: bool) -> None:
-    """Register an agency's system, which calls our interfaces with tokens of its own; its secret is printed this once."""
+    """Register an agency's system, which calls our interfaces with its own tokens; its secret is printed this once."""
     if find_agency(agency) is None:
         raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
     asked = {scope for given in scopes for scope in given.split()}
