@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,29 +10,13 @@ import pytest
 from builders.clients import a_client, decide
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from kernel.access import Principal, act_as
 from kernel.settings import Settings
-from portal.app import create_app
 from sandbox.demonstration.site import create_site
 from sandbox.personas.actions import seed_personas
 
 SITE = "http://localhost:4999"
-
-
-@pytest.fixture
-def provider(settings: Settings) -> Iterator[Flask]:
-    """The platform on a port of its own, for the calls that the site makes itself."""
-    server = make_server("127.0.0.1", 0, Flask("placeholder"), threaded=True)
-    app = create_app(replace(settings, base_url=f"http://localhost:{server.port}"))
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
-    server.app = app
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield app
-    server.shutdown()
-    server.server_close()
-    app.extensions["cordillera.engine"].dispose()
 
 
 @pytest.fixture

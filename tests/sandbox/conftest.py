@@ -1,0 +1,28 @@
+"""The platform on a port of its own, for programs that call it over HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from kernel.settings import Settings
+from portal.app import create_app
+
+
+@pytest.fixture
+def provider(settings: Settings) -> Iterator[Flask]:
+    """The application, served; its base URL says where."""
+    server = make_server("127.0.0.1", 0, Flask("placeholder"), threaded=True)
+    app = create_app(replace(settings, base_url=f"http://localhost:{server.port}"))
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    server.app = app
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield app
+    server.shutdown()
+    server.server_close()
+    app.extensions["cordillera.engine"].dispose()
