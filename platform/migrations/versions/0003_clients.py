@@ -91,7 +91,10 @@ def create_tokens() -> None:
             *columns,
             sa.PrimaryKeyConstraint("token_hash", name=f"pk_{table}"),
             sa.ForeignKeyConstraint(
-                ["code_id"], ["authorization_code.id"], name=f"fk_{table}_code_id_authorization_code", ondelete="CASCADE"
+                ["code_id"],
+                ["authorization_code.id"],
+                name=f"fk_{table}_code_id_authorization_code",
+                ondelete="CASCADE",
             ),
         )
         op.create_index(f"ix_{table}_code_id", table, ["code_id"])
