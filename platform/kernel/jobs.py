@@ -27,6 +27,8 @@ CONCURRENCY = 4
 
 log = structlog.get_logger(__name__)
 _application = procrastinate.App(connector=procrastinate.PsycopgConnector())
+# Defers by name on the session's connection, also inside a job: there the application's own connector is the worker's.
+_outgoing = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 _flask: list[Flask] = []
 
 
@@ -66,7 +68,8 @@ def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[]
 def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Add the job to the session's own transaction."""
     connection = session.connection().connection.driver_connection
-    _application.configure_task(function.job_name, connection=connection).defer(**arguments)  # type: ignore[attr-defined]
+    name: str = function.job_name  # type: ignore[attr-defined]
+    _outgoing.configure_task(name, allow_unknown=True, connection=connection).defer(**arguments)
 
 
 @_application.periodic(cron="* * * * * */15")

@@ -1,0 +1,147 @@
+"""Send, receive and acknowledge official communications from an agency's system.
+
+pip install httpx joserfc
+export CORDILLERA_URL=… CORDILLERA_CLIENT_ID=… CORDILLERA_CLIENT_SECRET=… CORDILLERA_AGENCY=AE001
+python communications.py register                      # makes private.pem and registers its public half
+python communications.py send AE002 oficio.pdf "Reference" [annex …]
+python communications.py receive FOLDER                # downloads and acknowledges what is new
+python communications.py receipt COM-2026-000123
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from joserfc import jws
+from joserfc.jwk import ECKey
+
+URL = os.environ["CORDILLERA_URL"].rstrip("/")
+AGENCY = os.environ["CORDILLERA_AGENCY"]
+PRIVATE_KEY = Path(os.environ.get("CORDILLERA_PRIVATE_KEY", "private.pem"))
+
+
+def connect(*scopes: str) -> httpx.Client:
+    """A connection with an access token of the client credentials grant."""
+    credentials = (os.environ["CORDILLERA_CLIENT_ID"], os.environ["CORDILLERA_CLIENT_SECRET"])
+    data = {"grant_type": "client_credentials", "scope": " ".join(scopes)}
+    token = httpx.post(f"{URL}/openid/token", data=data, auth=credentials).raise_for_status().json()["access_token"]
+    return httpx.Client(base_url=f"{URL}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    """The answer, or the problem in its own words."""
+    if response.is_error:
+        sys.exit(f"{response.status_code} {response.read().decode()}")
+    return response
+
+
+def sign(content: dict[str, Any]) -> str:
+    """A compact JWS whose header names the key by its thumbprint (RFC 7638)."""
+    key = ECKey.import_key(PRIVATE_KEY.read_text())
+    header = {"alg": "ES256", "kid": key.thumbprint()}
+    return jws.serialize_compact(header, json.dumps(content), key)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def register() -> None:
+    """Make a pair of keys, keep the private half here, and prove that we hold it."""
+    key = ECKey.generate_key("P-256")
+    PRIVATE_KEY.touch(mode=0o600)
+    PRIVATE_KEY.write_bytes(key.as_pem(private=True))
+    proof = sign({"agency": AGENCY, "platform": URL, "thumbprint": key.thumbprint(), "issued_at": now()})
+    body = {"name": "Document system", "public_key": key.as_pem(private=False).decode(), "proof": proof}
+    print(checked(connect("directory.keys").post("/keys", json=body)).json()["thumbprint"])
+
+
+def describe(path: Path, role: str) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return {"name": path.name, "media_type": media_type, "sha256": digest, "size": path.stat().st_size, "role": role}
+
+
+def send(addressee: str, document: str, reference: str, *annexes: str) -> None:
+    """Sign the manifest and send it with the files. Trying again with the same key never sends twice."""
+    main, others = Path(document), [Path(annex) for annex in annexes]
+    manifest = {
+        "metadata": {
+            "issued_at": now(),
+            "sender": {"agency": AGENCY, "authority": {"name": "María Pérez", "post": "Directora"}},
+            "addressees": [{"agency": addressee, "copy": False, "persons": []}],
+            "reference": reference,
+            "type": "letter",
+            "classification": "public",
+        },
+        "documents": [describe(main, "main"), *(describe(other, "annex") for other in others)],
+    }
+    token, key = sign(manifest), str(uuid.uuid4())
+    with connect("communications.send") as api:
+        for attempt in range(3):
+            parts: list[tuple[str, Any]] = [("manifest", ("manifest.jws", token, "application/jose"))]
+            parts.append(("document", (main.name, main.open("rb"))))
+            parts += [("annex", (other.name, other.open("rb"))) for other in others]
+            try:
+                answer = api.post("/communications", files=parts, headers={"Idempotency-Key": key})
+                break
+            except httpx.TransportError:
+                time.sleep(2**attempt)
+        else:
+            sys.exit("The platform does not answer.")
+        print(checked(answer).json()["code"])
+
+
+def receive(folder: str) -> None:
+    """Download what is new byte for byte, compare the digests, acknowledge."""
+    with connect("communications.receive") as api:
+        for line in checked(api.get("/communications", params={"box": "inbox", "status": "available"})).json()["items"]:
+            code = line["code"]
+            for document in checked(api.get(f"/communications/{code}")).json()["documents"]:
+                target = Path(folder) / f"{code}-{document['number']}-{document['name']}"
+                download(api, f"/communications/{code}/documents/{document['number']}", target, document["sha256"])
+            checked(api.post(f"/communications/{code}/acknowledgement"))
+            print(code)
+
+
+def download(api: httpx.Client, address: str, target: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    with api.stream("GET", address) as answer, target.open("wb") as file:
+        for chunk in checked(answer).iter_bytes():
+            digest.update(chunk)
+            file.write(chunk)
+    if digest.hexdigest() != sha256:
+        sys.exit(f"{target} is not what was sent")
+
+
+def receipt(code: str) -> None:
+    """Save the receipt as it comes. 409 means that the last step is being sealed: a second later it is there."""
+    with connect("communications.send", "communications.receive") as api:
+        for _attempt in range(10):
+            answer = api.get(f"/communications/{code}/receipt")
+            if answer.status_code != httpx.codes.CONFLICT:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        Path(f"{code}-receipt.json").write_bytes(checked(answer).content)
+        print(f"{code}-receipt.json")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"register": register, "send": send, "receive": receive, "receipt": receipt}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    COMMANDS[sys.argv[1]](*sys.argv[2:])
