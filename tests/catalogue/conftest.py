@@ -1,8 +1,17 @@
-"""The catalogue alone, with agencies and clients in memory."""
+"""The catalogue alone, with agencies and clients in memory, and a real provider for the gateway."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
 
 import pytest
 from builders.catalogue import Caller, FakeClients, a_caller, with_fakes
+from builders.gateway import Consumer, Provider
 from flask import Flask
+
+from kernel.settings import Settings
+from portal.app import create_app
 
 
 @pytest.fixture
@@ -15,3 +24,33 @@ def clients(app: Flask) -> FakeClients:
 def caller(app: Flask, clients: FakeClients) -> Caller:
     """Makes requests as anybody."""
     return a_caller(app)
+
+
+@pytest.fixture
+def provider() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    server.seen = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def address(provider: ThreadingHTTPServer) -> str:
+    return f"localhost:{provider.server_address[1]}"
+
+
+@pytest.fixture
+def gateway_app(settings: Settings, address: str) -> Iterator[Flask]:
+    """The application, which may reach the provider on this machine."""
+    application = create_app(replace(settings, outbound_allowed=frozenset({address})))
+    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    yield application
+    application.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture
+def consumer(gateway_app: Flask, address: str) -> Consumer:
+    """A system with credentials for the provider."""
+    return Consumer(gateway_app, address)
