@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 
-from cachetools import TTLCache
 from flask import current_app
 from sqlalchemy import func, literal, select, true
 
@@ -25,7 +25,7 @@ from kernel.errors import NotFound, NotYours
 
 CACHED_SECONDS = 5
 CACHED_CLIENTS = 10_000
-Cache = TTLCache[str, RegisteredClient]
+Cache = dict[str, tuple[float, RegisteredClient]]
 
 
 def registered_client(client_id: str) -> RegisteredClient | None:
@@ -42,13 +42,16 @@ def registered_client(client_id: str) -> RegisteredClient | None:
         _cache().pop(client_id, None)
         return None
     found = _as_registered(row[0], row[1])
-    _cache()[client_id] = found
+    cache = _cache()
+    if len(cache) >= CACHED_CLIENTS:
+        cache.clear()
+    cache[client_id] = (time.monotonic(), found)
     return found
 
 
 def known_client(client_id: str) -> RegisteredClient | None:
     """The same, as this process read it in the last seconds: for what is asked with every request."""
-    return _cache().get(client_id) or registered_client(client_id)
+    return _remembered(client_id) or registered_client(client_id)
 
 
 def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
@@ -57,7 +60,7 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
     A secret unknown to memory is looked up once more, because another process may have made it a moment ago.
     """
     now = clock.now()
-    remembered = _cache().get(client_id)
+    remembered = _remembered(client_id)
     if remembered is not None and remembered.knows_secret(secret, now):
         return remembered
     found = registered_client(client_id)
@@ -69,10 +72,13 @@ def forget(client_id: str) -> None:
     _cache().pop(client_id, None)
 
 
+def _remembered(client_id: str) -> RegisteredClient | None:
+    known = _cache().get(client_id)
+    return known[1] if known and time.monotonic() - known[0] < CACHED_SECONDS else None
+
+
 def _cache() -> Cache:
-    if "cordillera.clients" not in current_app.extensions:
-        current_app.extensions["cordillera.clients"] = TTLCache(CACHED_CLIENTS, CACHED_SECONDS)
-    found: Cache = current_app.extensions["cordillera.clients"]
+    found: Cache = current_app.extensions.setdefault("cordillera.clients", {})
     return found
 
 

@@ -106,69 +106,118 @@ class WrongEnvironment(OAuthProblem):
 
 class MalformedRequest(OAuthProblem):
     kind = "oauth-invalid-request"
+    title = "invalid_request"
+    explanation = _("A parameter is missing, came twice or has a value that is not accepted.")
+    remedy = _(
+        "Compare the request with the documentation of your profile; the description says which parameter it is."
+    )
     oauth_error = "invalid_request"
 
 
 class UnsupportedResponseType(OAuthProblem):
     kind = "oauth-unsupported-response-type"
+    title = "unsupported_response_type"
+    explanation = _("Only the authorization code flow is offered: no token ever travels through the browser.")
+    remedy = _("Ask with response_type=code.")
     oauth_error = "unsupported_response_type"
 
 
 class UnauthorizedClient(OAuthProblem):
     kind = "oauth-unauthorized-client"
+    title = "unauthorized_client"
+    explanation = _("The application is registered, but not for this way of getting tokens.")
+    remedy = _("Use the grant of your profile: authorization_code for people, client_credentials for systems.")
     oauth_error = "unauthorized_client"
 
 
 class InvalidScope(OAuthProblem):
     kind = "oauth-invalid-scope"
+    title = "invalid_scope"
+    explanation = _("The scope lacks openid, or names something that the application or system is not registered for.")
+    remedy = _("Ask only for what is registered, or have more registered.")
     oauth_error = "invalid_scope"
 
 
 class AccessDenied(OAuthProblem):
     kind = "oauth-access-denied"
+    title = "access_denied"
+    explanation = _("The person decided not to share their data with the application.")
+    remedy = _("Tell the person what they can do without signing in, and let them try again.")
     oauth_error = "access_denied"
 
 
 class LoginRequired(OAuthProblem):
     kind = "oauth-login-required"
+    title = "login_required"
+    explanation = _("The application asked not to show any page, and nobody is signed in.")
+    remedy = _("Send the person again without prompt=none.")
     oauth_error = "login_required"
 
 
 class ConsentRequired(OAuthProblem):
     kind = "oauth-consent-required"
+    title = "consent_required"
+    explanation = _(
+        "The application asked not to show any page, and the person has not agreed yet to share what it asks for."
+    )
+    remedy = _("Send the person again without prompt=none.")
     oauth_error = "consent_required"
 
 
 class RequestObjectUnsupported(OAuthProblem):
     kind = "oauth-request-not-supported"
+    title = "request_not_supported"
+    explanation = _("Signed requests in the parameter request are not offered yet.")
+    remedy = _("Send the parameters by themselves.")
     oauth_error = "request_not_supported"
 
 
 class RequestUriUnsupported(OAuthProblem):
     kind = "oauth-request-uri-not-supported"
+    title = "request_uri_not_supported"
+    explanation = _("Requests kept elsewhere and named by request_uri are not offered yet.")
+    remedy = _("Send the parameters by themselves.")
     oauth_error = "request_uri_not_supported"
 
 
 class RegistrationUnsupported(OAuthProblem):
     kind = "oauth-registration-not-supported"
+    title = "registration_not_supported"
+    explanation = _("An application cannot register itself with its request.")
+    remedy = _("Register it in its owner's pages or in the sandbox.")
     oauth_error = "registration_not_supported"
 
 
 class InvalidClient(OAuthProblem):
-    """RFC 6749 5.2. With 401 where the client tried the Authorization header, or tried nothing."""
+    """RFC 6749 5.2: with 401, which may be used for every way to authenticate."""
 
     kind = "oauth-invalid-client"
     status = 401
+    title = "invalid_client"
+    explanation = _(
+        "The client_id is unknown or revoked, the secret is wrong or has ended, or the client registered "
+        "another way to authenticate."
+    )
+    remedy = _("Check the credentials; make a new secret if this one may be lost.")
     oauth_error = "invalid_client"
 
 
 class InvalidGrant(OAuthProblem):
     kind = "oauth-invalid-grant"
+    title = "invalid_grant"
+    explanation = _(
+        "The code or refresh token is unknown, was used before, has expired, was revoked, or does not fit the"
+        " request that it came from."
+    )
+    remedy = _("Start the sign-in again. A code works once, and for a short time only.")
     oauth_error = "invalid_grant"
 
 
 class UnsupportedGrantType(OAuthProblem):
     kind = "oauth-unsupported-grant-type"
+    title = "unsupported_grant_type"
+    explanation = _("The token endpoint does not know this grant.")
+    remedy = _("Use authorization_code, refresh_token or client_credentials.")
     oauth_error = "unsupported_grant_type"
 
 
@@ -181,14 +230,6 @@ class InvalidToken(OAuthProblem):
     explanation = _("It is malformed, has expired, was revoked, or is not meant for this place.")
     remedy = _("Ask for a new access token.")
     oauth_error = "invalid_token"
-
-
-class InsufficientScope(OAuthProblem):
-    """RFC 6750 3.1."""
-
-    kind = "oauth-insufficient-scope"
-    status = 403
-    oauth_error = "insufficient_scope"
 
 
 def pairwise_subject(key: bytes, sector: str, person_id: str) -> str:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import GuestProtocol, KeySet
 
 from identity.clients.rules import RegisteredClient
 from identity.openid.rules import (
@@ -105,10 +106,14 @@ def verified_id_token(token: str) -> Mapping[str, Any] | None:
     return _verified(token, list(ID_TOKEN_ALGORITHMS), "JWT")
 
 
+def _key_named_by(token: GuestProtocol) -> KeySet:
+    return verification_keys(PURPOSE, token.headers().get("kid"))
+
+
 def _verified(token: str, algorithms: list[str], kind: str) -> Mapping[str, Any] | None:
     # RFC 8725 3.1 and 3.11: the algorithms are ours to name, and one kind of token never passes for another.
     try:
-        found = jwt.decode(token, verification_keys(PURPOSE), algorithms=algorithms)
+        found = jwt.decode(token, _key_named_by, algorithms=algorithms)
     except (JoseError, ValueError):
         return None
     is_ours = found.header.get("typ") == kind and found.claims.get("iss") == settings().issuer

@@ -7,7 +7,7 @@ from builders.clients import VERIFIER, a_client, a_code, basic, redeem, token_fo
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
 from identity.clients.actions import NewClient, revoke_client
 from identity.openid.actions import sweep, withdraw_consent
@@ -284,3 +284,13 @@ def refresh(client: FlaskClient, made: NewClient, token: str, **others: str) -> 
         "/openid/token", data=form, headers=basic(made.client.client_id, made.secret)
     ).get_json()
     return found
+
+
+def test_a_database_that_is_down_is_told_in_oauths_words(app: Flask, client: FlaskClient, modern: NewClient) -> None:
+    code = "x" * 43
+    engine = app.extensions["cordillera.engine"]
+    app.extensions["cordillera.engine"] = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none")
+    response = redeem(client, modern, code)
+    app.extensions["cordillera.engine"] = engine
+    assert (response.status_code, response.get_json()["error"]) == (503, "temporarily_unavailable")
+    assert response.headers["Retry-After"]

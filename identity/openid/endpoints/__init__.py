@@ -30,12 +30,21 @@ def at(path: str, *methods: str) -> Callable[[View], View]:
     return register
 
 
+def from_other_sites(path: str, *methods: str) -> Callable[[View], View]:
+    """Serve a view to which applications send browsers, by a form too: such a form cannot have our token."""
+
+    def register(view: View) -> View:
+        csrf.exempt(view)
+        return at(path, *methods)(view)
+
+    return register
+
+
 def for_programs(path: str, *methods: str) -> Callable[[View], View]:
     """Serve a view that programs call: no form token, and no limit by address, behind which a whole agency may be."""
 
     def register(view: View) -> View:
-        csrf.exempt(view)
         limiter.exempt(view)
-        return at(path, *methods)(view)
+        return from_other_sites(path, *methods)(view)
 
     return register

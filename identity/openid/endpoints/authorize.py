@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from flask import redirect, render_template, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from identity.openid import actions
 from identity.openid.authorization_request import SIGNED_IN_SINCE, AuthorizationRequest
 from identity.openid.checks import AUTHORIZATION, IDENTIFYING, run
-from identity.openid.endpoints import at, for_programs, pages
+from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.queries import has_consented
 from identity.openid.rules import (
     AccessDenied,
@@ -41,7 +42,7 @@ SHARED = {
 }
 
 
-@for_programs("/openid/authorize", "GET", "POST")
+@from_other_sites("/openid/authorize", "GET", "POST")
 @public("the protocol says who may come")
 def authorize() -> Page:
     """Check the request, find out who is there, ask whether they agree, and send them back with a code."""
@@ -115,6 +116,9 @@ def _ask(asked: AuthorizationRequest, sign_in: SignIn) -> str:
 
 def _check_environment(asked: AuthorizationRequest, sign_in: SignIn) -> None:
     if sign_in.person.is_test_person != (asked.client.environment == "sandbox"):
+        # OIDC Core 3.1.2.1: with prompt=none no page is shown, not even this one.
+        if "none" in asked.prompts:
+            raise AccessDenied("This person may not enter this application.")
         if asked.client.environment == "sandbox":
             raise WrongEnvironment(_("This application is under test: only test persons may enter."))
         raise WrongEnvironment(_("You are signed in as a test person, and this application is in use."))
@@ -150,4 +154,7 @@ def application_asking(next_path: str) -> str | None:
     return asked.client.name
 
 
-pages.record(lambda state: state.app.extensions.setdefault("cordillera.sign_in_context", application_asking))
+@pages.record
+def help_the_sign_in_page(state: BlueprintSetupState) -> None:
+    """Let the sign-in page say which application asks."""
+    state.app.extensions["cordillera.sign_in_context"] = application_asking

@@ -7,13 +7,13 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from identity.clients.queries import is_logout_place
-from identity.openid.endpoints import for_programs
+from identity.openid.endpoints import from_other_sites
 from identity.openid.endpoints.end_session import forget_cookie
 from identity.signin.actions import sign_out
 from kernel.access import public
 
 
-@for_programs("/api/v1/accounts/app/logout", "GET")
+@from_other_sites("/api/v1/accounts/app/logout", "GET")
 @public("leaving is always allowed")
 def clave_unica_logout() -> Response:
     """End the session. 302 to a place with the authority of a registered logout address, 204 for any other or none."""

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
-from identity.openid.endpoints import at, for_programs
+from identity.openid.endpoints import at, from_other_sites
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, UnregisteredRedirect
 from identity.openid.tokens import verified_id_token
 from identity.signin.actions import sign_out
@@ -33,7 +33,7 @@ class Leaving:
     is_proven: bool
 
 
-@for_programs("/openid/end-session", "GET", "POST")
+@from_other_sites("/openid/end-session", "GET", "POST")
 @public("leaving is always allowed")
 def end_session() -> Page:
     """Leave at once where the ID token shown is of this very session; ask otherwise: no link signs anybody out."""
@@ -45,7 +45,7 @@ def end_session() -> Page:
     return render_template("openid/end_session.html", client=leaving.client, fields=_parameters())
 
 
-for_programs("/openid/logout", "GET", "POST")(end_session)
+from_other_sites("/openid/logout", "GET", "POST")(end_session)
 
 
 @at("/openid/end-session/confirm", "POST")
