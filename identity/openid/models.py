@@ -37,6 +37,8 @@ class AuthorizationCode(Identified, Base):
     redeemed_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     kept_until: Mapped[datetime] = mapped_column(index=True)
+    dpop_jkt: Mapped[str | None] = mapped_column(Text)
+    cert_thumbprint: Mapped[str | None] = mapped_column(Text)
 
 
 class AccessToken(Base):
@@ -50,6 +52,8 @@ class AccessToken(Base):
     scopes: Mapped[list[str]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    dpop_jkt: Mapped[str | None] = mapped_column(Text)
+    cert_thumbprint: Mapped[str | None] = mapped_column(Text)
 
 
 class RefreshToken(Base):
@@ -63,6 +67,8 @@ class RefreshToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    dpop_jkt: Mapped[str | None] = mapped_column(Text)
+    cert_thumbprint: Mapped[str | None] = mapped_column(Text)
 
 
 class ApplicationConsent(Identified, Base):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from identity.profiles.rules import PROFILES as PROFILES
+from identity.profiles.rules import Profile as Profile
 from kernel.errors import Problem, _
 
 MACHINE_TOKEN_LIVES = timedelta(minutes=10)
@@ -20,40 +21,6 @@ SIGN_IN_DETOUR = timedelta(minutes=15)
 SWEPT_AFTER = timedelta(days=1)
 MAX_PARAMETER_CHARACTERS = 2_000
 MAX_NONCE_CHARACTERS = 500
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a client of this profile must send and gets (DESIGN.md, the contract with the outside)."""
-
-    code_characters: int
-    code_lives: timedelta
-    id_token_algorithm: str
-    state_required: bool
-    pkce_required: bool
-    short_hexadecimal_tokens: bool
-
-
-PROFILES: Mapping[str, Profile] = {
-    # The integration manual: a code of 32 characters for five minutes. Clients keep both in columns of 120.
-    "clave-unica": Profile(
-        code_characters=32,
-        code_lives=timedelta(minutes=5),
-        id_token_algorithm="RS256",
-        state_required=True,
-        pkce_required=False,
-        short_hexadecimal_tokens=True,
-    ),
-    # RFC 9700 2.1.1: PKCE for everyone; FAPI 2.0 5.3.2.1: codes of at most a minute.
-    "standard": Profile(
-        code_characters=43,
-        code_lives=timedelta(minutes=1),
-        id_token_algorithm="ES256",
-        state_required=False,
-        pkce_required=True,
-        short_hexadecimal_tokens=False,
-    ),
-}
 
 
 class OAuthProblem(Problem):

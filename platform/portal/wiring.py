@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 CAPABILITIES = {
-    "identity": ("people", "signin", "agencies", "clients", "openid"),
+    "identity": ("people", "signin", "agencies", "clients", "registration", "openid"),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "communications", "evidence"),
     "sandbox": ("accounts", "applications", "personas", "outbox"),
