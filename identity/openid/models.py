@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Identified
+
+
+class PushedRequest(Base):
+    """An authorization request that a client sent us directly (RFC 9126), by the hash of its request_uri.
+
+    Its parameters are sealed. It is used up when a code is issued for it, not when it is looked at.
+    """
+
+    __tablename__ = "pushed_request"
+    unaudited = "it lives for minutes; the sign-in that it leads to is recorded"
+
+    uri_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    client_id: Mapped[str] = mapped_column(Text)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
 
 
 class AuthorizationCode(Identified, Base):
@@ -26,6 +44,9 @@ class AuthorizationCode(Identified, Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     redirect_uri: Mapped[str] = mapped_column(Text)
     scopes: Mapped[list[str]]
+    resources: Mapped[list[str]] = mapped_column(default=list)
+    authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    claims: Mapped[dict[str, Any]] = mapped_column(default=dict)
     nonce: Mapped[str | None] = mapped_column(Text)
     code_challenge: Mapped[str | None] = mapped_column(Text)
     sid: Mapped[str] = mapped_column(Text)
@@ -80,6 +101,7 @@ class ApplicationConsent(Identified, Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
     scopes: Mapped[list[str]]
+    authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
     given_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
