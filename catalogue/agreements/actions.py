@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask_babel import format_datetime, gettext
+from flask_babel import format_date, gettext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -185,7 +185,7 @@ def _tell_owner(work: Work, agreement_id: str) -> None:
         service=agreement.service_name,
         version=agreement.version,
         purpose=agreement.purpose,
-        answer_by=format_datetime(agreement.answer_by, "long"),
+        answer_by=format_date(local(agreement.answer_by).date(), "long"),
         address=_address(agreement),
     )
     _mail(work, agreement.owner, subject, text)

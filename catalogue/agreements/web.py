@@ -72,7 +72,11 @@ class RequestForm(FlaskForm):
 
 
 class StepForm(FlaskForm):
-    reasons = TextAreaField(_("Reasons"), description=_("The other agency reads them as you write them."))
+    reasons = TextAreaField(
+        _("Reasons"),
+        validators=[InputRequired(NEEDED)],
+        description=_("The other agency reads them as you write them."),
+    )
     step = HiddenField()
 
 
@@ -155,7 +159,11 @@ def issue_credentials(code: str) -> Response:
     """Make or replace the credentials. The secret is on this one page and nowhere else, so it is not kept anywhere."""
     agreement, credentials = actions.issue_credentials(current_principal(), code)
     page = render_template(
-        "agreements/credentials.html", agreement=agreement, credentials=credentials, **_addresses(agreement)
+        "agreements/credentials.html",
+        agreement=agreement,
+        credentials=credentials,
+        path=_first_path(agreement.service_code, agreement.version),
+        **_addresses(agreement),
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
@@ -175,6 +183,13 @@ def _page(code: str, form: StepForm) -> str:
         may_issue=side == Side.CONSUMER and agreement.is_active and PARTIES.allows(principal),
         **_addresses(agreement),
     )
+
+
+def _first_path(service: str, version: str) -> str:
+    """An operation that needs nothing but its address, for the example; empty where there is none."""
+    operations = published_version(service, version).operations
+    simple = (one["path"] for one in operations if one["method"] == "GET" and "{" not in one["path"])
+    return str(next(simple, "")).removeprefix("/")
 
 
 def _addresses(agreement: object) -> dict[str, str]:

@@ -109,7 +109,9 @@ class DraftForm(FactsForm, VersionForm):
 
 class DecisionForm(FlaskForm):
     reasons = TextAreaField(
-        _("Reasons"), description=_("What has to be corrected. The agency reads it as you write it.")
+        _("Reasons"),
+        validators=[InputRequired(NEEDED)],
+        description=_("What has to be corrected. The agency reads it as you write it."),
     )
     seen = HiddenField()
 
@@ -183,9 +185,11 @@ def own_service(code: str) -> Page:
 def new() -> Page:
     form = DraftForm()
     if form.is_submitted():
+        is_filled_in = form.validate()
         try:
-            if form.validate():
-                service = actions.draft_service(current_principal(), *form.checked())
+            described = form.checked()
+            if is_filled_in:
+                service = actions.draft_service(current_principal(), *described)
                 flash(_("The draft is kept. Send it for approval when it is complete."), "success")
                 return redirect(url_for("services.own_service", code=service.code), 303)
         except (Invalid, Conflict) as problem:
