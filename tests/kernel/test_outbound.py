@@ -8,7 +8,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpcore
+import httpcore2
 import pytest
 from flask import Flask
 
@@ -134,10 +134,10 @@ def _resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
 
     def connect(self: Any, host: str, *_: Any, **__: Any) -> Any:
         connected.append(host)
-        raise httpcore.ConnectError("this is a test")
+        raise httpcore2.ConnectError("this is a test")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect)
+    monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", connect)
     return connected
 
 
