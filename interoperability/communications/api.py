@@ -10,18 +10,19 @@ from flask import Response, request, url_for
 
 from interoperability.communications import actions, queries
 from interoperability.communications.queries import RECEIVE, SEND, View
+from interoperability.communications.rules import MOST_ANNEXES
 from interoperability.communications.schemas import (
     BoxQuerySchema,
     CommunicationSchema,
-    PageSchema,
+    CommunicationSummarySchema,
     RejectionSchema,
-    SummarySchema,
 )
-from kernel.access import Rule, check, current_principal, requires, scope
+from kernel.access import any_scope, check, current_principal, requires, scope
 from kernel.api import Blueprint
 from kernel.documents import send_document
 from kernel.errors import BadRequest, _
 from kernel.http import settings
+from kernel.shapes import path
 from kernel.uploads import parts_of
 
 if TYPE_CHECKING:
@@ -33,14 +34,12 @@ endpoints = Blueprint(
     url_prefix="/api/v1/communications",
     description="Official communications between agencies (DS 4/2020, art. 36)",
 )
-SENDS: dict[str, Any] = {"security": [{"accessToken": [SEND]}]}
-RECEIVES: dict[str, Any] = {"security": [{"accessToken": [RECEIVE]}]}
-EITHER: dict[str, Any] = {"security": [{"accessToken": [SEND]}, {"accessToken": [RECEIVE]}]}
-a_party = Rule(
-    f"an access token with {SEND} or {RECEIVE}", lambda p: p.kind == "machine" and bool(p.scopes & {SEND, RECEIVE})
-)
+a_party = any_scope(SEND, RECEIVE)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+ONE = [path("code", r"COM-[0-9]{4}-[0-9]{6,9}", "The communication's code", "COM-2026-000001")]
 OTHER_PARTS = 1024 * 1024  # the manifest and the parts' headers
+JWS = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+FILE = {"type": "string", "format": "binary"}
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -50,10 +49,16 @@ UPLOAD: dict[str, Any] = {
                     "type": "object",
                     "required": ["manifest", "document"],
                     "properties": {
-                        "manifest": {"type": "string", "description": "Compact JWS by a key of the agency"},
-                        "document": {"type": "string", "format": "binary", "description": "The main document, a PDF"},
-                        "annex": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "manifest": {
+                            "type": "string",
+                            "pattern": JWS,
+                            "description": "A compact JWS by a key of the agency: the metadata of DS 4/2020 art. 36 "
+                            "and the name, size and SHA-256 of each document",
+                        },
+                        "document": {**FILE, "description": "The main document, a PDF"},
+                        "annex": {"type": "array", "items": FILE, "maxItems": MOST_ANNEXES},
                     },
+                    "additionalProperties": False,
                 }
             }
         },
@@ -62,15 +67,44 @@ UPLOAD: dict[str, Any] = {
         {
             "in": "header",
             "name": "Idempotency-Key",
-            "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
             "description": "The same key with the same manifest gets the first answer again",
         }
     ],
 }
+SENT = {
+    "Location": {"description": "The communication's address", "required": True, "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "The communication was sent before with this key",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+DOWNLOAD: dict[str, Any] = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Range",
+            "schema": {"type": "string", "pattern": "^bytes=[0-9]{1,12}-[0-9]{0,12}$"},
+            "description": "A part of the document (RFC 9110 14.2), to go on with a download that broke off",
+        },
+        {
+            "in": "header",
+            "name": "If-None-Match",
+            "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
+            "description": "The ETag of the copy that the caller has",
+        },
+    ]
+}
+ETAG = {"ETag": {"description": "The SHA-256 of the document", "required": True, "schema": {"type": "string"}}}
+PART = {
+    **ETAG,
+    "Content-Range": {"description": "Which part", "required": True, "schema": {"type": "string"}},
+}
+ANY = "*/*"
 
 
 @endpoints.post("")
-@endpoints.response(201, CommunicationSchema)
+@endpoints.response(201, CommunicationSchema, headers=SENT)
 @endpoints.alt_response(400, description="The body breaks off, or the signature does not hold")
 @endpoints.alt_response(409, description="The same was sent before, or the key was used for another content")
 @endpoints.alt_response(413, description="A document is beyond its limit")
@@ -78,7 +112,7 @@ UPLOAD: dict[str, Any] = {
 @endpoints.alt_response(
     422, description="The manifest says something that cannot be, or its digests are not those sent"
 )
-@endpoints.doc(**UPLOAD, **SENDS)
+@endpoints.doc(**UPLOAD, operationId="sendCommunication")
 @requires(scope(SEND))
 def send() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send a communication: the parts `manifest`, `document` and each `annex`, in this order."""
@@ -94,34 +128,34 @@ def send() -> tuple[dict[str, Any], int, dict[str, str]]:
 
 @endpoints.get("")
 @endpoints.arguments(BoxQuerySchema, location="query")
-@endpoints.response(200, PageSchema)
-@endpoints.doc(**EITHER)
+@endpoints.page(CommunicationSummarySchema)
+@endpoints.doc(operationId="listCommunications")
 @requires(a_party)
 def box(query: dict[str, Any]) -> Response:
     """The agency's inbox (scope communications.receive) or outbox (communications.send), the newest first."""
     check(scope(SEND if query["box"] == "outbox" else RECEIVE))
     agency = current_principal().acting_agency.code
     found = queries.box(agency, query["box"], query["status"], query["cursor"], query["limit"])
-    return found.as_json(lambda view: SummarySchema().dump(summary(view)))
+    return found.as_json(lambda view: CommunicationSummarySchema().dump(summary(view)))
 
 
-@endpoints.get("/<code>")
+@endpoints.get("/<code>", parameters=ONE)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.doc(**EITHER)
+@endpoints.doc(operationId="showCommunication")
 @requires(a_party)
 def one(code: str) -> dict[str, Any]:
     """A communication that the agency sent or received."""
     return shown(queries.find(current_principal(), code))
 
 
-@endpoints.get("/<code>/documents/<int:number>")
-@endpoints.response(200, {"type": "string", "format": "binary"}, content_type="application/octet-stream")
-@endpoints.alt_response(206, description="The range asked for")
+@endpoints.get("/<code>/documents/<int(min=1, max=1000):number>", parameters=ONE)
+@endpoints.response(200, FILE, content_type=ANY, description="The document", headers=ETAG)
+@endpoints.response(206, FILE, content_type=ANY, description="The range asked for", headers=PART)
 @endpoints.alt_response(304, description="The document is the one that If-None-Match names")
 @endpoints.alt_response(404, description="No such document, or another agency's")
 @endpoints.alt_response(416, description="The document does not have that range")
-@endpoints.doc(**EITHER)
+@endpoints.doc(**DOWNLOAD, operationId="downloadDocument")
 @requires(a_party)
 def document(code: str, number: int) -> Response:
     """A document, byte for byte; its ETag is its SHA-256. An addressee's first download is a step."""
@@ -134,34 +168,34 @@ def document(code: str, number: int) -> Response:
     return send_document(actions.download(principal, code, number))
 
 
-@endpoints.post("/<code>/acknowledgement")
+@endpoints.post("/<code>/acknowledgement", parameters=ONE)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
 @endpoints.alt_response(409, description="It was answered already")
-@endpoints.doc(**RECEIVES)
+@endpoints.doc(operationId="acknowledgeCommunication")
 @requires(scope(RECEIVE))
 def acknowledge(code: str) -> dict[str, Any]:
     """Acknowledge receipt."""
     return shown(actions.acknowledge(current_principal(), code))
 
 
-@endpoints.post("/<code>/rejection")
+@endpoints.post("/<code>/rejection", parameters=ONE)
 @endpoints.arguments(RejectionSchema)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
 @endpoints.alt_response(409, description="It was answered already")
-@endpoints.doc(**RECEIVES)
+@endpoints.doc(operationId="rejectCommunication")
 @requires(scope(RECEIVE))
 def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
     """Reject it, with a reason."""
     return shown(actions.reject(current_principal(), code, rejection["reason"]))
 
 
-@endpoints.get("/<code>/receipt")
+@endpoints.get("/<code>/receipt", parameters=ONE)
 @endpoints.response(200, {"type": "object"})
 @endpoints.alt_response(404, description="No such communication, or another agency's")
 @endpoints.alt_response(409, description="The last step is not sealed yet: try again after Retry-After")
-@endpoints.doc(**EITHER)
+@endpoints.doc(operationId="downloadReceipt")
 @requires(a_party)
 def receipt(code: str) -> Response:
     """The receipt that anyone verifies offline. Keep the file as it came: any change breaks it."""

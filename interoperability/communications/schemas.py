@@ -14,6 +14,7 @@ from marshmallow import fields, validate
 
 from interoperability.communications import rules
 from kernel.errors import BadRequest, Invalid, _
+from kernel.shapes import Body, ListQuery, lines
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}")
@@ -162,6 +163,10 @@ def _iso(instant: datetime) -> str:
 # ---- what the API shows ----
 
 
+def _any_status() -> None:
+    """May be left out."""
+
+
 class ShownAddresseeSchema(ma.Schema):
     agency = fields.String(required=True)
     name = fields.String(required=True)
@@ -193,7 +198,7 @@ class ShownStepSchema(ma.Schema):
     reason = fields.String(allow_none=True)
 
 
-class SummarySchema(ma.Schema):
+class CommunicationSummarySchema(ma.Schema):
     """A line of a box."""
 
     code = fields.String(required=True)
@@ -207,7 +212,7 @@ class SummarySchema(ma.Schema):
     href = fields.String(required=True)
 
 
-class CommunicationSchema(SummarySchema):
+class CommunicationSchema(CommunicationSummarySchema):
     """A communication as one of its parties sees it."""
 
     content = fields.String(required=True)
@@ -215,17 +220,14 @@ class CommunicationSchema(SummarySchema):
     steps = fields.List(fields.Nested(ShownStepSchema), required=True)
 
 
-class PageSchema(ma.Schema):
-    items = fields.List(fields.Nested(SummarySchema), required=True)
-    next = fields.String(required=True, allow_none=True)
-
-
-class BoxQuerySchema(ma.Schema):
+class BoxQuerySchema(ListQuery):
     box = fields.String(load_default="inbox", validate=validate.OneOf(["inbox", "outbox"]))
-    status = fields.String(load_default=None, validate=validate.OneOf(rules.STATUSES))
-    cursor = fields.String(load_default=None)
-    limit = fields.Integer(load_default=None, validate=validate.Range(1, 100))
+    status = fields.String(
+        load_default=_any_status,
+        validate=validate.OneOf(rules.STATUSES),
+        metadata={"description": "Only those that stand so; all if not given"},
+    )
 
 
-class RejectionSchema(ma.Schema):
-    reason = fields.String(required=True, validate=[validate.Length(3, 2000), plain_lines])
+class RejectionSchema(Body):
+    reason = lines(2000, 3, metadata={"example": "No es materia de este servicio."})

@@ -47,7 +47,7 @@ FORM_FIELDS = {
     "metadata.sender.authority.name": "authority_name",
     "metadata.sender.authority.post": "authority_post",
     "metadata.reference": "reference",
-    "metadata.content": "content",
+    "metadata.content": "summary",
     "documents": "document",
 }
 
@@ -87,13 +87,9 @@ class NewForm(FlaskForm):
     type = SelectField(_("Type"), choices=list(rules.TYPES.items()))
     classification = SelectField(_("Classification"), choices=list(rules.CLASSIFICATIONS.items()))
     reference = StringField(_("Reference"), validators=[InputRequired(_("Write what it is about."))])
-    content = TextAreaField(_("Summary"), validators=[Optional(), Length(max=4000)])
-    document = FileField(
-        _("Main document"),
-        validators=[FileRequired(_("Choose the main document."))],
-        description=_("A PDF of up to 20 MB."),
-    )
-    annexes = MultipleFileField(_("Annexes"), description=_("Any files, up to 50 MB together."))
+    summary = TextAreaField(_("Summary"), validators=[Optional(), Length(max=4000)])
+    document = FileField(_("Main document"), validators=[FileRequired(_("Choose the main document."))])
+    annexes = MultipleFileField(_("Annexes"))
 
     def validate_person(self, field: StringField) -> None:
         """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""
@@ -171,7 +167,7 @@ def _draft(form: NewForm, principal: Principal) -> rules.Manifest:
             *(rules.Addressee(code, True, ()) for code in copies if code),
         ),
         reference=_line(form.reference),
-        content=(form.content.data or "").replace("\r\n", "\n").strip(),
+        content=(form.summary.data or "").replace("\r\n", "\n").strip(),
         type=form.type.data,
         classification=form.classification.data,
         documents=(),

@@ -86,7 +86,7 @@ def sign_for_officials(work: Work, agency: AgencyRef, content: bytes) -> str:
     key = signing_key(_purpose(agency.code), PAGES_ALGORITHM)
     jwk = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")}
     if not _is_known(work, jwk):
-        _add(work, agency.code, jwk, agency.name, "platform", "Cordillera")
+        _add(work, agency.code, jwk, "Cordillera", "platform", "Cordillera")
     header = {"alg": PAGES_ALGORITHM, "kid": thumbprint(jwk)}
     return jws.serialize_compact(header, content, key, algorithms=[PAGES_ALGORITHM])
 

@@ -8,29 +8,32 @@ from flask import Response
 
 from interoperability.directory import actions, queries
 from interoperability.directory.schemas import (
-    KeyPageQuerySchema,
-    KeyPageSchema,
+    THUMBPRINT,
     KeySchema,
     NewKeySchema,
     RevocationSchema,
 )
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
+from kernel.shapes import ListQuery, path
 
 if TYPE_CHECKING:
     from interoperability.directory.models import AgencyKey
 
 endpoints = Blueprint(
-    "directory_api", __name__, url_prefix="/api/v1/keys", description="The keys that agencies sign communications with"
+    "directory_api",
+    __name__,
+    title="Keys",
+    url_prefix="/api/v1/keys",
+    description="The keys that agencies sign communications with",
 )
-SECURED: dict[str, Any] = {"security": [{"accessToken": ["directory.keys"]}]}
 KEYS = "directory.keys"
 
 
 @endpoints.get("")
-@endpoints.arguments(KeyPageQuerySchema, location="query")
-@endpoints.response(200, KeyPageSchema)
-@endpoints.doc(**SECURED)
+@endpoints.arguments(ListQuery, location="query")
+@endpoints.page(KeySchema)
+@endpoints.doc(operationId="listKeys")
 @requires(scope(KEYS))
 def own_keys(query: dict[str, Any]) -> Response:
     """The agency's keys, revoked ones included, the newest first."""
@@ -43,18 +46,23 @@ def own_keys(query: dict[str, Any]) -> Response:
 @endpoints.response(201, KeySchema)
 @endpoints.alt_response(409, description="The key is registered already")
 @endpoints.alt_response(422, description="Not a key that is accepted, or its proof of possession does not hold")
-@endpoints.doc(**SECURED)
+@endpoints.doc(operationId="registerKey")
 @requires(scope(KEYS))
 def register(new: dict[str, str]) -> AgencyKey:
     """Register the public half of a key, with a proof that the agency holds the private one."""
     return actions.register_key(current_principal(), new["name"], new["public_key"], new["proof"])
 
 
-@endpoints.post("/<thumbprint>/revocation")
+@endpoints.post(
+    "/<thumbprint>/revocation",
+    parameters=[
+        path("thumbprint", THUMBPRINT, "The key's RFC 7638 thumbprint", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")
+    ],
+)
 @endpoints.arguments(RevocationSchema)
 @endpoints.response(200, KeySchema)
 @endpoints.alt_response(404, description="The agency has no such key")
-@endpoints.doc(**SECURED)
+@endpoints.doc(operationId="revokeKey")
 @requires(scope(KEYS))
 def revoke(reason: dict[str, str], thumbprint: str) -> AgencyKey:
     """Revoke a key: from now on nothing that it signs is accepted; what it signed before stands."""

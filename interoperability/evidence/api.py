@@ -11,9 +11,11 @@ from marshmallow import fields, validate
 from interoperability.evidence import queries
 from kernel.access import public
 from kernel.api import Blueprint
+from kernel.shapes import Query
 
 endpoints = Blueprint("evidence_api", __name__, url_prefix="/api/v1/evidence", description="The append-only log")
 MONITORS = "anyone may watch the log"
+LARGEST = 2**53 - 1  # what every JSON reader takes for a whole number
 
 
 class KeysSchema(ma.Schema):
@@ -27,9 +29,9 @@ class StateSchema(ma.Schema):
     root = fields.String(required=True)
 
 
-class ConsistencyQuerySchema(ma.Schema):
-    older = fields.Integer(required=True, data_key="from", validate=validate.Range(1, 2**62))
-    newer = fields.Integer(required=True, data_key="to", validate=validate.Range(1, 2**62))
+class ConsistencyQuerySchema(Query):
+    older = fields.Integer(required=True, data_key="from", validate=validate.Range(1, LARGEST))
+    newer = fields.Integer(required=True, data_key="to", validate=validate.Range(1, LARGEST))
 
 
 class ConsistencySchema(ma.Schema):
@@ -43,6 +45,7 @@ class ConsistencySchema(ma.Schema):
 @endpoints.get("/checkpoint")
 @endpoints.response(200, {"type": "string"}, content_type="text/plain")
 @endpoints.alt_response(404, description="The log has no record yet")
+@endpoints.doc(operationId="showCheckpoint")
 @public(MONITORS)
 def checkpoint() -> Response:
     """The newest signed state of the log, as a C2SP checkpoint."""
@@ -52,7 +55,8 @@ def checkpoint() -> Response:
 @endpoints.get("/consistency")
 @endpoints.arguments(ConsistencyQuerySchema, location="query")
 @endpoints.response(200, ConsistencySchema)
-@endpoints.alt_response(422, description="Not two sizes of the log")
+@endpoints.alt_response(404, description="Not two sizes that the log has had, the smaller one first")
+@endpoints.doc(operationId="proveConsistency")
 @public(MONITORS)
 def consistency(sizes: dict[str, int]) -> Response:
     """The proof that the log of size `to` begins with the log of size `from`."""
@@ -61,6 +65,7 @@ def consistency(sizes: dict[str, int]) -> Response:
 
 @endpoints.get("/keys")
 @endpoints.response(200, KeysSchema)
+@endpoints.doc(operationId="listEvidenceKeys")
 @public("anyone verifies receipts")
 def keys() -> dict[str, Any]:
     """Every public key that ever signed checkpoints and receipts: what `cordillera evidence verify --keys` pins."""

@@ -15,7 +15,7 @@ from interoperability.evidence import rules
 from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
 from interoperability.evidence.rules import Broken, Node, Range
 from kernel.db import session
-from kernel.errors import Invalid, NotFound, _
+from kernel.errors import NotFound, _
 from kernel.keys import SigningKey
 
 PURPOSE, ALGORITHM = "evidence", "EdDSA"
@@ -108,10 +108,10 @@ def proven(subjects: Sequence[str]) -> tuple[str, list[Proven]]:
 
 
 def consistency_proof(old: int, new: int) -> dict[str, Any]:
-    """That the log of `new` records begins with that of `old`. Raises Invalid unless 1 <= old <= new <= its size."""
+    """That the log of `new` records begins with that of `old`. Raises NotFound unless 1 <= old <= new <= its size."""
     newest = latest_checkpoint()
     if newest is None or not 1 <= old <= new <= newest.size:
-        raise Invalid(fields={"from": [_("Two sizes of the log, the smaller one first.")]})
+        raise NotFound(_("Two sizes of the log, the smaller one first."))
     ranges = rules.consistency_ranges(old, new)
     nodes = nodes_of(session(), [*ranges, (0, old), (0, new)])
     return {

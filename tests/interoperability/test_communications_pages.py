@@ -44,7 +44,7 @@ def letter(main: bytes | None = None, **more: Any) -> dict[str, Any]:
         "type": "letter",
         "classification": "public",
         "reference": "Solicita antecedentes",
-        "content": "Línea uno\r\nLínea dos",
+        "summary": "Línea uno\r\nLínea dos",
         "document": (io.BytesIO(content), "C:\\oficios\\oficio n° 1.pdf", "application/pdf"),
         **more,
     }
