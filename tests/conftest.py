@@ -48,8 +48,8 @@ def postgres(run_dir: Path) -> Iterator[EmbeddedPostgres]:
     with _locked(users):
         if not _living(users):
             _stop_leftovers(run_dir)
+        users.write_text("\n".join([*_living(users), str(os.getpid())]))  # first: other runs leave a used server alone
         server.start()
-        users.write_text("\n".join([*_living(users), str(os.getpid())]))
     yield server
     with _locked(users):
         others = [pid for pid in _living(users) if pid != str(os.getpid())]

@@ -1,0 +1,46 @@
+"""What an operator relies on while the house runs with several processes."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+
+from walking import House, wait_until_ready
+
+
+def requests_counted(house: House, endpoint: str) -> float:
+    with urllib.request.urlopen(f"{house.base_url}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found = re.findall(rf'^cordillera_requests_total{{endpoint="{endpoint}".*}} ([\d.]+)$', text, re.MULTILINE)
+    return sum(float(count) for count in found)
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def test_the_figures_of_every_process_are_one_sum(house: House) -> None:
+    before = requests_counted(house, "live")
+    for _ in range(30):
+        urllib.request.urlopen(f"{house.base_url}/health/live", timeout=10).close()
+    assert requests_counted(house, "live") == before + 30
+
+
+def test_a_killed_process_is_replaced_and_nobody_notices_for_long(house: House) -> None:
+    master = house.processes[0].pid
+    workers = children_of(master)
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    wait_until_ready(f"{house.base_url}/health/ready")
+    until = time.monotonic() + 30
+    while len(set(children_of(master)) - {workers[0]}) < 2:
+        assert time.monotonic() < until, "the process was not replaced"
+        time.sleep(0.2)
+
+
+def test_what_was_done_stays_verifiable(house: House) -> None:
+    assert "holds" in house.cli("audit", "verify")
+    house.cli("evidence", "audit")
