@@ -128,31 +128,35 @@ def audit() -> Verdict:
     """Recompute the log from its records: every leaf, every stored subtree, every checkpoint and its signature."""
     current = session()
     waiting = select(func.count()).select_from(EvidenceEntry).where(EvidenceEntry.position.is_(None))
-    unsealed = current.scalar(waiting) or 0
-    checkpoints = iter(current.scalars(select(EvidenceCheckpoint).order_by(EvidenceCheckpoint.size)).all())
-    size, passed, stack = 0, 0, list[bytes]()
-    keys = platform_keys(current)
-    expected = next(checkpoints, None)
+    unsealed, keys = current.scalar(waiting) or 0, platform_keys(current)
+    size, checkpoints, stack = 0, 0, list[bytes]()
     try:
         for batch in _batches(current):
             leaves = [_checked_leaf(entry, size + offset) for offset, entry in enumerate(batch)]
             _compare_nodes(current, rules.grow(size, stack, leaves)[0])
-            for leaf in leaves:
-                stack = rules.grow(size, stack, [leaf])[1]
-                size += 1
-                if expected is not None and expected.size == size:
-                    _check_checkpoint(expected, rules.root_of(stack), keys)
-                    passed, expected = passed + 1, next(checkpoints, None)
-        if expected is not None or (size and not _ends_at(current, size)):
-            raise Broken(f"the log has {size} records, which is not where its last checkpoint stands")
+            end = size + len(leaves)
+            for checkpoint in _checkpoints(current, size, end):
+                grown = leaves[size - end : checkpoint.size - end or None]
+                size, stack = checkpoint.size, rules.grow(size, stack, grown)[1]
+                _check_checkpoint(checkpoint, rules.root_of(stack), keys)
+                checkpoints += 1
+            if size < end:
+                size, stack = end, rules.grow(size, stack, leaves[size - end :])[1]
+        _check_end(current, size)
     except Broken as broken:
-        return Verdict(size, passed, unsealed, str(broken))
-    return Verdict(size, passed, unsealed, None)
+        return Verdict(size, checkpoints, unsealed, str(broken))
+    return Verdict(size, checkpoints, unsealed, None)
 
 
-def _ends_at(current: Session, size: int) -> bool:
+def _checkpoints(current: Session, after: int, until: int) -> Sequence[EvidenceCheckpoint]:
+    query = select(EvidenceCheckpoint).where(EvidenceCheckpoint.size > after, EvidenceCheckpoint.size <= until)
+    return current.scalars(query.order_by(EvidenceCheckpoint.size)).all()
+
+
+def _check_end(current: Session, size: int) -> None:
     newest = latest_checkpoint(current)
-    return newest is not None and newest.size == size
+    if (newest.size if newest else 0) != size:
+        raise Broken(f"the log has {size} records, which is not where its last checkpoint stands")
 
 
 def _batches(current: Session) -> Iterator[Sequence[EvidenceEntry]]:
@@ -170,7 +174,10 @@ def _batches(current: Session) -> Iterator[Sequence[EvidenceEntry]]:
 def _checked_leaf(entry: EvidenceEntry, position: int) -> bytes:
     if entry.position != position:
         raise Broken(f"record {position} is missing")
-    said = json.loads(entry.statement)
+    try:
+        said = dict(json.loads(entry.statement))
+    except (ValueError, TypeError) as error:
+        raise Broken(f"record {position} was altered: its statement cannot be read") from error
     columns = {"id": str(entry.id), "at": entry.at.isoformat(timespec="microseconds"), "kind": entry.kind}
     if any(said.get(name) != value for name, value in columns.items()) or said.get("subject") != entry.subject:
         raise Broken(f"record {position} was altered: its columns differ from its statement")

@@ -51,6 +51,13 @@ def test_a_log_that_was_left_alone_holds(app: Flask) -> None:
         assert queries.audit() == queries.Verdict(entries=8, checkpoints=3, unsealed=0, broken=None)
 
 
+def test_a_log_longer_than_a_batch_holds(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "AUDIT_BATCH", 4)
+    fill(app, 3, 1, 2, 9, 1)
+    with app.app_context():
+        assert queries.audit() == queries.Verdict(entries=16, checkpoints=5, unsealed=0, broken=None)
+
+
 def test_records_wait_for_the_sealer_and_keep_their_order(app: Flask) -> None:
     with app.app_context():
         for number in range(3):
@@ -102,6 +109,7 @@ def test_nothing_sealed_can_be_changed_or_removed(app: Flask, statement: str) ->
     [
         "UPDATE evidence_entry SET statement = replace(statement, '\"1\"', '\"2\"') WHERE position = 1",
         "UPDATE evidence_entry SET subject = 'thing:9' WHERE position = 1",
+        "UPDATE evidence_entry SET statement = '[' WHERE position = 3",
         "DELETE FROM evidence_entry WHERE position = 2",
         "DELETE FROM evidence_entry WHERE position = 4",
         "UPDATE evidence_node SET hash = decode(repeat('00', 32), 'hex') WHERE level = 1 AND number = 0",
