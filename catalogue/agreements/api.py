@@ -7,10 +7,11 @@ from typing import Any
 from flask import Response
 
 from catalogue.agreements import actions, queries
-from catalogue.agreements.rules import Purpose, Side
-from catalogue.agreements.schemas import AgreementRequestSchema, AgreementSchema, AgreementsQuery, AgreementsSchema
+from catalogue.agreements.rules import CODE, Purpose, Side
+from catalogue.agreements.schemas import AgreementRequestSchema, AgreementSchema, AgreementsQuery
 from kernel.access import current_principal, requires, scope
-from kernel.api import Blueprint, ProblemSchema
+from kernel.api import Blueprint
+from kernel.shapes import path
 
 endpoints = Blueprint(
     "agreements_api", __name__, url_prefix="/api/v1/agreements", description="Which agency may use which service"
@@ -20,8 +21,7 @@ AGREEMENTS = scope("catalogue.agreements")
 
 @endpoints.route("", methods=["GET"])
 @endpoints.arguments(AgreementsQuery, location="query")
-@endpoints.response(200, AgreementsSchema)
-@endpoints.alt_response(422, schema=ProblemSchema, description="The cursor or the limit is wrong")
+@endpoints.page(AgreementSchema)
 @requires(AGREEMENTS)
 def list_agreements(query: dict[str, Any]) -> Response:
     """Your agency's agreements, the newest first"""
@@ -31,9 +31,9 @@ def list_agreements(query: dict[str, Any]) -> Response:
     return page.as_json(AgreementSchema().dump)
 
 
-@endpoints.route("/<code>", methods=["GET"])
+@endpoints.route("/<code>", methods=["GET"], parameters=[path("code", CODE, "The agreement's code", "ACU-2026-000001")])
 @endpoints.response(200, AgreementSchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="Your agency has no agreement with this code")
+@endpoints.alt_response(404, description="Your agency has no agreement with this code")
 @requires(AGREEMENTS)
 def show_agreement(code: str) -> Any:
     """One agreement of your agency"""
@@ -43,9 +43,9 @@ def show_agreement(code: str) -> Any:
 @endpoints.route("", methods=["POST"])
 @endpoints.arguments(AgreementRequestSchema)
 @endpoints.response(201, AgreementSchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="No such version is published")
-@endpoints.alt_response(409, schema=ProblemSchema, description="An open agreement covers it, or it is your own service")
-@endpoints.alt_response(422, schema=ProblemSchema, description="Something in the data has to be corrected")
+@endpoints.alt_response(404, description="No such version is published")
+@endpoints.alt_response(409, description="An open agreement covers it, or it is your own service")
+@endpoints.alt_response(422, description="Something in the data has to be corrected")
 @requires(AGREEMENTS)
 def request_agreement(asked: dict[str, Any]) -> Any:
     """Ask a service's owner for an agreement"""

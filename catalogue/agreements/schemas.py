@@ -6,36 +6,31 @@ import marshmallow as ma
 
 from catalogue.agreements.rules import LEGAL_BASIS_LENGTH, MOST_DAILY_CALLS, PURPOSE_LENGTH, Side, Status
 from catalogue.services.rules import CODE, VERSION
+from kernel.shapes import Body, ListQuery, Whole, coded, lines
 
 
-class AgreementsQuery(ma.Schema):
-    class Meta:
-        unknown = ma.EXCLUDE
-
+class AgreementsQuery(ListQuery):
     side = ma.fields.String(
-        load_default="",
-        validate=ma.validate.OneOf(["", *(str(side) for side in Side)]),
-        metadata={"description": "As whom your agency takes part; empty for both"},
+        load_default=str,
+        validate=ma.validate.OneOf([str(side) for side in Side]),
+        metadata={"description": "As whom your agency takes part; both if not given"},
     )
-    cursor = ma.fields.String(load_default=None, metadata={"description": "The `next` of the page before"})
-    limit = ma.fields.Integer(load_default=None, allow_none=False, validate=ma.validate.Range(1, 100))
 
 
-class AgreementRequestSchema(ma.Schema):
+class AgreementRequestSchema(Body):
     """What an agency's system sends to ask for an agreement."""
 
-    service = ma.fields.String(required=True, validate=ma.validate.Regexp(f"^{CODE.pattern}$"))
-    version = ma.fields.String(required=True, validate=ma.validate.Regexp(f"^{VERSION.pattern}$"))
-    purpose = ma.fields.String(required=True, validate=ma.validate.Length(1, PURPOSE_LENGTH))
-    legal_basis = ma.fields.String(required=True, validate=ma.validate.Length(1, LEGAL_BASIS_LENGTH))
+    service = coded(CODE, metadata={"example": "SRV-000001"})
+    version = coded(VERSION, metadata={"example": "v1"})
+    purpose = lines(PURPOSE_LENGTH, metadata={"example": "Validar la comuna del domicilio de quien postula."})
+    legal_basis = lines(LEGAL_BASIS_LENGTH, metadata={"example": "Ley 21.180, artículo 1"})
     personal_data = ma.fields.Boolean(
         required=True, truthy={True}, falsy={False}, metadata={"description": "Whether personal data passes"}
     )
-    daily_calls = ma.fields.Integer(
+    daily_calls = Whole(
         required=True,
-        strict=True,
         validate=ma.validate.Range(1, MOST_DAILY_CALLS),
-        metadata={"description": "Expected"},
+        metadata={"description": "Calls expected in a day", "example": 500},
     )
 
 
@@ -59,11 +54,4 @@ class AgreementSchema(ma.Schema):
     decided_at = ma.fields.DateTime(required=True, allow_none=True)
     client_id = ma.fields.String(
         required=True, allow_none=True, metadata={"description": "The credentials in use, once the consumer made them"}
-    )
-
-
-class AgreementsSchema(ma.Schema):
-    items = ma.fields.List(ma.fields.Nested(AgreementSchema), required=True)
-    next = ma.fields.String(
-        allow_none=True, required=True, metadata={"description": "Cursor of the next page, null at the end"}
     )

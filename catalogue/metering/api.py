@@ -31,7 +31,7 @@ from catalogue.metering.schemas import UsageQuery, UsageSchema
 from kernel import outbound
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
-from kernel.errors import BadGateway, GatewayTimeout, Problem, TooLarge
+from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
 from kernel.requests import current_request_id
 from kernel.security import csrf
 
@@ -116,8 +116,13 @@ def _body() -> Iterator[bytes] | None:
 
 
 def _pieces() -> Iterator[bytes]:
+    """The caller's body. Raises BadRequest when it ends before its announced length."""
+    read = 0
     while piece := request.stream.read(PIECE):
+        read += len(piece)
         yield piece
+    if read < (request.content_length or 0):
+        raise BadRequest(log=f"{read} of {request.content_length} bytes came")
 
 
 def _failed(passage: _Passage, error: Exception) -> Exception:
@@ -163,6 +168,8 @@ def _passing(passage: _Passage, answer: Any) -> Iterator[bytes]:
 @endpoints.route("", methods=["GET"])
 @endpoints.arguments(UsageQuery, location="query")
 @endpoints.response(200, UsageSchema)
+@endpoints.alt_response(404, description="Your agency has no agreement with this code")
+@endpoints.doc(operationId="showUsage")
 @requires(scope("catalogue.usage"))
 def usage(query: dict[str, Any]) -> dict[str, Any]:
     """An agreement's calls by day; both agencies see the same."""

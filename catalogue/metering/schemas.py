@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import marshmallow as ma
 
+from catalogue.agreements.rules import CODE
+from kernel.shapes import Query, coded
 
-class UsageQuery(ma.Schema):
-    class Meta:
-        unknown = ma.EXCLUDE
 
-    agreement = ma.fields.String(required=True, metadata={"description": "Code of an agreement of your agency"})
+class UsageQuery(Query):
+    agreement = coded(
+        CODE, metadata={"description": "Code of an agreement of your agency", "example": "ACU-2026-000001"}
+    )
 
 
 class DaySchema(ma.Schema):

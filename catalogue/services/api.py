@@ -8,30 +8,32 @@ from flask import Response
 
 from catalogue.ports import agency_name
 from catalogue.services import actions, queries
-from catalogue.services.rules import Kind, Obligation, ServiceFacts, Status, VersionFacts
+from catalogue.services.rules import CODE, VERSION, Kind, Obligation, ServiceFacts, Status, VersionFacts
 from catalogue.services.schemas import (
     ServiceDraftSchema,
     ServiceSchema,
     ServicesQuery,
-    ServicesSchema,
     SubmitSchema,
     read_openapi,
 )
 from kernel.access import current_principal, public, requires, scope
-from kernel.api import Blueprint, ProblemSchema
+from kernel.api import TOKEN_WELCOME, Blueprint
 from kernel.http import settings
+from kernel.shapes import path
 
 endpoints = Blueprint(
     "services_api", __name__, url_prefix="/api/v1/services", description="What the state's agencies offer one another"
 )
 WHY = "the catalogue is public"
 PUBLISH = scope("catalogue.publish")
+ONE = [path("code", CODE, "The service's code", "SRV-000001")]
+ONE_VERSION = [*ONE, path("version", VERSION, "The version's name", "v1")]
 
 
 @endpoints.route("", methods=["GET"])
 @endpoints.arguments(ServicesQuery, location="query")
-@endpoints.response(200, ServicesSchema)
-@endpoints.alt_response(422, schema=ProblemSchema, description="The cursor or the limit is wrong")
+@endpoints.page(ServiceSchema)
+@endpoints.doc(security=TOKEN_WELCOME)
 @public(WHY)
 def list_services(query: dict[str, Any]) -> Response:
     """Published services, the newest first or, with `q`, those that fit its words best"""
@@ -41,18 +43,21 @@ def list_services(query: dict[str, Any]) -> Response:
     return page.as_json(_shown)
 
 
-@endpoints.route("/<code>", methods=["GET"])
+@endpoints.route("/<code>", methods=["GET"], parameters=ONE)
 @endpoints.response(200, ServiceSchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="No service has this code")
+@endpoints.alt_response(404, description="No service has this code")
+@endpoints.doc(security=TOKEN_WELCOME)
 @public(WHY)
 def show_service(code: str) -> dict[str, Any]:
     """One service; its owner sees it before it is published"""
     return _described(queries.find(code, current_principal()))
 
 
-@endpoints.route("/<code>/versions/<version>/openapi", methods=["GET"])
-@endpoints.response(200, {"type": "object"}, description="The document as its owner wrote it, in JSON or YAML")
-@endpoints.alt_response(404, schema=ProblemSchema, description="No such service or version, or it has no document")
+@endpoints.route("/<code>/versions/<version>/openapi", methods=["GET"], parameters=ONE_VERSION)
+@endpoints.response(200, {"type": "object"}, description="The document as its owner wrote it")
+@endpoints.response(200, {}, content_type="application/yaml", description="The document as its owner wrote it")
+@endpoints.doc(security=TOKEN_WELCOME)
+@endpoints.alt_response(404, description="No such service or version, or it has no document")
 @public(WHY)
 def show_openapi(code: str, version: str) -> Response:
     """The OpenAPI document of a version"""
@@ -63,31 +68,31 @@ def show_openapi(code: str, version: str) -> Response:
 @endpoints.route("", methods=["POST"])
 @endpoints.arguments(ServiceDraftSchema)
 @endpoints.response(201, ServiceSchema)
-@endpoints.alt_response(422, schema=ProblemSchema, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Something in the data has to be corrected")
 @requires(PUBLISH)
 def draft_service(draft: dict[str, Any]) -> dict[str, Any]:
     """Describe a new service; it stays a draft until it is submitted"""
     return _described(actions.draft_service(current_principal(), _facts(draft), _version(draft)))
 
 
-@endpoints.route("/<code>", methods=["PUT"])
+@endpoints.route("/<code>", methods=["PUT"], parameters=ONE)
 @endpoints.arguments(ServiceDraftSchema)
 @endpoints.response(200, ServiceSchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="No service of your agency has this code")
-@endpoints.alt_response(409, schema=ProblemSchema, description="The version is under review or published")
-@endpoints.alt_response(422, schema=ProblemSchema, description="Something in the data has to be corrected")
+@endpoints.alt_response(404, description="No service of your agency has this code")
+@endpoints.alt_response(409, description="The version is under review or published")
+@endpoints.alt_response(422, description="Something in the data has to be corrected")
 @requires(PUBLISH)
 def put_service(draft: dict[str, Any], code: str) -> dict[str, Any]:
     """Change a service and the version named; a version that does not exist yet is begun"""
     return _described(actions.put_service(current_principal(), code, _facts(draft), _version(draft)))
 
 
-@endpoints.route("/<code>/submit", methods=["POST"])
+@endpoints.route("/<code>/submit", methods=["POST"], parameters=ONE)
 @endpoints.arguments(SubmitSchema)
 @endpoints.response(200, ServiceSchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="No service of your agency has this code or version")
-@endpoints.alt_response(409, schema=ProblemSchema, description="The version is under review or published")
-@endpoints.alt_response(422, schema=ProblemSchema, description="The version is not complete")
+@endpoints.alt_response(404, description="No service of your agency has this code or version")
+@endpoints.alt_response(409, description="The version is not complete, under review or published")
+@endpoints.alt_response(422, description="The data is not what it should be")
 @requires(PUBLISH)
 def submit_service(wanted: dict[str, Any], code: str) -> dict[str, Any]:
     """Send a version to the authority for review"""

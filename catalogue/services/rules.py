@@ -11,9 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kernel.errors import Conflict, Invalid, _
+from kernel.text import is_line, is_lines
 
 CODE = re.compile(r"SRV-[0-9]{6,9}")
 VERSION = re.compile(r"v[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+BASE_URL = rf"https://{_LABEL}(\.{_LABEL})*(:{_PORT})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
+"""What systems may name as a provider's address; `checked_base_url` looks closer."""
 EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,250}")
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 4_000
@@ -116,6 +121,7 @@ class NotComplete(Invalid):
     """A draft lacks something that a version to be reviewed must have."""
 
     kind = "version-not-complete"
+    status = 409  # what was sent is right; what was stored before is not enough
     title = _("The version is not complete yet")
     explanation = _("To be reviewed a version needs the provider's address and an OpenAPI document.")
     remedy = _("Fill in what is missing and send it again.")
@@ -188,15 +194,11 @@ class VersionFacts:
 def checked_text(text: str, field: str, longest: int, wrong: dict[str, list[Any]], *, one_line: bool = False) -> str:
     """The text trimmed; what is wrong with it is added to `wrong` under the field's name."""
     text = text.replace("\r\n", "\n").strip()
-    allowed = "" if one_line else "\n\t"
     if not text:
         wrong[field] = [_("This is needed.")]
     elif len(text) > longest:
         wrong[field] = [_("At most %(count)s characters.", count=longest)]
-    # PostgreSQL stores neither null characters nor halves of surrogate pairs.
-    elif any(unicodedata.category(character) in ("Cc", "Cs") and character not in allowed for character in text) or (
-        one_line and not text.isprintable()
-    ):
+    elif not (is_line(text) if one_line else is_lines(text)):
         wrong[field] = [_("There are characters here that cannot be shown.")]
     return text
 

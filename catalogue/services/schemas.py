@@ -15,7 +15,9 @@ from jsonschema.validators import validator_for
 from openapi_spec_validator.schemas import schema_v30, schema_v31, schema_v32
 
 from catalogue.services.rules import (
+    BASE_URL,
     DESCRIPTION_LENGTH,
+    LONGEST_SEARCH,
     NAME_LENGTH,
     URL_LENGTH,
     VERSION,
@@ -25,12 +27,15 @@ from catalogue.services.rules import (
     Status,
 )
 from kernel.errors import Invalid, _
+from kernel.shapes import AGENCY_CODE, Body, ListQuery, Matches, coded, line, lines
+from kernel.text import LINE
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
 # Together with the bytes these bound the time that reading a document takes to a few seconds.
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 60
 MAX_OPERATIONS = 500
+
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 SCHEMAS = {"3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
 
@@ -262,50 +267,49 @@ class ServiceSchema(ma.Schema):
     versions = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)
 
 
-class ServicesSchema(ma.Schema):
-    items = ma.fields.List(ma.fields.Nested(ServiceSchema), required=True)
-    next = ma.fields.String(
-        allow_none=True, required=True, metadata={"description": "Cursor of the next page, null at the end"}
+class ServicesQuery(ListQuery):
+    q = ma.fields.String(
+        load_default=str,
+        validate=[ma.validate.Length(max=LONGEST_SEARCH), Matches(f"({LINE})?")],
+        metadata={"description": "Words to search for, in Spanish", "example": "regiones y comunas"},
+    )
+    kind = ma.fields.String(load_default=str, validate=ma.validate.OneOf([str(one) for one in Kind]))
+    owner = coded(
+        AGENCY_CODE,
+        required=False,
+        load_default=str,
+        metadata={"description": "Code of the agency that offers it", "example": "AE001"},
     )
 
 
-class ListQuery(ma.Schema):
-    """What every list may be asked."""
-
-    class Meta:
-        unknown = ma.EXCLUDE
-
-    cursor = ma.fields.String(load_default=None, metadata={"description": "The `next` of the page before"})
-    limit = ma.fields.Integer(load_default=None, allow_none=False, validate=ma.validate.Range(1, 100))
-
-
-class ServicesQuery(ListQuery):
-    q = ma.fields.String(load_default="", metadata={"description": "Words to search for, in Spanish"})
-    kind = ma.fields.String(load_default="", validate=ma.validate.OneOf(["", *(str(one) for one in Kind)]))
-    owner = ma.fields.String(load_default="", metadata={"description": "Code of the agency that offers it"})
-
-
-class ServiceDraftSchema(ma.Schema):
+class ServiceDraftSchema(Body):
     """A service and one version of it, as its owner describes them."""
 
-    name = ma.fields.String(required=True, validate=ma.validate.Length(1, NAME_LENGTH))
-    description = ma.fields.String(required=True, validate=ma.validate.Length(1, DESCRIPTION_LENGTH))
-    kind = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Kind]))
-    contact = ma.fields.Email(required=True)
+    name = line(NAME_LENGTH, metadata={"example": "Registro de comunas"})
+    description = lines(
+        DESCRIPTION_LENGTH, metadata={"example": "Entrega las comunas de Chile con su Código Único Territorial."}
+    )
+    kind = ma.fields.String(
+        required=True, validate=ma.validate.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
+    )
+    contact = ma.fields.Email(required=True, metadata={"example": "soporte@agencia.cl"})
     obligation = ma.fields.String(
         load_default=str(Obligation.OPTIONAL), validate=ma.validate.OneOf([str(one) for one in Obligation])
     )
-    version = ma.fields.String(load_default="v1", validate=ma.validate.Regexp(f"^{VERSION.pattern}$"))
+    version = coded(VERSION, required=False, load_default="v1")
     base_url = ma.fields.String(
-        load_default="",
-        validate=ma.validate.Length(max=URL_LENGTH),
-        metadata={"description": "The provider's address, https"},
+        load_default=str,
+        validate=[ma.validate.Length(max=URL_LENGTH), Matches(f"({BASE_URL})?")],
+        metadata={"description": "The provider's address", "example": "https://api.agencia.cl/v1"},
     )
     openapi = ma.fields.String(
-        load_default="",
-        metadata={"description": "The OpenAPI document as text, JSON or YAML; empty keeps the one there is"},
+        load_default=str,
+        metadata={
+            "description": "The OpenAPI document as text, JSON or YAML; empty keeps the one there is",
+            "example": 'openapi: 3.1.0\ninfo: {title: Comunas, version: "1"}\npaths: {}\n',
+        },
     )
 
 
-class SubmitSchema(ma.Schema):
-    version = ma.fields.String(required=True, validate=ma.validate.Regexp(f"^{VERSION.pattern}$"))
+class SubmitSchema(Body):
+    version = coded(VERSION, metadata={"example": "v1"})

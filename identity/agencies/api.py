@@ -7,9 +7,10 @@ from typing import Any
 from flask import Response
 
 from identity.agencies.queries import agencies_page, get_agency
-from identity.agencies.schemas import AgencyPageSchema, AgencySchema, PageQuerySchema
+from identity.agencies.schemas import AgencySchema
 from kernel.access import public
-from kernel.api import Blueprint, ProblemSchema
+from kernel.api import Blueprint
+from kernel.shapes import AGENCY_CODE, ListQuery, path
 
 endpoints = Blueprint(
     "agencies_api", __name__, url_prefix="/api/v1/agencies", description="Agencies of the state and their codes"
@@ -17,18 +18,17 @@ endpoints = Blueprint(
 
 
 @endpoints.route("", methods=["GET"])
-@endpoints.arguments(PageQuerySchema, location="query")
-@endpoints.response(200, AgencyPageSchema)
-@endpoints.alt_response(422, schema=ProblemSchema, description="The cursor or the limit is wrong")
+@endpoints.arguments(ListQuery, location="query")
+@endpoints.page(AgencySchema)
 @public("the state's agencies are no secret")
 def list_agencies(query: dict[str, Any]) -> Response:
     """All agencies, in the order of their codes"""
-    return agencies_page(query.get("cursor"), query.get("limit")).as_json(AgencySchema().dump)
+    return agencies_page(query["cursor"], query["limit"]).as_json(AgencySchema().dump)
 
 
-@endpoints.route("/<code>", methods=["GET"])
+@endpoints.route("/<code>", methods=["GET"], parameters=[path("code", AGENCY_CODE, "Its state code", "AE001")])
 @endpoints.response(200, AgencySchema)
-@endpoints.alt_response(404, schema=ProblemSchema, description="No agency has this code")
+@endpoints.alt_response(404, description="No agency has this code")
 @public("the state's agencies are no secret")
 def show_agency(code: str) -> Any:
     """One agency"""

@@ -12,17 +12,3 @@ class AgencySchema(ma.Schema):
         required=True, metadata={"description": "Its code of the state codes manager", "example": "AE001"}
     )
     name = ma.fields.String(required=True)
-
-
-class AgencyPageSchema(ma.Schema):
-    """Some agencies, and the cursor of what follows."""
-
-    items = ma.fields.List(ma.fields.Nested(AgencySchema), required=True)
-    next = ma.fields.String(required=True, allow_none=True, metadata={"description": "Null at the end"})
-
-
-class PageQuerySchema(ma.Schema):
-    """Which part of the list."""
-
-    cursor = ma.fields.String(metadata={"description": "`next` of the answer before"})
-    limit = ma.fields.Integer(validate=ma.validate.Range(1, 100), metadata={"description": "25 if not given"})

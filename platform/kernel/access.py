@@ -72,6 +72,8 @@ class Rule:
     name: str
     allows: Callable[[Principal], bool]
     sign_in_endpoint: str = "signin.sign_in"
+    scopes: tuple[tuple[str, ...], ...] = ()
+    """The sets of scopes with which an access token fulfils it."""
 
 
 person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official"))
@@ -88,7 +90,19 @@ def role(*names: str) -> Rule:
 
 def scope(*names: str) -> Rule:
     """A machine whose access token carries every scope named."""
-    return Rule(f"an access token with {' '.join(names)}", lambda p: p.kind == "machine" and p.scopes >= set(names))
+    said = " ".join(names)
+    return Rule(
+        f"an access token with {said}", lambda p: p.kind == "machine" and p.scopes >= set(names), scopes=(names,)
+    )
+
+
+def any_scope(*names: str) -> Rule:
+    """A machine whose access token carries at least one of the scopes."""
+    return Rule(
+        f"an access token with {' or '.join(names)}",
+        lambda p: p.kind == "machine" and bool(p.scopes & set(names)),
+        scopes=tuple((name,) for name in names),
+    )
 
 
 def current_principal() -> Principal:
@@ -118,7 +132,7 @@ def requires(*rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
             check(*rules)
             return view(*args, **kwargs)
 
-        _declare(guarded, " and ".join(rule.name for rule in rules))
+        _declare(guarded, " and ".join(rule.name for rule in rules), rules)
         return guarded
 
     return decorate
@@ -147,14 +161,20 @@ def public(why: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def _declare(view: Any, access: str) -> None:
-    view.declared_access = access
+def _declare(view: Any, access: str, rules: tuple[Rule, ...] = ()) -> None:
+    view.declared_access, view.declared_rules = access, rules
 
 
 def declared_access(view: Any) -> str | None:
     """What the view declared, or None for a bare one."""
     access: str | None = getattr(view, "declared_access", None)
     return access
+
+
+def declared_rules(view: Any) -> tuple[Rule, ...]:
+    """The rules that the view declared; none for a public one."""
+    rules: tuple[Rule, ...] = getattr(view, "declared_rules", ())
+    return rules
 
 
 def install_access(app: Flask, authenticators: list[Authenticator]) -> None:

@@ -1,21 +1,35 @@
-"""The JSON API: one OpenAPI 3.1 document, one way to describe a problem."""
+"""The JSON API: one OpenAPI 3.1 document, one way to describe a problem, one way to page through a list."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import flask_smorest
 import marshmallow as ma
-from flask import Flask
+from flask import Flask, Response, current_app, request
 
-from kernel.access import declared_access, public
+from kernel.access import check, declared_access, declared_rules, public
+from kernel.http import settings
+from kernel.openapi import PROBLEM, complete
 from kernel.security import csrf
+from kernel.shapes import page_of
 
-DESCRIPTION = (
-    "Services, agreements, official communications and evidence. Machines authenticate with an access token of the "
-    "client credentials grant; every error is an RFC 9457 problem whose `type` leads to its explanation."
-)
+DESCRIPTION = """\
+Services, agreements, official communications and their evidence.
+
+**Access.** A system authenticates with an access token, which it gets at `/openid/token` with the client credentials
+grant (RFC 6749 4.4) and sends as `Authorization: Bearer …`. Each operation names the scope that its token needs.
+
+**Problems.** Every error is an RFC 9457 problem, whose `type` leads to a page that explains it and says what to do.
+
+**Lists.** A list comes in pages: `next` is the cursor of the following one, and `Link` its address.
+"""
+LINK = {"Link": {"description": "The address of the next page, with `rel=next`", "schema": {"type": "string"}}}
+TOKEN_WELCOME: list[dict[str, list[str]]] = [{}, {"accessToken": []}]
+"""The security of a public operation that shows more to who has a token: `@endpoints.doc(security=TOKEN_WELCOME)`."""
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class ProblemSchema(ma.Schema):
@@ -37,6 +51,7 @@ class Api(flask_smorest.Api):
     """flask-smorest with our problems in place of its errors."""
 
     ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
         """`kernel.problems` renders every error."""
@@ -45,34 +60,56 @@ class Api(flask_smorest.Api):
         """Lists have a cursor (`kernel.pagination`), not numbered pages."""
 
     def _register_responses(self) -> None:
-        """Every error is a problem, whatever its status."""
-        content = {"application/problem+json": {"schema": ProblemSchema}}
-        for status in HTTPStatus:
-            self.spec.components.response(status.name, {"description": status.phrase, "content": content}, lazy=True)
-        problem = {"description": "A problem", "content": content}
-        self.spec.components.response(self.DEFAULT_ERROR_RESPONSE_NAME, problem, lazy=True)
+        """`kernel.openapi` writes the answers that all share."""
 
 
 class Blueprint(flask_smorest.Blueprint):
     """A group of API endpoints, called with tokens and so not in need of form tokens.
 
-    What a view declares of its access (`kernel.access`) is also what the document says of its security.
+    What a view declares of its access (`kernel.access`) is checked before anything of the request is read, and is also
+    what the document says of its security. title: the group's name in the document.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(self._prepare_security_doc)
+    def __init__(self, name: str, import_name: str, *, title: str = "", **kwargs: Any) -> None:
+        super().__init__(name, import_name, **kwargs)
+        self.title = title or name.removesuffix("_api").capitalize()
+        self.before_request(_check_access)
+        self._prepare_doc_cbks.append(self._prepare_access_doc)
+
+    def page(self, item: type[ma.Schema], description: str = "A page of the list") -> Callable[[View], View]:
+        """Document the answer of a list (`kernel.pagination.Page.as_json`)."""
+        documented: Callable[[View], View] = self.response(200, page_of(item), description=description, headers=LINK)
+        return documented
+
+    def alt_response(self, status_code: int, response: str | None = None, **kwargs: Any) -> Any:
+        """As flask-smorest's; an answer of 400 and above is a problem."""
+        if status_code >= 400:
+            kwargs |= {"schema": ProblemSchema, "content_type": PROBLEM}
+        return super().alt_response(status_code, response, **kwargs)
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
         super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
         for method, described in self._docs[endpoint].items():
             if method != "parameters":
-                described["access"] = declared_access(obj)
+                described["view"] = obj
 
     @staticmethod
-    def _prepare_security_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
-        is_public = str(doc_info.pop("access", "")).startswith("public")
-        return {**doc, "security": [] if is_public else [{"accessToken": []}]}
+    def _prepare_access_doc(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+        view = doc_info.pop("view")
+        words, docstring = view.__name__.split("_"), doc_info["docstring"]
+        docstring["summary"] = str(docstring.get("summary", "")).rstrip(".")
+        named = {**doc, "operationId": words[0] + "".join(word.capitalize() for word in words[1:])}
+        if str(declared_access(view)).startswith("public"):
+            return {**named, "security": []}
+        scopes = [list(one) for rule in declared_rules(view) for one in rule.scopes]
+        said = " or ".join(f"`{' '.join(one)}`" for one in scopes)
+        docstring["description"] = f"{docstring.get('description', '')}\n\nNeeds a token with the scope {said}.".strip()
+        return {**named, "security": [{"accessToken": one} for one in scopes]}
+
+
+def _check_access() -> None:
+    """Refuse strangers first, so that only those who may learn what is wrong with what they sent."""
+    check(*declared_rules(current_app.view_functions[str(request.endpoint)]))
 
 
 def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
@@ -85,14 +122,17 @@ def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
         OPENAPI_JSON_PATH="openapi.json",
     )
     api = Api(app, spec_kwargs={"info": {"description": DESCRIPTION}})
-    api.spec.components.security_scheme("accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From `/openid/token`"}
+    api.spec.components.security_scheme("accessToken", bearer)
+    api.spec.components.schema("Problem", schema=ProblemSchema)
     for blueprint in blueprints:
         csrf.exempt(blueprint)
         api.register_blueprint(blueprint)
-    document = app.view_functions["api-docs.openapi_json"]
+    described = complete(api.spec.to_dict(), {blueprint.name: blueprint.title for blueprint in blueprints})
 
     @public("it describes the public interface")
-    def openapi_json() -> Any:
-        return document()
+    def openapi_json() -> Response:
+        document = {**described, "servers": [{"url": settings().base_url}]}
+        return Response(json.dumps(document, indent=1), mimetype="application/json")
 
     app.view_functions["api-docs.openapi_json"] = openapi_json

@@ -1,0 +1,34 @@
+"""Text that people write and read: what never belongs in it, as a pattern that documents and programs share."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters, line and paragraph separators, what makes a text read in another direction than it is written,
+# and the byte order mark.
+_NEVER = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
+_BREAKS = r"\t\n"
+_UNSEEN = r"\u200b-\u200f\u2060-\u2064"  # two names that look the same would be different
+
+LINE = rf"[^{_NEVER}{_BREAKS}{_UNSEEN}]*[^\s{_NEVER}{_UNSEEN}][^{_NEVER}{_BREAKS}{_UNSEEN}]*"
+"""One line that says something: not only spaces."""
+LINES = rf"[^{_NEVER}]*[^\s{_NEVER}][^{_NEVER}]*"
+"""The same with line breaks and tabs."""
+
+_LINE, _LINES = re.compile(LINE), re.compile(LINES)
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+
+
+def is_line(text: str) -> bool:
+    """Whether the text is one line that can be shown and stored."""
+    return bool(_LINE.fullmatch(text)) and is_storable(text)
+
+
+def is_lines(text: str) -> bool:
+    """The same for several lines."""
+    return bool(_LINES.fullmatch(text)) and is_storable(text)
+
+
+def is_storable(text: str) -> bool:
+    """Whether the text has no half of a surrogate pair, which JSON can spell and no encoding takes."""
+    return _HALF_PAIR.search(text) is None
