@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_pages_say_that_the_database_is_down_and_come_back_with_it(
 
 def test_whoever_asks_too_often_is_told_to_wait(settings: Settings) -> None:
     app = create_app(replace(settings, blocks=(), environment="development"))
-    app.view_functions["live"] = limiter.limit("2 per minute")(app.view_functions["live"])
+    limited: Any = limiter.limit("2 per minute")(app.view_functions["live"])
+    app.view_functions["live"] = limited
     client = app.test_client()
     answers = [client.get("/health/live") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
