@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 
 from flask import current_app
 from sqlalchemy import func, literal, select, true
@@ -14,6 +15,7 @@ from identity.clients.models import Client
 from identity.clients.rules import (
     PERSON_PROFILES,
     RegisteredClient,
+    Registration,
     StoredSecret,
     owned_by_agency,
     same_authority,
@@ -99,7 +101,15 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         agency_code=agency.code if agency else None,
         agency_name=agency.name if agency else None,
         agency_is_authority=agency.is_authority if agency else False,
+        jwks=client.jwks,
+        jwks_uri=client.jwks_uri,
+        options=client.options,
     )
+
+
+def registration_of(client: Client) -> Registration:
+    """What the owner said of the application, as it is kept."""
+    return Registration(**{one.name: getattr(client, one.name) for one in fields(Registration)})
 
 
 def is_logout_place(uri: str) -> bool:
@@ -146,11 +156,17 @@ def _of(owner: str, profiles: Sequence[str]) -> Sequence[Client]:
     return session().scalars(query).all()
 
 
-def client_of(owner: str, client_id: str) -> Client:
-    """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
+def any_client(client_id: str) -> Client:
+    """The client of this name, whosoever's it is. Raises NotFound."""
     found = session().scalar(select(Client).where(Client.client_id == client_id.replace("\x00", "")))
     if found is None:
         raise NotFound()
+    return found
+
+
+def client_of(owner: str, client_id: str) -> Client:
+    """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
+    found = any_client(client_id)
     if found.owner != owner:
         raise NotYours(log=f"{owner} asked for client {client_id} of {found.owner}")
     return found

@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from identity.profiles.rules import (
+    CERTIFICATE_SUBJECTS,
+    EITHER_SECRET,
+    KEY_METHODS,
+    PROFILES,
+    URI_OPTIONS,
+    auth_methods_of,
+    checked_choices,
+)
 from kernel.errors import Conflict, Invalid, _
 
-PERSON_PROFILES = ("clave-unica", "standard", "fapi2")
-PROFILES = (*PERSON_PROFILES, "machine")
-ENVIRONMENTS = ("sandbox", "production")
-EITHER_SECRET = "client_secret"
-AUTH_METHODS = (EITHER_SECRET, "client_secret_basic", "client_secret_post", "none", "private_key_jwt")
+PERSON_PROFILES = tuple(PROFILES)
+ENVIRONMENTS = ("sandbox", "certification", "production")
 PERSON_SCOPES = ("openid", "run", "name", "profile", "email", "offline_access")
 DEFAULT_SCOPES = ("openid", "run", "name", "profile", "email")
 CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
@@ -25,8 +31,12 @@ CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
 SECRETS_AT_A_TIME = 2
 PREVIOUS_SECRET_LIVES = timedelta(days=7)
 """After a rotation the secret before it still works this long, so that servers can be changed one by one."""
+SECRET_LIVES = timedelta(days=730)
+"""How long a secret lasts outside the sandbox; its owners are told in time."""
+WARNED_BEFORE = (timedelta(days=30), timedelta(days=7))
 
 MAX_URIS = 20
+MAX_CONTACTS = 5
 MAX_URI_CHARACTERS = 1_000
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPERATOR = "operator"
@@ -63,14 +73,35 @@ class StoredSecret:
         return (self.ends_at is None or self.ends_at > now) and hmac.compare_digest(self.sha256, digest)
 
 
-def after_rotation(secrets: Iterable[StoredSecret], new: str, now: datetime) -> list[StoredSecret]:
+def after_rotation(
+    secrets: Iterable[StoredSecret], new: str, now: datetime, ends_at: datetime | None = None
+) -> list[StoredSecret]:
     """The secrets that live once `new` is given out: it, and the newest one before it for a few more days."""
     living = [kept for kept in secrets if kept.ends_at is None or kept.ends_at > now]
     previous = [
         StoredSecret(kept.sha256, min(kept.ends_at or now + PREVIOUS_SECRET_LIVES, now + PREVIOUS_SECRET_LIVES))
         for kept in living
     ]
-    return [StoredSecret(sha256_of(new), None), *previous][:SECRETS_AT_A_TIME]
+    return [StoredSecret(sha256_of(new), ends_at), *previous][:SECRETS_AT_A_TIME]
+
+
+def end_of_new_secret(environment: str, now: datetime) -> datetime | None:
+    """When a secret made now ends; in the sandbox it does not."""
+    return None if environment == "sandbox" else now + SECRET_LIVES
+
+
+def warning_due(
+    ends: Iterable[datetime], warned_of: datetime | None, now: datetime
+) -> tuple[datetime, datetime] | None:
+    """The end that owners have to be told of and the mark that they were, None if nothing new is to be told.
+
+    They are told once in each of the spans of WARNED_BEFORE.
+    """
+    end = min((end for end in ends if end > now), default=None)
+    if end is None:
+        return None
+    passed = max((end - span for span in WARNED_BEFORE if end - span <= now), default=None)
+    return (end, passed) if passed is not None and (warned_of is None or warned_of < passed) else None
 
 
 def sha256_of(secret: str) -> str:
@@ -97,6 +128,14 @@ class RegisteredClient:
     agency_code: str | None
     agency_name: str | None
     agency_is_authority: bool = False
+    jwks: Mapping[str, Any] | None = field(default=None, repr=False)
+    jwks_uri: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_for_test_persons(self) -> bool:
+        """Until it is in use, nobody's real data is used."""
+        return self.environment != "production"
 
     def knows_secret(self, secret: str, now: datetime) -> bool:
         digest = sha256_of(secret)
@@ -117,6 +156,57 @@ class RegisteredClient:
         return frozenset({"authorization_code"} | refresh)
 
 
+@dataclass(frozen=True)
+class Registration:
+    """What an owner says of an application: all of it at once, so that a change is the same as beginning anew."""
+
+    name: str
+    profile: str
+    redirect_uris: Sequence[str]
+    post_logout_redirect_uris: Sequence[str] = ()
+    scopes: Sequence[str] = ()
+    auth_method: str | None = None
+    jwks: object = None
+    jwks_uri: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    logo_uri: str | None = None
+    contacts: Sequence[str] = ()
+    scope_reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def checked_registration(asked: Registration, environment: str) -> Registration:
+    """The same as it is kept; the keys themselves are checked where they can be read. Raises Invalid."""
+    method = checked_profile(asked.profile, asked.auth_method)
+    options = checked_options(asked.profile, environment, asked.options)
+    check_credentials(method, asked.jwks, asked.jwks_uri, options)
+    scopes = checked_scopes(asked.profile, asked.scopes)
+    return Registration(
+        name=checked_name(asked.name),
+        profile=asked.profile,
+        redirect_uris=checked_uris(asked.redirect_uris, environment, "redirect_uris", required=True),
+        post_logout_redirect_uris=checked_uris(
+            asked.post_logout_redirect_uris, environment, "post_logout_redirect_uris", required=False
+        ),
+        scopes=scopes,
+        auth_method=method,
+        jwks=asked.jwks,
+        jwks_uri=asked.jwks_uri,
+        options=options,
+        logo_uri=checked_logo(asked.logo_uri),
+        contacts=checked_contacts(asked.contacts),
+        scope_reasons=checked_reasons(asked.scope_reasons, scopes),
+    )
+
+
+def check_widening(environment: str, before: Iterable[str], after: Iterable[str]) -> None:
+    """What the authority approved is not widened behind its back. Raises Invalid."""
+    more = ", ".join(sorted(set(after) - set(before)))
+    if environment == "production" and more:
+        raise Invalid(
+            fields={"scopes": [_("An application in use gets no more without approval: %(more)s.", more=more)]}
+        )
+
+
 def checked_name(name: str) -> str:
     """The name without space around it. Raises Invalid."""
     name = name.strip()
@@ -127,19 +217,71 @@ def checked_name(name: str) -> str:
 
 def checked_profile(profile: str, auth_method: str | None) -> str:
     """The authentication method of the profile. Raises Invalid for a profile or method that is not offered."""
-    if profile == "fapi2":
-        raise Invalid(fields={"profile": [_("The fapi2 profile is not offered yet: use standard.")]})
     if profile not in PROFILES:
-        raise Invalid(fields={"profile": [_("One of: %(choices)s.", choices=", ".join(PROFILES[:2]))]})
-    method = auth_method or EITHER_SECRET
-    if method == "private_key_jwt":
-        raise Invalid(fields={"auth_method": [_("Keys in place of secrets are not offered yet.")]})
-    if method not in AUTH_METHODS:
-        raise Invalid(fields={"auth_method": [_("One of: %(choices)s.", choices=", ".join(AUTH_METHODS[:4]))]})
-    # RFC 9700 2.1.1: a client without a secret is safe with PKCE only, which nothing but `standard` makes compulsory.
-    if method == "none" and profile != "standard":
-        raise Invalid(fields={"auth_method": [_("Only the standard profile may go without a secret.")]})
-    return method
+        raise Invalid(fields={"profile": [_("One of: %(choices)s.", choices=", ".join(PROFILES))]})
+    return checked_method(profile, auth_method)
+
+
+def checked_method(profile: str, auth_method: str | None) -> str:
+    """How a client of the profile proves who it is; the first way that the profile allows if none is named."""
+    allowed = auth_methods_of(profile)
+    method = auth_method or allowed[0]
+    if method in allowed:
+        return method
+    if profile == "fapi2":
+        rule = _("FAPI 2.0 Security Profile 5.3.2.1: a client proves who it is with a key or a certificate.")
+    elif method == "none":
+        # RFC 9700 2.1.1: a client without a secret is safe with PKCE only, which this profile does not make compulsory.
+        rule = _("RFC 9700 2.1.1: without a secret PKCE is compulsory, so only the standard profile may go without.")
+    else:
+        rule = _("The profile does not know this way to authenticate.")
+    choices = ", ".join(allowed)
+    raise Invalid(fields={"auth_method": [_("%(rule)s One of: %(choices)s.", rule=rule, choices=choices)]})
+
+
+def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]) -> None:
+    """Whether the client brings what its way to authenticate needs. Raises Invalid."""
+    # RFC 7591 2: jwks and jwks_uri must not both be present.
+    if jwks is not None and jwks_uri is not None:
+        raise Invalid(fields={"jwks_uri": [_("RFC 7591 2: either the keys or their address, not both.")]})
+    if method in KEY_METHODS and jwks is None and jwks_uri is None:
+        raise Invalid(fields={"jwks": [_("This way to authenticate needs public keys, or the address of them.")]})
+    subjects = [name for name in CERTIFICATE_SUBJECTS if name in options]
+    # RFC 8705 2.1.2: exactly one of the subject's names is registered.
+    if (method == "tls_client_auth") != (len(subjects) == 1):
+        name = subjects[0] if subjects else CERTIFICATE_SUBJECTS[0]
+        raise Invalid(fields={name: [_("RFC 8705 2.1.2: exactly one name of the certificate, with tls_client_auth.")]})
+
+
+def checked_options(profile: str, environment: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the client chose, as it is kept. Raises Invalid."""
+    kept = checked_choices(profile, options)
+    for name in URI_OPTIONS:
+        if name in kept:
+            given = kept[name] if isinstance(kept[name], str) else ""
+            kept[name] = checked_uris([given], environment, name, required=True)[0]
+    return kept
+
+
+def checked_logo(uri: str | None) -> str | None:
+    """An address of a picture, which our pages show as text and never fetch. Raises Invalid."""
+    return checked_uris([uri], "production", "logo_uri", required=True)[0] if uri and uri.strip() else None
+
+
+def checked_contacts(contacts: Iterable[str]) -> list[str]:
+    """Addresses of mail, each once. Raises Invalid."""
+    found = list(dict.fromkeys(one.strip() for one in contacts if one.strip()))
+    if len(found) > MAX_CONTACTS or not all(re.fullmatch(r"[!-~]{1,64}@[A-Za-z0-9.-]{3,190}", one) for one in found):
+        raise Invalid(fields={"contacts": [_("At most five addresses of e-mail.")]})
+    return found
+
+
+def checked_reasons(reasons: Mapping[str, str], scopes: Iterable[str]) -> dict[str, str]:
+    """Why the application needs each scope, of those that it has. Raises Invalid."""
+    kept = {scope: reasons[scope].strip() for scope in scopes if reasons.get(scope, "").strip()}
+    if any(len(reason) > 500 or "\x00" in reason for reason in kept.values()):
+        raise Invalid(fields={"scope_reasons": [_("A reason has at most 500 characters.")]})
+    return kept
 
 
 def checked_environment(environment: str) -> str:

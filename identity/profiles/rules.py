@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+from kernel.errors import Invalid, _
 
 EITHER_SECRET = "client_secret"
 """A secret, by header or by form: what a client gets that does not say which."""
@@ -108,3 +111,85 @@ MACHINE_AUTH_METHODS = (*SECRET_METHODS, "private_key_jwt", *CERTIFICATE_METHODS
 def auth_methods_of(profile: str) -> tuple[str, ...]:
     """The ways of proving itself that the profile allows."""
     return PROFILES[profile].auth_methods if profile in PROFILES else MACHINE_AUTH_METHODS
+
+
+ENCRYPTION_ALGORITHMS = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-256", "RSA-OAEP")
+CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512")
+OUR_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "token_endpoint_auth_signing_alg": SIGNING_ALGORITHMS,
+    "request_object_signing_alg": SIGNING_ALGORITHMS,
+    "userinfo_signed_response_alg": OUR_ALGORITHMS,
+    "introspection_signed_response_alg": OUR_ALGORITHMS,
+    "id_token_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
+    "id_token_encrypted_response_enc": CONTENT_ENCRYPTIONS,
+    "userinfo_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
+    "userinfo_encrypted_response_enc": CONTENT_ENCRYPTIONS,
+    "access_token_format": ("opaque", "jwt"),
+}
+FLAGS = (
+    "require_signed_request_object",
+    "require_pushed_authorization_requests",
+    "require_auth_time",
+    "backchannel_logout_session_required",
+    "dpop_bound_access_tokens",
+    "tls_client_certificate_bound_access_tokens",
+)
+URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri")
+CERTIFICATE_SUBJECTS = (
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+)
+OPTIONS = (
+    *CHOICES,
+    *FLAGS,
+    *URI_OPTIONS,
+    *CERTIFICATE_SUBJECTS,
+    "id_token_signed_response_alg",
+    "default_max_age",
+    "default_acr_values",
+)
+"""What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
+Connect Registration 2; `access_token_format` is ours.
+"""
+
+
+def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are no addresses, as they are kept. Raises Invalid, its message beside the one that is wrong."""
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise _wrong(unknown[0], _("This is not something that a client can choose."))
+    kept = {name: value for name, value in options.items() if value not in (None, "", [])}
+    for name, value in kept.items():
+        if name not in URI_OPTIONS and (fault := _fault_of(name, value, profile)):
+            raise _wrong(name, fault)
+    for kind in ("id_token", "userinfo"):
+        # OIDC Registration 2: the enc may be left out, the alg may not.
+        if f"{kind}_encrypted_response_enc" in kept and f"{kind}_encrypted_response_alg" not in kept:
+            raise _wrong(f"{kind}_encrypted_response_enc", _("It needs the alg beside it."))
+    return kept
+
+
+def _fault_of(name: str, value: object, profile: str) -> Any:
+    if name in FLAGS:
+        return None if isinstance(value, bool) else _("It is true or false.")
+    if name == "default_max_age":
+        is_sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**8
+        return None if is_sound else _("It is a number of seconds.")
+    if name == "default_acr_values":
+        is_sound = isinstance(value, list) and len(value) <= 5
+        is_sound = is_sound and all(isinstance(one, str) and len(one) <= 200 for one in value)  # type: ignore[attr-defined]
+        return None if is_sound else _("It is a list of at most five texts.")
+    if not isinstance(value, str) or not value.isprintable() or len(value) > 500:
+        return _("It is a text of at most 500 characters.")
+    if name == "id_token_signed_response_alg" and profile in PROFILES:
+        offered = PROFILES[profile].id_token_algorithms
+    else:
+        offered = CHOICES.get(name, (value,))
+    return None if value in offered else _("One of: %(choices)s.", choices=", ".join(offered))
+
+
+def _wrong(name: str, message: Any) -> Invalid:
+    return Invalid(fields={name: [message]})

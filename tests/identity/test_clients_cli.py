@@ -52,7 +52,9 @@ def test_scopes_named_come_besides_the_usual_ones(command: Command) -> None:
 
 def test_what_cannot_be_is_said_plainly(command: Command) -> None:
     for arguments, said in (
-        (("--profile", "fapi2"), "fapi2"),
+        (("--profile", "fapi2"), "jwks"),
+        (("--profile", "fapi2", "--auth-method", "client_secret_basic"), "FAPI 2.0 Security Profile 5.3.2.1"),
+        (("--profile", "fapi2", "--auth-method", "tls_client_auth"), "tls_client_auth_subject_dn"),
         (("--profile", "clave-unica", "--scope", "offline_access"), "offline_access"),
         (("--profile", "clave-unica", "--auth-method", "none"), "auth_method"),
         (("--profile", "standard", "--environment", "production"), "redirect_uris"),

@@ -77,11 +77,15 @@ def test_there_is_at_least_one_address_and_at_most_twenty() -> None:
 def test_profiles_and_ways_to_authenticate() -> None:
     assert checked_profile("clave-unica", None) == "client_secret"
     assert checked_profile("standard", "none") == "none"
+    assert checked_profile("standard", "private_key_jwt") == "private_key_jwt"
+    assert checked_profile("fapi2", None) == "private_key_jwt"
     for profile, method in (
-        ("fapi2", None),
+        ("fapi2", "client_secret"),
+        ("fapi2", "client_secret_basic"),
+        ("fapi2", "none"),
         ("other", None),
         ("clave-unica", "none"),
-        ("standard", "private_key_jwt"),
+        ("clave-unica", "private_key_jwt"),
         ("standard", "password"),
     ):
         with pytest.raises(Invalid):

@@ -1,17 +1,21 @@
-"""Commands for applications and systems: client create, create-system, list, rotate-secret, revoke."""
+"""Commands for applications and systems: client create, create-system, change, list, rotate-secret, revoke."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import BinaryIO
 
 import click
 from flask import current_app
 
 from identity.agencies.queries import find_agency
+from identity.client_keys.rules import MAX_JWKS_BYTES
 from identity.clients import actions, queries
-from identity.clients.rules import OPERATOR, usual_scopes
+from identity.clients.rules import ENVIRONMENTS, OPERATOR, usual_scopes
+from identity.profiles.rules import AUTH_METHODS, PROFILES
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
-
-SECRET_METHODS = ("client_secret_basic", "client_secret_post", "none", "private_key_jwt")
 
 
 @click.group()
@@ -19,17 +23,40 @@ def client() -> None:
     """Applications that people sign in to, and agencies' systems."""
 
 
+def keys_of(ctx: click.Context, parameter: click.Parameter, file: BinaryIO | None) -> object:
+    """The JSON in the file; a single key counts as a set of one."""
+    if file is None:
+        return None
+    try:
+        found = json.loads(file.read(MAX_JWKS_BYTES + 1))
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter("is not JSON") from error
+    return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
+
+
+jwks_option = click.option(
+    "--jwks", type=click.File("rb"), callback=keys_of, help="Public keys of a client that signs (JSON Web Key Set)."
+)
+jwks_uri_option = click.option("--jwks-uri", help="Where the client publishes them instead.")
+auth_method_option = click.option(
+    "--auth-method", type=click.Choice(AUTH_METHODS[1:]), help="The first that the profile allows, if not given."
+)
+subject_option = click.option(
+    "--tls-subject-dn", help="The subject of its certificate (RFC 4514), with --auth-method tls_client_auth."
+)
+
+
 @client.command("create")
 @click.option("--name", required=True, help="What people read when they are asked to share their data.")
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Where to return to; repeatable.")
 @click.option("--post-logout-redirect-uri", "logout_uris", multiple=True, help="Where to go after leaving; repeatable.")
-@click.option("--profile", required=True, type=click.Choice(["clave-unica", "standard", "fapi2"]))
-@click.option(
-    "--auth-method", type=click.Choice(SECRET_METHODS), help="Basic or post, whichever it uses, if not given."
-)
-@click.option("--jwks", type=click.File("rb"), help="Public keys of a client that signs instead of having a secret.")
+@click.option("--profile", required=True, type=click.Choice(list(PROFILES)))
+@auth_method_option
+@jwks_option
+@jwks_uri_option
+@subject_option
 @click.option("--scope", "scopes", multiple=True, help="Besides the usual ones, such as offline_access; repeatable.")
-@click.option("--environment", type=click.Choice(["sandbox", "production"]), default="sandbox", show_default=True)
+@click.option("--environment", type=click.Choice(ENVIRONMENTS), default="sandbox", show_default=True)
 @click.option("--owner", default=OPERATOR, help="agency:<code> or developer:<id>.")
 @as_json_option
 @with_app
@@ -40,14 +67,14 @@ def create(
     profile: str,
     auth_method: str | None,
     jwks: object,
+    jwks_uri: str | None,
+    tls_subject_dn: str | None,
     scopes: tuple[str, ...],
     environment: str,
     owner: str,
     as_json: bool,
 ) -> None:
-    """Register an application; its secret is printed this once."""
-    if jwks is not None:
-        raise Invalid(fields={"jwks": [_("Keys in place of secrets are not offered yet.")]})
+    """Register an application; its secret, if it has one, is printed this once."""
     named = [scope for given in scopes for scope in given.split()]
     made = actions.create_client(
         name,
@@ -58,28 +85,51 @@ def create(
         environment=environment,
         owner=owner,
         auth_method=auth_method,
+        jwks=jwks,
+        jwks_uri=jwks_uri,
+        options={"tls_client_auth_subject_dn": tls_subject_dn} if tls_subject_dn else {},
     )
-    show(
-        {
-            "client_id": made.client.client_id,
-            "client_secret": made.secret,
-            "name": made.client.name,
-            "profile": made.client.profile,
-            "environment": made.client.environment,
-            "auth_method": made.client.auth_method,
-            "redirect_uris": made.client.redirect_uris,
-            "post_logout_redirect_uris": made.client.post_logout_redirect_uris,
-            "scope": " ".join(made.client.scopes),
-        },
-        as_json,
-    )
+    show(_told(made), as_json)
+
+
+@client.command("change")
+@click.argument("client_id")
+@click.option("--profile", type=click.Choice(list(PROFILES)))
+@auth_method_option
+@jwks_option
+@jwks_uri_option
+@as_json_option
+@with_app
+def change(
+    client_id: str, profile: str | None, auth_method: str | None, jwks: object, jwks_uri: str | None, as_json: bool
+) -> None:
+    """Give a client another profile, way to authenticate or keys; its secret stays where it still needs one."""
+    asked = queries.registration_of(queries.any_client(client_id))
+    if jwks is not None or jwks_uri is not None:
+        asked = replace(asked, jwks=jwks, jwks_uri=jwks_uri)
+    asked = replace(asked, profile=profile or asked.profile, auth_method=auth_method or asked.auth_method)
+    show(_told(actions.change_registration(client_id, asked)), as_json)
+
+
+def _told(made: actions.NewClient) -> dict[str, object]:
+    return {
+        "client_id": made.client.client_id,
+        "client_secret": made.secret,
+        "name": made.client.name,
+        "profile": made.client.profile,
+        "environment": made.client.environment,
+        "auth_method": made.client.auth_method,
+        "redirect_uris": made.client.redirect_uris,
+        "post_logout_redirect_uris": made.client.post_logout_redirect_uris,
+        "scope": " ".join(made.client.scopes),
+    }
 
 
 @client.command("create-system")
 @click.option("--name", required=True, help="What its agency calls the system.")
 @click.option("--agency", required=True, help="Code of the agency it belongs to, such as AE001.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; repeatable, or with spaces.")
-@click.option("--environment", type=click.Choice(["sandbox", "production"]), default="production", show_default=True)
+@click.option("--environment", type=click.Choice(ENVIRONMENTS), default="production", show_default=True)
 @as_json_option
 @with_app
 def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: str, as_json: bool) -> None:

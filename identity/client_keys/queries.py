@@ -1,0 +1,147 @@
+"""The public keys of a client: those it registered, or those at its address, fetched with care and remembered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from flask import current_app
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+from identity.client_keys.rules import MAX_JWKS_BYTES, checked_jwks, declared_end, is_for, usable_keys
+from identity.clients.rules import RegisteredClient
+from kernel import outbound
+from kernel.errors import Invalid, Problem, _
+
+PublicKey = RSAKey | ECKey | OKPKey
+FRESH_SECONDS = 600
+"""How long fetched keys are used without asking again."""
+STALE_SECONDS = 24 * 3600
+"""How long they are used while their address does not answer."""
+RETRY_SECONDS = 30
+"""How soon an address is asked again, after an answer without the key looked for or without any."""
+FETCH_SECONDS = 3.0
+REMEMBERED_ADDRESSES = 2_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Fetched:
+    """What an address gave, and when it was last asked (seconds of the monotonic clock)."""
+
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    fetched_at: float = float("-inf")
+    asked_at: float = float("-inf")
+
+
+def sound_jwks(jwks: object) -> dict[str, Any]:
+    """The set as it is kept, every key of it a point on its curve or a modulus that can be used. Raises Invalid."""
+    kept = checked_jwks(jwks)
+    for number, key in enumerate(kept["keys"], start=1):
+        if _imported(json.dumps(key)) is None:
+            raise Invalid(fields={"jwks": [_("Key %(number)s cannot be read.", number=number)]})
+        if "x5c" in key and not _certifies(key):
+            raise Invalid(fields={"jwks": [_("Key %(number)s: its certificate is of another key.", number=number)]})
+    return kept
+
+
+def sound_jwks_uri(uri: str) -> str:
+    """An address that keys may be fetched from. Raises Invalid, AddressRefused for a private one."""
+    uri = uri.strip()
+    if len(uri) > 1_000 or "#" in uri:
+        raise Invalid(fields={"jwks_uri": [_("A public address that begins with https.")]})
+    try:
+        outbound.check_url(uri)
+    except outbound.AddressRefused as refused:
+        raise Invalid(fields={"jwks_uri": [_("A public address that begins with https.")]}, log=refused.log) from None
+    return uri
+
+
+def keys_of(client: RegisteredClient, kid: str | None, use: str = "sig") -> list[PublicKey]:
+    """The client's keys for verifying (`sig`) or encrypting (`enc`): the one named, or all where none is named."""
+    return [imported for key in jwks_of(client, kid) if is_for(key, use) and (imported := _imported(json.dumps(key)))]
+
+
+def jwks_of(client: RegisteredClient, kid: str | None = None) -> list[Mapping[str, Any]]:
+    """The same as they were registered or fetched, for whatever use."""
+    if client.jwks is not None:
+        found: list[Mapping[str, Any]] = client.jwks["keys"]
+    elif client.jwks_uri is not None:
+        found = [*_fetched(client.jwks_uri, kid)]
+    else:
+        found = []
+    return [key for key in found if kid is None or key.get("kid") == kid]
+
+
+def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
+    known: dict[str, _Fetched] = current_app.extensions.setdefault("cordillera.client_keys", {})
+    if len(known) >= REMEMBERED_ADDRESSES:
+        known.clear()
+    kept, now = known.setdefault(uri, _Fetched()), time.monotonic()
+    is_missing = kid is not None and all(key.get("kid") != kid for key in kept.keys)
+    # An unknown name means a new key, so the address is asked at once; but not by each of many wrong names.
+    if (now - kept.fetched_at > FRESH_SECONDS or is_missing) and now - kept.asked_at > RETRY_SECONDS:
+        kept.asked_at = now
+        try:
+            kept.keys, kept.fetched_at = _fetch(uri), now
+        except Problem as problem:
+            log.warning("client keys not fetched", uri=uri, cause=problem.log or problem.kind)
+    return kept.keys if now - kept.fetched_at <= STALE_SECONDS else []
+
+
+def _fetch(uri: str) -> list[dict[str, Any]]:
+    """Raises Invalid, AddressRefused, BadGateway, GatewayTimeout."""
+    headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
+    answer = outbound.send("GET", uri, headers=headers, timeout=FETCH_SECONDS)
+    body = outbound.read(answer, MAX_JWKS_BYTES, FETCH_SECONDS)
+    if answer.status_code != 200:
+        raise Invalid(log=f"the address answered {answer.status_code}")
+    try:
+        return usable_keys(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        raise Invalid(log="the address did not answer with JSON") from error
+
+
+@lru_cache(maxsize=2_048)
+def _imported(key: str) -> PublicKey | None:
+    try:
+        found = import_key(json.loads(key))
+        found.public_key  # noqa: B018 - reading it proves that the point is on the curve
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    return found if isinstance(found, RSAKey | ECKey | OKPKey) else None
+
+
+def _certifies(key: Mapping[str, Any]) -> bool:
+    """RFC 7517 4.7: the key in the first certificate is the key."""
+    certificate, imported = certificate_of(key), _imported(json.dumps(key))
+    if certificate is None or imported is None:
+        return False
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return bool(certificate.public_key().public_bytes(*form) == imported.public_key.public_bytes(*form))
+
+
+def certificate_of(key: Mapping[str, Any]) -> x509.Certificate | None:
+    """The first certificate of the key's `x5c`."""
+    chain = key.get("x5c")
+    try:
+        return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))  # type: ignore[index]
+    except (TypeError, ValueError, LookupError):
+        return None
+
+
+def end_of(key: Mapping[str, Any]) -> datetime | None:
+    """When a registered key ends: by its own word, or with its certificate. None where it does not end."""
+    certificate = certificate_of(key) if "x5c" in key else None
+    ends = [declared_end(key), certificate.not_valid_after_utc.astimezone(UTC) if certificate else None]
+    return min((end for end in ends if end is not None), default=None)
