@@ -54,10 +54,16 @@ class Link:
         return url_for(self.endpoint)
 
     @property
-    def is_current(self) -> bool:
-        """Whether the page shown lies below this link."""
+    def is_above(self) -> bool:
+        """Whether the page shown is this link's or lies below it."""
         here = self.href.rstrip("/")
         return bool(here) and (request.path == here or request.path.startswith(f"{here}/"))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the link nearest above the page shown, of those that the caller sees."""
+        shown = _visible(_registry().navigation, g.get("principal", ANONYMOUS))
+        return self.is_above and not any(other.is_above and len(other.href) > len(self.href) for other in shown)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,11 @@ def test_a_letter_goes_out_arrives_and_is_acknowledged(app: Flask, correspondent
     assert "AE002: acknowledged; AE003: available" in checks[4].why
 
 
+def test_the_header_marks_the_nearest_place_only(correspondents: dict[str, FlaskClient]) -> None:
+    page = correspondents["AE001"].get("/agency/communications/new").text
+    assert re.findall(r'<a href="([^"]+)" aria-current="true">', page) == ["/agency/communications"]
+
+
 def test_a_rejection_needs_a_reason_and_is_shown_to_the_sender(correspondents: dict[str, FlaskClient]) -> None:
     address = str(send(correspondents["AE001"]).location)
     refused = correspondents["AE002"].post(f"{address}/rejection", data={"reason": ""})
