@@ -36,7 +36,10 @@ class AuthorizationCode(Identified, Base):
     """
 
     __tablename__ = "authorization_code"
-    __table_args__ = (Index("ix_authorization_code_person_id_client_id", "person_id", "client_id"),)
+    __table_args__ = (
+        Index("ix_authorization_code_person_id_client_id", "person_id", "client_id"),
+        Index("ix_authorization_code_revoked_at", "revoked_at", postgresql_where="revoked_at IS NOT NULL"),
+    )
     unaudited = "it lives for minutes; its redemption, replay and revocation are recorded"
 
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -49,7 +52,7 @@ class AuthorizationCode(Identified, Base):
     claims: Mapped[dict[str, Any]] = mapped_column(default=dict)
     nonce: Mapped[str | None] = mapped_column(Text)
     code_challenge: Mapped[str | None] = mapped_column(Text)
-    sid: Mapped[str] = mapped_column(Text)
+    sid: Mapped[str] = mapped_column(Text, index=True)
     authenticated_at: Mapped[datetime]
     acr: Mapped[str] = mapped_column(Text)
     amr: Mapped[list[str]]
@@ -71,6 +74,7 @@ class AccessToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     code_id: Mapped[UUID] = mapped_column(ForeignKey("authorization_code.id", ondelete="CASCADE"), index=True)
     scopes: Mapped[list[str]]
+    audience: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     dpop_jkt: Mapped[str | None] = mapped_column(Text)
@@ -90,6 +94,65 @@ class RefreshToken(Base):
     used_at: Mapped[datetime | None]
     dpop_jkt: Mapped[str | None] = mapped_column(Text)
     cert_thumbprint: Mapped[str | None] = mapped_column(Text)
+
+
+class RevokedToken(Base):
+    """An access token by value that was revoked before its time, by its `jti`."""
+
+    __tablename__ = "revoked_token"
+    unaudited = "the revocation is recorded; this row only lives as long as the token would have"
+
+    token_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revoked_at: Mapped[datetime] = mapped_column(index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class DeviceAuthorization(Identified, Base):
+    """What a device without a browser asks for, and what the person said on another one (RFC 8628).
+
+    Both codes are kept as hashes, the short one under a key of ours: it could be guessed from a plain hash.
+    """
+
+    __tablename__ = "device_authorization"
+    unaudited = "it lives for minutes; what the person decided is recorded"
+
+    device_code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    user_code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    client_id: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[list[str]]
+    resources: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    interval: Mapped[int]
+    asked_at: Mapped[datetime | None]
+    decision: Mapped[str | None] = mapped_column(Text)
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    sid: Mapped[str | None] = mapped_column(Text)
+    authenticated_at: Mapped[datetime | None]
+    acr: Mapped[str | None] = mapped_column(Text)
+    amr: Mapped[list[str] | None]
+    redeemed_at: Mapped[datetime | None]
+
+
+class ExchangePolicy(Identified, Base):
+    """That one client may call another on behalf of the people who signed in, and for what (RFC 8693)."""
+
+    __tablename__ = "exchange_policy"
+    __table_args__ = (
+        Index(
+            "uq_exchange_policy_living",
+            "actor_client_id",
+            "target_client_id",
+            unique=True,
+            postgresql_where="revoked_at IS NULL",
+        ),
+    )
+
+    actor_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
+    target_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
 
 
 class ApplicationConsent(Identified, Base):

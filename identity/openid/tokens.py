@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
-ID_TOKEN_ALGORITHMS = ("ES256", "RS256")
+ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+ACCESS_TOKEN_ALGORITHM = "ES256"
+INTROSPECTION_ALGORITHM = "RS256"
+"""RFC 9701 6: the default of introspection_signed_response_alg."""
 
 
 def subject_for(client: RegisteredClient, person_id: object) -> str:
@@ -65,7 +68,7 @@ def machine_access_token(client: RegisteredClient, scopes: frozenset[str], now: 
         "iat": issued_at,
         "exp": issued_at + int(MACHINE_TOKEN_LIVES.total_seconds()),
     }
-    return _signed(claims, "ES256", ACCESS_TOKEN_TYPE)
+    return _signed(claims, ACCESS_TOKEN_ALGORITHM, ACCESS_TOKEN_TYPE)
 
 
 def id_token(client: RegisteredClient, code: AuthorizationCode, access_token: str, now: datetime) -> str:
@@ -88,6 +91,17 @@ def id_token(client: RegisteredClient, code: AuthorizationCode, access_token: st
     return _signed(claims, PROFILES[client.profile].id_token_algorithm, "JWT")
 
 
+def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str, now: datetime) -> str:
+    """RFC 9701 5: what a token says, signed for the client that asked."""
+    claims = {
+        "iss": settings().issuer,
+        "aud": client_id,
+        "iat": int(now.timestamp()),
+        "token_introspection": dict(says),
+    }
+    return _signed(claims, algorithm, "token-introspection+jwt")
+
+
 def _signed(claims: dict[str, Any], algorithm: str, kind: str) -> str:
     key = signing_key(PURPOSE, algorithm)
     return jwt.encode({"alg": algorithm, "kid": key.kid, "typ": kind}, claims, key, algorithms=[algorithm])
@@ -95,7 +109,7 @@ def _signed(claims: dict[str, Any], algorithm: str, kind: str) -> str:
 
 def verified_access_token(token: str, now: datetime) -> Mapping[str, Any] | None:
     """The claims of a system's access token that we signed and that lives; None for any other."""
-    claims = _verified(token, ["ES256"], ACCESS_TOKEN_TYPE)
+    claims = _verified(token, [ACCESS_TOKEN_ALGORITHM], ACCESS_TOKEN_TYPE)
     if claims is None or not isinstance(claims.get("exp"), int) or claims["exp"] <= now.timestamp():
         return None
     return claims

@@ -14,8 +14,10 @@ from identity.openid.endpoints import (
     clave_unica_logout,
     discovery,
     end_session,
+    introspection,
     jwks,
     pages,
+    revocation,
     token,
     userinfo,
 )
@@ -23,7 +25,17 @@ from identity.openid.endpoints.authorize import SHARED
 from identity.openid.queries import applications_entered_by
 from kernel.access import current_principal, person, requires
 
-ENDPOINTS = (authorize, token, userinfo, jwks, discovery, end_session, clave_unica_logout)
+ENDPOINTS = (
+    authorize,
+    token,
+    userinfo,
+    jwks,
+    discovery,
+    end_session,
+    clave_unica_logout,
+    introspection,
+    revocation,
+)
 
 
 @pages.get("/account/applications")

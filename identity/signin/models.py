@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Identified
@@ -18,6 +18,9 @@ class SignInSession(Identified, Base):
     """
 
     __tablename__ = "sign_in_session"
+    __table_args__ = (
+        Index("ix_sign_in_session_living_last_seen_at", "last_seen_at", postgresql_where="ended_at IS NULL"),
+    )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     sid: Mapped[str] = mapped_column(Text, unique=True)

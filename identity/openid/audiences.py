@@ -1,0 +1,17 @@
+"""Whom access tokens are meant for, and what a client is called there."""
+
+from __future__ import annotations
+
+from identity.clients.rules import RegisteredClient
+
+CLIENT_PREFIX = "urn:cordillera:client:"
+
+
+def audience_named(client_id: str) -> str:
+    """The resource that a client is when others call it (RFC 8707 2)."""
+    return CLIENT_PREFIX + client_id
+
+
+def names_of(client: RegisteredClient) -> set[str]:
+    """What a client is called where a token says whom it is meant for."""
+    return {client.client_id, audience_named(client.client_id)}

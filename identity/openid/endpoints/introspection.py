@@ -1,0 +1,84 @@
+"""POST /openid/introspect (RFC 7662), answered as JSON or as a signed JWT (RFC 9701)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from identity.clients.rules import RegisteredClient
+from identity.openid.access_tokens import LivingToken, living_token
+from identity.openid.answers import in_oauth_words
+from identity.openid.audiences import names_of
+from identity.openid.authentication import CHALLENGE, authenticate
+from identity.openid.encryption import encrypted_for
+from identity.openid.endpoints import for_programs
+from identity.openid.parameters import token_parameter
+from identity.openid.rules import InvalidClient
+from identity.openid.tokens import INTROSPECTION_ALGORITHM, signed_introspection
+from kernel import clock
+from kernel.access import public
+from kernel.http import settings
+
+SIGNED = "application/token-introspection+jwt"
+
+
+@for_programs("/openid/introspect", "POST")
+@in_oauth_words
+@public("clients authenticate by the protocol")
+def introspect() -> Response:
+    """Whether a token is good, and what it says, for the client that holds it and for those it is meant for."""
+    client = authenticate()
+    # RFC 7662 2.1: who asks must be authorized, so that nobody tries out tokens; a public client's name proves nothing.
+    if client.auth_method == "none":
+        raise InvalidClient("A client without credentials cannot ask about tokens.", headers=CHALLENGE)
+    living = living_token(token_parameter(request.form))
+    # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
+    says = _says(living) if living is not None and _concerns(living, client) else {"active": False}
+    return _signed(client, says) if _wants_signed() else _plain(says)
+
+
+def _concerns(living: LivingToken, client: RegisteredClient) -> bool:
+    if living.client_id == client.client_id:
+        return True
+    # RFC 7662 2.1: only access tokens are anything to a protected resource.
+    return not living.is_refresh_token and bool(names_of(client) & set(living.audience))
+
+
+def _says(living: LivingToken) -> dict[str, Any]:
+    """RFC 7662 2.2."""
+    said: dict[str, Any] = {
+        "active": True,
+        "scope": " ".join(sorted(living.scopes)),
+        "client_id": living.client_id,
+        "iss": settings().issuer,
+        "sub": living.subject,
+        "iat": int(living.issued_at.timestamp()),
+        "exp": int(living.expires_at.timestamp()),
+    }
+    if not living.is_refresh_token:
+        said |= {"token_type": "DPoP" if "jkt" in (living.confirmation or {}) else "Bearer"}
+        said |= {"aud": living.audience[0] if len(living.audience) == 1 else list(living.audience)}
+    if living.authenticated_at is not None:
+        # RFC 9470 6.2: how and when the person signed in.
+        said |= {"auth_time": int(living.authenticated_at.timestamp()), "acr": living.acr}
+    optional = {"jti": living.token_id, "cnf": living.confirmation, "act": living.act, **(living.binding or {})}
+    return said | {name: value for name, value in optional.items() if value}
+
+
+def _wants_signed() -> bool:
+    accepted = request.accept_mimetypes
+    return accepted[SIGNED] > 0 and accepted[SIGNED] >= accepted["application/json"] and SIGNED in accepted.values()
+
+
+def _plain(says: dict[str, Any]) -> Response:
+    answer = jsonify(says)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _signed(client: RegisteredClient, says: dict[str, Any]) -> Response:
+    algorithm = client.options.get("introspection_signed_response_alg", INTROSPECTION_ALGORITHM)
+    token = signed_introspection(client.client_id, says, algorithm, clock.now())
+    token = encrypted_for(client, token, "introspection")
+    return Response(token, content_type=SIGNED, headers={"Cache-Control": "no-store"})
