@@ -32,7 +32,7 @@ lint: .venv/.test ## style, types and import contracts
 	@$(BIN)/lint-imports --no-logo
 
 bench: .venv/.test ## measure
-	@exec $(BIN)/python benchmarks/run.py
+	@exec $(BIN)/python -m benchmarks.run
 
 .venv/.made:
 	@.ci/virtual-environment

@@ -1,0 +1,10 @@
+"""Who is measured: one file a peer, each of which installs itself into a folder of its own and starts there."""
+
+from benchmarks.peers.canaille import Canaille
+from benchmarks.peers.control import Control
+from benchmarks.peers.django_oauth_toolkit import DjangoOAuthToolkit
+from benchmarks.peers.oidc_provider import OidcProvider
+from benchmarks.peers.ours import Ours
+from benchmarks.peers.peer import Peer
+
+PEERS: tuple[Peer, ...] = (Control(), Ours(), OidcProvider(), DjangoOAuthToolkit(), Canaille())
