@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.rules import RegisteredClient
-from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode, RefreshToken
+from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode, PushedRequest, RefreshToken
+from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.rules import (
     ACCESS_TOKEN_LIVES,
     PROFILES,
+    PUSHED_REQUEST_KEPT,
+    PUSHED_REQUEST_LIVES,
+    PUSHED_REQUEST_URI,
     REFRESH_TOKEN_LIVES,
     SWEPT_AFTER,
     InvalidGrant,
@@ -23,6 +29,8 @@ from identity.openid.rules import (
 )
 from identity.openid.tokens import id_token
 from identity.people.models import Person
+from kernel.crypto import seal
+from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
 from kernel.work import Work, action
@@ -44,39 +52,83 @@ class Entry:
     scopes: frozenset[str]
     nonce: str | None
     code_challenge: str | None
+    agreed_scopes: frozenset[str]
+    """`scopes`, and those that stand for single claims that were asked for."""
+    claims: dict[str, list[str]]
+    resources: tuple[str, ...]
+    authorization_details: tuple[dict[str, Any], ...]
+    pushed: bytes | None
+
+
+@action
+def push_request(work: Work, client: RegisteredClient, parameters: Mapping[str, Sequence[str]]) -> str:
+    """Keep an authorization request for a moment; the request_uri that stands for it (RFC 9126 2.2)."""
+    request_uri = PUSHED_REQUEST_URI + new_token()
+    uri_hash = token_hash(request_uri)
+    content = json.dumps({name: list(values) for name, values in parameters.items()}).encode()
+    work.add(
+        PushedRequest(
+            uri_hash=uri_hash,
+            client_id=client.client_id,
+            sealed=seal(settings().master_key, content, f"pushed:{uri_hash.hex()}"),
+            expires_at=work.now + PUSHED_REQUEST_LIVES,
+        )
+    )
+    return request_uri
+
+
+def _use_up(work: Work, pushed: bytes | None) -> None:
+    """RFC 9126 4: a request_uri leads to one answer. Raises InvalidRequestUri for the second of two at once."""
+    if pushed is None:
+        return
+    used = work.session.execute(
+        update(PushedRequest)
+        .where(PushedRequest.uri_hash == pushed, PushedRequest.used_at.is_(None))
+        .values(used_at=work.now)
+        .returning(PushedRequest.uri_hash)
+        .execution_options(synchronize_session=False)
+    )
+    if used.one_or_none() is None:
+        raise InvalidRequestUri()
 
 
 @action
 def allow(work: Work, entry: Entry) -> str:
     """Remember that the person agreed, and issue the code."""
-    scopes = sorted(entry.scopes)
+    scopes = sorted(entry.agreed_scopes)
+    details = list(entry.authorization_details)
     agreed = insert(ApplicationConsent).values(
         id=new_id(),
         person_id=entry.person.id,
         client_id=entry.client.client_id,
         scopes=scopes,
+        authorization_details=details,
         given_at=work.now,
         last_used_at=work.now,
     )
-    work.session.execute(
-        agreed.on_conflict_do_update(
-            index_elements=["person_id", "client_id"],
-            set_={"scopes": scopes, "given_at": work.now, "withdrawn_at": None},
-        )
+    changed = {"scopes": scopes, "authorization_details": details, "given_at": work.now, "withdrawn_at": None}
+    work.session.execute(agreed.on_conflict_do_update(index_elements=["person_id", "client_id"], set_=changed))
+    told = {"authorization_details": details} if details else {}
+    work.record(
+        "identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name, **told
     )
-    work.record("identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name)
     return enter(entry)
 
 
 @action
-def deny(work: Work, client: RegisteredClient, scopes: Iterable[str]) -> None:
-    """Remember that the person did not agree."""
+def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: bytes | None = None) -> None:
+    """Remember that the person did not agree. Raises InvalidRequestUri."""
+    _use_up(work, pushed)
     work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
 
 
 @action
 def enter(work: Work, entry: Entry) -> str:
-    """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only."""
+    """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only.
+
+    Raises InvalidRequestUri for a pushed request that was answered before.
+    """
+    _use_up(work, entry.pushed)
     profile = PROFILES[entry.client.profile]
     code = new_token(profile.code_characters)
     work.add(
@@ -86,6 +138,9 @@ def enter(work: Work, entry: Entry) -> str:
             person_id=entry.person.id,
             redirect_uri=entry.redirect_uri,
             scopes=sorted(entry.scopes),
+            resources=list(entry.resources),
+            authorization_details=list(entry.authorization_details),
+            claims=entry.claims,
             nonce=entry.nonce,
             code_challenge=entry.code_challenge,
             sid=entry.sid,
@@ -307,6 +362,7 @@ def sweep_batch(work: Work) -> int:
         .limit(SWEPT_AT_A_TIME)
         .with_for_update(skip_locked=True)
     )
+    work.session.execute(delete(PushedRequest).where(PushedRequest.expires_at < work.now - PUSHED_REQUEST_KEPT))
     removed = work.session.execute(
         delete(AuthorizationCode)
         .where(AuthorizationCode.id.in_(ended))

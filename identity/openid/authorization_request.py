@@ -1,43 +1,81 @@
-"""An authorization request: what the browser brought, and what the checks made of it."""
+"""An authorization request: what the browser or the client brought, and what the checks made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import urlencode
 
-from flask import redirect, request
+from flask import request
 from werkzeug.wrappers import Response
 
 from identity.clients.rules import RegisteredClient
+from identity.openid import detours
+from identity.openid.answer_modes import MODES
+from identity.openid.requested_claims import RequestedClaims
 from identity.openid.rules import PROFILES, OAuthProblem, Profile
+from identity.signin.queries import current_sign_in
+from kernel import clock
 from kernel.http import settings
 
-SIGNED_IN_SINCE = "signed_in_since"
-"""Ours: added on the way to the sign-in page, so that on the way back we know that it was done anew."""
+Parameters = Mapping[str, Sequence[str]]
+CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+"""What a client proves itself with: no part of what it asks for (RFC 9126 2.1)."""
 
 
 @dataclass
 class AuthorizationRequest:
-    """RFC 6749 4.1.1. `parameters` are as they came; each check sets what it established."""
+    """RFC 6749 4.1.1. `brought` is as it came, `parameters` what counts; each check sets what it established."""
 
-    parameters: Mapping[str, Sequence[str]]
+    brought: Parameters
+    parameters: Parameters = field(init=False)
     client: RegisteredClient = field(init=False)
-    redirect_uri: str = field(init=False)
+    redirect_uri: str = ""
+    """Empty until it is known that the browser may be sent there."""
+    response_mode: str = "query"
     state: str | None = None
     scopes: frozenset[str] = frozenset()
     nonce: str | None = None
     code_challenge: str | None = None
     prompts: frozenset[str] = frozenset()
     max_age: int | None = None
-    signed_in_since: datetime | None = None
+    acr_values: tuple[str, ...] = ()
+    acr_is_essential: bool = False
+    claims: RequestedClaims = field(default_factory=RequestedClaims)
+    login_hint: str | None = None
+    subject: str | None = None
+    """The `sub` of the one person who may answer this request (id_token_hint, claims)."""
+    resources: tuple[str, ...] = ()
+    authorization_details: tuple[dict[str, Any], ...] = ()
+    pushed: bytes | None = None
+    """The hash of the request_uri that brought it, used up with the code."""
+    detour: detours.Detour | None = None
+
+    def __post_init__(self) -> None:
+        self.parameters = self.brought
 
     @classmethod
     def of_this_request(cls) -> AuthorizationRequest:
         """OIDC Core 3.1.2.1: by GET in the query, by POST in the form."""
         source = request.form if request.method == "POST" and request.form.get("client_id") else request.args
-        return cls({name: source.getlist(name) for name in source})
+        return cls.of_query({name: source.getlist(name) for name in source})
+
+    @classmethod
+    def of_query(cls, query: Parameters) -> AuthorizationRequest:
+        """What a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
+        asked = cls({name: values for name, values in query.items() if name != detours.PARAMETER})
+        if marks := query.get(detours.PARAMETER):
+            asked.detour = detours.read(marks[0], asked.as_query(), _sid(), clock.now())
+        return asked
+
+    @classmethod
+    def of_client(cls, client: RegisteredClient) -> AuthorizationRequest:
+        """What a client sent in a form, having proved who it is (RFC 9126 2.1, RFC 8628 3.1)."""
+        asked = cls({name: request.form.getlist(name) for name in request.form if name not in CREDENTIALS})
+        asked.client = client
+        return asked
 
     def one(self, name: str) -> str | None:
         """The parameter's value. RFC 6749 3.1: without a value it counts as left out."""
@@ -51,25 +89,40 @@ class AuthorizationRequest:
     def profile(self) -> Profile:
         return PROFILES[self.client.profile]
 
-    def as_query(self, **changed: str) -> str:
-        """The request as a query of our own, with some parameters put or, when empty, taken away."""
-        values = {name: value for name in self.parameters if (value := self.one(name)) is not None}
-        return urlencode({name: value for name, value in {**values, **changed}.items() if value})
+    @property
+    def agreed_scopes(self) -> frozenset[str]:
+        """What the person has to agree to: the scopes, and those that stand for the single claims."""
+        return self.scopes | self.claims.scopes
+
+    def as_query(self) -> str:
+        """The request as it came, as a query of our own. Values left empty are left out (RFC 6749 3.1)."""
+        return urlencode([(name, value) for name, values in self.brought.items() for value in values if value])
+
+    def as_marked_query(self, kind: detours.Kind, now: datetime) -> str:
+        """The same, with our mark that the person is sent on a detour now."""
+        mark = detours.mark(kind, self.as_query(), "" if kind == detours.Kind.SIGN_IN else _sid(), now)
+        return f"{self.as_query()}&{urlencode({detours.PARAMETER: mark})}"
+
+    def has_been(self, kind: detours.Kind) -> bool:
+        """Whether the person comes back from this detour."""
+        return self.detour is not None and self.detour.kind == kind
 
     def answer(self, **parameters: str) -> Response:
-        """Send the browser back to the client: with 303, so that no form is sent along (RFC 9700 4.12).
+        """Send the browser back to the client in the way it asked for.
 
         RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too.
         """
         answer = {**parameters, **({"state": self.state} if self.state else {}), "iss": settings().issuer}
-        parts = urlsplit(self.redirect_uri)
-        # RFC 6749 3.1.2: the address may have a query of its own, which must be retained.
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *answer.items()])
-        return redirect(urlunsplit(parts._replace(query=query)), 303)
+        return MODES[self.response_mode](self.redirect_uri, answer)
 
     def refuse(self, problem: OAuthProblem) -> Response:
         """Tell the client what is wrong. Raises the problem itself where it must not be told by a redirect."""
-        if not problem.is_redirectable:
+        if not problem.is_redirectable or not self.redirect_uri:
             raise problem
         description = {"error_description": str(problem.detail)} if problem.detail else {}
         return self.answer(error=problem.oauth_error, **description)
+
+
+def _sid() -> str:
+    sign_in = current_sign_in()
+    return sign_in.sid if sign_in else ""

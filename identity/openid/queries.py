@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from identity.agencies.models import Agency
 from identity.clients.models import Client
-from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode
+from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode, PushedRequest
 from identity.people.models import Person
 from kernel import clock
+from kernel.crypto import unseal
 from kernel.db import session
+from kernel.http import settings
 from kernel.ids import token_hash
 
 
@@ -44,15 +48,35 @@ def holder_of(access_token: str) -> TokenHolder | None:
     return TokenHolder(row[0], row[1], frozenset(row[2])) if row else None
 
 
-def has_consented(person_id: UUID, client_id: str, scopes: Iterable[str]) -> bool:
-    """Whether the person agreed before to share at least this much with the application."""
-    query = select(ApplicationConsent.scopes).where(
+@dataclass(frozen=True)
+class Pushed:
+    """A request that the client sent beforehand: the hash it is kept by, its parameters, until when it may begin."""
+
+    uri_hash: bytes
+    parameters: Mapping[str, Sequence[str]]
+    expires_at: datetime
+
+
+def pushed_request(request_uri: str, client_id: str) -> Pushed | None:
+    """The client's pushed request, if it was not answered yet, however old; None for any other."""
+    row = session().get(PushedRequest, token_hash(request_uri))
+    if row is None or row.client_id != client_id or row.used_at is not None:
+        return None
+    content = unseal(settings().master_key, row.sealed, f"pushed:{row.uri_hash.hex()}")
+    return Pushed(row.uri_hash, json.loads(content), row.expires_at)
+
+
+def has_consented(
+    person_id: UUID, client_id: str, scopes: Iterable[str], details: Iterable[dict[str, Any]] = ()
+) -> bool:
+    """Whether the person agreed before to at least this much with the application."""
+    query = select(ApplicationConsent.scopes, ApplicationConsent.authorization_details).where(
         ApplicationConsent.person_id == person_id,
         ApplicationConsent.client_id == client_id,
         ApplicationConsent.withdrawn_at.is_(None),
     )
-    agreed = session().scalar(query)
-    return agreed is not None and set(scopes) <= set(agreed)
+    agreed = session().execute(query).one_or_none()
+    return agreed is not None and set(scopes) <= set(agreed[0]) and all(detail in agreed[1] for detail in details)
 
 
 @dataclass(frozen=True)

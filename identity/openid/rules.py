@@ -18,6 +18,10 @@ ACCESS_TOKEN_LIVES = timedelta(hours=1)
 ID_TOKEN_LIVES = timedelta(hours=1)
 REFRESH_TOKEN_LIVES = timedelta(days=30)
 SIGN_IN_DETOUR = timedelta(minutes=15)
+PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
+PUSHED_REQUEST_LIVES = timedelta(seconds=90)
+PUSHED_REQUEST_KEPT = timedelta(hours=1)
+"""How long after that whoever began in time may take for signing in, choosing and agreeing."""
 SWEPT_AFTER = timedelta(days=1)
 MAX_PARAMETER_CHARACTERS = 2_000
 MAX_NONCE_CHARACTERS = 500
@@ -131,19 +135,11 @@ class ConsentRequired(OAuthProblem):
     oauth_error = "consent_required"
 
 
-class RequestObjectUnsupported(OAuthProblem):
-    kind = "oauth-request-not-supported"
-    title = "request_not_supported"
-    explanation = _("Signed requests in the parameter request are not offered yet.")
-    remedy = _("Send the parameters by themselves.")
-    oauth_error = "request_not_supported"
-
-
 class RequestUriUnsupported(OAuthProblem):
     kind = "oauth-request-uri-not-supported"
     title = "request_uri_not_supported"
-    explanation = _("Requests kept elsewhere and named by request_uri are not offered yet.")
-    remedy = _("Send the parameters by themselves.")
+    explanation = _("The request_uri is none of ours: we do not fetch requests from other places.")
+    remedy = _("Push the request to us first, or send it signed in the parameter request.")
     oauth_error = "request_uri_not_supported"
 
 

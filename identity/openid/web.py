@@ -17,6 +17,7 @@ from identity.openid.endpoints import (
     introspection,
     jwks,
     pages,
+    par,
     revocation,
     token,
     userinfo,
@@ -27,6 +28,7 @@ from kernel.access import current_principal, person, requires
 
 ENDPOINTS = (
     authorize,
+    par,
     token,
     userinfo,
     jwks,

@@ -23,6 +23,14 @@ AMR_PASSWORD = ("pwd",)
 FORGET_FAILURES_AFTER = timedelta(days=1)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """The application on whose behalf somebody signs in: its name, and the RUN that it expects, if it says so."""
+
+    application: str
+    run: str | None
+
+
 class WrongCredentials(Problem):
     """The same for an unknown person and a wrong password, so that nobody learns who has an account."""
 

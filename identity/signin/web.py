@@ -14,7 +14,7 @@ from wtforms.validators import InputRequired
 from identity.agencies.queries import is_official
 from identity.signin import actions
 from identity.signin.queries import current_sign_in
-from identity.signin.rules import COOKIE, WaitBeforeTrying, WrongCredentials, describe_device
+from identity.signin.rules import COOKIE, Asking, WaitBeforeTrying, WrongCredentials, describe_device
 from kernel.access import public
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -26,8 +26,8 @@ TEST_PASSWORD = "testing"
 
 pages = Blueprint("signin", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-SignInContext = Callable[[str], str | None]
-"""Who asks for a sign-in that goes on to this local path: the application's name, or None.
+SignInContext = Callable[[str], Asking | None]
+"""Who asks for a sign-in that goes on to this local path, or None.
 
 It is called while the form is rendered, so it may also allow the form to lead to the application's address.
 """
@@ -96,10 +96,13 @@ def sign_out() -> Page:
 def _ask(form: SignInForm) -> str:
     context: SignInContext | None = current_app.extensions.get("cordillera.sign_in_context")
     wanted = _wanted()
+    asking = context(wanted) if context and wanted else None
+    if asking and asking.run and form.run.data is None:
+        form.run.data = asking.run
     return render_template(
         "signin/sign_in.html",
         form=form,
-        application=context(wanted) if context and wanted else None,
+        application=asking.application if asking else None,
         test_persons=() if settings().is_production else TEST_PERSONS,
         test_password=TEST_PASSWORD,
     )

@@ -30,6 +30,7 @@ from portal.home import install_home
 
 if TYPE_CHECKING:
     from catalogue.ports import Credentials
+    from identity.ports import AgreementInForce
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -125,6 +126,26 @@ class CatalogueClients:
         revoke_client(client_id)
 
 
+def agreement_in_force(code: str) -> AgreementInForce | None:
+    """The catalogue's active agreement, as identity asks for it."""
+    from catalogue.agreements.queries import provider_of
+    from catalogue.agreements.rules import Status
+    from identity.agencies.queries import find_agency
+    from identity.ports import AgreementInForce
+
+    found = provider_of(code)
+    if found is None or found[0].status != Status.ACTIVE:
+        return None
+    agreement, owner = found[0], find_agency(found[0].owner)
+    return AgreementInForce(
+        consumer=agreement.consumer,
+        service_name=agreement.service_name,
+        owner_name=owner.name if owner else agreement.owner,
+        purpose=agreement.purpose,
+        audience=f"urn:cordillera:service:{agreement.service_code}:{agreement.version}",
+    )
+
+
 class AgenciesOfIdentity:
     """Identity's agencies, as the other blocks ask for them."""
 
@@ -155,6 +176,7 @@ def install_catalogue(house: House) -> None:
         ]
 
     house.app.extensions["cordillera.catalogue"] = Ports(AgenciesOfIdentity(), CatalogueClients())
+    house.app.extensions["cordillera.identity.agreements"] = agreement_in_force
     house.app.extensions["cordillera.waiting"].append(waiting)
     house.app.register_blueprint(gateway)
     house.machine_scopes |= {

@@ -108,7 +108,7 @@ FAULTS: list[tuple[dict[str, str | None], str]] = [
     ({"prompt": "none"}, "login_required"),
     ({"max_age": "-1"}, "invalid_request"),
     ({"max_age": "soon"}, "invalid_request"),
-    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
+    ({"request": "eyJhbGciOiJub25lIn0.e30."}, "invalid_request_object"),
     ({"request_uri": "https://elsewhere.example/"}, "request_uri_not_supported"),
     ({"registration": "{}"}, "registration_not_supported"),
     ({"code_challenge": s256(), "code_challenge_method": "plain"}, "invalid_request"),
@@ -181,7 +181,7 @@ def test_prompt_none_never_shows_a_page(client: FlaskClient, person: Person, leg
     assert "code" in answer_of(authorize(client, legacy, prompt="none"))
 
 
-@pytest.mark.parametrize("change", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
+@pytest.mark.parametrize("change", [{"prompt": "login"}, {"prompt": "login select_account"}, {"max_age": "0"}])
 def test_a_new_sign_in_is_asked_for_and_then_counts(
     client: FlaskClient, person: Person, legacy: NewClient, change: dict[str, str | None]
 ) -> None:

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from identity.people.models import Person
 from identity.signin.models import SignInSession
-from identity.signin.rules import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT
+from identity.signin.rules import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT, Asking
 from kernel.access import current_principal
 from kernel.audit import AuditEvent
 from kernel.clock import shifted
@@ -240,8 +240,11 @@ def test_a_form_without_its_token_is_refused(app: Flask, client: FlaskClient, pe
 
 
 def test_a_sign_in_says_who_asks(app: Flask, client: FlaskClient) -> None:
-    app.extensions["cordillera.sign_in_context"] = lambda path: "Portal <Uno>" if "authorize" in path else None
-    assert "Portal &lt;Uno&gt;" in client.get("/sign-in?next=/openid/authorize").text
+    asking = Asking("Portal <Uno>", "12.345.678-5")
+    app.extensions["cordillera.sign_in_context"] = lambda path: asking if "authorize" in path else None
+    page = client.get("/sign-in?next=/openid/authorize").text
+    assert "Portal &lt;Uno&gt;" in page
+    assert 'value="12.345.678-5"' in page
     assert "Portal" not in client.get("/sign-in?next=/account").text
 
 

@@ -1,11 +1,14 @@
 from identity.clients.queries import registered_client
 from identity.openid.authorization_request import AuthorizationRequest
-from identity.openid.rules import PROFILES, UnknownClient
+from identity.openid.rules import PROFILES, MalformedRequest, UnauthorizedClient, UnknownClient
 from kernel.errors import _
 
 
 def check_client(asked: AuthorizationRequest) -> None:
-    """RFC 6749 4.1.1: `client_id` is required, once, and names a client that people sign in to."""
+    """RFC 6749 4.1.1: `client_id` is required, once, and names a client that people sign in to.
+
+    RFC 9101 5 and RFC 9126 4: it stands outside of a request object or a request_uri as well.
+    """
     if len(asked.all("client_id")) > 1:
         raise UnknownClient(_("The parameter client_id came more than once."))
     client_id = asked.one("client_id")
@@ -15,3 +18,11 @@ def check_client(asked: AuthorizationRequest) -> None:
     if client is None or client.profile not in PROFILES:
         raise UnknownClient(_("No application that people sign in to has this client_id."))
     asked.client = client
+
+
+def check_same_client(asked: AuthorizationRequest) -> None:
+    """RFC 9126 2.1: `client_id` is required here too, and must be that of the client that proved who it is."""
+    if asked.client.profile not in PROFILES:
+        raise UnauthorizedClient("People do not sign in to this client.")
+    if list(asked.all("client_id")) != [asked.client.client_id]:
+        raise MalformedRequest("The client_id must be there once, and be that of the client that authenticated.")

@@ -1,4 +1,4 @@
-"""GET and POST /openid/authorize (RFC 6749 3.1, OIDC Core 3.1.2), and the page that asks the person."""
+"""GET and POST /openid/authorize (RFC 6749 3.1, OIDC Core 3.1.2), and the pages that ask the person."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from identity.openid import actions
-from identity.openid.authorization_request import SIGNED_IN_SINCE, AuthorizationRequest
-from identity.openid.checks import AUTHORIZATION, IDENTIFYING, run
+from identity.openid.authorization_details import in_plain_words
+from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.checks import AUTHORIZE, IDENTIFYING, run
+from identity.openid.checks.check_login_hint import check_login_hint
+from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.queries import has_consented
 from identity.openid.rules import (
@@ -23,7 +26,10 @@ from identity.openid.rules import (
     WrongEnvironment,
     must_sign_in_again,
 )
+from identity.openid.step_up import told_acr, wants_more
+from identity.openid.tokens import subject_for
 from identity.signin.queries import current_sign_in
+from identity.signin.rules import Asking
 from kernel import clock
 from kernel.access import public
 from kernel.security import allow_form_action
@@ -48,7 +54,7 @@ def authorize() -> Page:
     """Check the request, find out who is there, ask whether they agree, and send them back with a code."""
     asked = AuthorizationRequest.of_this_request()
     try:
-        run(AUTHORIZATION, asked)
+        run(AUTHORIZE, asked)
         return _decide(asked)
     except OAuthProblem as problem:
         return asked.refuse(problem)
@@ -58,16 +64,17 @@ def authorize() -> Page:
 @public("the protocol says who may come")
 def consent() -> Page:
     """What the person decided. The whole request is checked again: it has been in the browser's hands."""
-    asked = AuthorizationRequest.of_this_request()
+    asked = AuthorizationRequest.of_query(request.args.to_dict(flat=False))
     try:
-        run(AUTHORIZATION, asked)
+        run(AUTHORIZE, asked)
         sign_in = current_sign_in()
-        if sign_in is None:
+        # Our mark says that this request was shown to this session, after all that it asks of a sign-in was met.
+        if sign_in is None or not asked.has_been(Kind.CONSENT):
             return _decide(asked)
-        _check_environment(asked, sign_in)
+        _check_person(asked, sign_in)
         if request.form.get("decision") == "allow":
             return asked.answer(code=actions.allow(_entry(asked, sign_in)))
-        actions.deny(asked.client, asked.scopes)
+        actions.deny(asked.client, asked.agreed_scopes, asked.pushed)
         raise AccessDenied("The person did not agree.")
     except OAuthProblem as problem:
         return asked.refuse(problem)
@@ -75,21 +82,15 @@ def consent() -> Page:
 
 def _decide(asked: AuthorizationRequest) -> Page:
     sign_in = current_sign_in()
-    now = clock.now()
-    if sign_in is None or must_sign_in_again(
-        sign_in.authenticated_at,
-        now,
-        demanded=bool(asked.prompts & {"login", "select_account"}),
-        max_age=asked.max_age,
-        since=asked.signed_in_since,
-    ):
+    if sign_in is None or _must_sign_in(asked, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.
         if "none" in asked.prompts:
-            raise LoginRequired("Nobody is signed in, or the sign-in is too old.")
-        here = url_for("openid.authorize") + "?" + asked.as_query(**{SIGNED_IN_SINCE: str(int(now.timestamp()))})
-        return redirect(url_for("signin.sign_in", next=here, again=1), 303)
-    _check_environment(asked, sign_in)
-    agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.scopes)
+            raise LoginRequired("Nobody is signed in, the sign-in is too old, or it is another person's.")
+        return redirect(_sign_in_page(asked), 303)
+    _check_person(asked, sign_in)
+    if "select_account" in asked.prompts and asked.detour is None:
+        return _ask_who(asked, sign_in)
+    agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.agreed_scopes, asked.authorization_details)
     if agreed and "consent" not in asked.prompts:
         return asked.answer(code=actions.enter(_entry(asked, sign_in)))
     if "none" in asked.prompts:
@@ -97,31 +98,70 @@ def _decide(asked: AuthorizationRequest) -> Page:
     return _ask(asked, sign_in)
 
 
+def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
+    since = asked.detour.at if asked.detour and asked.detour.kind == Kind.SIGN_IN else None
+    has_just_done_so = since is not None and sign_in.authenticated_at >= since
+    if not has_just_done_so and (_is_somebody_else(asked, sign_in) or wants_more(sign_in.acr, asked.acr_values)):
+        return True
+    return must_sign_in_again(
+        sign_in.authenticated_at,
+        clock.now(),
+        # Who went on from the page to choose a person had signed in by then.
+        demanded="login" in asked.prompts and not asked.has_been(Kind.CHOOSE),
+        max_age=asked.max_age,
+        since=since,
+    )
+
+
+def _is_somebody_else(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
+    return asked.subject is not None and asked.subject != subject_for(asked.client, sign_in.person.id)
+
+
+def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
+    # OIDC Core 3.1.2.2: the client wants one person, and another one signed in.
+    if _is_somebody_else(asked, sign_in):
+        raise LoginRequired("The person who signed in is not the one that the request names.")
+    told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
+    if sign_in.person.is_test_person != asked.client.is_for_test_persons:
+        # OIDC Core 3.1.2.1: with prompt=none no page is shown, not even this one.
+        if "none" in asked.prompts:
+            raise AccessDenied("This person may not enter this application.")
+        if asked.client.is_for_test_persons:
+            raise WrongEnvironment(_("This application is under test: only test persons may enter."))
+        raise WrongEnvironment(_("You are signed in as a test person, and this application is in use."))
+
+
+def _sign_in_page(asked: AuthorizationRequest) -> str:
+    here = url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.SIGN_IN, clock.now())
+    return url_for("signin.sign_in", next=here, again=1)
+
+
+def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
+    """OIDC Core 3.1.2.1, select_account: go on as the person signed in, or as somebody else."""
+    allow_form_action(asked.redirect_uri)
+    go_on = url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.CHOOSE, clock.now())
+    return render_template(
+        "openid/select_account.html",
+        client=asked.client,
+        person=sign_in.person,
+        go_on=go_on,
+        somebody_else=_sign_in_page(asked),
+    )
+
+
 def _ask(asked: AuthorizationRequest, sign_in: SignIn) -> str:
     # The form leads to the client, which Chromium's form-action has to know.
     allow_form_action(asked.redirect_uri)
-    scopes = [scope for scope in SHARED if scope in asked.scopes]
     return render_template(
         "openid/consent.html",
         client=asked.client,
         person=sign_in.person,
-        shared=list(dict.fromkeys(str(SHARED[scope]) for scope in scopes)),
+        shared=list(dict.fromkeys(str(SHARED[scope]) for scope in SHARED if scope in asked.agreed_scopes)),
+        details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
-        action=url_for("openid.consent") + "?" + asked.as_query(prompt="", **{SIGNED_IN_SINCE: ""}),
-        sign_out_and_back=url_for(
-            "signin.sign_in", again=1, next=url_for("openid.authorize") + "?" + asked.as_query(prompt="")
-        ),
+        action=url_for("openid.consent") + "?" + asked.as_marked_query(Kind.CONSENT, clock.now()),
+        sign_out_and_back=_sign_in_page(asked),
     )
-
-
-def _check_environment(asked: AuthorizationRequest, sign_in: SignIn) -> None:
-    if sign_in.person.is_test_person != (asked.client.environment == "sandbox"):
-        # OIDC Core 3.1.2.1: with prompt=none no page is shown, not even this one.
-        if "none" in asked.prompts:
-            raise AccessDenied("This person may not enter this application.")
-        if asked.client.environment == "sandbox":
-            raise WrongEnvironment(_("This application is under test: only test persons may enter."))
-        raise WrongEnvironment(_("You are signed in as a test person, and this application is in use."))
 
 
 def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
@@ -129,29 +169,34 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
         person=sign_in.person,
         sid=sign_in.sid,
         authenticated_at=sign_in.authenticated_at,
-        acr=sign_in.acr,
+        acr=told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential),
         amr=sign_in.amr,
         client=asked.client,
         redirect_uri=asked.redirect_uri,
         scopes=asked.scopes,
         nonce=asked.nonce,
         code_challenge=asked.code_challenge,
+        agreed_scopes=asked.agreed_scopes,
+        claims=asked.claims.as_row(),
+        resources=asked.resources,
+        authorization_details=asked.authorization_details,
+        pushed=asked.pushed,
     )
 
 
-def application_asking(next_path: str) -> str | None:
+def application_asking(next_path: str) -> Asking | None:
     """For the sign-in page: the application that the person is on the way to, None if `next_path` leads to none."""
     parts = urlsplit(next_path)
     if parts.path.rstrip("/") != url_for("openid.authorize"):
         return None
-    asked = AuthorizationRequest(parse_qs(parts.query, keep_blank_values=True))
+    asked = AuthorizationRequest.of_query(parse_qs(parts.query, keep_blank_values=True))
     try:
-        run(IDENTIFYING, asked)
+        run((*IDENTIFYING, check_login_hint), asked)
     except OAuthProblem:
         return None
     # Signing in may lead straight on to the client, so the sign-in form needs its address as well.
     allow_form_action(asked.redirect_uri)
-    return asked.client.name
+    return Asking(asked.client.name, asked.login_hint)
 
 
 @pages.record

@@ -1,0 +1,47 @@
+"""How an answer travels back to the application: one function a response mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from flask import Response as FlaskResponse
+from flask import g, make_response, redirect, render_template
+from werkzeug.wrappers import Response
+
+
+def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
+    """With 303, so that no form is sent along (RFC 9700 4.12)."""
+    parts = urlsplit(redirect_uri)
+    # RFC 6749 3.1.2: the address may have a query of its own, which must be retained.
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *answer.items()])
+    return redirect(urlunsplit(parts._replace(query=query)), 303)
+
+
+def in_fragment(redirect_uri: str, answer: Mapping[str, str]) -> Response:
+    """OAuth 2.0 Multiple Response Types 2.1."""
+    return redirect(f"{redirect_uri}#{urlencode(answer)}", 303)
+
+
+def by_form(redirect_uri: str, answer: Mapping[str, str]) -> Response:
+    """OAuth 2.0 Form Post Response Mode 2: a page whose form sends itself, and has a button where scripts are off.
+
+    RFC 9700 4.16 and 4.2.4: it runs nothing but our one line, leads nowhere but to the client, and is not kept.
+    """
+    parts = urlsplit(redirect_uri)
+    page: FlaskResponse = make_response(render_template("openid/form_post.html", action=redirect_uri, answer=answer))
+    nonce = f"'nonce-{g.csp_nonce}'"
+    page.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'self'; script-src {nonce}; "
+        f"form-action {parts.scheme}://{parts.netloc}"
+    )
+    page.headers["Cache-Control"] = "no-store"
+    page.headers["Referrer-Policy"] = "no-referrer"
+    return page
+
+
+MODES: Mapping[str, Callable[[str, Mapping[str, str]], Response]] = {
+    "query": in_query,
+    "fragment": in_fragment,
+    "form_post": by_form,
+}

@@ -1,0 +1,16 @@
+from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.request_objects import parameters_in
+from identity.openid.rules import MalformedRequest
+from kernel import clock
+
+
+def check_request_object(asked: AuthorizationRequest) -> None:
+    """RFC 9101 6.3: with a request object, only the parameters in it count, and none of those beside it."""
+    values = asked.all("request")
+    if not any(values):
+        return
+    if len(values) > 1:
+        raise MalformedRequest("There is more than one request.")
+    # Whoever was sent to sign in showed the object to us before that: it need not be good for longer.
+    shown_at = asked.detour.at if asked.detour else clock.now()
+    asked.parameters = parameters_in(values[0], asked.client, shown_at)

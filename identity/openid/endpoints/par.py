@@ -1,0 +1,41 @@
+"""POST /openid/par (RFC 9126 2): a client sends its request itself, and the browser carries no more than its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import jsonify, request
+
+from identity.openid import actions
+from identity.openid.answers import in_oauth_words
+from identity.openid.authentication import authenticate
+from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.checks import PAR, run
+from identity.openid.endpoints import for_programs
+from identity.openid.rules import PUSHED_REQUEST_LIVES, MalformedRequest
+from kernel.access import public
+from kernel.errors import TooLarge
+
+MAX_BODY_BYTES = 65_536
+
+
+@for_programs("/openid/par", "POST")
+@in_oauth_words
+@public("clients authenticate by the protocol")
+def par() -> Any:
+    """Check the request as /authorize would, keep it for a moment, and answer with the name it has there."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge()
+    # RFC 9126 2.1: parameters are in the body, which is a form.
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise MalformedRequest("The request must be application/x-www-form-urlencoded.")
+    asked = AuthorizationRequest.of_client(authenticate())
+    run(PAR, asked)
+    answer = jsonify(
+        request_uri=actions.push_request(asked.client, asked.parameters),
+        expires_in=int(PUSHED_REQUEST_LIVES.total_seconds()),
+    )
+    # RFC 9126 2.2
+    answer.status_code = 201
+    answer.headers["Cache-Control"] = "no-cache, no-store"
+    return answer
