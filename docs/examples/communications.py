@@ -1,6 +1,6 @@
 """Send, receive and acknowledge official communications from an agency's system.
 
-pip install httpx joserfc
+pip install httpx2 joserfc
 export CORDILLERA_URL=… CORDILLERA_CLIENT_ID=… CORDILLERA_CLIENT_SECRET=… CORDILLERA_AGENCY=AE001
 python communications.py register                      # makes private.pem and registers its public half
 python communications.py send AE002 oficio.pdf "Reference" [annex …]
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from joserfc import jws
 from joserfc.jwk import ECKey
 
@@ -31,15 +31,15 @@ AGENCY = os.environ["CORDILLERA_AGENCY"]
 PRIVATE_KEY = Path(os.environ.get("CORDILLERA_PRIVATE_KEY", "private.pem"))
 
 
-def connect(*scopes: str) -> httpx.Client:
+def connect(*scopes: str) -> httpx2.Client:
     """A connection with an access token of the client credentials grant."""
     credentials = (os.environ["CORDILLERA_CLIENT_ID"], os.environ["CORDILLERA_CLIENT_SECRET"])
     data = {"grant_type": "client_credentials", "scope": " ".join(scopes)}
-    token = httpx.post(f"{URL}/openid/token", data=data, auth=credentials).raise_for_status().json()["access_token"]
-    return httpx.Client(base_url=f"{URL}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    token = httpx2.post(f"{URL}/openid/token", data=data, auth=credentials).raise_for_status().json()["access_token"]
+    return httpx2.Client(base_url=f"{URL}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
-def checked(response: httpx.Response) -> httpx.Response:
+def checked(response: httpx2.Response) -> httpx2.Response:
     """The answer, or the problem in its own words."""
     if response.is_error:
         sys.exit(f"{response.status_code} {response.read().decode()}")
@@ -98,7 +98,7 @@ def send(addressee: str, document: str, reference: str, *annexes: str) -> None:
             try:
                 answer = api.post("/communications", files=parts, headers={"Idempotency-Key": key})
                 break
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(2**attempt)
         else:
             sys.exit("The platform does not answer.")
@@ -117,7 +117,7 @@ def receive(folder: str) -> None:
             print(code)
 
 
-def download(api: httpx.Client, address: str, target: Path, sha256: str) -> None:
+def download(api: httpx2.Client, address: str, target: Path, sha256: str) -> None:
     digest = hashlib.sha256()
     with api.stream("GET", address) as answer, target.open("wb") as file:
         for chunk in checked(answer).iter_bytes():
@@ -132,7 +132,7 @@ def receipt(code: str) -> None:
     with connect("communications.send", "communications.receive") as api:
         for _attempt in range(10):
             answer = api.get(f"/communications/{code}/receipt")
-            if answer.status_code != httpx.codes.CONFLICT:
+            if answer.status_code != httpx2.codes.CONFLICT:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 1)))
         Path(f"{code}-receipt.json").write_bytes(checked(answer).content)
