@@ -74,7 +74,7 @@ PROFILES: Mapping[str, Profile] = {
         state_required=False,
         pkce_required=True,
         short_hexadecimal_tokens=False,
-        response_modes=("query", "form_post"),
+        response_modes=("query", "fragment", "form_post"),
         # RFC 9700 2.2.2 asks for rotation, or binding, of public clients; for the others it does no harm.
         refresh_rotates=True,
     ),

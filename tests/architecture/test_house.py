@@ -44,6 +44,7 @@ ROOMS_OF_THEIR_OWN = {
         "authorization_details.py",
         "detours.py",
         "request_objects.py",
+        "request_metadata.py",
         "request_problems.py",
         "requested_claims.py",
         "resources.py",

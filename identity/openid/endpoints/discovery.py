@@ -7,6 +7,7 @@ from flask import Response, jsonify
 from identity.clients.rules import PERSON_SCOPES
 from identity.openid.endpoints import for_programs
 from identity.openid.grants import GRANTS
+from identity.openid.request_metadata import request_metadata
 from identity.openid.tokens import ID_TOKEN_ALGORITHMS
 from kernel.access import public
 from kernel.http import settings
@@ -23,27 +24,18 @@ def discovery() -> Response:
     """What the provider can do, and where."""
     issuer = settings().issuer
     answer = jsonify(
+        **request_metadata(issuer),
         issuer=issuer,
-        authorization_endpoint=f"{issuer}/authorize",
         token_endpoint=f"{issuer}/token",
         userinfo_endpoint=f"{issuer}/userinfo",
         jwks_uri=f"{issuer}/jwks",
         end_session_endpoint=f"{issuer}/end-session",
         scopes_supported=list(PERSON_SCOPES),
-        response_types_supported=["code"],
-        response_modes_supported=["query"],
         grant_types_supported=[grant.GRANT_TYPE for grant in GRANTS],
         subject_types_supported=["pairwise"],
         id_token_signing_alg_values_supported=list(ID_TOKEN_ALGORITHMS),
         token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post", "none"],
         claims_supported=list(CLAIMS),
-        code_challenge_methods_supported=["S256"],
-        prompt_values_supported=["none", "login", "consent", "select_account"],
-        ui_locales_supported=["es", "en"],
-        claims_parameter_supported=False,
-        request_parameter_supported=False,
-        request_uri_parameter_supported=False,
-        authorization_response_iss_parameter_supported=True,
         service_documentation=f"{settings().base_url}/developers",
     )
     answer.headers["Cache-Control"] = "public, max-age=300"
