@@ -17,7 +17,7 @@ CODE = re.compile(r"SRV-[0-9]{6,9}")
 VERSION = re.compile(r"v[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-BASE_URL = rf"https://{_LABEL}(\.{_LABEL})*(:{_PORT})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
+BASE_URL = rf"https://({_LABEL}\.)+[A-Za-z]{{2,24}}(:{_PORT})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
 """What systems may name as a provider's address; `checked_base_url` looks closer."""
 EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,250}")
 NAME_LENGTH = 120
