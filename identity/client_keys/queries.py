@@ -48,7 +48,7 @@ def sound_jwks(jwks: object) -> dict[str, Any]:
     """The set as it is kept, every key of it a point on its curve or a modulus that can be used. Raises Invalid."""
     kept = checked_jwks(jwks)
     for number, key in enumerate(kept["keys"], start=1):
-        if _imported(json.dumps(key)) is None:
+        if imported(json.dumps(key)) is None:
             raise Invalid(fields={"jwks": [_("Key %(number)s cannot be read.", number=number)]})
         if "x5c" in key and not _certifies(key):
             raise Invalid(fields={"jwks": [_("Key %(number)s: its certificate is of another key.", number=number)]})
@@ -69,7 +69,7 @@ def sound_jwks_uri(uri: str) -> str:
 
 def keys_of(client: RegisteredClient, kid: str | None, use: str = "sig") -> list[PublicKey]:
     """The client's keys for verifying (`sig`) or encrypting (`enc`): the one named, or all where none is named."""
-    return [imported for key in jwks_of(client, kid) if is_for(key, use) and (imported := _imported(json.dumps(key)))]
+    return [found for key in jwks_of(client, kid) if is_for(key, use) and (found := imported(json.dumps(key)))]
 
 
 def jwks_of(client: RegisteredClient, kid: str | None = None) -> list[Mapping[str, Any]]:
@@ -113,7 +113,8 @@ def _fetch(uri: str) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=2_048)
-def _imported(key: str) -> PublicKey | None:
+def imported(key: str) -> PublicKey | None:
+    """A public JWK, in JSON, as a key to work with; None for what is no key."""
     try:
         found = import_key(json.loads(key))
         found.public_key  # noqa: B018 - reading it proves that the point is on the curve
@@ -124,11 +125,11 @@ def _imported(key: str) -> PublicKey | None:
 
 def _certifies(key: Mapping[str, Any]) -> bool:
     """RFC 7517 4.7: the key in the first certificate is the key."""
-    certificate, imported = certificate_of(key), _imported(json.dumps(key))
-    if certificate is None or imported is None:
+    certificate, found = certificate_of(key), imported(json.dumps(key))
+    if certificate is None or found is None:
         return False
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return bool(certificate.public_key().public_bytes(*form) == imported.public_key.public_bytes(*form))
+    return bool(certificate.public_key().public_bytes(*form) == found.public_key.public_bytes(*form))
 
 
 def certificate_of(key: Mapping[str, Any]) -> x509.Certificate | None:

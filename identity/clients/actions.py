@@ -22,17 +22,20 @@ from identity.clients.rules import (
     Registration,
     StoredSecret,
     after_rotation,
+    check_credentials,
     check_widening,
     checked_environment,
     checked_machine_scopes,
+    checked_method,
     checked_name,
+    checked_options,
     checked_registration,
     end_of_new_secret,
     owned_by_agency,
     sector_of,
     warning_due,
 )
-from identity.profiles.rules import EITHER_SECRET, SECRET_METHODS
+from identity.profiles.rules import SECRET_METHODS
 from kernel.access import current_principal
 from kernel.clock import local
 from kernel.errors import Conflict, Invalid, NotFound, _
@@ -113,26 +116,35 @@ def create_machine_client(
     binding: Mapping[str, str] | None = None,
     *,
     environment: str = "production",
+    auth_method: str | None = None,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> NewClient:
     """Register an agency's system, which gets tokens for itself (RFC 6749 4.4). Raises Invalid.
 
     binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
     """
-    owner = owned_by_agency(agency_code)
+    owner, method = owned_by_agency(agency_code), checked_method("machine", auth_method)
+    chosen = checked_options("machine", checked_environment(environment), options or {})
+    check_credentials(method, jwks, jwks_uri, chosen)
     client = Client(
         client_id=secrets.token_hex(16),
         name=checked_name(name),
         profile="machine",
-        auth_method=EITHER_SECRET,
-        environment=checked_environment(environment),
+        auth_method=method,
+        environment=environment,
         owner=owner,
         sector=owner,
         redirect_uris=[],
         post_logout_redirect_uris=[],
         scopes=checked_machine_scopes(scopes),
         binding=dict(binding or {}),
+        jwks=sound_jwks(jwks) if jwks is not None else None,
+        jwks_uri=sound_jwks_uri(jwks_uri) if jwks_uri is not None else None,
+        options=chosen,
     )
-    return _register(work, client, has_secret=True)
+    return _register(work, client, has_secret=method in SECRET_METHODS)
 
 
 def _register(work: Work, client: Client, *, has_secret: bool) -> NewClient:

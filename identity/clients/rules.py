@@ -304,10 +304,15 @@ def usual_scopes(profile: str) -> tuple[str, ...]:
     return CLAVE_UNICA_SCOPES if profile == "clave-unica" else DEFAULT_SCOPES
 
 
+def scopes_of(profile: str) -> tuple[str, ...]:
+    """Every scope that an application of the profile may be registered for."""
+    return CLAVE_UNICA_SCOPES if profile == "clave-unica" else PERSON_SCOPES
+
+
 def checked_scopes(profile: str, scopes: Iterable[str]) -> list[str]:
     """The scopes a person's application may ask for, in our order. Raises Invalid."""
     asked = set(scopes) or set(usual_scopes(profile))
-    allowed = CLAVE_UNICA_SCOPES if profile == "clave-unica" else PERSON_SCOPES
+    allowed = scopes_of(profile)
     if unknown := sorted(asked - set(allowed)):
         raise Invalid(
             fields={"scopes": [_("Not offered by this profile: %(scopes)s.", scopes=", ".join(unknown)[:200])]}

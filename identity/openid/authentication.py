@@ -1,10 +1,11 @@
-"""How a client proves who it is at the token endpoint: a table, one line a method (RFC 6749 2.3)."""
+"""How a client proves who it is, at every endpoint that programs call: a table, one line a method (RFC 6749 2.3)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from flask import request
@@ -12,11 +13,17 @@ from flask import request
 from identity.clients.queries import client_with_secret, known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.bearer import client_principal
+from identity.openid.proofs.client_assertion import client_of_assertion
+from identity.openid.proofs.mutual_tls import check_certificate
+from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidClient, MalformedRequest
+from identity.profiles.rules import CERTIFICATE_METHODS
 from kernel.access import act_as
 
 MAX_CREDENTIAL_CHARACTERS = 512
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="openid", charset="UTF-8"'}
+ASSERTION_FIELDS = ("client_assertion", "client_assertion_type")
+ONCE = ("client_id", "client_secret", *ASSERTION_FIELDS)
 Credentials = tuple[str, str]
 
 
@@ -36,29 +43,58 @@ def by_form() -> RegisteredClient | None:
     return client_with_secret(client_id, secret)
 
 
-def by_name_only() -> RegisteredClient | None:
-    """`none`, RFC 6749 3.2.1: a public client says who it is, and PKCE stands for the rest."""
-    return known_client(request.form["client_id"])
+def by_assertion() -> RegisteredClient | None:
+    """`private_key_jwt`, RFC 7523 2.2: a JWT that the client signed."""
+    try:
+        return client_of_assertion()
+    except NotSound as fault:
+        raise InvalidClient(f"client_assertion: {fault}", headers=CHALLENGE) from fault
 
 
-METHODS: tuple[tuple[str, Callable[[], bool], Callable[[], RegisteredClient | None]], ...] = (
-    ("client_secret_basic", lambda: "Authorization" in request.headers, by_header),
-    ("client_secret_post", lambda: bool(request.form.get("client_secret")), by_form),
-    ("none", lambda: bool(request.form.get("client_id")), by_name_only),
+def by_name() -> RegisteredClient | None:
+    """A client that says its name only: `none` (RFC 6749 3.2.1), where PKCE stands for the rest; or, where the client
+    registered it, its certificate of the connection proves the name (RFC 8705 2).
+    """
+    client = known_client(request.form["client_id"])
+    if client is not None and client.auth_method in CERTIFICATE_METHODS:
+        try:
+            check_certificate(client)
+        except NotSound as fault:
+            raise InvalidClient(str(fault)) from fault
+    return client
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to authenticate: the methods that it stands for, whether a request uses it, and whom it proves."""
+
+    names: tuple[str, ...]
+    is_used: Callable[[], bool]
+    prove: Callable[[], RegisteredClient | None]
+    is_alone: bool = True
+
+
+METHODS = (
+    Method(("client_secret_basic",), lambda: "Authorization" in request.headers, by_header),
+    Method(("private_key_jwt",), lambda: any(request.form.get(name) for name in ASSERTION_FIELDS), by_assertion),
+    Method(("client_secret_post",), lambda: bool(request.form.get("client_secret")), by_form),
+    # The name alone may come beside another method.
+    Method(("none", *CERTIFICATE_METHODS), lambda: bool(request.form.get("client_id")), by_name, is_alone=False),
 )
 
 
 def authenticate() -> RegisteredClient:
     """The client of this request, which acts from here on. Raises InvalidClient, the same for unknown and wrong."""
-    used = [(name, prove) for name, is_used, prove in METHODS if is_used()]
-    # RFC 6749 2.3: not more than one method in a request. The name alone may come beside another.
-    if [name for name, _ in used][:2] == ["client_secret_basic", "client_secret_post"]:
+    used = [method for method in METHODS if method.is_used()]
+    # RFC 6749 2.3: not more than one method in a request.
+    if sum(method.is_alone for method in used) > 1:
         raise MalformedRequest("The client authenticates in more than one way.")
+    if any(len(request.form.getlist(name)) > 1 for name in ONCE):
+        raise MalformedRequest("A parameter came more than once.")
     if not used:
         raise InvalidClient("The client does not say who it is.", headers=CHALLENGE)
-    name, prove = used[0]
-    client = prove()
-    if client is None or not client.may_authenticate_by(name):
+    client = used[0].prove()
+    if client is None or not any(client.may_authenticate_by(name) for name in used[0].names):
         raise InvalidClient(
             "The client is unknown, its secret is wrong, or it registered another way to authenticate.",
             headers=CHALLENGE,

@@ -45,6 +45,10 @@ class Settings:
     """Signs the browser's short-lived cookies."""
     trusted_proxies: int = 0
     """How many reverse proxies in front are to be believed about the caller's address."""
+    client_certificate_header: str = ""
+    """Header in which the trusted proxy hands over the caller's TLS certificate, as escaped PEM or by RFC 9440."""
+    client_certificate_verified_header: str = ""
+    """Header in which it says SUCCESS where an authority that it trusts issued the certificate."""
     rate_limit_storage: str = "memory://"
     """Where rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
     outbound_allowed: frozenset[str] = frozenset()
@@ -94,6 +98,8 @@ def load() -> Settings:
             master_key=_key(env.str("MASTER_KEY", DEVELOPMENT_KEY)),
             secret_key=env.str("SECRET_KEY", DEVELOPMENT_KEY),
             trusted_proxies=env.int("TRUSTED_PROXIES", defaults.trusted_proxies),
+            client_certificate_header=env.str("CLIENT_CERTIFICATE_HEADER", ""),
+            client_certificate_verified_header=env.str("CLIENT_CERTIFICATE_VERIFIED_HEADER", ""),
             rate_limit_storage=env.str("RATE_LIMIT_STORAGE", defaults.rate_limit_storage),
             outbound_allowed=frozenset(env.list("OUTBOUND_ALLOWED", [])),
             demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
@@ -136,6 +142,8 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError(f"CORDILLERA_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
     if not set(settings.blocks) <= set(BLOCKS):
         raise SettingsError(f"CORDILLERA_BLOCKS may name {', '.join(BLOCKS)}")
+    if settings.client_certificate_header and settings.trusted_proxies < 1:
+        raise SettingsError("CORDILLERA_CLIENT_CERTIFICATE_HEADER needs CORDILLERA_TRUSTED_PROXIES of at least 1")
     url = urlsplit(settings.base_url)
     if url.scheme not in ("http", "https") or not url.netloc or url.path:
         raise SettingsError("CORDILLERA_BASE_URL must be an address such as https://id.example, with no path")

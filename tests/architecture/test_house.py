@@ -29,6 +29,7 @@ ROOMS_OF_THEIR_OWN = {
         "access_tokens.py",
         "revoked.py",
         "token_queries.py",
+        "grant_actions.py",
         "token_actions.py",
         "device_actions.py",
         "exchange_actions.py",

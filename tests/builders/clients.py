@@ -32,9 +32,12 @@ def a_client(
 
 
 def a_system(
-    agency: str = "AE001", scopes: Iterable[str] = ("communications.send",), binding: Mapping[str, str] | None = None
+    agency: str = "AE001",
+    scopes: Iterable[str] = ("communications.send",),
+    binding: Mapping[str, str] | None = None,
+    **others: Any,
 ) -> NewClient:
-    return create_machine_client("Sistema de Prueba", agency, scopes, binding)
+    return create_machine_client("Sistema de Prueba", agency, scopes, binding, **others)
 
 
 def s256(verifier: str = VERIFIER) -> str:

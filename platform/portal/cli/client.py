@@ -12,7 +12,7 @@ from flask import current_app
 from identity.agencies.queries import find_agency
 from identity.client_keys.rules import MAX_JWKS_BYTES
 from identity.clients import actions, queries
-from identity.clients.rules import ENVIRONMENTS, OPERATOR, usual_scopes
+from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
 from identity.profiles.rules import AUTH_METHODS, PROFILES
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
@@ -107,7 +107,12 @@ def change(
     asked = queries.registration_of(queries.any_client(client_id))
     if jwks is not None or jwks_uri is not None:
         asked = replace(asked, jwks=jwks, jwks_uri=jwks_uri)
-    asked = replace(asked, profile=profile or asked.profile, auth_method=auth_method or asked.auth_method)
+    asked = replace(
+        asked,
+        profile=profile or asked.profile,
+        auth_method=auth_method or asked.auth_method,
+        scopes=[scope for scope in asked.scopes if scope in scopes_of(profile or asked.profile)],
+    )
     show(_told(actions.change_registration(client_id, asked)), as_json)
 
 
