@@ -19,10 +19,10 @@ from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.rules import (
     ACCESS_TOKEN_LIVES,
     PROFILES,
-    PUSHED_REQUEST_KEPT,
     PUSHED_REQUEST_LIVES,
     PUSHED_REQUEST_URI,
     REFRESH_TOKEN_LIVES,
+    REQUEST_KEPT,
     SWEPT_AFTER,
     InvalidGrant,
     InvalidScope,
@@ -362,7 +362,7 @@ def sweep_batch(work: Work) -> int:
         .limit(SWEPT_AT_A_TIME)
         .with_for_update(skip_locked=True)
     )
-    work.session.execute(delete(PushedRequest).where(PushedRequest.expires_at < work.now - PUSHED_REQUEST_KEPT))
+    work.session.execute(delete(PushedRequest).where(PushedRequest.expires_at < work.now - REQUEST_KEPT))
     removed = work.session.execute(
         delete(AuthorizationCode)
         .where(AuthorizationCode.id.in_(ended))

@@ -100,8 +100,14 @@ class AuthorizationRequest:
 
     def as_marked_query(self, kind: detours.Kind, now: datetime) -> str:
         """The same, with our mark that the person is sent on a detour now."""
-        mark = detours.mark(kind, self.as_query(), "" if kind == detours.Kind.SIGN_IN else _sid(), now)
+        sid = "" if kind == detours.Kind.SIGN_IN else _sid()
+        mark = detours.mark(kind, self.as_query(), sid, self.detour.begun if self.detour else now, now)
         return f"{self.as_query()}&{urlencode({detours.PARAMETER: mark})}"
+
+    @property
+    def begun(self) -> datetime:
+        """When the request was first shown to us: what it brings has to be good then, not for the time of a sign-in."""
+        return self.detour.begun if self.detour else clock.now()
 
     def has_been(self, kind: detours.Kind) -> bool:
         """Whether the person comes back from this detour."""

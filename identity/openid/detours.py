@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from identity.openid.rules import SIGN_IN_DETOUR
+from identity.openid.rules import REQUEST_KEPT, SIGN_IN_DETOUR
 from kernel.http import settings
 from kernel.ids import same
 
@@ -33,34 +34,35 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Detour:
-    """What this person was sent to do for this request, and when."""
+    """What this person was sent to do for this request, when, and when the request was first shown to us."""
 
     kind: Kind
     at: datetime
+    begun: datetime
 
 
-def mark(kind: Kind, request: str, sid: str, now: datetime) -> str:
+def mark(kind: Kind, request: str, sid: str, begun: datetime, now: datetime) -> str:
     """The mark to send along. request: its query as the application sent it. sid: the session that it is bound to."""
-    seconds = int(now.timestamp())
-    return f"{kind}.{seconds}.{_seal(kind, seconds, request, sid)}"
+    times = f"{int(begun.timestamp())}.{int(now.timestamp())}"
+    return f"{kind}.{times}.{_seal(kind, times, request, sid)}"
 
 
 def read(value: str, request: str, sid: str, now: datetime) -> Detour | None:
     """The detour that the mark tells of; None for one that is not ours, of another request or session, or too old."""
-    kind, _dot, rest = value[:200].partition(".")
-    seconds, _dot, seal = rest.partition(".")
-    if kind not in tuple(Kind) or not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 11):
+    found = re.fullmatch(r"([a-z-]{1,20})\.([0-9]{1,11})\.([0-9]{1,11})\.([0-9a-f]{64})", value)
+    if found is None or found[1] not in tuple(Kind):
         return None
-    at = datetime.fromtimestamp(int(seconds), UTC)
+    kind = Kind(found[1])
     # Whoever signs in gets a new session on the way, so that mark is bound to none.
-    expected = _seal(Kind(kind), int(seconds), request, "" if kind == Kind.SIGN_IN else sid)
-    if not same(expected, seal) or now - at > SIGN_IN_DETOUR:
+    expected = _seal(kind, f"{found[2]}.{found[3]}", request, "" if kind == Kind.SIGN_IN else sid)
+    if not same(expected, found[4]):
         return None
-    return Detour(Kind(kind), at)
+    begun, at = (datetime.fromtimestamp(int(seconds), UTC) for seconds in (found[2], found[3]))
+    return Detour(kind, at, begun) if now - at <= SIGN_IN_DETOUR and now - begun <= REQUEST_KEPT else None
 
 
-def _seal(kind: Kind, seconds: int, request: str, sid: str) -> str:
-    message = f"{kind}\x00{seconds}\x00{sid}\x00{request}".encode()
+def _seal(kind: Kind, times: str, request: str, sid: str) -> str:
+    message = f"{kind}\x00{times}\x00{sid}\x00{request}".encode()
     return hmac.new(_key(settings().master_key), message, hashlib.sha256).hexdigest()
 
 

@@ -20,8 +20,8 @@ REFRESH_TOKEN_LIVES = timedelta(days=30)
 SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 PUSHED_REQUEST_LIVES = timedelta(seconds=90)
-PUSHED_REQUEST_KEPT = timedelta(hours=1)
-"""How long after that whoever began in time may take for signing in, choosing and agreeing."""
+REQUEST_KEPT = timedelta(hours=1)
+"""How long whoever began in time may take in all for signing in, choosing and agreeing."""
 SWEPT_AFTER = timedelta(days=1)
 MAX_PARAMETER_CHARACTERS = 2_000
 MAX_NONCE_CHARACTERS = 500

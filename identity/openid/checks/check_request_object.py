@@ -1,7 +1,6 @@
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.request_objects import parameters_in
 from identity.openid.rules import MalformedRequest
-from kernel import clock
 
 
 def check_request_object(asked: AuthorizationRequest) -> None:
@@ -11,6 +10,4 @@ def check_request_object(asked: AuthorizationRequest) -> None:
         return
     if len(values) > 1:
         raise MalformedRequest("There is more than one request.")
-    # Whoever was sent to sign in showed the object to us before that: it need not be good for longer.
-    shown_at = asked.detour.at if asked.detour else clock.now()
-    asked.parameters = parameters_in(values[0], asked.client, shown_at)
+    asked.parameters = parameters_in(values[0], asked.client, asked.begun)

@@ -1,15 +1,7 @@
-from datetime import timedelta
-
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.queries import pushed_request
 from identity.openid.request_problems import InvalidRequestUri
-from identity.openid.rules import (
-    PUSHED_REQUEST_KEPT,
-    PUSHED_REQUEST_URI,
-    MalformedRequest,
-    RequestUriUnsupported,
-)
-from kernel import clock
+from identity.openid.rules import PUSHED_REQUEST_URI, MalformedRequest, RequestUriUnsupported
 
 
 def check_request_uri(asked: AuthorizationRequest) -> None:
@@ -28,11 +20,9 @@ def check_request_uri(asked: AuthorizationRequest) -> None:
     if not request_uris[0].startswith(PUSHED_REQUEST_URI):
         raise RequestUriUnsupported("Only a request_uri of the pushed authorization request endpoint is taken.")
     pushed = pushed_request(request_uris[0], asked.client.client_id)
-    now = clock.now()
     # What may be told of a pushed request is in it alone.
     asked.redirect_uri, asked.state = "", None
-    grace = PUSHED_REQUEST_KEPT if asked.detour else timedelta()
-    if pushed is None or now > pushed.expires_at + grace:
+    if pushed is None or asked.begun > pushed.expires_at:
         raise InvalidRequestUri()
     asked.pushed = pushed.uri_hash
     asked.parameters = pushed.parameters

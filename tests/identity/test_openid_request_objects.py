@@ -1,0 +1,187 @@
+"""RFC 9101 by the letter: signed request objects, the wrong ones first."""
+
+import base64
+import json
+from datetime import timedelta
+from time import time
+from typing import Any
+
+import pytest
+from builders.clients import CALLBACK, STATE, a_client, a_request, answer_of, authorize
+from builders.identity import a_person, sign_in
+from builders.requests import ISSUER, a_key, a_request_object, a_signing_client, agree, push, show
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc.jwk import ECKey, OctKey
+
+from identity.clients.actions import NewClient
+from identity.people.models import Person
+from kernel import clock
+
+
+@pytest.fixture(scope="module")
+def key() -> ECKey:
+    return a_key()
+
+
+@pytest.fixture
+def made(app: Flask, key: ECKey) -> NewClient:
+    with app.app_context():
+        return a_signing_client(key)
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient) -> Person:
+    with app.app_context():
+        found = a_person(is_test_person=True)
+    sign_in(client, found)
+    return found
+
+
+def unsigned(claims: dict[str, Any], header: dict[str, Any]) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
+    return ".".join([*parts, ""])
+
+
+WRONG_CLAIMS: list[dict[str, Any]] = [
+    {"aud": None},
+    {"aud": "https://elsewhere.example"},
+    {"aud": []},
+    {"aud": {"a": 1}},
+    {"iss": None},
+    {"iss": "another"},
+    {"client_id": "another"},
+    {"exp": int(time()) - 1},
+    {"exp": "soon"},
+    {"exp": True},
+    {"nbf": int(time()) + 600},
+    {"iat": int(time()) + 600},
+    {"request": "e30.e30."},
+    {"request_uri": "urn:ietf:params:oauth:request_uri:x"},
+    {"nonce": 1.5},
+    {"scope": True},
+]
+WRONG_HEADERS: list[dict[str, Any]] = [
+    {"typ": "dpop+jwt"},
+    {"typ": "at+jwt"},
+    {"typ": 7},
+    {"crit": ["exp"], "exp": 1},
+    {"b64": False, "crit": ["b64"]},
+    {"kid": "unknown"},
+]
+
+
+def test_a_wrong_request_object_is_refused(client: FlaskClient, made: NewClient, key: ECKey) -> None:
+    wrong = [a_request_object(made, key, **claims) for claims in WRONG_CLAIMS]
+    wrong.append(a_request_object(made, key, sub=made.client.client_id))
+    wrong.append(a_request_object(made, a_key()))
+    for request_object in wrong:
+        answer = answer_of(authorize(client, made, request=request_object))
+        assert (answer["error"], answer["state"], answer["iss"]) == ("invalid_request_object", STATE, ISSUER)
+
+
+def test_a_wrong_header_is_refused(client: FlaskClient, made: NewClient, key: ECKey) -> None:
+    sound = a_request_object(made, key).split(".")
+    for header in WRONG_HEADERS:
+        top = {"alg": "ES256", "kid": "first", **header}
+        first = base64.urlsafe_b64encode(json.dumps(top).encode()).rstrip(b"=").decode()
+        answer = answer_of(authorize(client, made, request=".".join([first, *sound[1:]])))
+        assert answer["error"] == "invalid_request_object", header
+
+
+def test_no_signature_or_a_symmetric_one_is_refused(client: FlaskClient, made: NewClient) -> None:
+    claims = {**a_request(made), "iss": made.client.client_id, "aud": ISSUER}
+    secret = OctKey.import_key(made.secret or "")
+    for request_object in (
+        unsigned(claims, {"alg": "none"}),
+        unsigned(claims, {"alg": "None", "kid": "first"}),
+        unsigned(claims, {"kid": "first"}),
+        a_request_object(made, secret, {"alg": "HS256", "kid": None}),
+        "x",
+        "..",
+        "e30.e30.e30",
+        "a.b.c.d.e",
+        "W10.W10.W10",
+        "ñ.ñ.ñ",
+        "[" * 6_000,
+    ):
+        assert answer_of(authorize(client, made, request=request_object))["error"] == "invalid_request_object"
+
+
+def test_who_has_no_keys_signs_nothing(app: Flask, client: FlaskClient, key: ECKey) -> None:
+    with app.app_context():
+        keyless = a_client("standard")
+    request_object = a_request_object(keyless, key)
+    assert answer_of(authorize(client, keyless, request=request_object))["error"] == "invalid_request_object"
+
+
+def test_a_broken_object_without_a_sound_address_beside_it_is_not_redirected(
+    client: FlaskClient, made: NewClient, key: ECKey
+) -> None:
+    broken = a_request_object(made, a_key())
+    for beside in ({}, {"redirect_uri": "https://elsewhere.example/"}):
+        response = show(client, made, request=broken, **beside)
+        assert (response.status_code, response.headers.get("Location")) == (400, None)
+
+
+def test_the_address_in_the_object_must_be_registered(client: FlaskClient, made: NewClient, key: ECKey) -> None:
+    for changed in ({"redirect_uri": "https://elsewhere.example/"}, {"redirect_uri": None}):
+        response = authorize(client, made, request=a_request_object(made, key, **changed))
+        assert (response.status_code, response.headers.get("Location")) == (400, None)
+
+
+def test_only_what_is_in_the_object_counts(client: FlaskClient, person: Person, made: NewClient, key: ECKey) -> None:
+    request_object = a_request_object(made, key, state="inside", scope="openid", nonce=None)
+    page = authorize(client, made, request=request_object, prompt="none", scope="openid email")
+    answer = answer_of(agree(client, page))
+    assert (answer["state"], "code" in answer) == ("inside", True)
+    missing = a_request_object(made, key, code_challenge=None)
+    assert answer_of(authorize(client, made, request=missing))["error"] == "invalid_request"
+
+
+def test_sound_objects_of_every_form_are_taken(
+    client: FlaskClient, person: Person, made: NewClient, key: ECKey
+) -> None:
+    for header in ({}, {"typ": "JWT"}, {"typ": None}, {"typ": "application/oauth-authz-req+jwt"}, {"kid": None}):
+        request_object = a_request_object(
+            made, key, header, max_age=600, claims={"userinfo": {"email": None}}, aud=[ISSUER, "another"]
+        )
+        assert "code" in answer_of(agree(client, show(client, made, request=request_object))), header
+
+
+def test_an_object_is_good_for_the_time_of_signing_in(
+    app: Flask, client: FlaskClient, made: NewClient, key: ECKey
+) -> None:
+    with app.app_context():
+        slow = a_person(is_test_person=True)
+    away = show(client, made, request=a_request_object(made, key))
+    following = client.get(away.headers["Location"]).request.args["next"]
+    with clock.shifted(timedelta(minutes=3)):
+        assert "expired" in answer_of(authorize(client, made, request=a_request_object(made, key)))["error_description"]
+        sign_in(client, slow)
+        assert "code" in answer_of(agree(client, client.get(following)))
+
+
+def test_who_signs_always_may_not_leave_it_out(app: Flask, client: FlaskClient, person: Person, key: ECKey) -> None:
+    with app.app_context():
+        strict = a_signing_client(key, options={"require_signed_request_object": True})
+    assert answer_of(authorize(client, strict))["error"] == "invalid_request"
+    assert push(client, strict).get_json()["error"] == "invalid_request"
+    assert agree(client, show(client, strict, request=a_request_object(strict, key))).status_code == 303
+
+
+def test_an_object_may_be_pushed(client: FlaskClient, person: Person, made: NewClient, key: ECKey) -> None:
+    form = {"client_id": made.client.client_id, "client_secret": made.secret or ""}
+    # RFC 9126 3: the client_id of the object is the one that authenticated.
+    wrong = client.post("/openid/par", data={**form, "request": a_request_object(made, key, client_id="another")})
+    assert wrong.get_json()["error"] == "invalid_request_object"
+    pushed = client.post("/openid/par", data={**form, "request": a_request_object(made, key, state="pushed")})
+    assert pushed.status_code == 201
+    answer = answer_of(agree(client, show(client, made, request_uri=pushed.get_json()["request_uri"])))
+    assert answer["state"] == "pushed"
+
+
+def test_not_both_a_request_and_a_request_uri(client: FlaskClient, made: NewClient, key: ECKey) -> None:
+    request_uri = push(client, made).get_json()["request_uri"]
+    response = show(client, made, request=a_request_object(made, key), request_uri=request_uri, redirect_uri=CALLBACK)
+    assert answer_of(response)["error"] == "invalid_request"
