@@ -58,6 +58,8 @@ class Entry:
     resources: tuple[str, ...]
     authorization_details: tuple[dict[str, Any], ...]
     pushed: bytes | None
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that the code is bound to (RFC 9449 10)."""
 
 
 @action
@@ -143,6 +145,7 @@ def enter(work: Work, entry: Entry) -> str:
             claims=entry.claims,
             nonce=entry.nonce,
             code_challenge=entry.code_challenge,
+            dpop_jkt=entry.dpop_jkt,
             sid=entry.sid,
             authenticated_at=entry.authenticated_at,
             acr=entry.acr,

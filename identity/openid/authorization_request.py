@@ -39,6 +39,7 @@ class AuthorizationRequest:
     scopes: frozenset[str] = frozenset()
     nonce: str | None = None
     code_challenge: str | None = None
+    dpop_jkt: str | None = None
     prompts: frozenset[str] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from identity.openid.checks.check_acr import check_acr
 from identity.openid.checks.check_authorization_details import check_authorization_details
 from identity.openid.checks.check_claims import check_claims
 from identity.openid.checks.check_client import check_client, check_same_client
+from identity.openid.checks.check_dpop import check_dpop_jkt, check_dpop_proof
 from identity.openid.checks.check_id_token_hint import check_id_token_hint
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.checks.check_max_age import check_max_age
@@ -62,6 +63,8 @@ TABLE: tuple[tuple[Check, bool, bool, bool], ...] = (
     (check_response_type,             True, True, _),
     (check_scope,                     True, True, True),
     (check_pkce,                      True, True, _),
+    (check_dpop_jkt,                  True, True, _),
+    (check_dpop_proof,                _,    True, _),
     (check_nonce,                     True, True, _),
     (check_prompt,                    True, True, _),
     (check_max_age,                   True, True, _),

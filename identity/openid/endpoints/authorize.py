@@ -176,6 +176,7 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
         scopes=asked.scopes,
         nonce=asked.nonce,
         code_challenge=asked.code_challenge,
+        dpop_jkt=asked.dpop_jkt,
         agreed_scopes=asked.agreed_scopes,
         claims=asked.claims.as_row(),
         resources=asked.resources,
