@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 _application = procrastinate.App(connector=procrastinate.PsycopgConnector())
 # Defers by name on the session's connection, also inside a job: there the application's own connector is the worker's.
 _outgoing = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-_flask: list[Flask] = []
+_flask: list[Flask] = []  # the one application of this process, once it is installed
 
 
 def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
@@ -100,4 +100,4 @@ def run_worker(app: Flask, *, until_empty: bool = False) -> None:
 
 def install_jobs(app: Flask) -> None:
     """Jobs of this process run in this application."""
-    _flask.append(app)
+    _flask[:] = [app]
