@@ -41,7 +41,7 @@ def complete(document: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
         # The library's own answers come as references.
         own = {str(status): said for status, said in operation["responses"].items() if "$ref" not in said}
         operation["responses"] = dict(sorted({**shared, **own}.items()))
-    for tag in document["tags"]:
+    for tag in document.get("tags", ()):
         tag["name"] = tags[tag["name"]]
     return document
 
