@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +13,16 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.rules import RegisteredClient
-from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode, PushedRequest, RefreshToken
+from identity.openid.models import ApplicationConsent, AuthorizationCode, PushedRequest
 from identity.openid.request_problems import InvalidRequestUri
+from identity.openid.revoked import read_again
 from identity.openid.rules import (
-    ACCESS_TOKEN_LIVES,
     PROFILES,
     PUSHED_REQUEST_LIVES,
     PUSHED_REQUEST_URI,
-    REFRESH_TOKEN_LIVES,
     REQUEST_KEPT,
     SWEPT_AFTER,
-    InvalidGrant,
-    InvalidScope,
 )
-from identity.openid.tokens import id_token
 from identity.people.models import Person
 from kernel.crypto import seal
 from kernel.http import settings
@@ -171,156 +166,6 @@ def enter(work: Work, entry: Entry) -> str:
     return code
 
 
-@dataclass(frozen=True)
-class Issued:
-    """What the token endpoint hands over (RFC 6749 5.1)."""
-
-    access_token: str
-    scopes: frozenset[str]
-    id_token: str
-    refresh_token: str | None
-
-
-@action
-def redeem_code(
-    work: Work, client: RegisteredClient, code: str, redirect_uri: str | None, code_challenge: str | None
-) -> Issued | None:
-    """Exchange a code for tokens, once. None for a replay, which has then revoked what the code gave.
-
-    code_challenge: the S256 of the verifier sent, if any. Raises InvalidGrant.
-    """
-    redeemed = work.session.scalar(
-        update(AuthorizationCode)
-        .where(
-            AuthorizationCode.code_hash == token_hash(code),
-            AuthorizationCode.client_id == client.client_id,
-            AuthorizationCode.redeemed_at.is_(None),
-            AuthorizationCode.revoked_at.is_(None),
-            AuthorizationCode.expires_at > work.now,
-        )
-        .values(redeemed_at=work.now, kept_until=work.now + _lifetime(client.scopes))
-        .returning(AuthorizationCode)
-    )
-    if redeemed is None:
-        _refuse_code(work, client, code)
-        return None
-    # RFC 6749 4.1.3: the same redirect_uri as in the authorization request.
-    if redirect_uri != redeemed.redirect_uri:
-        raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
-    _check_challenge(redeemed.code_challenge, code_challenge)
-    return _issue(work, client, redeemed, frozenset(redeemed.scopes))
-
-
-def _check_challenge(expected: str | None, shown: str | None) -> None:
-    # RFC 9700 4.8.2: a verifier without a challenge is an attempt to downgrade.
-    if expected is None and shown is not None:
-        raise InvalidGrant("There is a code_verifier, but the authorization request had no code_challenge.")
-    # RFC 7636 4.6
-    if expected is not None and shown is None:
-        raise InvalidGrant("The code_verifier is missing.")
-    if expected != shown:
-        raise InvalidGrant("The code_verifier does not match the code_challenge.")
-
-
-def _refuse_code(work: Work, client: RegisteredClient, code: str) -> None:
-    known = work.session.scalar(
-        select(AuthorizationCode).where(
-            AuthorizationCode.code_hash == token_hash(code), AuthorizationCode.client_id == client.client_id
-        )
-    )
-    if known is None or known.redeemed_at is None:
-        raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
-    # RFC 6749 4.1.2: a code works once; a replay revokes what it gave.
-    _revoke(work, known)
-    work.record("identity:code:replayed", f"client:{client.client_id}", person=str(known.person_id))
-
-
-def _revoke(work: Work, code: AuthorizationCode) -> None:
-    work.session.execute(
-        update(AuthorizationCode)
-        .where(AuthorizationCode.id == code.id, AuthorizationCode.revoked_at.is_(None))
-        .values(revoked_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _lifetime(scopes: Iterable[str]) -> timedelta:
-    return REFRESH_TOKEN_LIVES if "offline_access" in scopes else ACCESS_TOKEN_LIVES
-
-
-def _issue(work: Work, client: RegisteredClient, code: AuthorizationCode, scopes: frozenset[str]) -> Issued:
-    short = PROFILES[client.profile].short_hexadecimal_tokens
-    access_token = secrets.token_hex(16) if short else new_token()
-    refresh_token = new_token() if "offline_access" in code.scopes else None
-    work.add(
-        AccessToken(
-            token_hash=token_hash(access_token),
-            code_id=code.id,
-            scopes=sorted(scopes),
-            created_at=work.now,
-            expires_at=work.now + ACCESS_TOKEN_LIVES,
-        )
-    )
-    if refresh_token is not None:
-        work.add(
-            RefreshToken(
-                token_hash=token_hash(refresh_token),
-                code_id=code.id,
-                created_at=work.now,
-                expires_at=work.now + REFRESH_TOKEN_LIVES,
-            )
-        )
-    signed = id_token(client, code, access_token, work.now)
-    return Issued(access_token, scopes, signed, refresh_token)
-
-
-@action
-def refresh(work: Work, client: RegisteredClient, token: str, scopes: frozenset[str] | None) -> Issued | None:
-    """New tokens for a refresh token, which is used up (RFC 9700 4.14.2). None for a replay, which ended the family.
-
-    scopes: fewer than were granted, or None for all of them. Raises InvalidGrant, InvalidScope.
-    """
-    used = work.session.scalar(
-        update(RefreshToken)
-        .where(
-            RefreshToken.token_hash == token_hash(token),
-            RefreshToken.used_at.is_(None),
-            RefreshToken.expires_at > work.now,
-        )
-        .values(used_at=work.now)
-        .returning(RefreshToken.code_id)
-        .execution_options(synchronize_session=False)
-    )
-    if used is None:
-        _refuse_refresh(work, client, token)
-        return None
-    code = work.session.get_one(AuthorizationCode, used)
-    if code.client_id != client.client_id or code.revoked_at is not None:
-        raise InvalidGrant("The refresh token was revoked, or was given to another client.")
-    granted = frozenset(code.scopes)
-    # RFC 6749 6: nothing that was not granted before.
-    if scopes is not None and not scopes <= granted:
-        raise InvalidScope("The scope names something that was not granted.")
-    code.kept_until = work.now + REFRESH_TOKEN_LIVES
-    return _issue(work, client, code, granted if scopes is None else scopes)
-
-
-def _refuse_refresh(work: Work, client: RegisteredClient, token: str) -> None:
-    known = work.session.scalar(
-        select(AuthorizationCode)
-        .join(RefreshToken, RefreshToken.code_id == AuthorizationCode.id)
-        .where(
-            RefreshToken.token_hash == token_hash(token),
-            RefreshToken.used_at.is_not(None),
-            AuthorizationCode.client_id == client.client_id,
-        )
-    )
-    if known is None:
-        raise InvalidGrant("The refresh token is unknown, has expired, was revoked, or was given to another client.")
-    _revoke(work, known)
-    work.record("identity:refresh:replayed", f"client:{client.client_id}", person=str(known.person_id))
-
-
 @action
 def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
     """End what a person shares with an application, and every token it holds. Does nothing where nothing is shared."""
@@ -346,6 +191,7 @@ def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
         .values(revoked_at=work.now)
         .execution_options(synchronize_session=False)
     )
+    read_again()
     work.record("identity:consent:withdrawn", f"client:{client_id}")
 
 

@@ -10,13 +10,14 @@ from flask import request
 from identity.clients.queries import known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import living_token
+from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InvalidToken
 from kernel.access import ANONYMOUS, AgencyRef, Principal, act_as
 from kernel.http import settings
 
 BINDING_CLAIMS = ("agreement", "service", "version")
-CHALLENGE = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*) *")
+PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource/api/v1"
+_AUTHORIZATION = re.compile(r"([Bb][Ee][Aa][Rr][Ee][Rr]|[Dd][Pp][Oo][Pp]) +([A-Za-z0-9._~+/-]+=*) *")
 
 
 def client_principal(
@@ -31,32 +32,39 @@ def client_principal(
     )
 
 
-def bearer_token() -> str | None:
-    """The token of a well-formed `Authorization: Bearer` header (RFC 6750 2.1), None for any other."""
-    matched = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    return matched[1] if matched else None
+def access_token_of_header() -> tuple[str, str | None]:
+    """The scheme of the Authorization header, and the token if it is well formed (RFC 6750 2.1, RFC 9449 7.1)."""
+    matched = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
+    return (matched[1], matched[2]) if matched else ("", None)
 
 
 def bearer_principal() -> Principal | None:
     """The authenticator of `/api/` and `/gateway/`: the system that the access token was given to.
 
-    Raises InvalidToken for a token that is not ours, has expired or is meant for another place, and for the token of
-    a client that was revoked.
+    Raises InvalidToken for a token that is not ours, was revoked, has expired or is meant for another place, for one
+    of a revoked client, and for one that is bound to a key or certificate that the caller does not show.
     """
     if not request.path.startswith(("/api/", "/gateway/")) or "Authorization" not in request.headers:
         return None
     act_as(ANONYMOUS)  # so that showing the refusal does not ask again
-    token = bearer_token()
+    scheme, token = access_token_of_header()
     living = living_token(token) if token else None
-    if living is None:
-        raise InvalidToken(headers=CHALLENGE)
+    client = known_client(living.client_id) if living else None
+    if token is None or living is None or client is None:
+        raise InvalidToken(headers=_challenge())
     if not _is_meant_for_here(living.audience):
-        raise InvalidToken("The token is meant for another place (aud).", headers=CHALLENGE)
-    client = known_client(living.client_id)
-    if client is None or client.profile != "machine":
-        raise InvalidToken("These interfaces are for the systems of agencies.", headers=CHALLENGE)
+        raise InvalidToken("The token is meant for another place (aud).", headers=_challenge())
+    if client.profile != "machine":
+        raise InvalidToken("These interfaces are for the systems of agencies.", headers=_challenge())
+    check_binding(living.confirmation, token, scheme, client)
     said = living.binding or {}
     return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
+
+
+def _challenge() -> dict[str, str]:
+    """RFC 9728 5.1: with where to read who gives tokens for this place."""
+    where = f"{settings().base_url}{PROTECTED_RESOURCE}"
+    return {"WWW-Authenticate": f'Bearer error="invalid_token", resource_metadata="{where}"'}
 
 
 def _is_meant_for_here(audience: Sequence[str]) -> bool:

@@ -13,39 +13,11 @@ from sqlalchemy import select
 
 from identity.agencies.models import Agency
 from identity.clients.models import Client
-from identity.openid.models import AccessToken, ApplicationConsent, AuthorizationCode, PushedRequest
-from identity.people.models import Person
-from kernel import clock
+from identity.openid.models import ApplicationConsent, PushedRequest
 from kernel.crypto import unseal
 from kernel.db import session
 from kernel.http import settings
 from kernel.ids import token_hash
-
-
-@dataclass(frozen=True)
-class TokenHolder:
-    """Whom an access token speaks of, to whom, and about what."""
-
-    person: Person
-    client_id: str
-    scopes: frozenset[str]
-
-
-def holder_of(access_token: str) -> TokenHolder | None:
-    """Whom a living access token speaks of, in one read; None for one that is unknown, expired or revoked."""
-    query = (
-        select(Person, AuthorizationCode.client_id, AccessToken.scopes)
-        .select_from(AccessToken)
-        .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
-        .join(Person, Person.id == AuthorizationCode.person_id)
-        .where(
-            AccessToken.token_hash == token_hash(access_token),
-            AccessToken.expires_at > clock.now(),
-            AuthorizationCode.revoked_at.is_(None),
-        )
-    )
-    row = session().execute(query).one_or_none()
-    return TokenHolder(row[0], row[1], frozenset(row[2])) if row else None
 
 
 @dataclass(frozen=True)

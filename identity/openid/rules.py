@@ -17,6 +17,7 @@ MACHINE_TOKEN_LIVES = timedelta(minutes=10)
 ACCESS_TOKEN_LIVES = timedelta(hours=1)
 ID_TOKEN_LIVES = timedelta(hours=1)
 REFRESH_TOKEN_LIVES = timedelta(days=30)
+REFRESH_RETRY_GRACE = timedelta(seconds=10)
 SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 PUSHED_REQUEST_LIVES = timedelta(seconds=90)
@@ -193,6 +194,17 @@ class InvalidToken(OAuthProblem):
     explanation = _("It is malformed, has expired, was revoked, or is not meant for this place.")
     remedy = _("Ask for a new access token.")
     oauth_error = "invalid_token"
+
+
+class InsufficientScope(OAuthProblem):
+    """RFC 6750 3.1."""
+
+    kind = "oauth-insufficient-scope"
+    status = 403
+    title = "insufficient_scope"
+    explanation = _("The access token is good, but not for this: it lacks the scope that the challenge names.")
+    remedy = _("Ask for a token with that scope.")
+    oauth_error = "insufficient_scope"
 
 
 def pairwise_subject(key: bytes, sector: str, person_id: str) -> str:

@@ -12,6 +12,8 @@ from identity.openid.authentication import authenticate
 from identity.openid.grants import GRANTS
 from identity.openid.rules import MalformedRequest, UnsupportedGrantType
 
+REPEATABLE = ("resource", "audience")
+
 
 class FormPayload(OAuth2Payload):
     """RFC 6749 3.2: the parameters of a token request are in its body, never in its address."""
@@ -51,8 +53,8 @@ class Server(AuthorizationServer):
 
     def get_token_grant(self, request: Any) -> Any:
         """The grant that the request names. Raises MalformedRequest, UnsupportedGrantType."""
-        # RFC 6749 3.2: parameters must not be included more than once.
-        if any(len(values) > 1 for values in request.payload.datalist.values()):
+        # RFC 6749 3.2: parameters must not be included more than once. RFC 8707 2 and RFC 8693 2.1 allow these two.
+        if any(len(values) > 1 for name, values in request.payload.datalist.items() if name not in REPEATABLE):
             raise MalformedRequest("A parameter came more than once.")
         if not request.payload.grant_type:
             raise MalformedRequest("The parameter grant_type is missing.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import JSONB
 
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken, RevokedToken
+from identity.people.models import Person
 from kernel import clock
 from kernel.db import session
 from kernel.ids import token_hash
@@ -88,3 +89,55 @@ def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
         ),
     )
     return [(str(row[0]), row[1]) for row in session().execute(query)]
+
+
+@dataclass(frozen=True)
+class TokenHolder:
+    """Whom an access token speaks of, to whom, about what, and who may bring it."""
+
+    person: Person
+    client_id: str
+    scopes: frozenset[str]
+    audience: tuple[str, ...]
+    claims: Mapping[str, list[str]]
+    dpop_jkt: str | None
+    cert_thumbprint: str | None
+
+
+def holder_of(access_token: str) -> TokenHolder | None:
+    """Whom a living access token by reference speaks of, in one read; None for one unknown, expired or revoked."""
+    query = (
+        select(
+            Person,
+            AuthorizationCode.client_id,
+            AuthorizationCode.claims,
+            AccessToken.scopes,
+            AccessToken.audience,
+            AccessToken.dpop_jkt,
+            AccessToken.cert_thumbprint,
+        )
+        .select_from(AccessToken)
+        .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
+        .join(Person, Person.id == AuthorizationCode.person_id)
+        .where(
+            AccessToken.token_hash == token_hash(access_token),
+            AccessToken.expires_at > clock.now(),
+            AuthorizationCode.revoked_at.is_(None),
+        )
+    )
+    row = session().execute(query).one_or_none()
+    if row is None:
+        return None
+    person, client_id, claims, scopes, audience, dpop_jkt, cert_thumbprint = row
+    return TokenHolder(person, client_id, frozenset(scopes), tuple(audience), claims, dpop_jkt, cert_thumbprint)
+
+
+def person_of_grant(grant_id: UUID) -> tuple[Person, Mapping[str, list[str]]] | None:
+    """The person of a sign-in, and the single claims that were asked for."""
+    query = (
+        select(Person, AuthorizationCode.claims)
+        .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
+        .where(AuthorizationCode.id == grant_id, AuthorizationCode.revoked_at.is_(None))
+    )
+    row = session().execute(query).one_or_none()
+    return (row[0], row[1]) if row else None

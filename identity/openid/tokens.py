@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -14,23 +18,28 @@ from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, KeySet
 
 from identity.clients.rules import RegisteredClient
+from identity.openid.encryption import encrypted_for
+from identity.openid.requested_claims import scopes_covering, told_by_name
 from identity.openid.rules import (
     ID_TOKEN_LIVES,
     MACHINE_TOKEN_LIVES,
     PROFILES,
     left_half_hash,
     pairwise_subject,
+    person_claims,
 )
 from kernel.http import settings
 from kernel.ids import new_token
 from kernel.keys import signing_key, verification_keys
 
 if TYPE_CHECKING:
-    from identity.openid.models import AuthorizationCode
+    from identity.people.models import Person
 
 PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_TOKEN_LIVES = timedelta(minutes=2)
 ACCESS_TOKEN_ALGORITHM = "ES256"
 INTROSPECTION_ALGORITHM = "RS256"
 """RFC 9701 6: the default of introspection_signed_response_alg."""
@@ -53,14 +62,21 @@ def service_audience(binding: Mapping[str, str]) -> str:
     return settings().base_url
 
 
-def machine_access_token(client: RegisteredClient, scopes: frozenset[str], now: datetime) -> str:
-    """RFC 9068: an access token that whoever receives it verifies by itself."""
+def machine_access_token(
+    client: RegisteredClient,
+    scopes: frozenset[str],
+    now: datetime,
+    *,
+    audience: tuple[str, ...] = (),
+    confirmation: Mapping[str, Any] | None = None,
+) -> str:
+    """RFC 9068: an access token that whoever receives it verifies by itself. audience: the usual one if empty."""
     issued_at = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": settings().issuer,
         "sub": client.client_id,
         "client_id": client.client_id,
-        "aud": service_audience(client.binding),
+        "aud": service_audience(client.binding) if not audience else audience[0] if len(audience) == 1 else audience,
         "scope": " ".join(sorted(scopes)),
         "agency": client.agency_code,
         **client.binding,
@@ -68,27 +84,132 @@ def machine_access_token(client: RegisteredClient, scopes: frozenset[str], now: 
         "iat": issued_at,
         "exp": issued_at + int(MACHINE_TOKEN_LIVES.total_seconds()),
     }
+    if confirmation:
+        claims["cnf"] = confirmation
     return _signed(claims, ACCESS_TOKEN_ALGORITHM, ACCESS_TOKEN_TYPE)
 
 
-def id_token(client: RegisteredClient, code: AuthorizationCode, access_token: str, now: datetime) -> str:
-    """OIDC Core 2. What the person shares is told at userinfo, not here."""
-    issued_at = int(now.timestamp())
+@dataclass(frozen=True)
+class Grant:
+    """What tokens are made of: one sign-in of one person to one application, narrowed to what is wanted this time."""
+
+    id: UUID
+    person_id: UUID
+    scopes: frozenset[str]
+    audience: tuple[str, ...]
+    sid: str
+    authenticated_at: datetime
+    acr: str
+    amr: tuple[str, ...]
+    claims: Mapping[str, list[str]]
+    authorization_details: tuple[dict[str, Any], ...] = ()
+    nonce: str | None = None
+
+
+def person_access_token(
+    client: RegisteredClient,
+    grant: Grant,
+    now: datetime,
+    expires_at: datetime,
+    *,
+    subject: str | None = None,
+    confirmation: Mapping[str, Any] | None = None,
+    act: Mapping[str, Any] | None = None,
+) -> str:
+    """RFC 9068 2.2: an access token that speaks of a person, to be verified without asking us.
+
+    subject: the person's `sub` where the token is for another sector than the client's. act: RFC 8693 4.1.
+    """
     claims: dict[str, Any] = {
         "iss": settings().issuer,
-        "sub": subject_for(client, code.person_id),
+        "sub": subject or subject_for(client, grant.person_id),
+        "client_id": client.client_id,
+        "aud": grant.audience[0] if len(grant.audience) == 1 else list(grant.audience),
+        "scope": " ".join(sorted(grant.scopes)),
+        "auth_time": int(grant.authenticated_at.timestamp()),
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "jti": new_token(22),
+        "grant_id": str(grant.id),
+        "iat": int(now.timestamp()),
+        "exp": int(expires_at.timestamp()),
+    }
+    optional = {"cnf": confirmation, "act": act, "authorization_details": list(grant.authorization_details)}
+    claims |= {name: value for name, value in optional.items() if value}
+    return _signed(claims, ACCESS_TOKEN_ALGORITHM, ACCESS_TOKEN_TYPE)
+
+
+def id_token(
+    client: RegisteredClient, grant: Grant, access_token: str, now: datetime, person: Person | None = None
+) -> str:
+    """OIDC Core 2. What the person shares is told at userinfo, and here only what the claims parameter asks for.
+
+    person: needed where the grant has such claims.
+    """
+    issued_at = int(now.timestamp())
+    claims: dict[str, Any] = told_here(client, grant.claims, "id_token", person) if person else {}
+    claims |= {
+        "iss": settings().issuer,
+        "sub": subject_for(client, grant.person_id),
         "aud": client.client_id,
         "exp": issued_at + int(ID_TOKEN_LIVES.total_seconds()),
         "iat": issued_at,
-        "auth_time": int(code.authenticated_at.timestamp()),
-        "acr": code.acr,
-        "amr": code.amr,
-        "sid": code.sid,
-        "at_hash": left_half_hash(access_token),
+        "auth_time": int(grant.authenticated_at.timestamp()),
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "sid": grant.sid,
     }
-    if code.nonce is not None:
-        claims["nonce"] = code.nonce
-    return _signed(claims, PROFILES[client.profile].id_token_algorithm, "JWT")
+    algorithm = id_token_algorithm(client)
+    claims["at_hash"] = half_hash(access_token, algorithm)
+    if grant.nonce is not None:
+        claims["nonce"] = grant.nonce
+    return encrypted_for(client, _signed(claims, algorithm, "JWT"), "id_token")
+
+
+def told_here(client: RegisteredClient, claims: Mapping[str, list[str]], place: str, person: Person) -> dict[str, Any]:
+    """What the claims parameter asks to be told of the person in this place (OIDC Core 5.5)."""
+    return told_by_name(claims, place, claims_about(client, scopes_covering(claims, client.scopes), person))
+
+
+def claims_about(client: RegisteredClient, scopes: Iterable[str], person: Person) -> dict[str, Any]:
+    """What the scopes tell of the person, in the shape of the client's profile."""
+    run = (person.run_number, person.run_dv)
+    return person_claims(client.profile, scopes, run, (person.given_names, person.family_names), person.email)
+
+
+def id_token_algorithm(client: RegisteredClient) -> str:
+    """The algorithm that the client registered, or the profile's."""
+    registered: str | None = client.options.get("id_token_signed_response_alg")
+    return registered or PROFILES[client.profile].id_token_algorithm
+
+
+def half_hash(value: str, algorithm: str) -> str:
+    """OIDC Core 3.1.3.6, `at_hash`: EdDSA on Ed25519 hashes with SHA-512, the others here with SHA-256."""
+    if algorithm != "EdDSA":
+        return left_half_hash(value)
+    digest = hashlib.sha512(value.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest[:32]).rstrip(b"=").decode()
+
+
+def signed_userinfo(client: RegisteredClient, claims: Mapping[str, Any], algorithm: str) -> str:
+    """OIDC Core 5.3.2: the answer of userinfo as a token of its own."""
+    return _signed({**claims, "iss": settings().issuer, "aud": client.client_id}, algorithm, "JWT")
+
+
+def logout_token(client: RegisteredClient, subject: str, sid: str, now: datetime) -> str:
+    """OIDC Back-Channel Logout 2.4: that this session of this person has ended. It never has a nonce."""
+    issued_at = int(now.timestamp())
+    claims = {
+        "iss": settings().issuer,
+        "sub": subject,
+        "aud": client.client_id,
+        "iat": issued_at,
+        "exp": issued_at + int(LOGOUT_TOKEN_LIVES.total_seconds()),
+        "jti": new_token(22),
+        "sid": sid,
+        "events": {BACKCHANNEL_LOGOUT_EVENT: {}},
+    }
+    return _signed(claims, id_token_algorithm(client), "logout+jwt")
 
 
 def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str, now: datetime) -> str:

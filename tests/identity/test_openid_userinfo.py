@@ -79,5 +79,5 @@ def test_discovery_names_what_is_there(client: FlaskClient) -> None:
 
 def test_only_public_halves_of_keys_are_published(client: FlaskClient) -> None:
     keys = client.get("/openid/jwks/").get_json()["keys"]
-    assert {key["alg"] for key in keys} == {"ES256", "RS256"}
+    assert {key["alg"] for key in keys} == {"ES256", "RS256", "EdDSA"}
     assert not [key for key in keys if {"d", "p", "q", "k"} & set(key)]

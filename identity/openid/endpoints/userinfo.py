@@ -1,21 +1,32 @@
-"""GET and POST /openid/userinfo (OIDC Core 5.3)."""
+"""GET and POST /openid/userinfo (OIDC Core 5.3): JSON, or signed and encrypted where the client registered so."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, request
+from flask import Response, jsonify, request
 
 from identity.clients.queries import known_client
+from identity.clients.rules import RegisteredClient
+from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
 from identity.openid.answers import in_oauth_words
-from identity.openid.bearer import bearer_token
+from identity.openid.bearer import access_token_of_header
+from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
-from identity.openid.queries import holder_of
-from identity.openid.rules import InvalidToken, MalformedRequest, person_claims
-from identity.openid.tokens import subject_for
+from identity.openid.parameters import MAX_TOKEN_CHARACTERS
+from identity.openid.proofs.binding import check_binding
+from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequest
+from identity.openid.token_queries import TokenHolder, holder_of, person_of_grant
+from identity.openid.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
 from kernel.access import public
+from kernel.http import settings
 
-MAX_TOKEN_CHARACTERS = 200
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REALM = 'Bearer realm="openid"'
+INVALID = {"WWW-Authenticate": f'{REALM}, error="invalid_token"'}
+INSUFFICIENT = {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="openid"'}
 
 
 @for_programs("/openid/userinfo", "GET", "POST")
@@ -23,35 +34,64 @@ MAX_TOKEN_CHARACTERS = 200
 @public("the access token is checked by the protocol")
 def userinfo() -> Any:
     """What the person shares with the application that holds the token."""
-    holder = holder_of(_token())
+    scheme, token = _token()
+    holder = _holder(token)
     client = known_client(holder.client_id) if holder else None
     if holder is None or client is None:
-        raise InvalidToken(headers={"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'})
-    person = holder.person
-    claims = person_claims(
-        client.profile,
-        holder.scopes,
-        (person.run_number, person.run_dv),
-        (person.given_names, person.family_names),
-        person.email,
-    )
-    answer = jsonify({"sub": subject_for(client, person.id), **claims})
+        raise InvalidToken(headers=INVALID)
+    check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client)
+    # RFC 9068 4, RFC 8707 2: a token for another place is not for this one.
+    if holder.audience and settings().issuer not in holder.audience:
+        raise InvalidToken("The token is meant for another place (aud).", headers=INVALID)
+    if "openid" not in holder.scopes:
+        raise InsufficientScope(headers=INSUFFICIENT)
+    told = claims_about(client, holder.scopes, holder.person)
+    told |= told_here(client, holder.claims, "userinfo", holder.person)
+    return _answer(client, {**told, "sub": subject_for(client, holder.person.id)})
+
+
+def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Response:
+    """OIDC Core 5.3.2: JSON unless the client registered a signed or an encrypted answer."""
+    options = client.options
+    algorithm = options.get("userinfo_signed_response_alg")
+    if algorithm is None and options.get("userinfo_encrypted_response_alg") is not None:
+        algorithm = id_token_algorithm(client)
+    if algorithm is None:
+        answer = jsonify(claims)
+    else:
+        signed = signed_userinfo(client, claims, algorithm)
+        answer = Response(encrypted_for(client, signed, "userinfo"), content_type="application/jwt")
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-def _token() -> str:
-    """RFC 6750 2: in the header or in a form, not in both, and never in the address."""
+def _holder(token: str) -> TokenHolder | None:
+    """Whom the token speaks of: one read, however the token is written."""
+    if not is_by_value(token):
+        return holder_of(token)
+    living = living_token(token)
+    found = person_of_grant(living.grant_id) if living and living.grant_id else None
+    if living is None or found is None:
+        return None
+    person, claims = found
+    cnf = living.confirmation or {}
+    return TokenHolder(
+        person, living.client_id, living.scopes, living.audience, claims, cnf.get("jkt"), cnf.get("x5t#S256")
+    )
+
+
+def _token() -> tuple[str, str]:
+    """RFC 6750 2: in the header or in a form, not in both, and never in the address. The scheme it came by, first."""
     in_form = request.form.get("access_token") if request.method == "POST" else None
     if "Authorization" in request.headers:
         if in_form:
             raise MalformedRequest("The access token comes in more than one way.")
-        found = bearer_token()
+        scheme, found = access_token_of_header()
     else:
-        found = in_form
+        scheme, found = "Bearer", in_form
         if not found:
             # RFC 6750 3.1: who brings no token learns how to bring one, and no error.
-            raise InvalidToken(headers={"WWW-Authenticate": 'Bearer realm="openid"'})
+            raise InvalidToken(headers={"WWW-Authenticate": REALM})
     if not found or len(found) > MAX_TOKEN_CHARACTERS:
-        raise InvalidToken(headers={"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'})
-    return found
+        raise InvalidToken(headers=INVALID)
+    return scheme, found

@@ -7,7 +7,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from identity.openid.actions import redeem_code
+from identity.openid.grant_actions import redeem_code
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.rules import InvalidGrant, MalformedRequest
 
@@ -19,7 +19,11 @@ class AuthorizationCodeGrant(TokenGrant):
 
     def create_token_response(self) -> Any:
         issued = redeem_code(
-            self.request.client, self.required("code"), self.optional("redirect_uri"), self._code_challenge()
+            self.request.client,
+            self.required("code"),
+            self.optional("redirect_uri"),
+            self._code_challenge(),
+            self.wanted(),
         )
         if issued is None:
             raise InvalidGrant("The code was used before. What it gave has been revoked.")

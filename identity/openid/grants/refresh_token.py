@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.openid.actions import refresh
+from identity.openid.grant_actions import refresh
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.rules import InvalidGrant
 
 
 class RefreshTokenGrant(TokenGrant):
-    """Each refresh token works once and brings the next (RFC 9700 4.14.2)."""
+    """Where the profile rotates, each refresh token works once and brings the next (RFC 9700 4.14.2)."""
 
     GRANT_TYPE = "refresh_token"
 
     def create_token_response(self) -> Any:
-        scope = self.optional("scope")
-        asked = frozenset(scope.split()) if scope is not None else None
-        issued = refresh(self.request.client, self.required("refresh_token"), asked)
+        issued = refresh(self.request.client, self.required("refresh_token"), self.wanted())
         if issued is None:
             raise InvalidGrant("The refresh token was used before. The whole family has been revoked.")
         return self.answer_for_person(issued)

@@ -7,8 +7,11 @@ from typing import Any
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from identity.clients.rules import RegisteredClient
-from identity.openid.actions import Issued
+from identity.openid.grant_actions import Issued, Wanted
+from identity.openid.proofs.binding import Binding, binding_of_request
 from identity.openid.rules import ACCESS_TOKEN_LIVES, MAX_PARAMETER_CHARACTERS, MalformedRequest, UnauthorizedClient
+
+MOST_VALUES = 20
 
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):
@@ -37,6 +40,25 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
             raise MalformedRequest(f"The parameter {name} is too long.")
         return value or None
 
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes asked for, None where the request leaves them out."""
+        scope = self.optional("scope")
+        return frozenset(scope.split()) if scope is not None else None
+
+    def several(self, name: str) -> list[str]:
+        """A parameter that may come more than once, such as `resource` (RFC 8707 2)."""
+        values: list[str] = [value for value in self.request.payload.datalist.get(name, []) if value]
+        if len(values) > MOST_VALUES or any(len(value) > MAX_PARAMETER_CHARACTERS for value in values):
+            raise MalformedRequest(f"The parameter {name} is too long or comes too often.")
+        return list(dict.fromkeys(values))
+
+    def binding(self) -> Binding:
+        """The key or certificate that the tokens are bound to. Raises InvalidProof, UseNonce, MalformedRequest."""
+        return binding_of_request(self.request.client)
+
+    def wanted(self) -> Wanted:
+        return Wanted(self.scopes(), self.several("resource"), self.binding())
+
     def answer(self, **values: Any) -> Any:
         return 200, values, self.TOKEN_RESPONSE_HEADER
 
@@ -45,12 +67,16 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         client: RegisteredClient = self.request.client
         values: dict[str, Any] = {
             "access_token": issued.access_token,
-            "token_type": "bearer" if client.profile == "clave-unica" else "Bearer",
+            "token_type": "bearer" if client.profile == "clave-unica" else issued.token_type,
             "expires_in": int(ACCESS_TOKEN_LIVES.total_seconds()),
-            "id_token": issued.id_token,
         }
+        if issued.id_token is not None:
+            values["id_token"] = issued.id_token
         if client.profile != "clave-unica":
             values["scope"] = " ".join(sorted(issued.scopes))
         if issued.refresh_token is not None:
             values["refresh_token"] = issued.refresh_token
+        # RFC 9396 7: what was granted of them.
+        if issued.authorization_details:
+            values["authorization_details"] = list(issued.authorization_details)
         return self.answer(**values)
