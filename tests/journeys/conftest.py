@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("journeys"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     name = f"journeys_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     server = make_url(postgres.url("postgres", role="postgres")).set(drivername="postgresql")
@@ -42,7 +42,7 @@ def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A seeded installation that serves until the last journey has ended."""
     data_dir = tmp_path_factory.mktemp("house")
@@ -75,7 +75,7 @@ def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert executable, "The journeys need Chromium. On Debian: apt install chromium"
