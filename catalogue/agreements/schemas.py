@@ -37,13 +37,17 @@ class AgreementRequestSchema(Body):
 class AgreementSchema(ma.Schema):
     """An agreement between a consumer and the owner of a service."""
 
-    code = ma.fields.String(required=True)
+    code = ma.fields.String(required=True, metadata={"example": "ACU-2026-000001"})
     status = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Status]))
-    service = ma.fields.String(required=True, attribute="service_code")
+    service = ma.fields.String(required=True, attribute="service_code", metadata={"example": "SRV-000001"})
     service_name = ma.fields.String(required=True)
-    version = ma.fields.String(required=True)
-    owner = ma.fields.String(required=True, metadata={"description": "Code of the agency that offers the service"})
-    consumer = ma.fields.String(required=True, metadata={"description": "Code of the agency that uses it"})
+    version = ma.fields.String(required=True, metadata={"example": "v1"})
+    owner = ma.fields.String(
+        required=True, metadata={"description": "Code of the agency that offers the service", "example": "AE002"}
+    )
+    consumer = ma.fields.String(
+        required=True, metadata={"description": "Code of the agency that uses it", "example": "AE003"}
+    )
     purpose = ma.fields.String(required=True)
     legal_basis = ma.fields.String(required=True)
     personal_data = ma.fields.Boolean(required=True)

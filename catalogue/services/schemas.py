@@ -236,14 +236,14 @@ def _plain(value: Any, longest: int) -> str:
 
 
 class OwnerSchema(ma.Schema):
-    code = ma.fields.String(required=True, metadata={"description": "The agency's state code"})
-    name = ma.fields.String(required=True)
+    code = ma.fields.String(required=True, metadata={"description": "The agency's state code", "example": "AE002"})
+    name = ma.fields.String(required=True, metadata={"example": "Servicio de Información Territorial"})
 
 
 class VersionSchema(ma.Schema):
     """A version of a service."""
 
-    version = ma.fields.String(required=True)
+    version = ma.fields.String(required=True, metadata={"example": "v1"})
     status = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Status]))
     gateway = ma.fields.String(required=True, metadata={"description": "Where consumers with an agreement call it"})
     openapi = ma.fields.String(
@@ -256,12 +256,12 @@ class VersionSchema(ma.Schema):
 class ServiceSchema(ma.Schema):
     """A service of the catalogue."""
 
-    code = ma.fields.String(required=True)
-    name = ma.fields.String(required=True)
+    code = ma.fields.String(required=True, metadata={"example": "SRV-000001"})
+    name = ma.fields.String(required=True, metadata={"example": "Registro de comunas"})
     description = ma.fields.String(required=True)
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Kind]))
     obligation = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Obligation]))
-    contact = ma.fields.String(required=True)
+    contact = ma.fields.String(required=True, metadata={"example": "soporte@agencia.cl"})
     owner = ma.fields.Nested(OwnerSchema, required=True)
     published_at = ma.fields.DateTime(allow_none=True, required=True)
     versions = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)

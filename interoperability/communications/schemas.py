@@ -201,7 +201,7 @@ class ShownStepSchema(ma.Schema):
 class CommunicationSummarySchema(ma.Schema):
     """A line of a box."""
 
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"example": "COM-2026-000001"})
     status = fields.String(required=True, validate=validate.OneOf(rules.STATUSES))
     sent_at = fields.AwareDateTime(required=True, format="iso")
     sender = fields.Nested(ShownSenderSchema, required=True)

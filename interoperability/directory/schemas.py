@@ -8,19 +8,27 @@ from marshmallow import fields, validate
 from kernel.shapes import Body, Matches, line, lines
 
 JWS = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+PUBLIC_KEY = (
+    '{"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", '
+    '"y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}'
+)
+PROOF = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ik56YkxzWGg4In0.eyJhZ2VuY3kiOiJBRTAwMSJ9.c2lnbmF0dXJl"
 THUMBPRINT = r"[A-Za-z0-9_-]{43}"
 
 
 class NewKeySchema(Body):
     name = line(100, 3, metadata={"example": "Sistema de gestión documental"})
     public_key = fields.String(
-        required=True, validate=validate.Length(1, 10_000), metadata={"description": "As PEM, or a JWK as text"}
+        required=True,
+        validate=validate.Length(1, 10_000),
+        metadata={"description": "As PEM, or a JWK as text", "example": PUBLIC_KEY},
     )
     proof = fields.String(
         required=True,
         validate=[validate.Length(1, 10_000), Matches(JWS)],
         metadata={
-            "description": 'A compact JWS by the key over {"agency", "thumbprint" (RFC 7638), "platform", "issued_at"}'
+            "description": 'A compact JWS by the key over {"agency", "thumbprint" (RFC 7638), "platform", "issued_at"}',
+            "example": PROOF,
         },
     )
 

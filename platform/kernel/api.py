@@ -11,7 +11,6 @@ import marshmallow as ma
 from flask import Flask, Response, current_app, request
 
 from kernel.access import check, declared_access, declared_rules, public
-from kernel.http import settings
 from kernel.openapi import PROBLEM, complete
 from kernel.security import csrf
 from kernel.shapes import page_of
@@ -128,11 +127,12 @@ def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
     for blueprint in blueprints:
         csrf.exempt(blueprint)
         api.register_blueprint(blueprint)
-    described = complete(api.spec.to_dict(), {blueprint.name: blueprint.title for blueprint in blueprints})
+    base_url = app.extensions["cordillera.settings"].base_url
+    document = complete(api.spec.to_dict(), base_url, {blueprint.name: blueprint.title for blueprint in blueprints})
+    text = json.dumps(document, indent=1)
 
     @public("it describes the public interface")
     def openapi_json() -> Response:
-        document = {**described, "servers": [{"url": settings().base_url}]}
-        return Response(json.dumps(document, indent=1), mimetype="application/json")
+        return Response(text, mimetype="application/json")
 
     app.view_functions["api-docs.openapi_json"] = openapi_json

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kernel.problems import BY_STATUS
+
 PROBLEM = "application/problem+json"
 METHODS = ("get", "put", "post", "patch", "delete")
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "string"}}}
@@ -13,37 +15,48 @@ CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750", "required": True, "
 
 def problem(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
     """An answer that is an RFC 9457 problem."""
-    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": description, "content": content} | ({"headers": headers} if headers else {})
 
 
 SHARED = {
-    "BadRequest": problem("The request is malformed"),
-    "SignInRequired": problem("The access token is missing, expired, revoked or meant for another place", CHALLENGE),
-    "Forbidden": problem("The access token does not have the scope"),
-    "NotFound": problem("There is nothing here, or it is not yours to see"),
-    "TooLarge": problem("The body is beyond the limit"),
-    "Invalid": problem("Something in the data has to be corrected: `errors` says what"),
-    "TooMany": problem("Too many requests", RETRY_AFTER),
-    "Failure": problem("Something failed on our side; nothing was changed", RETRY_AFTER),
+    "400": problem("The request is malformed"),
+    "401": problem("The access token is missing, expired, revoked or meant for another place", CHALLENGE),
+    "403": problem("The access token does not have the scope"),
+    "404": problem("There is nothing here, or it is not yours to see"),
+    "413": problem("The body is beyond the limit"),
+    "422": problem("Something in the data has to be corrected: `errors` says what"),
+    "429": problem("Too many requests", RETRY_AFTER),
+    "5XX": problem("Something failed on our side; nothing was changed", RETRY_AFTER),
 }
 
 
-def complete(document: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
-    """The document with the shared answers at every operation, and the names that people read.
+def complete(document: dict[str, Any], base_url: str, tags: dict[str, str]) -> dict[str, Any]:
+    """The document with the shared answers at every operation, examples of problems, and the names that people read.
 
     tags: the human name of each group of operations.
     """
-    document["components"]["responses"] = SHARED
+    document["servers"] = [{"url": base_url}]
     for path, operation in operations(document):
         operation["tags"] = [tags[tag] for tag in operation["tags"]]
-        shared = {status: {"$ref": f"#/components/responses/{name}"} for status, name in _shared(path, operation)}
         # The library's own answers come as references.
         own = {str(status): said for status, said in operation["responses"].items() if "$ref" not in said}
-        operation["responses"] = dict(sorted({**shared, **own}.items()))
+        answers = {**{status: SHARED[status] for status in _shared(path, operation)}, **own}
+        operation["responses"] = {
+            status: _with_example(answers[status], status, base_url) for status in sorted(answers)
+        }
     for tag in document.get("tags", ()):
         tag["name"] = tags[tag["name"]]
     return document
+
+
+def _with_example(answer: dict[str, Any], status: str, base_url: str) -> dict[str, Any]:
+    kind = BY_STATUS.get(int(status) if status.isdigit() else 503)
+    if kind is None or PROBLEM not in answer.get("content", {}):
+        return answer
+    example = {"type": f"{base_url}/problems/{kind.kind}", "title": str(kind.title), "status": kind.status}
+    content = {PROBLEM: {**answer["content"][PROBLEM], "example": example}}
+    return {**answer, "content": content}
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -52,17 +65,15 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
         yield from ((path, item[method]) for method in METHODS if method in item)
 
 
-def _shared(path: str, operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _shared(path: str, operation: dict[str, Any]) -> Iterator[str]:
     if operation["security"]:
-        yield "401", "SignInRequired"
+        yield "401"
     if operation["security"] and {} not in operation["security"]:
-        yield "403", "Forbidden"
+        yield "403"
     if "{" in path:
-        yield "404", "NotFound"
+        yield "404"
     if "requestBody" in operation:
-        yield "400", "BadRequest"
-        yield "413", "TooLarge"
+        yield from ("400", "413")
     if "requestBody" in operation or operation.get("parameters"):
-        yield "422", "Invalid"
-    yield "429", "TooMany"
-    yield "5XX", "Failure"
+        yield "422"
+    yield from ("429", "5XX")
