@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from joserfc import jwe
-from joserfc.jwk import Key
 
-from identity.client_keys.queries import keys_of
+from identity.client_keys.queries import PublicKey, keys_of
 from identity.clients.rules import RegisteredClient
 from identity.openid.rules import UnauthorizedClient
 
-KINDS_OF_KEY = {"ECDH-ES+A256KW": ("EC", "OKP"), "RSA-OAEP-256": ("RSA",)}
-ENCRYPTION_ALGORITHMS = tuple(KINDS_OF_KEY)
-CONTENT_ENCRYPTIONS = ("A256GCM",)
+USUAL_CONTENT_ENCRYPTION = "A128CBC-HS256"
+"""OIDC Registration 2: where the client registered an algorithm and no content encryption."""
 
 
 def encrypted_for(client: RegisteredClient, signed: str, answer: str) -> str:
@@ -20,20 +18,20 @@ def encrypted_for(client: RegisteredClient, signed: str, answer: str) -> str:
     answer: `id_token`, `userinfo` or `introspection`. Raises UnauthorizedClient where the client has no fitting key:
     what was to be secret is never sent open instead.
     """
-    algorithm = client.options.get(f"{answer}_encrypted_response_alg")
+    algorithm: str | None = client.options.get(f"{answer}_encrypted_response_alg")
     if algorithm is None:
         return signed
-    encryption = client.options.get(f"{answer}_encrypted_response_enc", CONTENT_ENCRYPTIONS[0])
-    if algorithm not in KINDS_OF_KEY or encryption not in CONTENT_ENCRYPTIONS:
-        raise UnauthorizedClient("The client registered an encryption that is not offered.")
+    encryption: str = client.options.get(f"{answer}_encrypted_response_enc", USUAL_CONTENT_ENCRYPTION)
     key = _key_for(client, algorithm)
-    # OIDC Core 10.2: sign, then encrypt; the inner token is named by cty.
+    # OIDC Core 10.2: sign, then encrypt; cty tells that what is inside is a token.
     header = {"alg": algorithm, "enc": encryption, "cty": "JWT", **({"kid": key.kid} if key.kid else {})}
     return jwe.encrypt_compact(header, signed.encode(), key, algorithms=[algorithm, encryption])
 
 
-def _key_for(client: RegisteredClient, algorithm: str) -> Key:
-    fitting = [key for key in keys_of(client, None, use="enc") if key.key_type in KINDS_OF_KEY[algorithm]]
+def _key_for(client: RegisteredClient, algorithm: str) -> PublicKey:
+    kinds = ("RSA",) if algorithm.startswith("RSA") else ("EC", "OKP")
+    # An Ed25519 key only signs.
+    fitting = [key for key in keys_of(client, None, use="enc") if key.key_type in kinds and key.get("crv") != "Ed25519"]
     if not fitting:
         raise UnauthorizedClient("The client registered encryption but no key that fits it.")
     return fitting[0]

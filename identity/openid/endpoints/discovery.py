@@ -1,43 +1,47 @@
-"""GET /openid/.well-known/openid-configuration (OIDC Discovery 4, RFC 8414)."""
+"""GET /openid/.well-known/openid-configuration (OIDC Discovery 4) and its other addresses; RFC 8414 3; RFC 9728 3."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, jsonify
 
-from identity.clients.rules import PERSON_SCOPES
+from identity.openid.bearer import PROTECTED_RESOURCE
 from identity.openid.endpoints import for_programs
-from identity.openid.grants import GRANTS
-from identity.openid.request_metadata import request_metadata
-from identity.openid.tokens import ID_TOKEN_ALGORITHMS
+from identity.openid.metadata import provider_metadata, resource_metadata
 from kernel.access import public
 from kernel.http import settings
-
-CLAIMS = (
-    *("sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid"),
-    *("RolUnico", "name", "given_name", "family_name", "email", "email_verified"),
-)
 
 
 @for_programs("/openid/.well-known/openid-configuration", "GET")
 @public("how to use the provider is for everyone")
 def discovery() -> Response:
     """What the provider can do, and where."""
-    issuer = settings().issuer
-    answer = jsonify(
-        **request_metadata(issuer),
-        issuer=issuer,
-        token_endpoint=f"{issuer}/token",
-        userinfo_endpoint=f"{issuer}/userinfo",
-        jwks_uri=f"{issuer}/jwks",
-        end_session_endpoint=f"{issuer}/end-session",
-        scopes_supported=list(PERSON_SCOPES),
-        grant_types_supported=[grant.GRANT_TYPE for grant in GRANTS],
-        subject_types_supported=["pairwise"],
-        id_token_signing_alg_values_supported=list(ID_TOKEN_ALGORITHMS),
-        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post", "none"],
-        claims_supported=list(CLAIMS),
-        service_documentation=f"{settings().base_url}/developers",
-    )
+    return _for_everyone(provider_metadata())
+
+
+# RFC 8414 3.1: the well-known part comes before the issuer's path; 5: both ways are in use.
+for_programs("/.well-known/oauth-authorization-server/openid", "GET")(discovery)
+for_programs("/.well-known/openid-configuration/openid", "GET")(discovery)
+for_programs("/openid/.well-known/oauth-authorization-server", "GET")(discovery)
+
+
+@for_programs("/.well-known/oauth-protected-resource", "GET")
+@public("where tokens for this platform come from is for everyone")
+def platform_metadata() -> Response:
+    """Who gives tokens for the platform."""
+    return _for_everyone(resource_metadata(settings().base_url))
+
+
+@for_programs(PROTECTED_RESOURCE, "GET")
+@public("where tokens for the interface come from is for everyone")
+def interface_metadata() -> Response:
+    """Who gives tokens for the interface. RFC 9728 3.3: each place has a document of its own, which names it."""
+    return _for_everyone(resource_metadata(f"{settings().base_url}/api/v1"))
+
+
+def _for_everyone(document: dict[str, Any]) -> Response:
+    answer = jsonify(document)
     answer.headers["Cache-Control"] = "public, max-age=300"
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
