@@ -1,0 +1,158 @@
+"""Resource indicators (RFC 8707) and rich authorization requests (RFC 9396) by the letter, the wrong ones first."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from builders import catalogue
+from builders.clients import a_client, a_request, answer_of, authorize, decide, redeem
+from builders.identity import a_person, an_agency, sign_in
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from identity.clients.actions import NewClient
+from identity.openid.models import AuthorizationCode
+from identity.people.models import Person
+from identity.ports import agreement_in_force
+from kernel.access import Principal, act_as
+from kernel.db import session
+
+BASE = "http://localhost"
+AGREEMENT = "urn:cordillera:agreement"
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient) -> Person:
+    with app.app_context():
+        found = a_person(is_test_person=True)
+    sign_in(client, found)
+    return found
+
+
+@pytest.fixture
+def code(app: Flask) -> str:
+    """An active agreement of AE002, the consumer, on a service of AE001."""
+    with app.app_context():
+        for agency in (catalogue.OWNER, catalogue.CONSUMER):
+            an_agency(agency.code, agency.name)
+        catalogue.with_fakes(app)
+        return catalogue.an_agreement().code
+
+
+@pytest.fixture
+def made(app: Flask) -> NewClient:
+    """An application of the agency that is the consumer."""
+    with app.app_context():
+        act_as(Principal(kind="system", id="test"))
+        return a_client("standard", owner=f"agency:{catalogue.CONSUMER.code}")
+
+
+WRONG_RESOURCES = [
+    "relative/path",
+    "/api/v1",
+    "localhost",
+    f"{BASE}#fragment",
+    f"{BASE}#",
+    "https://elsewhere.example/",
+    BASE.upper(),
+    f"{BASE}/api/v1/../..",
+    "urn:cordillera:service:SRV-1:v1",
+    "http://[",
+    "ñ:x",
+    f"{BASE}\x00",
+    "x:" + "y" * 3_000,
+]
+
+
+def test_a_resource_that_is_malformed_or_not_known_is_no_target(client: FlaskClient, made: NewClient) -> None:
+    for resource in WRONG_RESOURCES:
+        assert answer_of(authorize(client, made, resource=resource))["error"] == "invalid_target", resource
+    many = [*a_request(made).items(), ("resource", BASE), ("resource", "https://elsewhere.example/")]
+    assert answer_of(client.get("/openid/authorize?" + urlencode(many)))["error"] == "invalid_target"
+
+
+def test_several_resources_are_kept_for_the_token_endpoint(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    wanted = [BASE, f"{BASE}/api/v1", BASE]
+    many = [*a_request(made).items(), *(("resource", resource) for resource in wanted)]
+    answer_of(decide(client, client.get("/openid/authorize?" + urlencode(many)), "allow"))
+    with app.app_context():
+        assert session().scalars(select(AuthorizationCode)).one().resources == [BASE, f"{BASE}/api/v1"]
+
+
+def details(code: str, **changed: Any) -> str:
+    found = {"type": AGREEMENT, "identifier": code, "actions": ["read"]} | changed
+    return json.dumps([{name: value for name, value in found.items() if value is not None}])
+
+
+def test_details_that_are_not_understood_are_refused(client: FlaskClient, made: NewClient, code: str) -> None:
+    wrong = [
+        "x",
+        "{}",
+        "[]",
+        "[[]]",
+        '["text"]',
+        "null",
+        "[" * 3_000,
+        json.dumps(json.loads(details(code)) * 11),
+        details(code, type=None),
+        details(code, type="urn:unknown"),
+        details(code, type=["urn:cordillera:agreement"]),
+        details(code, identifier=None),
+        details(code, identifier=7),
+        details(code, identifier="ACU-2026-999999"),
+        details(code, actions=[]),
+        details(code, actions=["read", "read"]),
+        details(code, actions=["delete"]),
+        details(code, colour="red"),
+        details(code) + " " * 10_000,
+    ]
+    for text in wrong:
+        answer = answer_of(authorize(client, made, authorization_details=text))
+        assert answer["error"] == "invalid_authorization_details", text[:80]
+
+
+def test_another_agencys_agreement_is_told_like_none(app: Flask, client: FlaskClient, code: str) -> None:
+    with app.app_context():
+        act_as(Principal(kind="system", id="test"))
+        strangers = [a_client("standard"), a_client("standard", owner=f"agency:{catalogue.OWNER.code}")]
+    for stranger in strangers:
+        known, unknown = (
+            answer_of(authorize(client, stranger, authorization_details=details(each)))
+            for each in (code, "ACU-2026-999999")
+        )
+        assert known == unknown
+        assert known["error"] == "invalid_authorization_details"
+
+
+def test_details_are_told_in_plain_words_agreed_to_and_told_to_the_client(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient, code: str
+) -> None:
+    page = authorize(client, made, authorization_details=details(code, actions=["read", "write"]), ui_locales="en")
+    agreement = catalogue.a_purpose()
+    assert agreement.text in page.text
+    assert "consult your data there" in page.text
+    assert "register or change your data there" in page.text
+    assert "urn:cordillera" not in page.text.split("<form")[0].split("</header>")[1]
+    granted = answer_of(decide(client, page, "allow"))
+    told = redeem(client, made, granted["code"]).get_json()
+    assert told["authorization_details"] == json.loads(details(code, actions=["read", "write"]))
+    # The same again is agreed to; anything else is not.
+    again = authorize(client, made, authorization_details=details(code, actions=["read", "write"]), prompt="none")
+    assert "code" in answer_of(again)
+    other = authorize(client, made, authorization_details=details(code), prompt="none")
+    assert answer_of(other)["error"] == "consent_required"
+
+
+def test_the_service_of_the_agreement_is_a_resource(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient, code: str
+) -> None:
+    with app.app_context():
+        found = agreement_in_force(code)
+        assert found
+    assert answer_of(authorize(client, made, resource=found.audience))["error"] == "invalid_target"
+    page = authorize(client, made, resource=found.audience, authorization_details=details(code))
+    assert "code" in answer_of(decide(client, page, "allow"))
