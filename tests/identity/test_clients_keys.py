@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -236,6 +237,4 @@ def test_a_client_changes_its_profile_and_keeps_its_keys_where_the_profile_allow
 
 
 def _with(registration: Any, **changed: Any) -> Any:
-    from dataclasses import replace
-
     return replace(registration, **changed)

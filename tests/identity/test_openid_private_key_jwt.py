@@ -1,7 +1,9 @@
 """Clients that prove who they are by a JWT that they signed (RFC 7523, OIDC Core 9, FAPI 2.0 5.3.2.1)."""
 
+import base64
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -112,8 +114,6 @@ def _at(seconds: int) -> int:
 
 
 def _reheaded(me: str, header: str, signature: str | None = None) -> dict[str, Any]:
-    import base64
-
     form = an_assertion(KEY, me)
     _, body, sound = form["client_assertion"].split(".")
     encoded = base64.urlsafe_b64encode(header.encode()).rstrip(b"=").decode()
@@ -198,8 +198,6 @@ def test_a_client_uses_only_what_it_registered(client: FlaskClient, system: NewC
 
 
 def test_a_key_that_was_replaced_and_a_client_that_was_revoked_are_refused(client: FlaskClient, context: None) -> None:
-    from dataclasses import replace
-
     made = a_client("fapi2", jwks=public(KEY))
     me, other = made.client.client_id, a_key()
     grant = {"grant_type": "authorization_code", "code": "x", "redirect_uri": CALLBACK}
