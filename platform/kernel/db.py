@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import select
+import time
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
+import psycopg
 from flask import Flask, current_app, g
-from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event
+from sqlalchemy import CompoundSelect, DateTime, Engine, MetaData, Select, Uuid, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from kernel.ids import new_id
 from kernel.settings import Settings
 
 STATEMENT_TIMEOUT_MS = 30_000
+ASKED_AFTER_SECONDS = 30
+"""A connection that nobody used for this long is asked whether it lives before it is used again."""
 
 
 class Base(DeclarativeBase):
@@ -104,21 +112,73 @@ def _forget(current: Session, transaction: Any) -> None:
         current.info.pop("recorded", None)
 
 
+class Lookup:
+    """A read of at most one row that is made with every request: compiled once, answered in one round trip.
+
+    Outside a transaction, which would take three; so it does not see what this context's session has changed and not
+    committed. `query` names its parameters with `bindparam`.
+    """
+
+    def __init__(self, query: CompoundSelect[Any] | Select[Any]) -> None:
+        self._sql = str(query.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
+
+    def __call__(self, **parameters: Any) -> tuple[Any, ...] | None:
+        """The row's values in the order of the query's columns."""
+        borrowed = engine().raw_connection()
+        try:
+            connection = cast(psycopg.Connection, borrowed.driver_connection)
+            connection.autocommit = True
+            found = connection.execute(self._sql, parameters).fetchone()
+            connection.autocommit = False
+        except psycopg.Error as error:
+            borrowed.invalidate(error)
+            raise OperationalError(self._sql, parameters, error) from error
+        finally:
+            borrowed.close()
+        return found
+
+
 def connect(settings: Settings) -> Engine:
     """The pool of this process. A connection that died is replaced before it is used."""
-    return create_engine(
+    made = create_engine(
         settings.database_url,
         pool_size=settings.pool_size,
         max_overflow=settings.pool_size,
         pool_timeout=5,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 3,
             "application_name": "cordillera",
             "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+            # What is asked twice is asked again: the server parses and plans it once a connection.
+            "prepare_threshold": 1,
         },
     )
+    event.listen(made, "checkin", _note_when)
+    event.listen(made, "checkout", _refuse_dead)
+    return made
+
+
+def _note_when(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["free_since"] = time.monotonic()
+
+
+def _refuse_dead(connection: psycopg.Connection, record: ConnectionPoolEntry, _: Any) -> None:
+    """Have the pool replace a connection that the server has closed.
+
+    The server says nothing on a connection that waits, so one on which there is something to read has been closed:
+    looking costs no round trip. Only then, and after a long time, is it asked.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    free_since = record.info.get("free_since", time.monotonic())
+    if not waiting.poll(0) and time.monotonic() - free_since < ASKED_AFTER_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def install_db(app: Flask, settings: Settings) -> None:

@@ -4,9 +4,11 @@ balancers ask.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Request, Response, current_app, jsonify, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -16,6 +18,29 @@ from kernel.db import session
 from kernel.settings import Settings
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
+
+
+class FormSessions(SecureCookieSessionInterface):
+    """The signed cookie of forms. Who brings none, as programs do, is not made to pay for its keys."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)
+
+
+class Application(Flask):
+    """Flask, without what it does on each request for the sake of things that are not here."""
+
+    session_interface = FormSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every view and hook of the house is an ordinary function: none has to be looked at."""
+        return func
 
 
 def settings() -> Settings:

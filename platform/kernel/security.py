@@ -1,4 +1,4 @@
-"""Headers, content security policy, forgery protection and rate limits: the same for every page."""
+"""Headers, content security policy and forgery protection: the same for every page."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 
 from kernel.settings import Settings
 
-DEFAULT_LIMIT = "6000 per minute"
-"""Per address: far beyond a person, and beyond an office behind one address; what is dear has tighter limits of its
-own.
-"""
+ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The policy of an answer that is no page: should a browser show it, it may do nothing."""
 
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, default_limits=[DEFAULT_LIMIT], headers_enabled=True)
 
 
 def allow_form_action(address: str) -> None:
@@ -36,11 +38,12 @@ def install_security(app: Flask, settings: Settings) -> None:
     app.config.update(
         WTF_CSRF_TIME_LIMIT=4 * 3600,
         WTF_CSRF_SSL_STRICT=False,  # same-site cookies and the token do the work; proxies strip referrers
-        RATELIMIT_STORAGE_URI=settings.rate_limit_storage,
-        RATELIMIT_ENABLED=settings.environment != "test",
     )
     csrf.init_app(app)
-    limiter.init_app(app)
+
+    always = list(ALWAYS)
+    if settings.is_secure:
+        always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
 
     @app.before_request
     def make_nonce() -> None:
@@ -49,16 +52,14 @@ def install_security(app: Flask, settings: Settings) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", _policy())
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        if "/static/" not in request.path:
-            headers.setdefault("Cache-Control", "no-store")
-        if settings.is_secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+        set_already = {name.lower() for name, _ in headers}
+        for name, value in always:
+            if name.lower() not in set_already:
+                headers.add(name, value)
+        if "content-security-policy" not in set_already:
+            headers.add("Content-Security-Policy", _policy() if response.mimetype == "text/html" else NO_PAGE)
+        if "cache-control" not in set_already and "/static/" not in request.path:
+            headers.add("Cache-Control", "no-store")
         return response
 
 

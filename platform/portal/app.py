@@ -8,7 +8,7 @@ from kernel import settings as kernel_settings
 from kernel.access import refuse_bare_views
 from kernel.db import install_db
 from kernel.documents import install_documents
-from kernel.http import install_health, install_http
+from kernel.http import Application, install_health, install_http
 from kernel.i18n import install_i18n
 from kernel.jobs import install_jobs
 from kernel.keys import install_keys
@@ -19,6 +19,7 @@ from kernel.problems import install_errors
 from kernel.requests import install_request_id
 from kernel.security import install_security
 from kernel.settings import Settings
+from kernel.throttle import install_throttle
 from portal import wiring
 
 
@@ -26,11 +27,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application with the blocks that `settings.blocks` names. Raises SettingsError."""
     settings = settings or kernel_settings.load()
     configure_logs(settings)
-    app = Flask("portal", root_path=str(wiring.HERE), static_folder=None)
+    app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)
     install_request_id(app)
     install_request_log(app)
     install_metrics(app)
+    install_throttle(app, settings)
     install_security(app, settings)
     install_db(app, settings)
     install_keys(app, settings)

@@ -9,7 +9,7 @@ import pytest
 
 from kernel import migrate
 from kernel.postgres import EmbeddedPostgres
-from kernel.security import limiter
+from kernel.throttle import limiter
 from kernel.settings import Settings
 from portal.app import create_app
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 from flask import Blueprint, Flask
 
 from identity.openid.server import install_server
-from kernel.security import csrf, limiter
+from kernel.security import csrf
+from kernel.throttle import limiter
 
 pages = Blueprint("openid", __name__, template_folder="../templates")
 pages.record(lambda state: install_server(cast(Flask, state.app)))

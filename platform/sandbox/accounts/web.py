@@ -13,7 +13,7 @@ from kernel.access import ANONYMOUS, Principal, act_as, declared_access, develop
 from kernel.errors import Invalid
 from kernel.http import settings
 from kernel.layout import local_path
-from kernel.security import limiter
+from kernel.throttle import limiter
 from sandbox.accounts import actions, queries
 from sandbox.accounts.rules import SESSION_LIVES
 

@@ -18,7 +18,7 @@ from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
 from kernel.http import settings
 from kernel.ids import new_token, same
-from kernel.security import limiter
+from kernel.throttle import limiter
 from sandbox.applications import actions, queries
 from sandbox.applications.rules import (
     SECRET_PLACEHOLDER,

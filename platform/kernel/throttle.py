@@ -1,0 +1,98 @@
+"""How often one address may ask: of everything, generously; of what is dear, as its view says.
+
+What everything counts against is kept in each process: it keeps a flood out and costs next to nothing. The limits of
+single views are counted where `rate_limit_storage` says, for all processes together.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Flask, current_app, request
+from limits import parse
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
+
+from kernel.errors import TooMany
+from kernel.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+View = TypeVar("View", bound=Callable[..., Any])
+
+REQUESTS_A_MINUTE = 6_000
+"""Per address: far beyond a person, and beyond an office behind one address."""
+
+
+@dataclass
+class Minute:
+    """What each address has asked in the minute that runs."""
+
+    number: int = -1
+    asked: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, address: str, now: float) -> int:
+        """How many requests of the address this one makes."""
+        with self.lock:
+            number = int(now // 60)
+            if number != self.number:
+                self.number, self.asked = number, {}
+            self.asked[address] = count = self.asked.get(address, 0) + 1
+            return count
+
+
+class Limiter:
+    """Limits of views, as decorators."""
+
+    def limit(self, often: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Let an address reach the view as often as `30 per hour` says. Raises TooMany beyond."""
+        item = parse(often)
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            @wraps(view)
+            def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+                counters: RateLimiter | None = current_app.extensions["cordillera.throttle"]
+                place = (str(request.endpoint), request.remote_addr or "")
+                if counters is not None and not counters.hit(item, *place):
+                    raise _wait(counters.get_window_stats(item, *place).reset_time)
+                return view(*args, **kwargs)
+
+            return limited
+
+        return decorate
+
+    def exempt(self, view: View) -> View:
+        """Count no request of this view: programs call it, and behind their address a whole agency may be."""
+        view.is_unlimited = True  # type: ignore[attr-defined]
+        return view
+
+
+limiter = Limiter()
+
+
+def _wait(until: float) -> TooMany:
+    return TooMany(headers={"Retry-After": str(max(1, int(until - time.time() + 1)))})
+
+
+def install_throttle(app: Flask, settings: Settings) -> None:
+    """Count every request but those of exempt views. Tests, which all come from one address, are not limited."""
+    app.extensions["cordillera.throttle"] = None
+    if settings.environment == "test":
+        return
+    app.extensions["cordillera.throttle"] = FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
+    minute = Minute()
+    views = app.view_functions
+
+    @app.before_request
+    def count() -> None:
+        if getattr(views.get(request.endpoint or ""), "is_unlimited", False):
+            return
+        now = time.time()
+        if minute.count(request.remote_addr or "", now) > REQUESTS_A_MINUTE:
+            raise _wait(60 * (now // 60 + 1))

@@ -1,0 +1,22 @@
+"""What is said to the database, as the driver says it: a round trip each, however it came about."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import psycopg
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that this process executes in the block; BEGIN and COMMIT, which the driver adds, are not told."""
+    statements: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def note(cursor: psycopg.Cursor, query: Any, *given: Any, **named: Any) -> Any:
+        statements.append(query if isinstance(query, str) else repr(query))
+        return execute(cursor, query, *given, **named)
+
+    with patch.object(psycopg.Cursor, "execute", note):
+        yield statements
