@@ -191,7 +191,7 @@ def test_an_interface_asks_for_a_better_or_newer_sign_in() -> None:
     demand(claims, now, acr_values=[ONE], max_age=120)
     for asked in ({"acr_values": [TWO]}, {"max_age": 60}):
         with pytest.raises(InsufficientAuthentication) as refused:
-            demand(claims, now, **asked)  # type: ignore[arg-type]
+            demand(claims, now, **asked)
         challenge = refused.value.headers["WWW-Authenticate"]
         assert (refused.value.status, challenge.startswith('Bearer error="insufficient_user_authentication"')) == (
             401,
