@@ -68,6 +68,8 @@ def name_what_exists(case: Case[Any]) -> None:
     for parameter in ("code", "thumbprint"):
         if parameter in (case.path_parameters or {}) and (known := MADE[collection(case.path)]):
             case.path_parameters[parameter] = known[-1]
+    if "version" in (case.path_parameters or {}):
+        case.path_parameters["version"] = "v1"
     if "agreement" in (case.query or {}) and MADE["agreements"]:
         case.query["agreement"] = MADE["agreements"][-1]
     if isinstance(case.body, dict) and "service" in case.body:

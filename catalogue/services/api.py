@@ -13,7 +13,6 @@ from catalogue.services.schemas import (
     ServiceDraftSchema,
     ServiceSchema,
     ServicesQuery,
-    SubmitSchema,
     read_openapi,
 )
 from kernel.access import current_principal, public, requires, scope
@@ -87,17 +86,14 @@ def put_service(draft: dict[str, Any], code: str) -> dict[str, Any]:
     return _described(actions.put_service(current_principal(), code, _facts(draft), _version(draft)))
 
 
-@endpoints.route("/<code>/submit", methods=["POST"], parameters=ONE)
-@endpoints.arguments(SubmitSchema)
+@endpoints.route("/<code>/versions/<version>/submission", methods=["POST"], parameters=ONE_VERSION)
 @endpoints.response(200, ServiceSchema)
 @endpoints.alt_response(404, description="No service of your agency has this code or version")
 @endpoints.alt_response(409, description="The version is not complete, under review or published")
-@endpoints.alt_response(422, description="The data is not what it should be")
 @requires(PUBLISH)
-def submit_service(wanted: dict[str, Any], code: str) -> dict[str, Any]:
+def submit_version(code: str, version: str) -> dict[str, Any]:
     """Send a version to the authority for review"""
-    version = actions.submit_version(current_principal(), code, wanted["version"])
-    return _described(version.service)
+    return _described(actions.submit_version(current_principal(), code, version).service)
 
 
 def _facts(draft: dict[str, Any]) -> ServiceFacts:

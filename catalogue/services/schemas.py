@@ -309,7 +309,3 @@ class ServiceDraftSchema(Body):
             "example": 'openapi: 3.1.0\ninfo: {title: Comunas, version: "1"}\npaths: {}\n',
         },
     )
-
-
-class SubmitSchema(Body):
-    version = coded(VERSION, metadata={"example": "v1"})

@@ -337,7 +337,7 @@ class TestTheApi:
         code = made.get_json()["code"]
         changed = client.put(f"/api/v1/services/{code}", json={**self.DRAFT, "name": "Nuevo"})
         assert changed.get_json()["name"] == "Nuevo"
-        sent = client.post(f"/api/v1/services/{code}/submit", json={"version": "v1"})
+        sent = client.post(f"/api/v1/services/{code}/versions/v1/submission")
         assert sent.get_json()["versions"][0]["status"] == "submitted"
         assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 409
         assert caller.acting(NOBODY).get(f"/api/v1/services/{code}").status_code == 404
@@ -377,7 +377,7 @@ class TestTheApi:
         code = published(app)
         client = caller.acting(a_machine(STRANGER, "catalogue.publish"))
         assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 404
-        assert client.post(f"/api/v1/services/{code}/submit", json={"version": "v1"}).status_code == 404
+        assert client.post(f"/api/v1/services/{code}/versions/v1/submission").status_code == 404
 
     @pytest.mark.parametrize("by", [NOBODY, a_machine(OWNER), a_machine(OWNER, "catalogue.agreements")])
     def test_describing_needs_its_scope(self, caller: Caller, by: Principal) -> None:
