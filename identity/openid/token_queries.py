@@ -8,14 +8,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CompoundSelect, Select, cast, literal, select, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    DateTime,
+    LargeBinary,
+    Select,
+    Uuid,
+    bindparam,
+    cast,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy import Text as SqlText
-from sqlalchemy.dialects.postgresql import JSONB
 
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken, RevokedToken
 from identity.people.models import Person
 from kernel import clock
-from kernel.db import session
+from kernel.db import Lookup, session
 from kernel.ids import token_hash
 
 
@@ -38,36 +48,6 @@ class StoredToken:
     acr: str
 
 
-def stored_token(token: str) -> StoredToken | None:
-    """The living access or refresh token of this text, in one read; None for what is unknown, used or revoked."""
-    digest = token_hash(token)
-    access = _of_grant(
-        literal(False).label("is_refresh_token"),
-        AccessToken.created_at,
-        AccessToken.expires_at,
-        AccessToken.scopes,
-        AccessToken.audience,
-        AccessToken.dpop_jkt,
-        AccessToken.cert_thumbprint,
-    ).join(AccessToken, AccessToken.code_id == AuthorizationCode.id)
-    refresh = _of_grant(
-        literal(True),
-        RefreshToken.created_at,
-        RefreshToken.expires_at,
-        AuthorizationCode.scopes,
-        cast(literal([], JSON), JSONB),
-        RefreshToken.dpop_jkt,
-        RefreshToken.cert_thumbprint,
-    ).join(RefreshToken, RefreshToken.code_id == AuthorizationCode.id)
-    now = clock.now()
-    query: CompoundSelect[Any] = union_all(
-        access.where(AccessToken.token_hash == digest, AccessToken.expires_at > now),
-        refresh.where(RefreshToken.token_hash == digest, RefreshToken.expires_at > now, RefreshToken.used_at.is_(None)),
-    )
-    row = session().execute(query).one_or_none()
-    return StoredToken(*row) if row else None
-
-
 def _of_grant(*columns: Any) -> Select[Any]:
     return select(
         *columns,
@@ -78,6 +58,42 @@ def _of_grant(*columns: Any) -> Select[Any]:
         AuthorizationCode.authenticated_at,
         AuthorizationCode.acr,
     ).where(AuthorizationCode.revoked_at.is_(None))
+
+
+_DIGEST, _NOW = bindparam("digest", type_=LargeBinary), bindparam("now", type_=DateTime(timezone=True))
+_ACCESS = (
+    _of_grant(
+        literal_column("false").label("is_refresh_token"),
+        AccessToken.created_at,
+        AccessToken.expires_at,
+        AccessToken.scopes,
+        AccessToken.audience,
+        AccessToken.dpop_jkt,
+        AccessToken.cert_thumbprint,
+    )
+    .join(AccessToken, AccessToken.code_id == AuthorizationCode.id)
+    .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW)
+)
+_REFRESH = (
+    _of_grant(
+        literal_column("true"),
+        RefreshToken.created_at,
+        RefreshToken.expires_at,
+        AuthorizationCode.scopes,
+        literal_column("'[]'::jsonb"),
+        RefreshToken.dpop_jkt,
+        RefreshToken.cert_thumbprint,
+    )
+    .join(RefreshToken, RefreshToken.code_id == AuthorizationCode.id)
+    .where(RefreshToken.token_hash == _DIGEST, RefreshToken.expires_at > _NOW, RefreshToken.used_at.is_(None))
+)
+_stored = Lookup(union_all(_ACCESS, _REFRESH))
+
+
+def stored_token(token: str) -> StoredToken | None:
+    """The living access or refresh token of this text, in one read; None for what is unknown, used or revoked."""
+    row = _stored(digest=token_hash(token), now=clock.now())
+    return StoredToken(*row) if row else None
 
 
 def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
@@ -92,10 +108,22 @@ def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
 
 
 @dataclass(frozen=True)
+class KnownPerson:
+    """What may be told of a person."""
+
+    id: UUID
+    run_number: int
+    run_dv: str
+    given_names: list[str]
+    family_names: list[str]
+    email: str | None
+
+
+@dataclass(frozen=True)
 class TokenHolder:
     """Whom an access token speaks of, to whom, about what, and who may bring it."""
 
-    person: Person
+    person: KnownPerson
     client_id: str
     scopes: frozenset[str]
     audience: tuple[str, ...]
@@ -104,40 +132,51 @@ class TokenHolder:
     cert_thumbprint: str | None
 
 
+_PERSON = (
+    Person.id,
+    Person.run_number,
+    Person.run_dv,
+    Person.given_names,
+    Person.family_names,
+    Person.email,
+)
+_holder = Lookup(
+    select(
+        *_PERSON,
+        AuthorizationCode.client_id,
+        AuthorizationCode.claims,
+        AccessToken.scopes,
+        AccessToken.audience,
+        AccessToken.dpop_jkt,
+        AccessToken.cert_thumbprint,
+    )
+    .select_from(AccessToken)
+    .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
+    .join(Person, Person.id == AuthorizationCode.person_id)
+    .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW, AuthorizationCode.revoked_at.is_(None))
+)
+_person_of_grant = Lookup(
+    select(*_PERSON, AuthorizationCode.claims)
+    .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
+    .where(AuthorizationCode.id == bindparam("grant_id", type_=Uuid()), AuthorizationCode.revoked_at.is_(None))
+)
+
+
 def holder_of(access_token: str) -> TokenHolder | None:
     """Whom a living access token by reference speaks of, in one read; None for one unknown, expired or revoked."""
-    query = (
-        select(
-            Person,
-            AuthorizationCode.client_id,
-            AuthorizationCode.claims,
-            AccessToken.scopes,
-            AccessToken.audience,
-            AccessToken.dpop_jkt,
-            AccessToken.cert_thumbprint,
-        )
-        .select_from(AccessToken)
-        .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
-        .join(Person, Person.id == AuthorizationCode.person_id)
-        .where(
-            AccessToken.token_hash == token_hash(access_token),
-            AccessToken.expires_at > clock.now(),
-            AuthorizationCode.revoked_at.is_(None),
-        )
-    )
-    row = session().execute(query).one_or_none()
+    row = _holder(digest=token_hash(access_token), now=clock.now())
     if row is None:
         return None
-    person, client_id, claims, scopes, audience, dpop_jkt, cert_thumbprint = row
-    return TokenHolder(person, client_id, frozenset(scopes), tuple(audience), claims, dpop_jkt, cert_thumbprint)
-
-
-def person_of_grant(grant_id: UUID) -> tuple[Person, Mapping[str, list[str]]] | None:
-    """The person of a sign-in, and the single claims that were asked for."""
-    query = (
-        select(Person, AuthorizationCode.claims)
-        .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
-        .where(AuthorizationCode.id == grant_id, AuthorizationCode.revoked_at.is_(None))
+    *person, client_id, claims, scopes, audience, dpop_jkt, cert_thumbprint = row
+    return TokenHolder(
+        KnownPerson(*person), client_id, frozenset(scopes), tuple(audience), claims, dpop_jkt, cert_thumbprint
     )
-    row = session().execute(query).one_or_none()
-    return (row[0], row[1]) if row else None
+
+
+def person_of_grant(grant_id: UUID) -> tuple[KnownPerson, Mapping[str, list[str]]] | None:
+    """The person of a sign-in, and the single claims that were asked for."""
+    row = _person_of_grant(grant_id=grant_id)
+    if row is None:
+        return None
+    *person, claims = row
+    return KnownPerson(*person), claims

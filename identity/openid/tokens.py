@@ -33,6 +33,7 @@ from kernel.ids import new_token
 from kernel.keys import signing_key, verification_keys
 
 if TYPE_CHECKING:
+    from identity.openid.token_queries import KnownPerson
     from identity.people.models import Person
 
 PURPOSE = "openid"
@@ -166,12 +167,14 @@ def id_token(
     return encrypted_for(client, _signed(claims, algorithm, "JWT"), "id_token")
 
 
-def told_here(client: RegisteredClient, claims: Mapping[str, list[str]], place: str, person: Person) -> dict[str, Any]:
+def told_here(
+    client: RegisteredClient, claims: Mapping[str, list[str]], place: str, person: Person | KnownPerson
+) -> dict[str, Any]:
     """What the claims parameter asks to be told of the person in this place (OIDC Core 5.5)."""
     return told_by_name(claims, place, claims_about(client, scopes_covering(claims, client.scopes), person))
 
 
-def claims_about(client: RegisteredClient, scopes: Iterable[str], person: Person) -> dict[str, Any]:
+def claims_about(client: RegisteredClient, scopes: Iterable[str], person: Person | KnownPerson) -> dict[str, Any]:
     """What the scopes tell of the person, in the shape of the client's profile."""
     run = (person.run_number, person.run_dv)
     return person_claims(client.profile, scopes, run, (person.given_names, person.family_names), person.email)

@@ -1,18 +1,16 @@
 """Asking about tokens (RFC 7662, RFC 9701) and giving them back (RFC 7009)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from builders.clients import a_client, a_system, basic, machine_token, tokens_for, userinfo
 from builders.identity import a_person, sign_in
+from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import Engine, event, select
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient, revoke_client
@@ -60,20 +58,6 @@ def ask(
 
 def revoke(browser: FlaskClient, made: NewClient, token: str) -> TestResponse:
     return ask(browser, made, token, "/openid/revoke")
-
-
-@contextmanager
-def counted(app: Flask) -> Iterator[list[str]]:
-    """The statements that were sent to the database."""
-    engine: Engine = app.extensions["cordillera.engine"]
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("path", ["/openid/introspect", "/openid/revoke"])
@@ -161,10 +145,10 @@ def test_one_read_for_a_stored_token_and_none_for_a_signed_one(
     stored, signed = tokens_for(client, modern, scope="openid")["access_token"], machine_token(client, system)
     ask(client, modern, stored)
     ask(client, system, signed)
-    with counted(app) as statements:
+    with counted() as statements:
         assert ask(client, modern, stored).get_json()["active"] is True
         assert len(statements) == 1
-    with counted(app) as statements:
+    with counted() as statements:
         assert ask(client, system, signed).get_json()["active"] is True
         assert statements == []
 
