@@ -40,6 +40,7 @@ MAX_CONTACTS = 5
 MAX_URI_CHARACTERS = 1_000
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPERATOR = "operator"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class ClientRevoked(Conflict):
@@ -153,7 +154,9 @@ class RegisteredClient:
         if self.profile == "machine":
             return frozenset({"client_credentials"})
         refresh = {"refresh_token"} if "offline_access" in self.scopes else set()
-        return frozenset({"authorization_code"} | refresh)
+        # RFC 8628 5.4 leaves room for phishing, which FAPI 2.0 does not; ClaveÚnica knows no devices.
+        device = {DEVICE_CODE} if self.profile == "standard" else set()
+        return frozenset({"authorization_code"} | refresh | device)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def redeem_code(
             AuthorizationCode.revoked_at.is_(None),
             AuthorizationCode.expires_at > work.now,
         )
-        .values(redeemed_at=work.now, kept_until=work.now + _lifetime(client.scopes))
+        .values(redeemed_at=work.now, kept_until=work.now + lifetime(client.scopes))
         .returning(AuthorizationCode)
     )
     if redeemed is None:
@@ -129,7 +129,8 @@ def revoke_grants(work: Work, grants: Iterable[UUID]) -> None:
     read_again()
 
 
-def _lifetime(scopes: Iterable[str]) -> timedelta:
+def lifetime(scopes: Iterable[str]) -> timedelta:
+    """How long what comes of a sign-in with these scopes may be used."""
     return REFRESH_TOKEN_LIVES if "offline_access" in scopes else ACCESS_TOKEN_LIVES
 
 

@@ -121,6 +121,7 @@ class DeviceAuthorization(Identified, Base):
     client_id: Mapped[str] = mapped_column(Text)
     scopes: Mapped[list[str]]
     resources: Mapped[list[str]]
+    authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     interval: Mapped[int]

@@ -13,7 +13,9 @@ from sqlalchemy import select
 
 from identity.agencies.models import Agency
 from identity.clients.models import Client
-from identity.openid.models import ApplicationConsent, PushedRequest
+from identity.openid.device_codes import user_code_hash
+from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
+from kernel import clock
 from kernel.crypto import unseal
 from kernel.db import session
 from kernel.http import settings
@@ -88,3 +90,13 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
         )
         for consent, client, agency_name in session().execute(query)
     ]
+
+
+def device_waiting(user_code: str) -> DeviceAuthorization | None:
+    """What the device with this code on its screen asks for, while nobody has decided and there is time."""
+    query = select(DeviceAuthorization).where(
+        DeviceAuthorization.user_code_hash == user_code_hash(settings().master_key, user_code),
+        DeviceAuthorization.decision.is_(None),
+        DeviceAuthorization.expires_at > clock.now(),
+    )
+    return session().scalar(query)

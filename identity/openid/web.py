@@ -12,6 +12,8 @@ from identity.openid import actions
 from identity.openid.endpoints import (
     authorize,
     clave_unica_logout,
+    device,
+    device_authorization,
     discovery,
     end_session,
     introspection,
@@ -37,6 +39,8 @@ ENDPOINTS = (
     clave_unica_logout,
     introspection,
     revocation,
+    device_authorization,
+    device,
 )
 
 

@@ -147,6 +147,26 @@ def _take_attempt(run_number: int, keys: list[str]) -> None:
 
     Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does not make the wait longer.
     """
+    wait = _count_attempt(keys)
+    if wait > 0:
+        _record_refusal(run_number, "has to wait")
+        raise WaitBeforeTrying(math.ceil(wait))
+
+
+def take_guess(key: str) -> None:
+    """Count a guess at something else than a password; `forgive_guess` where it was right. Raises WaitBeforeTrying."""
+    if (wait := _count_attempt([key])) > 0:
+        raise WaitBeforeTrying(math.ceil(wait))
+
+
+@action
+def forgive_guess(work: Work, key: str) -> None:
+    """The guess was right: none of those before it counts any more."""
+    work.session.execute(delete(SignInThrottle).where(SignInThrottle.key == key))
+
+
+def _count_attempt(keys: list[str]) -> float:
+    """Count an attempt at each of the counters; the seconds to wait where it comes too early, and is not counted."""
     with separate_work() as work:
         work.session.execute(
             insert(SignInThrottle)
@@ -162,9 +182,7 @@ def _take_attempt(run_number: int, keys: list[str]) -> None:
                 counter.failures = brake.remembered(counter.failures, now - counter.counted_at) + 1
                 counter.counted_at = now
                 counter.allowed_at = now + brake.wait_after(counter.failures)
-    if wait > 0:
-        _record_refusal(run_number, "has to wait")
-        raise WaitBeforeTrying(math.ceil(wait))
+    return wait
 
 
 def _record_refusal(run_number: int, reason: str) -> None:

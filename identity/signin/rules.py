@@ -93,6 +93,8 @@ BRAKES = {
     "account-address": Brake(5, timedelta(minutes=15), timedelta(minutes=10)),
     "account": Brake(10, timedelta(minutes=1), timedelta(minutes=5)),
     "address": Brake(100, timedelta(minutes=5), timedelta(seconds=10)),
+    # RFC 8628 5.1: a person's guesses at the codes that devices show.
+    "device-code": Brake(5, timedelta(minutes=15), timedelta(minutes=10)),
 }
 
 

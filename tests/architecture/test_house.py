@@ -30,6 +30,7 @@ ROOMS_OF_THEIR_OWN = {
         "revoked.py",
         "token_queries.py",
         "grant_actions.py",
+        "grant_problems.py",
         "token_actions.py",
         "device_actions.py",
         "exchange_actions.py",

@@ -2,6 +2,7 @@
 
 from identity.openid.grants.authorization_code import AuthorizationCodeGrant
 from identity.openid.grants.client_credentials import ClientCredentialsGrant
+from identity.openid.grants.device_code import DeviceCodeGrant
 from identity.openid.grants.refresh_token import RefreshTokenGrant
 
-GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant, DeviceCodeGrant)

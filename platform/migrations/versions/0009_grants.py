@@ -60,6 +60,7 @@ def create_device_authorizations() -> None:
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("scopes", postgresql.JSONB(), nullable=False),
         sa.Column("resources", postgresql.JSONB(), nullable=False),
+        sa.Column("authorization_details", postgresql.JSONB(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.Column("interval", sa.Integer(), nullable=False),

@@ -1,0 +1,107 @@
+"""/device: where a person types the code that another device shows, sees who asks, and decides (RFC 8628 3.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import render_template, request
+from flask_babel import lazy_gettext as _
+
+from identity.clients.queries import registered_client
+from identity.clients.rules import RegisteredClient
+from identity.openid.authorization_details import in_plain_words
+from identity.openid.device_actions import decide_device
+from identity.openid.device_codes import shown, typed
+from identity.openid.endpoints import at
+from identity.openid.endpoints.authorize import SHARED
+from identity.openid.queries import device_waiting
+from identity.openid.rules import WrongEnvironment
+from identity.signin.actions import forgive_guess, take_guess
+from identity.signin.queries import current_sign_in
+from kernel.access import current_principal, person, requires
+from kernel.errors import SignInRequired
+
+if TYPE_CHECKING:
+    from identity.openid.models import DeviceAuthorization
+    from identity.signin.queries import SignIn
+
+Page = str | tuple[str, int]
+WRONG_CODE = 422
+
+
+@at("/device", "GET")
+@requires(person)
+def device() -> str:
+    """Ask for the code; a link may bring it along, but going on is the person's."""
+    return render_template("openid/device.html", user_code=request.args.get("user_code", "")[:20], is_wrong=False)
+
+
+@at("/device", "POST")
+@requires(person)
+def device_asks() -> Page:
+    """Say who asks and for what."""
+    found = _waiting()
+    if found is None:
+        return _ask_again()
+    asked, client = found
+    sign_in = _sign_in()
+    _check_environment(client, sign_in)
+    return render_template(
+        "openid/device_consent.html",
+        client=client,
+        person=sign_in.person,
+        shared=list(dict.fromkeys(str(SHARED[scope]) for scope in SHARED if scope in asked.scopes)),
+        details=in_plain_words(asked.authorization_details),
+        user_code=shown(typed(request.form["user_code"]) or ""),
+    )
+
+
+@at("/device/decide", "POST")
+@requires(person)
+def device_decided() -> Page:
+    """What the person said; the device learns it when it asks next."""
+    found = _waiting()
+    if found is None:
+        return _ask_again()
+    asked, client = found
+    sign_in = _sign_in()
+    _check_environment(client, sign_in)
+    # RFC 8628 5.4: nothing but the button that allows, allows.
+    allowed = request.form.get("decision") == "allow"
+    if not decide_device(asked.id, sign_in, client, allowed=allowed):
+        return _ask_again()
+    return render_template("openid/device_done.html", client=client, allowed=allowed)
+
+
+def _waiting() -> tuple[DeviceAuthorization, RegisteredClient] | None:
+    """What the code typed stands for. Raises WaitBeforeTrying: with 34 bits and ten minutes, guessing leads nowhere."""
+    # RFC 8628 5.1
+    key = f"device-code:{current_principal().id}"
+    take_guess(key)
+    code = typed(request.form.get("user_code", ""))
+    asked = device_waiting(code) if code else None
+    client = registered_client(asked.client_id) if asked else None
+    if asked is None or client is None:
+        return None
+    forgive_guess(key)
+    return asked, client
+
+
+def _ask_again() -> Page:
+    page = render_template("openid/device.html", user_code=request.form.get("user_code", "")[:20], is_wrong=True)
+    return page, WRONG_CODE
+
+
+def _sign_in() -> SignIn:
+    found = current_sign_in()
+    if found is None:
+        raise SignInRequired()
+    return found
+
+
+def _check_environment(client: RegisteredClient, sign_in: SignIn) -> None:
+    if sign_in.person.is_test_person == client.is_for_test_persons:
+        return
+    if client.is_for_test_persons:
+        raise WrongEnvironment(_("This application is under test: only test persons may enter."))
+    raise WrongEnvironment(_("You are signed in as a test person, and this application is in use."))
