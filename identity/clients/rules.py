@@ -40,6 +40,8 @@ MAX_CONTACTS = 5
 MAX_URI_CHARACTERS = 1_000
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPERATOR = "operator"
+OPEN = "open-registration"
+"""Who owns what registered itself in the sandbox: nobody in particular."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
@@ -382,7 +384,7 @@ def sector_of(owner: str, redirect_uris: Iterable[str], client_id: str) -> str:
     An agency's or a developer's applications form one sector. A client without such an owner has the sector of its
     host; on loopback, one of its own.
     """
-    if owner != OPERATOR:
+    if owner not in (OPERATOR, OPEN):
         return owner
     hosts = {urlsplit(uri).hostname or "" for uri in redirect_uris}
     if len(hosts) != 1 or hosts & set(LOOPBACK):

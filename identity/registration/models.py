@@ -11,7 +11,10 @@ from kernel.db import Base, Identified
 
 
 class InitialAccessToken(Identified, Base):
-    """RFC 7591 1.2: with it a program registers clients for its owner. Kept as a hash only."""
+    """RFC 7591 1.2: with it a program registers clients for its owner. Kept as a hash only.
+
+    is_approval: whether an operator made it, so that its clients need nobody else's approval.
+    """
 
     __tablename__ = "initial_access_token"
     __table_args__ = (
@@ -23,11 +26,17 @@ class InitialAccessToken(Identified, Base):
     owner: Mapped[str] = mapped_column(Text)
     environment: Mapped[str] = mapped_column(Text)
     purpose: Mapped[str] = mapped_column(Text)
+    is_approval: Mapped[bool]
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     uses_left: Mapped[int]
     revoked_at: Mapped[datetime | None]
+
+    @property
+    def code(self) -> str:
+        """How the audit names it."""
+        return str(self.id)
 
 
 class EnvironmentRequest(Identified, Base):

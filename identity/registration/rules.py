@@ -1,0 +1,246 @@
+"""Dynamic registration (RFC 7591, RFC 7592, OpenID Connect Registration 1.0): metadata to a registration and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from identity.clients.rules import DEVICE_CODE, Registration, StoredSecret, checked_scopes, usual_scopes
+from identity.profiles.rules import EITHER_SECRET, OPTIONS, PROFILES
+from kernel.errors import Conflict, Invalid, Problem, _
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_USES = 100
+MAX_DAYS = 365
+GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE)
+ASKED_FOR = ("certification", "production")
+# RFC 7592 2.2: what we say and the client must not say back.
+OURS = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")
+
+
+class InvalidClientMetadata(Problem):
+    """RFC 7591 3.2.2."""
+
+    kind = "oauth-invalid-client-metadata"
+    status = 400
+    title = "invalid_client_metadata"
+    explanation = _("One of the values that describe the client is missing or not accepted.")
+    remedy = _("The description names it and says what is expected; the profile may forbid what others allow.")
+    oauth_error = "invalid_client_metadata"
+
+
+class InvalidRedirectUri(InvalidClientMetadata):
+    """RFC 7591 3.2.2."""
+
+    kind = "oauth-invalid-redirect-uri"
+    title = "invalid_redirect_uri"
+    explanation = _("One of the addresses to return to is not accepted.")
+    remedy = _("Use https, no fragment and no pattern; in the sandbox also http on your own machine.")
+    oauth_error = "invalid_redirect_uri"
+
+
+class UnapprovedSoftwareStatement(InvalidClientMetadata):
+    """RFC 7591 3.2.2."""
+
+    kind = "oauth-unapproved-software-statement"
+    title = "unapproved_software_statement"
+    explanation = _("We trust nobody to describe software in a statement of their own.")
+    remedy = _("Send the values by themselves.")
+    oauth_error = "unapproved_software_statement"
+
+
+class InvalidRegistrationToken(Problem):
+    """RFC 6750 3.1."""
+
+    kind = "oauth-invalid-registration-token"
+    status = 401
+    title = "invalid_token"
+    explanation = _("The token to register or manage a client with is missing, unknown, used up, expired or revoked.")
+    remedy = _("Ask your agency's administrator for a new initial access token; each client is managed with its own.")
+    oauth_error = "invalid_token"
+
+
+class AlreadyAsked(Conflict):
+    kind = "environment-already-asked"
+    title = _("This was asked before")
+    explanation = _("The application waits for the authority's decision, or is there already.")
+    remedy = _("Wait for the decision; the application's page tells it.")
+
+
+def in_words_of_rfc_7591(problem: Invalid) -> InvalidClientMetadata:
+    """The first field that is wrong, as its error."""
+    name, messages = next(iter(problem.fields.items()), ("", [problem.detail or problem.title]))
+    kind = InvalidRedirectUri if name == "redirect_uris" else InvalidClientMetadata
+    shown = {"auth_method": "token_endpoint_auth_method", "name": "client_name", "scopes": "scope"}.get(name, name)
+    return kind(_("%(name)s: %(fault)s", name=shown, fault=messages[0]))
+
+
+def registration_from(metadata: Mapping[str, Any]) -> Registration:
+    """What the client says of itself. What nobody knows is passed over (RFC 7591 2). Raises InvalidClientMetadata."""
+    if metadata.get("software_statement") is not None:
+        raise UnapprovedSoftwareStatement()
+    profile = _text(metadata, "profile") or "standard"
+    if profile not in PROFILES:
+        raise InvalidClientMetadata(f"profile: One of: {', '.join(PROFILES)}.")
+    redirect_uris = _texts(metadata, "redirect_uris")
+    return Registration(
+        name=_text(metadata, "client_name") or _host_of(redirect_uris),
+        profile=profile,
+        redirect_uris=redirect_uris,
+        post_logout_redirect_uris=_texts(metadata, "post_logout_redirect_uris"),
+        scopes=_scopes(metadata, profile),
+        auth_method=_method(metadata, profile),
+        jwks=metadata.get("jwks"),
+        jwks_uri=_text(metadata, "jwks_uri"),
+        options={name: metadata[name] for name in OPTIONS if metadata.get(name) is not None},
+        logo_uri=_text(metadata, "logo_uri"),
+        contacts=_texts(metadata, "contacts"),
+        scope_reasons=_reasons(metadata),
+    )
+
+
+def _method(metadata: Mapping[str, Any], profile: str) -> str | None:
+    method = _text(metadata, "token_endpoint_auth_method")
+    # RFC 7591 2: client_secret_basic if it is left out, unless the profile wants more.
+    if method is None:
+        return "client_secret_basic" if "client_secret_basic" in PROFILES[profile].auth_methods else None
+    if method == EITHER_SECRET:
+        raise InvalidClientMetadata("token_endpoint_auth_method: client_secret_basic or client_secret_post.")
+    return method
+
+
+def _scopes(metadata: Mapping[str, Any], profile: str) -> list[str]:
+    """RFC 7591 2.1: grant_types and response_types have to fit each other, and what we offer."""
+    grants = _texts(metadata, "grant_types") or ["authorization_code"]
+    if "authorization_code" not in grants or set(grants) - set(GRANT_TYPES):
+        raise InvalidClientMetadata(f"grant_types: authorization_code, and besides: {', '.join(GRANT_TYPES[1:])}.")
+    if DEVICE_CODE in grants and profile != "standard":
+        raise InvalidClientMetadata("grant_types: the device flow is for the standard profile only.")
+    if (_texts(metadata, "response_types") or ["code"]) != ["code"]:
+        raise InvalidClientMetadata("response_types: code.")
+    if metadata.get("subject_type") not in (None, "pairwise"):
+        raise InvalidClientMetadata("subject_type: pairwise. A public one needs the authority's approval.")
+    if metadata.get("sector_identifier_uri") is not None:
+        raise InvalidClientMetadata("sector_identifier_uri: the owner's clients form the sector.")
+    if metadata.get("application_type") not in (None, "web", "native"):
+        raise InvalidClientMetadata("application_type: web or native.")
+    asked = (_text(metadata, "scope") or "").split() or list(usual_scopes(profile))
+    return [*asked, "offline_access"] if "refresh_token" in grants and "offline_access" not in asked else asked
+
+
+def _text(metadata: Mapping[str, Any], name: str) -> str | None:
+    value = metadata.get(name)
+    if value is not None and (not isinstance(value, str) or "\x00" in value or len(value) > 2_000):
+        raise InvalidClientMetadata(f"{name}: a text of at most 2000 characters.")
+    return value or None
+
+
+def _texts(metadata: Mapping[str, Any], name: str) -> list[str]:
+    value = metadata.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > 100 or not all(isinstance(one, str) for one in value):
+        kind = InvalidRedirectUri if name == "redirect_uris" else InvalidClientMetadata
+        raise kind(f"{name}: a list of texts.")
+    return value
+
+
+def _reasons(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Ours: why each scope is needed, by its name."""
+    value = metadata.get("scope_reasons") or {}
+    if not isinstance(value, Mapping) or not all(isinstance(one, str) for one in value.values()):
+        raise InvalidClientMetadata("scope_reasons: an object of texts.")
+    return dict(value)
+
+
+def _host_of(redirect_uris: Iterable[str]) -> str:
+    try:
+        return next((urlsplit(uri).hostname or "" for uri in redirect_uris), "")
+    except ValueError:
+        return ""
+
+
+def metadata_of(kept: Registration) -> dict[str, Any]:
+    """The same the other way round, with what was left out filled in (RFC 7591 3.2.1)."""
+    grants = ["authorization_code"]
+    grants += ["refresh_token"] if "offline_access" in kept.scopes else []
+    grants += [DEVICE_CODE] if kept.profile == "standard" else []
+    said = {
+        "client_name": kept.name,
+        "profile": kept.profile,
+        "redirect_uris": kept.redirect_uris,
+        "post_logout_redirect_uris": kept.post_logout_redirect_uris,
+        "token_endpoint_auth_method": "client_secret_basic" if kept.auth_method == EITHER_SECRET else kept.auth_method,
+        "grant_types": grants,
+        "response_types": ["code"],
+        "scope": " ".join(kept.scopes),
+        "subject_type": "pairwise",
+        "jwks": kept.jwks,
+        "jwks_uri": kept.jwks_uri,
+        "logo_uri": kept.logo_uri,
+        "contacts": kept.contacts,
+        "scope_reasons": kept.scope_reasons or None,
+        "id_token_signed_response_alg": PROFILES[kept.profile].id_token_algorithm,
+        **kept.options,
+    }
+    return {name: value for name, value in said.items() if value not in (None, [])}
+
+
+def end_in_seconds(secrets: Iterable[Mapping[str, Any]]) -> int:
+    """RFC 7591 3.2.1, client_secret_expires_at: 0 for one that does not end."""
+    newest = next((StoredSecret.from_row(row) for row in secrets), None)
+    return int(newest.ends_at.timestamp()) if newest and newest.ends_at else 0
+
+
+def check_unchanged(metadata: Mapping[str, Any], client_id: str, knows_secret: bool) -> None:
+    """RFC 7592 2.2: the client_id is there and its own; what it must not send is not there. Raises."""
+    if metadata.get("client_id") != client_id:
+        raise InvalidClientMetadata("client_id: the one of this client has to be there.")
+    if sent := [name for name in OURS if name in metadata]:
+        raise InvalidClientMetadata(f"{sent[0]}: it must not be sent.")
+    if not knows_secret:
+        raise InvalidClientMetadata("client_secret: it must be the present one.")
+
+
+def checked_token(purpose: str, uses: int, days: int) -> tuple[str, timedelta]:
+    """What an initial access token is for, and how long it lives. Raises Invalid."""
+    purpose = purpose.strip()
+    if not 3 <= len(purpose) <= 200 or not purpose.isprintable():
+        raise Invalid(fields={"purpose": [_("A sentence of 3 to 200 characters.")]})
+    if not 1 <= uses <= MAX_USES:
+        raise Invalid(fields={"uses": [_("From 1 to %(most)s.", most=MAX_USES)]})
+    if not 1 <= days <= MAX_DAYS:
+        raise Invalid(fields={"days": [_("From 1 to %(most)s.", most=MAX_DAYS)]})
+    return purpose, timedelta(days=days)
+
+
+def check_ready(kept: Registration, environment: str, present: str) -> None:
+    """Whether an application may ask to go on: nothing of the sandbox is left, and it says why. Raises Invalid."""
+    if environment not in ASKED_FOR:
+        raise Invalid(fields={"environment": [_("One of: %(choices)s.", choices=", ".join(ASKED_FOR))]})
+    if present == environment or present == "production":
+        raise AlreadyAsked()
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        if any(not uri.startswith("https://") for uri in getattr(kept, name)):
+            raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
+    if not kept.contacts:
+        raise Invalid(fields={"contacts": [_("Somebody has to be reachable: write an address of e-mail.")]})
+    scopes = checked_scopes(kept.profile, kept.scopes)
+    if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
+        fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))
+        raise Invalid(fields={"scope_reasons": [fault]})
+
+
+def checked_remark(remark: str) -> str:
+    """Why the authority gives an application back. Raises Invalid."""
+    remark = remark.strip().replace("\x00", "")
+    if not 10 <= len(remark) <= 1_000:
+        raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
+    return remark
+
+
+def is_living(uses_left: int, expires_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
+    """Whether an initial access token may be used."""
+    return uses_left > 0 and expires_at > now and revoked_at is None

@@ -1,0 +1,72 @@
+"""Owners are told before a secret or key of theirs ends."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from builders.clients import a_client
+from builders.identity import a_person, an_agency
+from builders.keys import a_certificate, a_key, der
+from sqlalchemy import text
+
+from identity.agencies.actions import add_member
+from identity.clients.actions import rotate_secret, warn_of_ends
+from identity.clients.rules import SECRET_LIVES, warning_due
+from kernel import clock
+from kernel.db import session
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def test_they_are_told_a_month_and_a_week_before() -> None:
+    for days, told in ((60, None), (31, None), (30, 30), (29, 30), (8, 30), (7, 7), (1, 7), (0, None), (-1, None)):
+        end = NOW + days * DAY
+        found = warning_due([end], None, NOW)
+        assert (found and (found[1] - end).days) == (told and -told), days
+    end = NOW + 20 * DAY
+    assert warning_due([end], end - 30 * DAY, NOW) is None
+    assert warning_due([end, NOW + 5 * DAY], end - 30 * DAY, NOW) is not None
+    assert warning_due([], None, NOW) is None
+
+
+def mails() -> list[tuple[str, str]]:
+    query = text("SELECT args->>'to', args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'")
+    return sorted((row[0], row[1]) for row in session().execute(query))
+
+
+@pytest.mark.usefixtures("context")
+def test_a_secret_in_use_ends_and_its_owners_are_told_in_time() -> None:
+    an_agency("AE001", "Servicio de Prueba")
+    person = a_person(email="admin@example.cl")
+    add_member("AE001", f"{person.run_number}-{person.run_dv}", "administrator")
+    usual: dict[str, Any] = {
+        "environment": "production",
+        "redirect_uris": ["https://a.example.cl/"],
+        "post_logout_redirect_uris": [],
+    }
+    made = a_client(owner="agency:AE001", contacts=["ana@example.cl"], **usual)
+    a_client()  # one of the sandbox does not end
+    for days, count in ((31, 0), (30, 2), (29, 2), (7, 4), (6, 4)):
+        with clock.shifted(SECRET_LIVES - days * DAY):
+            warn_of_ends()
+        session().expire_all()
+        assert len(mails()) == count, days
+    assert {to for to, _ in mails()} == {"admin@example.cl", "ana@example.cl"}
+    with clock.shifted(SECRET_LIVES - 5 * DAY):
+        rotate_secret(made.client.client_id)
+        warn_of_ends()
+    assert len(mails()) == 4
+
+
+@pytest.mark.usefixtures("context")
+def test_a_key_ends_with_its_certificate_or_by_its_own_word() -> None:
+    key = a_key(kid="a")
+    end = clock.now() + 20 * DAY
+    certified = {**key.as_dict(private=False), "x5c": [der(a_certificate(key, ends=end))]}
+    a_client("fapi2", jwks={"keys": [certified]}, contacts=["ana@example.cl"])
+    declared = {**key.as_dict(private=False), "exp": int(end.timestamp())}
+    a_client("fapi2", jwks={"keys": [declared]}, contacts=["eva@example.cl"])
+    a_client("fapi2", jwks={"keys": [key.as_dict(private=False)]}, contacts=["leo@example.cl"])
+    warn_of_ends()
+    assert {to for to, _ in mails()} == {"ana@example.cl", "eva@example.cl"}
