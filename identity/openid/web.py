@@ -20,6 +20,7 @@ from identity.openid.endpoints import (
     jwks,
     pages,
     par,
+    registration,
     revocation,
     token,
     userinfo,
@@ -31,6 +32,7 @@ from kernel.access import current_principal, person, requires
 ENDPOINTS = (
     authorize,
     par,
+    registration,
     token,
     userinfo,
     jwks,

@@ -1,0 +1,98 @@
+"""POST /openid/register (RFC 7591 3) and GET, PUT and DELETE below it (RFC 7592 2)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, jsonify, request
+
+from identity.clients.queries import registration_of
+from identity.openid.answers import in_oauth_words
+from identity.openid.bearer import access_token_of_header
+from identity.openid.endpoints import for_programs, from_other_sites
+from identity.registration import actions
+from identity.registration.queries import client_managed_by
+from identity.registration.rules import (
+    MAX_BODY_BYTES,
+    InvalidClientMetadata,
+    InvalidRegistrationToken,
+    end_in_seconds,
+    metadata_of,
+)
+from kernel.access import public
+from kernel.errors import TooLarge
+from kernel.http import settings
+from kernel.throttle import limiter
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
+
+LIMIT = "60 per hour"
+
+
+@from_other_sites("/openid/register", "POST")
+@in_oauth_words
+@limiter.limit(LIMIT)
+@public("anybody may register in the sandbox; elsewhere the initial access token says who may")
+def register() -> Any:
+    """Register a client. Without an initial access token, one of the sandbox."""
+    made = actions.register(_metadata(), _token() if "Authorization" in request.headers else None)
+    answer = _described(made.client, made.secret, made.registration_token)
+    answer.status_code = 201
+    return answer
+
+
+@for_programs("/openid/register/<client_id>", "GET", "PUT", "DELETE")
+@in_oauth_words
+@public("the registration access token is checked by the protocol")
+def registered_client(client_id: str) -> Any:
+    """Read, replace or end one client, with the token that it got when it registered."""
+    token = _token()
+    if request.method == "DELETE":
+        actions.delete_registered(client_id, token)
+        return Response(status=204, headers={"Cache-Control": "no-store"})
+    if request.method == "PUT":
+        changed = actions.replace_registered(client_id, token, _metadata())
+        return _described(changed.client, changed.secret, changed.registration_token)
+    return _described(client_managed_by(client_id, token), None, token)
+
+
+def _token() -> str:
+    scheme, token = access_token_of_header()
+    if token is None or scheme.lower() != "bearer":
+        raise InvalidRegistrationToken(headers={"WWW-Authenticate": 'Bearer realm="openid"'})
+    return token
+
+
+def _metadata() -> dict[str, Any]:
+    """RFC 7591 3.1: a JSON object. Raises InvalidClientMetadata, TooLarge."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge()
+    if request.mimetype != "application/json":
+        raise InvalidClientMetadata("The body must be application/json.")
+    try:
+        found = json.loads(request.get_data())
+    except (ValueError, RecursionError) as error:
+        raise InvalidClientMetadata("The body is not JSON.") from error
+    if not isinstance(found, dict):
+        raise InvalidClientMetadata("The body must be a JSON object.")
+    return found
+
+
+def _described(client: Client, secret: str | None, token: str) -> Response:
+    """RFC 7591 3.2.1 and RFC 7592 3. Secrets are told once: later answers have none."""
+    answer = jsonify(
+        {
+            "client_id": client.client_id,
+            "client_id_issued_at": int(client.created_at.timestamp()),
+            **({"client_secret": secret} if secret is not None else {}),
+            **({"client_secret_expires_at": end_in_seconds(client.secrets)} if client.secrets else {}),
+            "registration_access_token": token,
+            "registration_client_uri": f"{settings().issuer}/register/{client.client_id}",
+            "environment": client.environment,
+            **metadata_of(registration_of(client)),
+        }
+    )
+    answer.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
+    return answer
