@@ -19,7 +19,7 @@ PARAMETERS = (
 )
 PATHS = (
     *("/openid/authorize", "/openid/token", "/openid/userinfo", "/openid/end-session", "/openid/consent"),
-    *("/openid/end-session/confirm", "/api/v1/accounts/app/logout", "/openid/jwks", "/sign-in"),
+    *("/openid/par", "/openid/end-session/confirm", "/api/v1/accounts/app/logout", "/openid/jwks", "/sign-in"),
 )
 HEADERS = st.one_of(
     st.just(""),
