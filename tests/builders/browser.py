@@ -44,11 +44,32 @@ class PersonWithBrowser:
                 response = self._fill_in(response)
         raise AssertionError("the way has no end")
 
+    def visit(self, url: str) -> str:
+        """Open a page of the provider and do what it asks; the page at which that ends."""
+        response: httpx2.Response | None = self.http.get(url)
+        for _ in range(12):
+            assert response
+            page = response
+            if page.is_redirect:
+                response = self.http.get(urljoin(str(page.url), page.headers["Location"]))
+            else:
+                response = self._fill_in_if_asked(page)
+            if response is None:
+                return page.text
+        raise AssertionError("the way has no end")
+
     def _fill_in(self, response: httpx2.Response) -> httpx2.Response:
+        done = self._fill_in_if_asked(response)
+        assert done, f"{response.status_code} {response.url}: nothing to do here\n{response.text[:2000]}"
+        return done
+
+    def _fill_in_if_asked(self, response: httpx2.Response) -> httpx2.Response | None:
         for action, fields, buttons in _Forms(response.text).found:
             place = urljoin(str(response.url), action)
             if "password" in fields:
                 return self.http.post(place, data={**fields, "run": self.run, "password": self.password})
             if "decision" in buttons:
                 return self.http.post(place, data={**fields, "decision": "allow"})
-        raise AssertionError(f"{response.status_code} {response.url}: nothing to do here\n{response.text[:2000]}")
+            if "user_code" in fields:
+                return self.http.post(place, data=fields)
+        return None

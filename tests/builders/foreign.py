@@ -1,0 +1,97 @@
+"""Programs that others wrote for Node, driven by a test: `foreign/*.mjs` tells what each does, one flow a file."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+from builders.browser import PersonWithBrowser
+
+OLDEST_NODE = 20
+FLOW_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class NodeClients:
+    """The flows, in a folder where their libraries are."""
+
+    folder: Path
+
+    def run(self, flow: str, person: PersonWithBrowser | None = None, **given: Any) -> dict[str, Any]:
+        """What the flow found; where it sends a browser, the person goes."""
+        with subprocess.Popen(
+            ["node", f"{flow}.mjs"],
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            limit = Timer(FLOW_SECONDS, process.kill)
+            limit.start()
+            try:
+                return self._converse(process, person, given)
+            finally:
+                limit.cancel()
+                process.kill()
+
+    def _converse(
+        self, process: "subprocess.Popen[str]", person: PersonWithBrowser | None, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        line = json.dumps(given)
+        while True:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            said = process.stdout.readline()
+            assert said, process.stderr.read()
+            heard = json.loads(said)
+            if "found" in heard:
+                found: dict[str, Any] = heard["found"]
+                return found
+            assert person, f"nobody is there to go to {heard}"
+            line = json.dumps(person.go(heard["go"]) if "go" in heard else person.visit(heard["visit"]))
+
+
+def installed(source: Path, cache: Path, folder: Path) -> NodeClients:
+    """The flows of `source`, copied to `folder`, with the libraries that its lock names, kept in `cache` between runs.
+
+    Nothing of the libraries runs while they are installed.
+    """
+    _require_node()
+    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:16]
+    kept = cache / digest
+    if not kept.exists():
+        unfinished = cache / f"{digest}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(source / name, unfinished)
+        done = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"],
+            cwd=unfinished,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"npm cannot install the clients of {source}:\n{done.stdout}{done.stderr}"
+        unfinished.rename(kept)
+    folder.mkdir()
+    for flow in [source / "package.json", *source.glob("*.mjs")]:
+        shutil.copy(flow, folder)
+    (folder / "node_modules").symlink_to(kept / "node_modules")
+    return NodeClients(folder)
+
+
+def _require_node() -> None:
+    for program in ("node", "npm"):
+        assert shutil.which(program), f"There is no {program} on this machine. On Debian: apt install nodejs npm"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    major = int(version.removeprefix("v").split(".")[0])
+    assert major >= OLDEST_NODE, f"node is {version}; the clients need {OLDEST_NODE} or newer"

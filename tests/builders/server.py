@@ -1,0 +1,33 @@
+"""The application as it is run: gunicorn on a port, for programs that others wrote."""
+
+import base64
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from walking import ROOT, House, free_address, wait_until_ready
+
+from kernel.settings import Settings
+
+
+@contextmanager
+def two_workers(settings: Settings) -> Iterator[House]:
+    """Two gunicorn workers on the database, keys and documents of the settings."""
+    base_url = free_address()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {
+        "CORDILLERA_ENVIRONMENT": "test",
+        "CORDILLERA_BASE_URL": base_url,
+        "CORDILLERA_DATABASE_URL": settings.database_url,
+        "CORDILLERA_DATA_DIR": str(settings.data_dir),
+        "CORDILLERA_MASTER_KEY": base64.b64encode(settings.master_key).decode(),
+        "CORDILLERA_SECRET_KEY": settings.secret_key,
+        "CORDILLERA_BLOCKS": ",".join(settings.blocks),
+    }
+    house = House(base_url, "", "", settings.data_dir, environment)
+    house.serve("web", base_url, "wsgi:app", "-c", str(ROOT / "platform/portal/gunicorn_config.py"), "--workers", "2")
+    try:
+        wait_until_ready(f"{base_url}/health/ready")
+        yield house
+    finally:
+        house.stop()

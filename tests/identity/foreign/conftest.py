@@ -1,0 +1,84 @@
+"""One running server for all programs that others wrote, and the libraries of those that Node runs."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from builders.browser import PersonWithBrowser
+from builders.foreign import NodeClients, installed
+from builders.identity import a_person
+from builders.server import two_workers
+from flask import Flask
+from sqlalchemy import make_url
+from walking import ROOT, House
+
+from kernel.postgres import EmbeddedPostgres
+from kernel.settings import Settings
+from portal.app import create_app
+
+CACHE = ROOT / "var" / "foreign-clients"
+TEMPLATE = "template_migrated"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They share one server: one worker of the suite runs them."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("foreign"))
+
+
+@pytest.fixture(scope="package")
+def settings(
+    postgres: EmbeddedPostgres, worker_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Of an installation that lives until the last of these tests has ended, on a copy of the empty database."""
+    name = f"foreign_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    server = make_url(postgres.url("postgres", role="postgres")).set(drivername="postgresql")
+    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name} OWNER cordillera TEMPLATE {TEMPLATE}")
+        yield Settings(
+            environment="test",
+            base_url="http://localhost",
+            database_url=postgres.url(name),
+            data_dir=tmp_path_factory.mktemp("foreign") / "var",
+            master_key=b"the-master-key-of-the-test-suite",
+            secret_key="the secret key of the test suite",
+        )
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="package")
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application beside the server, to register clients and persons with."""
+    application = create_app(settings)
+    yield application
+    application.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture(scope="package")
+def served(settings: Settings, app: Flask) -> Iterator[House]:
+    with two_workers(settings) as house:
+        yield house
+
+
+@pytest.fixture
+def person(app: Flask, served: House) -> Iterator[PersonWithBrowser]:
+    """Somebody who has not signed in yet."""
+    with app.app_context():
+        found = a_person(given_names=["Ana"], family_names=["Ñancupil"], password="testing", is_test_person=True)
+    person = PersonWithBrowser(served.base_url, str(found.run), "testing")
+    yield person
+    person.http.close()  # the server waits for open connections when it stops
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> NodeClients:
+    """openid-client and oauth4webapi, unmodified, as the lock beside this file has them."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return installed(Path(__file__).parent, CACHE, tmp_path_factory.mktemp("node") / "flows")
