@@ -34,7 +34,7 @@ WRITE_BYTES = 5 * 1024 * 1024  # the smallest part that S3 takes
 ORPHAN_AFTER = timedelta(days=1)
 # ENOSPC, EDQUOT and EFBIG, as the store's library words them; it keeps no errno.
 NO_ROOM = re.compile(r"\(os error (28|122|27)\)")
-ONE_RANGE = re.compile(r"bytes=(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-[0-9]{1,18})")
+ONE_RANGE = re.compile(r"bytes=(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18}))")
 UNFINISHED = re.compile(r".+#\d+")  # what a killed process leaves of a local upload
 
 log = structlog.get_logger(__name__)
@@ -223,16 +223,20 @@ def send_document(row: Described) -> Response:
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Accept-Ranges"] = "bytes"
     try:
-        response.make_conditional(request, accept_ranges=_asks_for_a_part(), complete_length=row.size)
+        response.make_conditional(request, accept_ranges=_asks_for_a_part(row.size), complete_length=row.size)
     except RequestedRangeNotSatisfiable as error:
         raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{row.size}"}) from error
     return response
 
 
-def _asks_for_a_part() -> bool:
+def _asks_for_a_part(size: int) -> bool:
     """RFC 9110 14.2: what is not one range of bytes is passed over, and the whole document is sent."""
     asked = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
-    return asked is not None and not (asked["last"] and int(asked["last"]) < int(asked["first"]))
+    if asked is None:
+        return False
+    if asked["suffix"]:
+        return 0 < int(asked["suffix"]) < size  # the last bytes of more than there are: all of them
+    return not asked["last"] or int(asked["first"]) <= int(asked["last"])
 
 
 def _file_name(name: str) -> dict[str, str]:

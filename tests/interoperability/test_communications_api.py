@@ -88,9 +88,10 @@ def test_a_part_of_a_document_can_be_asked_for(network: Network) -> None:
     path = f"/communications/{code}/documents/1"
     part = network.get("AE002", path, headers={"Range": "bytes=5-9"})
     assert (part.status_code, part.data) == (206, a_pdf()[5:10])
+    assert network.get("AE002", path, headers={"Range": "bytes=-6"}).data == a_pdf()[-6:]
     beyond = network.get("AE002", path, headers={"Range": "bytes=999999-"})
     assert (beyond.status_code, kind(beyond)) == (416, "range-not-satisfiable")
-    for other in ("bytes=9-5", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", ""):
+    for other in ("bytes=9-5", "bytes=0-1,3-4", "lines=1-2", "bytes=a-b", "bytes=-999999", "bytes=-0", ""):
         assert network.get("AE002", path, headers={"Range": other}).status_code == 200, other
 
 
