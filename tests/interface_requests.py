@@ -29,7 +29,9 @@ OTHER = os.environ.get("INTERFACE_OTHER_AGENCY", ""), os.environ.get("INTERFACE_
 OPENAPI = 'openapi: 3.1.0\ninfo: {{title: "{title}", version: "1"}}\npaths: {{}}\n'
 GIVEN_CURSORS: dict[str, str] = {}
 MADE: dict[str, list[str]] = defaultdict(list)
-"""The names of what exists, by the collection it belongs to: `services`, `agreements`, `communications`, `keys`."""
+"""The names of what exists, by the collection it belongs to: `services` and their `versions`, `agreements`,
+`communications`, `keys`.
+"""
 TURN = itertools.count()
 
 
@@ -52,6 +54,8 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
     if response.status_code == 201:
         made = response.json()
         MADE[collection(case.path)].append(made.get("code") or made["thumbprint"])
+        if "versions" in made:
+            MADE["versions"].append(made["versions"][0]["version"])
     elif case.method == "GET" and response.status_code == 200 and b'"next"' in response.content:
         following = response.json().get("next")
         if following:
@@ -68,8 +72,8 @@ def name_what_exists(case: Case[Any]) -> None:
     for parameter in ("code", "thumbprint"):
         if parameter in (case.path_parameters or {}) and (known := MADE[collection(case.path)]):
             case.path_parameters[parameter] = known[-1]
-    if "version" in (case.path_parameters or {}):
-        case.path_parameters["version"] = "v1"
+    if "version" in (case.path_parameters or {}) and MADE["versions"]:
+        case.path_parameters["version"] = MADE["versions"][-1]
     if "agreement" in (case.query or {}) and MADE["agreements"]:
         case.query["agreement"] = MADE["agreements"][-1]
     if isinstance(case.body, dict) and "service" in case.body:
