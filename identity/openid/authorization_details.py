@@ -19,8 +19,8 @@ MOST_DETAILS = 10
 MAX_CHARACTERS = 10_000
 AGREEMENT = "urn:cordillera:agreement"
 ACTIONS: Mapping[str, Any] = {
-    "read": _("consult your data there"),
-    "write": _("register or change your data there"),
+    "read": _("consult your data"),
+    "write": _("register or change your data"),
 }
 
 
@@ -72,6 +72,12 @@ def _check(detail: Any, client: RegisteredClient) -> None:
 def in_plain_words(details: Sequence[Detail]) -> list[InPlainWords]:
     """What the person reads before deciding."""
     return [TYPES[detail["type"]].tell(detail) for detail in details]
+
+
+def titles_in_force(details: Sequence[Detail]) -> list[Any]:
+    """What a person agreed to before, without what has ended meanwhile."""
+    found = [agreement_in_force(detail["identifier"]) for detail in details if detail["type"] == AGREEMENT]
+    return [_titled(agreement) for agreement in found if agreement is not None]
 
 
 def _check_agreement(detail: Detail, client: RegisteredClient) -> None:

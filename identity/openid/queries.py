@@ -63,6 +63,7 @@ class EnteredApplication:
     is_test: bool
     is_revoked: bool
     scopes: Sequence[str]
+    authorization_details: Sequence[dict[str, Any]]
     given_at: datetime
     last_used_at: datetime
 
@@ -85,6 +86,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             is_test=client.environment == "sandbox",
             is_revoked=client.revoked_at is not None,
             scopes=consent.scopes,
+            authorization_details=consent.authorization_details,
             given_at=consent.given_at,
             last_used_at=consent.last_used_at,
         )

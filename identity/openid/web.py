@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from identity.openid import actions
+from identity.openid.authorization_details import titles_in_force
 from identity.openid.endpoints import (
     authorize,
     clave_unica_logout,
@@ -51,7 +52,9 @@ ENDPOINTS = (
 def applications() -> str:
     """Where the person signs in with this identity, and what each application may know."""
     entered = applications_entered_by(UUID(current_principal().id))
-    return render_template("openid/applications.html", applications=entered, shared=SHARED)
+    return render_template(
+        "openid/applications.html", applications=entered, shared=SHARED, titles_in_force=titles_in_force
+    )
 
 
 @pages.post("/account/applications/<client_id>/withdraw")

@@ -134,12 +134,14 @@ def test_details_are_told_in_plain_words_agreed_to_and_told_to_the_client(
     page = authorize(client, made, authorization_details=details(code, actions=["read", "write"]), ui_locales="en")
     agreement = catalogue.a_purpose()
     assert agreement.text in page.text
-    assert "consult your data there" in page.text
-    assert "register or change your data there" in page.text
+    assert "consult your data" in page.text
+    assert "register or change your data" in page.text
     assert "urn:cordillera" not in page.text.split("<form")[0].split("</header>")[1]
     granted = answer_of(decide(client, page, "allow"))
     told = redeem(client, made, granted["code"]).get_json()
     assert told["authorization_details"] == json.loads(details(code, actions=["read", "write"]))
+    account = client.get("/account/applications", headers={"Accept-Language": "en"})
+    assert "On your behalf, it may use:" in account.text
     # The same again is agreed to; anything else is not.
     again = authorize(client, made, authorization_details=details(code, actions=["read", "write"]), prompt="none")
     assert "code" in answer_of(again)
