@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +42,7 @@ class LivingToken:
     confirmation: Mapping[str, Any] | None = None
     act: Mapping[str, Any] | None = None
     binding: Mapping[str, str] | None = None
+    authorization_details: Sequence[Mapping[str, Any]] = ()
     is_refresh_token: bool = False
 
 
@@ -77,6 +78,7 @@ def _by_reference(stored: StoredToken, client: RegisteredClient) -> LivingToken:
         authenticated_at=stored.authenticated_at,
         acr=stored.acr,
         confirmation=confirmation_of(stored.dpop_jkt, stored.cert_thumbprint),
+        authorization_details=stored.authorization_details,
         is_refresh_token=stored.is_refresh_token,
     )
 
@@ -107,6 +109,7 @@ def _by_value(token: str) -> LivingToken | None:
         acr=claims.get("acr"),
         confirmation=claims.get("cnf"),
         act=claims.get("act"),
+        authorization_details=claims.get("authorization_details", ()),
         binding={name: claims[name] for name in BINDING_CLAIMS if claims.get(name) is not None},
     )
 

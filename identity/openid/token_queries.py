@@ -46,6 +46,7 @@ class StoredToken:
     sid: str
     authenticated_at: datetime
     acr: str
+    authorization_details: Sequence[dict[str, Any]]
 
 
 def _of_grant(*columns: Any) -> Select[Any]:
@@ -57,6 +58,7 @@ def _of_grant(*columns: Any) -> Select[Any]:
         AuthorizationCode.sid,
         AuthorizationCode.authenticated_at,
         AuthorizationCode.acr,
+        AuthorizationCode.authorization_details,
     ).where(AuthorizationCode.revoked_at.is_(None))
 
 

@@ -140,6 +140,9 @@ def test_details_are_told_in_plain_words_agreed_to_and_told_to_the_client(
     granted = answer_of(decide(client, page, "allow"))
     told = redeem(client, made, granted["code"]).get_json()
     assert told["authorization_details"] == json.loads(details(code, actions=["read", "write"]))
+    caller = {"token": told["access_token"], "client_id": made.client.client_id, "client_secret": made.secret}
+    says = client.post("/openid/introspect", data=caller).get_json()
+    assert says["authorization_details"] == told["authorization_details"]
     account = client.get("/account/applications", headers={"Accept-Language": "en"})
     assert "On your behalf, it may use:" in account.text
     # The same again is agreed to; anything else is not.

@@ -62,7 +62,9 @@ def _says(living: LivingToken) -> dict[str, Any]:
     if living.authenticated_at is not None:
         # RFC 9470 6.2: how and when the person signed in.
         said |= {"auth_time": int(living.authenticated_at.timestamp()), "acr": living.acr}
-    optional = {"jti": living.token_id, "cnf": living.confirmation, "act": living.act, **(living.binding or {})}
+    optional: dict[str, Any] = {"jti": living.token_id, "cnf": living.confirmation, "act": living.act}
+    # RFC 9396 9.2
+    optional |= {"authorization_details": list(living.authorization_details), **(living.binding or {})}
     return said | {name: value for name, value in optional.items() if value}
 
 
