@@ -13,7 +13,7 @@ from walking import ROOT, House, program
 SCOPES = (
     "catalogue.publish catalogue.agreements catalogue.usage communications.send communications.receive directory.keys"
 )
-EXAMPLES = 15
+EXAMPLES = 10
 """At most so many requests of each operation in each phase: about a minute on two processors."""
 
 
