@@ -106,3 +106,11 @@ def test_a_system_with_its_own_tokens(app: Flask, served: House, node: NodeClien
     assert found["type"] == "dpop"
     assert (found["verified"]["client_id"], found["verified"]["aud"]) == (made.client.client_id, resource)
     assert (found["called"], found["borne"]) == (200, "invalid_token")
+
+
+def test_a_device(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+    made = registered(app, "standard")
+    found = node.run("device", person, **given(served, made))
+    assert found["code"]
+    assert found["claims"]["sub"] == found["person"]["sub"]
+    assert found["person"]["name"] == "Ana Ñancupil"
