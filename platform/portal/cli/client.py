@@ -1,4 +1,4 @@
-"""Commands for applications and systems: client create, create-system, change, list, rotate-secret, revoke."""
+"""Commands for applications and systems: what `cordillera client` does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from identity.client_keys.rules import MAX_JWKS_BYTES
 from identity.clients import actions, queries
 from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
 from identity.profiles.rules import AUTH_METHODS, PROFILES
+from identity.registration import actions as registration
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
 
@@ -204,3 +205,17 @@ def revoke(client_id: str, as_json: bool) -> None:
     """End a client for good."""
     actions.revoke_client(client_id)
     show({"client_id": client_id, "revoked": True}, as_json)
+
+
+@client.command("create-initial-token")
+@click.option("--owner", default=OPERATOR, show_default=True, help="agency:<code>, whose the clients will be.")
+@click.option("--environment", type=click.Choice(ENVIRONMENTS), default="production", show_default=True)
+@click.option("--purpose", required=True, help="What it is for, in a sentence.")
+@click.option("--uses", default=1, show_default=True, help="How many clients it registers.")
+@click.option("--days", default=30, show_default=True, help="How long it lives.")
+@as_json_option
+@with_app
+def create_initial_token(owner: str, environment: str, purpose: str, uses: int, days: int, as_json: bool) -> None:
+    """Let a program register clients by RFC 7591; the token is printed this once."""
+    made = registration.create_initial_token(owner, environment, purpose, uses=uses, days=days)
+    show({"initial_access_token": made.token, "expires_at": made.kept.expires_at.isoformat()}, as_json)
