@@ -83,7 +83,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             client_id=client.client_id,
             name=client.name,
             agency_name=agency_name,
-            is_test=client.environment == "sandbox",
+            is_test=client.environment != "production",
             is_revoked=client.revoked_at is not None,
             scopes=consent.scopes,
             authorization_details=consent.authorization_details,

@@ -100,8 +100,21 @@ def import_models() -> None:
 def install_identity(house: House) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
     from identity.openid.bearer import bearer_principal
+    from identity.registration.queries import waiting_for_decision
     from identity.signin.queries import session_principal
 
+    def waiting() -> list[Waiting]:
+        return [
+            Waiting(
+                asked.client.name,
+                asked.request.asked_at,
+                flask.url_for("registration.review", client_id=asked.client.client_id),
+                _("Application"),
+            )
+            for asked in waiting_for_decision()
+        ]
+
+    house.app.extensions["cordillera.waiting"].append(waiting)
     house.authenticators += [session_principal, bearer_principal]
     set_place(house.app, "sign_in", "signin.sign_in")
     set_place(house.app, "sign_out", "signin.sign_out", method="post")
