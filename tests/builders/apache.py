@@ -1,4 +1,4 @@
-"""Debian's Apache with `mod_auth_openidc`, as an instance of the test's own: it needs no root and touches nothing else."""
+"""Debian's Apache with `mod_auth_openidc`, an instance of the test's own that needs no root and touches nothing else."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from walking import free_address, wait_until_ready
+from walking import wait_until_ready
 
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = ("mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc", "include", "mime")
@@ -50,7 +50,8 @@ def apache(base_url: str, directives: Mapping[str, str]) -> Iterator[None]:
     """A site whose `/protected/` wants a sign-in by the directives of mod_auth_openidc; the rest is for everyone."""
     program = shutil.which("apache2", path=f"{os.environ['PATH']}:/usr/sbin")
     missing = [name for name in LOADED if not (MODULES / f"mod_{name}.so").exists()]
-    assert program and not missing, "There is no mod_auth_openidc. On Debian: apt install libapache2-mod-auth-openidc"
+    assert not missing, f"Apache lacks {missing}. On Debian: apt install libapache2-mod-auth-openidc"
+    assert program, "There is no Apache. On Debian: apt install libapache2-mod-auth-openidc"
     # Below pytest's own folders Apache's user may not read.
     with tempfile.TemporaryDirectory(prefix="cordillera-apache-") as temporary:
         folder = Path(temporary)
