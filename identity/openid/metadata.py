@@ -9,10 +9,10 @@ from flask import current_app, url_for
 from identity.clients.rules import PERSON_SCOPES
 from identity.openid.authentication import METHODS
 from identity.openid.grants import GRANTS
-from identity.openid.proofs import dpop
+from identity.openid.proofs import dpop, mutual_tls
 from identity.openid.request_metadata import request_metadata
 from identity.openid.tokens import ID_TOKEN_ALGORITHMS
-from identity.profiles.rules import CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS, SIGNING_ALGORITHMS
+from identity.profiles.rules import CERTIFICATE_METHODS, CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS, SIGNING_ALGORITHMS
 from kernel.http import settings
 
 CLAIMS = (
@@ -46,8 +46,10 @@ def provider_metadata() -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": list(CLAIMS),
         **_answers(),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
-        "tls_client_certificate_bound_access_tokens": True,
+        "tls_client_certificate_bound_access_tokens": mutual_tls.is_offered(),
         "protected_resources": [settings().base_url, f"{settings().base_url}/api/v1"],
         "service_documentation": f"{settings().base_url}/developers",
     }
@@ -62,6 +64,8 @@ def _endpoints() -> dict[str, str]:
 def _authentication() -> dict[str, Any]:
     """RFC 8414 2: for each endpoint where clients authenticate, by which methods and algorithms."""
     methods = [name for method in METHODS for name in method.names]
+    if not mutual_tls.is_offered():
+        methods = [name for name in methods if name not in CERTIFICATE_METHODS]
     proven = [name for name in methods if name != "none"]
     said: dict[str, Any] = {}
     for endpoint in AUTHENTICATED:
@@ -93,7 +97,7 @@ def resource_metadata(resource: str) -> dict[str, Any]:
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "dpop_bound_access_tokens_required": False,
-        "tls_client_certificate_bound_access_tokens": True,
+        "tls_client_certificate_bound_access_tokens": mutual_tls.is_offered(),
         "resource_name": "Cordillera",
         "resource_documentation": f"{settings().base_url}/developers/api",
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from flask import current_app
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.people.actions import rehash_password, set_password
@@ -29,6 +31,7 @@ from identity.signin.rules import (
     ACR_PASSWORD,
     AMR_PASSWORD,
     FORGET_FAILURES_AFTER,
+    IDLE_LIMIT,
     KEPT_FOR,
     WaitBeforeTrying,
     WrongCredentials,
@@ -42,6 +45,24 @@ from kernel.http import settings
 from kernel.ids import new_token, token_hash
 from kernel.jobs import periodic
 from kernel.work import Work, action, separate_work
+
+ENDED_AT_A_TIME = 500
+
+
+@dataclass
+class Listeners:
+    """Who wants to know, in the same transaction: of ended sessions by their `sid` and whether their time was over,
+    and of persons with a new password.
+    """
+
+    sessions_ended: list[Callable[[Work, Sequence[str], bool], None]] = field(default_factory=list)
+    passwords_changed: list[Callable[[Work, UUID], None]] = field(default_factory=list)
+
+
+def listeners() -> Listeners:
+    """This application's."""
+    found: Listeners = current_app.extensions.setdefault("cordillera.sign_in_listeners", Listeners())
+    return found
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,7 @@ def sign_out(work: Work) -> SignInSession | None:
         return None
     found.session.ended_at = work.now
     work.record("identity:session:ended", f"person:{found.person.id}", sid=found.sid, reason="signed out")
+    _tell_ended(work, [found.sid])
     forget_current_sign_in()
     return found.session
 
@@ -107,6 +129,7 @@ def end_session(work: Work, sid: str) -> None:
         raise NotFound()
     found.ended_at = work.now
     work.record("identity:session:ended", f"person:{person_id}", sid=sid, reason="ended by the person")
+    _tell_ended(work, [sid])
 
 
 @action
@@ -124,6 +147,7 @@ def end_other_sessions(work: Work) -> int:
         .returning(SignInSession.sid)
     ).all()
     work.record("identity:session:ended", f"person:{here.person.id}", others=len(ended), reason="ended by the person")
+    _tell_ended(work, [sid for (sid,) in ended])
     return len(ended)
 
 
@@ -207,9 +231,9 @@ def _start_session(
         last_seen_at=work.now,
         expires_at=work.now + ABSOLUTE_LIMIT,
     )
-    work.add(started)
     act_as(Principal(kind="person", id=str(person.id), name=person.name))
-    _end_replaced(work, replaces)
+    _end_replaced(work, replaces, started)
+    work.add(started)
     if needs_rehash(person.password_hash):
         rehash_password(person, password)
     work.record("identity:session:started", f"person:{person.id}", sid=started.sid, acr=started.acr, device=device)
@@ -222,15 +246,31 @@ def _replace_password(work: Work, person: Person, password: str, address: str) -
     set_password(person.id, password, field="new")
     _forgive(work, throttle_keys(person.run_number, address))
     end_other_sessions()
+    for listener in listeners().passwords_changed:
+        listener(work, person.id)
 
 
-def _end_replaced(work: Work, token: str) -> None:
+def _end_replaced(work: Work, token: str, started: SignInSession) -> None:
+    """End the session that was in this browser before.
+
+    Of the same person, the new one goes on under its public name: what applications know of it stays true.
+    """
     replaced = find_session(token) if token else None
-    if replaced is not None and replaced.ended_at is None:
-        replaced.ended_at = work.now
-        work.record(
-            "identity:session:ended", f"person:{replaced.person_id}", sid=replaced.sid, reason="signed in again"
-        )
+    if replaced is None or replaced.ended_at is not None:
+        return
+    replaced.ended_at = work.now
+    work.record("identity:session:ended", f"person:{replaced.person_id}", sid=replaced.sid, reason="signed in again")
+    if replaced.person_id != started.person_id:
+        _tell_ended(work, [replaced.sid])
+        return
+    kept, replaced.sid = replaced.sid, new_token(22)
+    work.session.flush()
+    started.sid = kept
+
+
+def _tell_ended(work: Work, sids: Sequence[str], *, by_time: bool = False) -> None:
+    for listener in listeners().sessions_ended:
+        listener(work, sids, by_time)
 
 
 def _forgive(work: Work, keys: list[str]) -> None:
@@ -253,6 +293,39 @@ def _locked(work: Work, keys: list[str]) -> Sequence[SignInThrottle]:
         .order_by(SignInThrottle.key.collate("C"))
         .with_for_update()
     ).all()
+
+
+@periodic("identity:session:expired", cron="* * * * *")
+def end_expired_sessions() -> None:
+    """End the sessions whose time is over, so that the applications entered with them learn of it."""
+    while end_expired_batch() == ENDED_AT_A_TIME:
+        pass
+
+
+@action
+def end_expired_batch(work: Work) -> int:
+    """One batch, without waiting for anybody; how many."""
+    over = work.session.scalars(
+        select(SignInSession.id)
+        .where(
+            SignInSession.ended_at.is_(None),
+            or_(SignInSession.expires_at <= work.now, SignInSession.last_seen_at <= work.now - IDLE_LIMIT),
+        )
+        .limit(ENDED_AT_A_TIME)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not over:
+        return 0
+    ended = work.session.scalars(
+        update(SignInSession)
+        .where(SignInSession.id.in_(over))
+        .values(ended_at=work.now)
+        .returning(SignInSession.sid)
+        .execution_options(synchronize_session=False)
+    ).all()
+    work.record("identity:session:expired", "sign_in_session", sessions=len(ended))
+    _tell_ended(work, ended, by_time=True)
+    return len(ended)
 
 
 @periodic("identity:session:swept", cron="17 3 * * *")

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import redirect, render_template, request
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
-from identity.openid.endpoints import at, from_other_sites
-from identity.openid.rules import MAX_PARAMETER_CHARACTERS, UnregisteredRedirect
+from identity.openid.endpoints import at, from_other_sites, pages
+from identity.openid.logout_actions import password_changed, sessions_ended
+from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest, UnregisteredRedirect
 from identity.openid.tokens import verified_id_token
-from identity.signin.actions import sign_out
+from identity.signin.actions import Listeners, sign_out
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import COOKIE
 from kernel.access import public
@@ -22,6 +24,14 @@ from kernel.http import settings
 from kernel.security import allow_form_action
 
 Page = str | Response
+
+
+@pages.record
+def hear_of_endings(state: BlueprintSetupState) -> None:
+    """Let applications learn of sessions that end, and lose what they hold when a password is replaced."""
+    heard: Listeners = state.app.extensions.setdefault("cordillera.sign_in_listeners", Listeners())
+    heard.sessions_ended.append(sessions_ended)
+    heard.passwords_changed.append(password_changed)
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,9 @@ def confirm_end_session() -> Page:
 
 
 def _parameters() -> dict[str, str]:
-    names = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+    names = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
+    if any(len(request.values.getlist(name)) > 1 for name in names):
+        raise MalformedRequest("A parameter came more than once.")
     return {name: request.values[name] for name in names if request.values.get(name)}
 
 
@@ -65,15 +77,14 @@ def _leaving() -> Leaving:
     given = _parameters()
     hint = verified_id_token(given["id_token_hint"]) if "id_token_hint" in given else None
     client_id = str(hint["aud"]) if hint else given.get("client_id", "")
+    # RP-Initiated Logout 2: where both are there, they must be of the same client.
+    if given.get("client_id", client_id) != client_id:
+        raise MalformedRequest("The id_token_hint was not issued to this client_id.")
     client = registered_client(client_id)
     wanted = given.get("post_logout_redirect_uri")
     if wanted is None:
         destination = None
-    elif (
-        client is None
-        or wanted not in client.post_logout_redirect_uris
-        or given.get("client_id", client_id) != client_id
-    ):
+    elif client is None or wanted not in client.post_logout_redirect_uris:
         raise UnregisteredRedirect(_("This post_logout_redirect_uri is not registered for the application."))
     else:
         destination = _with_state(wanted, given.get("state"))

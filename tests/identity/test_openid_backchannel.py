@@ -1,0 +1,219 @@
+"""Back-channel logout: who is told of which session's end, by what token, and what ends with it."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from builders.clients import LEFT, a_client, tokens_for, userinfo
+from builders.identity import a_person, sign_in
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from sqlalchemy import select, text
+
+from identity.clients.actions import NewClient
+from identity.openid import logout_actions
+from identity.people.models import Person
+from identity.signin.actions import change_password, end_expired_batch
+from kernel import clock
+from kernel.access import Principal, act_as
+from kernel.audit import AuditEvent
+from kernel.db import engine, session
+from kernel.errors import BadGateway
+from kernel.jobs import run_worker
+
+HEARS = "https://aplicacion.example/salida"
+PASSWORD = "una frase larga y secreta"
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@dataclass
+class Answer:
+    status_code: int
+
+
+@dataclass
+class Ear:
+    """What the applications were told."""
+
+    status: int = 200
+    heard: list[tuple[str, str]] = field(default_factory=list)
+
+    def send(self, _method: str, url: str, *, headers: Any, content: bytes, timeout: float) -> Answer:
+        assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+        self.heard.append((url, parse_qs(content.decode())["logout_token"][0]))
+        return Answer(self.status)
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
+    found = Ear()
+    monkeypatch.setattr(logout_actions.outbound, "send", found.send)
+    monkeypatch.setattr(logout_actions.outbound, "read", lambda *_: b"")
+    return found
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient) -> Person:
+    with app.app_context():
+        made = a_person(is_test_person=True)
+    sign_in(client, made)
+    return made
+
+
+@pytest.fixture
+def hearing(app: Flask) -> NewClient:
+    with app.app_context():
+        scopes = ["openid", "name", "offline_access"]
+        return a_client("standard", scopes=scopes, options={"backchannel_logout_uri": HEARS})
+
+
+@pytest.fixture
+def deaf(app: Flask) -> NewClient:
+    with app.app_context():
+        return a_client("standard", name="Sorda", scopes=["openid", "name", "offline_access"])
+
+
+def claims_of(client: FlaskClient, token: str) -> dict[str, Any]:
+    keys = KeySet.import_key_set(client.get("/openid/jwks").get_json())
+    found = jwt.decode(token, keys, algorithms=["ES256"])
+    assert found.header["typ"] == "logout+jwt"
+    return found.claims
+
+
+def test_whoever_was_entered_is_told_of_the_end(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, deaf: NewClient, ear: Ear
+) -> None:
+    told = tokens_for(client, hearing, scope="openid")
+    tokens_for(client, hearing, scope="openid")
+    tokens_for(client, deaf, scope="openid")
+    keys = KeySet.import_key_set(client.get("/openid/jwks").get_json())
+    id_token = jwt.decode(told["id_token"], keys, algorithms=["ES256"]).claims
+    client.get("/openid/end-session", query_string={"id_token_hint": told["id_token"]})
+    run_worker(app, until_empty=True)
+    [(address, token)] = ear.heard
+    assert address == HEARS
+    claims = claims_of(client, token)
+    assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events"}
+    assert claims["events"] == {EVENT: {}}
+    assert (claims["iss"], claims["aud"]) == ("http://localhost/openid", hearing.client.client_id)
+    assert (claims["sub"], claims["sid"]) == (id_token["sub"], id_token["sid"])
+    assert claims["exp"] - claims["iat"] <= 120
+    with app.app_context():
+        event = session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:logout:told")).one()
+        assert event.detail == {"sid": claims["sid"], "status": 200}
+
+
+def test_a_logout_token_is_no_id_token_and_no_access_token(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    tokens_for(client, hearing, scope="openid")
+    client.post("/openid/end-session/confirm")
+    run_worker(app, until_empty=True)
+    [(_, token)] = ear.heard
+    assert userinfo(client, token).status_code == 401
+    sign_in(client, person)
+    page = client.get("/openid/end-session", query_string={"id_token_hint": token})
+    assert page.status_code == 200
+
+
+def test_a_session_whose_code_was_never_redeemed_is_nobodys(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    client.post("/openid/end-session/confirm")
+    run_worker(app, until_empty=True)
+    assert ear.heard == []
+
+
+def test_who_is_out_of_order_is_told_again(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    with app.app_context():
+        arguments = {"client_id": hearing.client.client_id, "person_id": str(person.id), "sid": "a-session"}
+        ear.status = 503
+        with pytest.raises(BadGateway):
+            logout_actions.send_logout(**arguments)
+        # OIDC Back-Channel Logout 2.8: a refusal is final.
+        ear.status = 400
+        logout_actions.send_logout(**arguments)
+        event = session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:logout:told")).one()
+        assert event.detail == {"sid": "a-session", "status": 400}
+
+
+def test_time_that_is_over_is_told_too_and_takes_nothing_away(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    given = tokens_for(client, hearing, scope="openid")
+    with clock.shifted(timedelta(minutes=29)), app.app_context():
+        assert end_expired_batch() == 0
+    run_worker(app, until_empty=True)
+    assert ear.heard == []
+    with clock.shifted(timedelta(minutes=31)), app.app_context():
+        act_as(Principal(kind="system", id="test", name="The test"))
+        assert [end_expired_batch(), end_expired_batch()] == [1, 0]
+    run_worker(app, until_empty=True)
+    assert len(ear.heard) == 1
+    assert userinfo(client, given["access_token"]).status_code == 200
+
+
+def test_leaving_ends_what_was_given_but_not_what_is_for_while_away(
+    app: Flask, client: FlaskClient, person: Person, deaf: NewClient
+) -> None:
+    present, away = tokens_for(client, deaf, scope="openid"), tokens_for(client, deaf, scope="openid offline_access")
+    client.post("/openid/end-session/confirm")
+    assert userinfo(client, present["access_token"]).status_code == 401
+    assert userinfo(client, away["access_token"]).status_code == 200
+
+
+def test_a_new_password_ends_everything(app: Flask, client: FlaskClient, ear: Ear) -> None:
+    with app.app_context():
+        real = a_person(password=PASSWORD)
+        made = a_client("standard", scopes=["openid", "offline_access"])
+        with engine().begin() as connection:
+            connection.execute(text("UPDATE client SET environment = 'production'"))
+    sign_in(client, real, PASSWORD)
+    given = tokens_for(client, made, scope="openid offline_access")
+    with app.app_context():
+        act_as(Principal(kind="person", id=str(real.id), name=real.name))
+        change_password(PASSWORD, "otra frase larga y distinta", "127.0.0.1")
+    assert userinfo(client, given["access_token"]).status_code == 401
+
+
+def test_signing_in_anew_in_the_same_browser_keeps_the_sessions_name(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    keys = KeySet.import_key_set(client.get("/openid/jwks").get_json())
+    first = tokens_for(client, hearing, scope="openid")
+    sign_in(client, person)
+    second = tokens_for(client, hearing, scope="openid")
+    names = {jwt.decode(one["id_token"], keys, algorithms=["ES256"]).claims["sid"] for one in (first, second)}
+    assert len(names) == 1
+    run_worker(app, until_empty=True)
+    assert ear.heard == []
+    with app.app_context():
+        other = a_person(is_test_person=True)
+    sign_in(client, other)
+    run_worker(app, until_empty=True)
+    assert len(ear.heard) == 1
+    assert userinfo(client, first["access_token"]).status_code == 401
+
+
+def test_a_hint_of_another_client_leads_nowhere(
+    client: FlaskClient, person: Person, hearing: NewClient, deaf: NewClient
+) -> None:
+    hint = tokens_for(client, hearing, scope="openid")["id_token"]
+    wrong: list[dict[str, Any]] = [
+        {"id_token_hint": hint, "client_id": deaf.client.client_id},
+        {"id_token_hint": hint, "client_id": deaf.client.client_id, "post_logout_redirect_uri": LEFT},
+        {"id_token_hint": [hint, hint]},
+        {"post_logout_redirect_uri": LEFT},
+    ]
+    for query in wrong:
+        assert client.get("/openid/end-session", query_string=query).status_code == 400, query
+    with clock.shifted(timedelta(days=2)):
+        query = {"id_token_hint": hint, "post_logout_redirect_uri": LEFT, "state": "s", "ui_locales": "en"}
+        answer = client.get("/openid/end-session", query_string=query)
+    assert (answer.status_code, answer.headers["Location"]) == (303, LEFT + "?state=s")
