@@ -1,4 +1,4 @@
-"""Debian's Apache with `mod_auth_openidc`, an instance of the test's own that needs no root and touches nothing else."""
+"""Debian's Apache with `mod_auth_openidc`, an instance of the test's own: it needs no root."""
 
 import os
 import shutil
