@@ -1,6 +1,8 @@
 """The authorization request, wrong in every way: what is told by a redirect, and what never is."""
 
 from datetime import timedelta
+from importlib import import_module
+from pkgutil import iter_modules
 from urllib.parse import urlencode
 
 import pytest
@@ -10,8 +12,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.actions import NewClient, revoke_client
+from identity.openid import checks
+from identity.openid.request_problems import InvalidRequestUri
+from identity.openid.rules import UnknownClient, UnregisteredRedirect
 from identity.people.models import Person
 from kernel import clock
+from kernel.access import Principal, act_as
 
 ISSUER = "http://localhost/openid"
 
@@ -215,6 +221,7 @@ def test_real_people_do_not_enter_applications_under_test(app: Flask, client: Fl
 
 def test_test_persons_do_not_enter_applications_in_use(app: Flask, client: FlaskClient, person: Person) -> None:
     with app.app_context():
+        act_as(Principal(kind="system", id="test"))
         made = a_client(
             redirect_uris=["https://tramites.example.cl/"], post_logout_redirect_uris=[], environment="production"
         )
@@ -238,3 +245,48 @@ def test_who_has_left_meanwhile_signs_in_again(client: FlaskClient, person: Pers
     page = authorize(client, legacy)
     client.post("/sign-out")
     assert decide(client, page, "allow").headers["Location"].startswith("/sign-in?")
+
+
+def test_a_native_application_gets_any_port_of_its_own_machine(app: Flask, client: FlaskClient, person: Person) -> None:
+    with app.app_context():
+        native = a_client(
+            "standard", redirect_uris=["http://127.0.0.1:9/callback", "http://[::1]/back?a=b"], auth_method="none"
+        )
+        named = a_client("standard", redirect_uris=["http://localhost:9/callback"], auth_method="none")
+        secret = a_client("standard")
+    for address in ("http://127.0.0.1:51004/callback", "http://[::1]:8/back?a=b"):
+        page = authorize(client, native, redirect_uri=address, prompt="consent")
+        assert decide(client, page, "allow").headers["Location"].startswith(address)
+    wrong = [
+        (native, "http://127.0.0.1:51004/other"),
+        (native, "http://127.0.0.1:51004/callback?a=b"),
+        (native, "http://127.0.0.1:51004/callback#"),
+        (native, "http://127.0.0.1:/callback"),
+        (native, "http://127.0.0.1:99999/callback"),
+        (native, "http://x@127.0.0.1:8/callback"),
+        (native, "http://127.0.0.1:8@elsewhere.example/callback"),
+        (native, "https://127.0.0.1:8/callback"),
+        (native, "http://127.0.0.2:8/callback"),
+        (native, "http://localhost:8/callback"),
+        (named, "http://localhost:8/callback"),
+        (secret, "http://127.0.0.1:8/callback"),
+    ]
+    for made, address in wrong:
+        response = authorize(client, made, redirect_uri=address)
+        assert (response.status_code, response.headers.get("Location")) == (400, None), address
+
+
+def test_every_check_stands_in_the_table() -> None:
+    written = {
+        name
+        for module in iter_modules(checks.__path__)
+        for name, found in vars(import_module(f"{checks.__name__}.{module.name}")).items()
+        if name.startswith("check_") and found.__module__.startswith(checks.__name__)
+    }
+    assert written == {row[0].__name__ for row in checks.TABLE}
+    assert all(any(row[1:]) for row in checks.TABLE)
+
+
+def test_who_asks_and_where_to_answer_is_known_before_anything_is_told() -> None:
+    assert [check.__name__ for check in checks.IDENTIFYING][-1] == "check_redirect_uri"
+    assert not any(problem.is_redirectable for problem in (UnknownClient, UnregisteredRedirect, InvalidRequestUri))

@@ -1,13 +1,18 @@
+from urllib.parse import urlsplit
+
+from identity.clients.rules import RegisteredClient, split_uri
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks.check_state import sound_state
 from identity.openid.rules import UnregisteredRedirect
 from kernel.errors import _
 
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+
 
 def check_outer_redirect_uri(asked: AuthorizationRequest) -> None:
     """Where to tell that a request object is broken: at the address beside it, if that one is registered."""
     values = asked.all("redirect_uri")
-    if len(values) == 1 and values[0] in asked.client.redirect_uris:
+    if len(values) == 1 and is_registered(values[0], asked.client):
         asked.redirect_uri = values[0]
         asked.state = sound_state(asked)
 
@@ -20,6 +25,23 @@ def check_redirect_uri(asked: AuthorizationRequest) -> None:
     redirect_uri = asked.one("redirect_uri")
     if redirect_uri is None:
         raise UnregisteredRedirect(_("The parameter redirect_uri is missing."))
-    if redirect_uri not in asked.client.redirect_uris:
+    if not is_registered(redirect_uri, asked.client):
         raise UnregisteredRedirect(_("This redirect_uri is not registered for the application."))
     asked.redirect_uri = redirect_uri
+
+
+def is_registered(redirect_uri: str, client: RegisteredClient) -> bool:
+    """Whether the browser may be sent there."""
+    if redirect_uri in client.redirect_uris:
+        return True
+    # RFC 8252 7.3, RFC 9700 4.1.3: a native application gets whatever port of its own machine is free. Only programs
+    # without a secret are such, and only addresses count, not the name localhost (RFC 8252 8.3).
+    return client.auth_method == "none" and any(_differs_by_port(redirect_uri, one) for one in client.redirect_uris)
+
+
+def _differs_by_port(redirect_uri: str, registered: str) -> bool:
+    asked, known = split_uri(redirect_uri), urlsplit(registered)
+    if asked is None or asked.port is None or known.scheme != "http" or known.hostname not in LOOPBACK_ADDRESSES:
+        return False
+    host = f"[{known.hostname}]" if ":" in known.hostname else known.hostname
+    return redirect_uri == known._replace(netloc=f"{host}:{asked.port}").geturl()
