@@ -46,8 +46,6 @@ class Profile:
     """DPoP proofs carry a nonce of ours (RFC 9449 8)."""
     issuer_is_only_audience: bool = False
     """Client assertions name the issuer, alone and as a string, as their audience."""
-    loopback_redirects: bool = True
-    """Whether http on this machine may be registered in the sandbox."""
 
 
 PROFILES: Mapping[str, Profile] = {

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from builders.identity import an_agency
+from builders.keys import a_key, public
 from click.testing import CliRunner, Result
 from flask import Flask
 
@@ -64,6 +66,44 @@ def test_what_cannot_be_is_said_plainly(command: Command) -> None:
         assert result.exit_code == 1, arguments
         assert said in result.stderr
         assert result.stdout == ""
+
+
+def test_fapi2_with_a_file_of_keys(command: Command, tmp_path: Path) -> None:
+    key, file = a_key(kid="one"), tmp_path / "keys.json"
+    usual = ("create", *USUAL, "--profile", "fapi2", "--jwks", str(file), "--json")
+    for wrong, code in (
+        ("{", 2),
+        ("[]", 1),
+        ('{"keys": []}', 1),
+        (json.dumps({"keys": [key.as_dict(private=True)]}), 1),
+        (json.dumps(key.as_dict(private=True)), 1),
+    ):
+        file.write_text(wrong)
+        result = command(*usual)
+        assert (result.exit_code, result.stdout) == (code, ""), wrong
+    for sound in (public(key), key.as_dict(private=False)):
+        file.write_text(json.dumps(sound))
+        found = made(command(*usual, "--auth-method", "private_key_jwt"))
+        assert (found["client_secret"], found["auth_method"]) == (None, "private_key_jwt")
+
+
+def test_another_profile_keeps_the_credentials_that_it_allows(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(public(a_key())))
+    client_id = str(made(command("create", *USUAL, "--profile", "standard", "--json"))["client_id"])
+    refused = command("change", client_id, "--profile", "fapi2", "--json")
+    assert (refused.exit_code, "FAPI 2.0" in refused.stderr) == (1, True)
+    assert made(command("change", client_id, "--profile", "clave-unica", "--json"))["client_secret"] is None
+    strict = ("--profile", "fapi2", "--auth-method", "private_key_jwt", "--jwks", str(file))
+    assert made(command("change", client_id, *strict, "--json"))["profile"] == "fapi2"
+    assert made(command("change", client_id, "--profile", "standard", "--json"))["auth_method"] == "private_key_jwt"
+
+
+def test_a_token_for_programs_that_register(command: Command) -> None:
+    usual = ("create-initial-token", "--purpose", "Una prueba", "--json")
+    assert len(str(made(command(*usual))["initial_access_token"])) == 43
+    assert command("create-initial-token", "--purpose", "", "--json").exit_code == 1
+    assert command(*usual, "--uses", "0").exit_code == 1
 
 
 def test_list_rotate_and_revoke(command: Command) -> None:

@@ -1,5 +1,6 @@
 """Dynamic registration and management by the letter of RFC 7591 and RFC 7592: the wrong cases first."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ from kernel.access import Principal, act_as
 from kernel.audit import AuditEvent
 from kernel.db import session
 from kernel.errors import Invalid
+from kernel.settings import Settings
+from portal.app import create_app
 
 HTTPS = "https://tramites.example.cl/entrada"
 SOUND: dict[str, Any] = {"redirect_uris": [CALLBACK], "client_name": "Trámites"}
@@ -147,6 +150,13 @@ def test_a_client_of_the_sandbox_registers_itself(app: Flask, client: FlaskClien
         kept = session().scalars(select(Client)).one()
         assert (kept.owner, kept.sector) == ("open-registration", f"client:{made['client_id']}")
         assert made["registration_access_token"].encode() not in (kept.registration_token_hash or b"")
+
+
+def test_without_a_sandbox_nobody_registers_who_was_not_let_in(settings: Settings) -> None:
+    alone = create_app(replace(settings, blocks=("identity",)))
+    response = alone.test_client().post("/openid/register", json=SOUND)
+    assert (response.status_code, response.get_json()["error"]) == (401, "invalid_token")
+    alone.extensions["cordillera.engine"].dispose()
 
 
 def test_each_profile_registers_what_it_allows(client: FlaskClient) -> None:
