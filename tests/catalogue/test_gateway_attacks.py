@@ -1,5 +1,6 @@
 """The gateway against those who want more than their agreement gives."""
 
+import io
 from dataclasses import replace
 from typing import Any
 
@@ -215,3 +216,13 @@ def test_nobody_else_sees_the_count(consumer: Consumer) -> None:
     assert consumer.caller.acting(official).get(f"/agency/agreements/{consumer.agreement}/usage").status_code == 404
     assert consumer.caller.acting(a_machine(OWNER)).get(address).status_code == 403
     assert consumer.caller.acting(Principal()).get(address).status_code == 401
+
+
+def test_a_truncated_upload_is_the_callers_mistake(consumer: Consumer, provider: Any) -> None:
+    ended = {"wsgi.input": io.BytesIO(b"abc"), "wsgi.input_terminated": True, "CONTENT_LENGTH": "1000"}
+    response = consumer.call("/x", "POST", environ_overrides=ended)
+    assert response.status_code == 400
+    assert response.headers["Cordillera-Error"] == "gateway"
+    assert [(call.status, call.failed) for call in consumer.calls()] == [(400, None)]
+    # What passed until then has passed, but under the length announced: the provider can tell that it is not whole.
+    assert all(dict(seen["headers"])["content-length"] == "1000" for seen in provider.seen)

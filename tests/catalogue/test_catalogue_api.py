@@ -1,0 +1,113 @@
+"""The catalogue and its agreements as JSON, through the whole application."""
+
+import json
+from typing import Any
+
+import pytest
+from builders.catalogue import (
+    CONSUMER,
+    OWNER,
+    STRANGER,
+    Caller,
+    a_machine,
+    a_published_service,
+    an_openapi_document,
+)
+from flask import Flask
+
+from kernel.access import Principal
+
+NOBODY = Principal()
+FACTS = {
+    "name": "Permisos de circulación",
+    "description": "Consulta de permisos vigentes.",
+    "kind": "api",
+    "obligation": "optional",
+    "contact": "soporte@territorio.example",
+    "version": "v1",
+    "base_url": "https://api.territorio.example/permisos",
+}
+
+
+def published(app: Flask) -> str:
+    with app.app_context():
+        return a_published_service().code
+
+
+class TestTheApi:
+    DRAFT = {**FACTS, "openapi": json.dumps(an_openapi_document())}
+
+    def test_a_machine_describes_and_submits(self, caller: Caller) -> None:
+        client = caller.acting(a_machine(OWNER, "catalogue.publish"))
+        made = client.post("/api/v1/services", json=self.DRAFT)
+        assert made.status_code == 201, made.text
+        code = made.get_json()["code"]
+        changed = client.put(f"/api/v1/services/{code}", json={**self.DRAFT, "name": "Nuevo"})
+        assert changed.get_json()["name"] == "Nuevo"
+        sent = client.post(f"/api/v1/services/{code}/versions/v1/submission")
+        assert sent.get_json()["versions"][0]["status"] == "submitted"
+        assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 409
+        assert caller.acting(NOBODY).get(f"/api/v1/services/{code}").status_code == 404
+
+    def test_the_catalogue_is_public(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        client = caller.acting(NOBODY)
+        listed = client.get("/api/v1/services?q=permisos").get_json()
+        assert [item["code"] for item in listed["items"]] == [code]
+        assert listed["next"] is None
+        version = client.get(f"/api/v1/services/{code}").get_json()["versions"][0]
+        document = client.get(version["openapi"])
+        assert document.get_json()["openapi"] == "3.1.0"
+        assert "base_url" not in version
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"name": ""},
+            {"name": "\x00"},
+            {"kind": "x"},
+            {"base_url": "https://127.0.0.1"},
+            {"openapi": "{"},
+            {"version": "1"},
+            {"contact": "x"},
+            {"unknown": 1},
+        ],
+    )
+    def test_wrong_data_is_told_by_field(self, caller: Caller, changed: dict[str, Any]) -> None:
+        answer = caller.acting(a_machine(OWNER, "catalogue.publish")).post(
+            "/api/v1/services", json={**self.DRAFT, **changed}
+        )
+        assert answer.status_code == 422
+        assert list(answer.get_json()["errors"]) == list(changed)
+
+    def test_another_agencys_service_does_not_exist(self, app: Flask, caller: Caller) -> None:
+        code = published(app)
+        client = caller.acting(a_machine(STRANGER, "catalogue.publish"))
+        assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 404
+        assert client.post(f"/api/v1/services/{code}/versions/v1/submission").status_code == 404
+
+    @pytest.mark.parametrize("by", [NOBODY, a_machine(OWNER), a_machine(OWNER, "catalogue.agreements")])
+    def test_describing_needs_its_scope(self, caller: Caller, by: Principal) -> None:
+        expected = 401 if by is NOBODY else 403
+        assert caller.acting(by).post("/api/v1/services", json=self.DRAFT).status_code == expected
+
+    def test_a_machine_asks_for_an_agreement(self, app: Flask, caller: Caller) -> None:
+        asked = {
+            "service": published(app),
+            "version": "v1",
+            "purpose": "Renovar",
+            "legal_basis": "Ley",
+            "personal_data": True,
+            "daily_calls": 10,
+        }
+        client = caller.acting(a_machine(CONSUMER, "catalogue.agreements"))
+        made = client.post("/api/v1/agreements", json=asked)
+        assert made.status_code == 201, made.text
+        code = made.get_json()["code"]
+        assert client.post("/api/v1/agreements", json=asked).status_code == 409
+        assert client.get(f"/api/v1/agreements/{code}").get_json()["status"] == "requested"
+        assert [one["code"] for one in client.get("/api/v1/agreements?side=consumer").get_json()["items"]] == [code]
+        assert client.get("/api/v1/agreements?side=owner").get_json()["items"] == []
+        stranger = caller.acting(a_machine(STRANGER, "catalogue.agreements"))
+        assert stranger.get(f"/api/v1/agreements/{code}").status_code == 404
+        assert stranger.get("/api/v1/agreements").get_json()["items"] == []
