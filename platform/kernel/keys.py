@@ -7,22 +7,20 @@ first signature; the key before it stays published until `retires_at`, longer th
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Flask, current_app
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+from joserfc.jwk import Key, KeySet
 from sqlalchemy import Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
-from kernel.crypto import seal, unseal
 from kernel.db import Base, Identified, session
+from kernel.jobs import periodic
+from kernel.keystores import FileKeyStore, KeyStore, import_key
 from kernel.settings import Settings
 from kernel.work import Work, action
 
@@ -30,6 +28,7 @@ PUBLISHED_BEFORE_SIGNING = timedelta(hours=24)
 KEPT_AFTER_SIGNING = timedelta(days=2)
 CACHED_SECONDS = 30
 READ_AGAIN_SECONDS = 0.1
+ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 
@@ -50,66 +49,6 @@ class SigningKey(Base, Identified):
     @property
     def code(self) -> str:
         return self.kid
-
-
-class KeyStore(Protocol):
-    """Where private keys live."""
-
-    def create(self, algorithm: str) -> dict[str, Any]:
-        """Make and keep a private key; its public JWK with `kid` (RFC 7638 thumbprint)."""
-
-    def private(self, kid: str, algorithm: str) -> Key:
-        """The key that signs. Raises KeyMissing."""
-
-
-class KeyMissing(Exception):
-    """The database names a key that this node's key store does not have."""
-
-
-@dataclass(frozen=True)
-class FileKeyStore:
-    """Private keys as files, each sealed under the master key and bound to its `kid`."""
-
-    folder: Path
-    master_key: bytes
-
-    def create(self, algorithm: str) -> dict[str, Any]:
-        key = _generate(algorithm)
-        kid = key.thumbprint()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sealed = seal(self.master_key, json.dumps(key.as_dict(private=True)).encode(), f"key:{kid}")
-        _write_durably(self.folder / f"{kid}.key", sealed)
-        return {**key.as_dict(private=False), "kid": kid, "alg": algorithm, "use": "sig"}
-
-    def private(self, kid: str, algorithm: str) -> Key:
-        try:
-            sealed = (self.folder / f"{kid}.key").read_bytes()
-        except FileNotFoundError as error:
-            raise KeyMissing(kid) from error
-        fields = json.loads(unseal(self.master_key, sealed, f"key:{kid}"))
-        return _import({**fields, "kid": kid, "alg": algorithm})
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """On the disk before anything refers to it: a key that signed must not be lost."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _generate(algorithm: str) -> Key:
-    if algorithm == "ES256":
-        return ECKey.generate_key("P-256", auto_kid=False)
-    if algorithm == "RS256":
-        return RSAKey.generate_key(2048, auto_kid=False)
-    return OKPKey.generate_key("Ed25519", auto_kid=False)
-
-
-def _import(fields: dict[str, Any]) -> Key:
-    kinds: dict[str, type[ECKey] | type[RSAKey] | type[OKPKey]] = {"EC": ECKey, "RSA": RSAKey, "OKP": OKPKey}
-    return kinds[fields["kty"]].import_key(fields)
 
 
 @dataclass(frozen=True)
@@ -134,8 +73,16 @@ class Keys:
 
 def install_keys(app: Flask, settings: Settings) -> None:
     """Open the key store."""
-    store = FileKeyStore(settings.data_dir / "keys", settings.master_key)
-    app.extensions["cordillera.keys"] = Keys(store, {}, {})
+    app.extensions["cordillera.keys"] = Keys(_store(settings), {}, {})
+
+
+def _store(settings: Settings) -> KeyStore:
+    if settings.key_store == "pkcs11":
+        # Only where there is an HSM: the library loads its driver.
+        from kernel.keystores_pkcs11 import Pkcs11KeyStore
+
+        return Pkcs11KeyStore(settings.pkcs11_library, settings.pkcs11_token, settings.pkcs11_pin)
+    return FileKeyStore(settings.data_dir / "keys", settings.master_key)
 
 
 def _keys() -> Keys:
@@ -183,7 +130,7 @@ def verification_keys(purpose: str, kid: object = None) -> KeySet:
     rows = _published(purpose)
     if kid is not None and all(row.kid != kid for row in rows):
         rows = _published(purpose, READ_AGAIN_SECONDS)
-    return KeySet([_import(row.public_jwk) for row in rows])
+    return KeySet([import_key(row.public_jwk) for row in rows])
 
 
 @action
@@ -233,3 +180,24 @@ def _add(work: Work, purpose: str, algorithm: str, signs_from: datetime) -> Sign
 
 def _lock(current: Session, purpose: str, algorithm: str) -> None:
     current.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"key:{purpose}:{algorithm}"})
+
+
+@periodic("kernel:keys:rotate", "47 2 * * *")
+def rotate_old_keys() -> None:
+    """Every night, begin to replace the keys that have signed for `key_rotation_days`."""
+    days = current_app.extensions["cordillera.settings"].key_rotation_days
+    for purpose, algorithm in keys_to_rotate(clock.now() - timedelta(days=days)):
+        rotate_key(purpose, algorithm)
+
+
+def keys_to_rotate(made_before: datetime) -> list[tuple[str, str]]:
+    """Purpose and algorithm of those of our own keys that were made before then and that nothing replaces yet.
+
+    An agency's keys are in its own hands.
+    """
+    query = select(SigningKey.purpose, SigningKey.algorithm).where(
+        SigningKey.purpose.in_(ROTATED_BY_SCHEDULE),
+        SigningKey.retires_at.is_(None),
+        SigningKey.created_at < made_before,
+    )
+    return [(purpose, algorithm) for purpose, algorithm in session().execute(query)]

@@ -41,6 +41,16 @@ class Settings:
     """Where documents are kept: `s3://bucket/prefix`, or empty for `<data_dir>/documents`."""
     master_key: bytes = b""
     """32 bytes in base64; encrypts what must come back (keys, seeds)."""
+    key_store: str = "file"
+    """Where signing keys are made and kept: `file` (`<data_dir>/keys`, sealed under the master key) or `pkcs11`."""
+    key_rotation_days: int = 90
+    """Signing keys older than this are replaced, without a signature that fails."""
+    pkcs11_library: str = ""
+    """The HSM's PKCS#11 library, such as `/usr/lib/softhsm/libsofthsm2.so`."""
+    pkcs11_token: str = ""
+    """Label of the HSM's token."""
+    pkcs11_pin: str = ""
+    """PIN of the token's user."""
     secret_key: str = ""
     """Signs the browser's short-lived cookies."""
     trusted_proxies: int = 0
@@ -96,6 +106,11 @@ def load() -> Settings:
             data_dir=Path(env.str("DATA_DIR", str(defaults.data_dir))).absolute(),
             documents_url=env.str("DOCUMENTS_URL", ""),
             master_key=_key(env.str("MASTER_KEY", DEVELOPMENT_KEY)),
+            key_store=env.str("KEY_STORE", defaults.key_store),
+            key_rotation_days=env.int("KEY_ROTATION_DAYS", defaults.key_rotation_days),
+            pkcs11_library=env.str("PKCS11_LIBRARY", ""),
+            pkcs11_token=env.str("PKCS11_TOKEN", ""),
+            pkcs11_pin=env.str("PKCS11_PIN", ""),
             secret_key=env.str("SECRET_KEY", DEVELOPMENT_KEY),
             trusted_proxies=env.int("TRUSTED_PROXIES", defaults.trusted_proxies),
             client_certificate_header=env.str("CLIENT_CERTIFICATE_HEADER", ""),
@@ -151,6 +166,12 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError(
             "CORDILLERA_DATABASE_URL must name a PostgreSQL database; `cordillera run` starts one of its own"
         )
+    if settings.key_store not in ("file", "pkcs11"):
+        raise SettingsError("CORDILLERA_KEY_STORE must be file or pkcs11")
+    if settings.key_store == "pkcs11" and not (settings.pkcs11_library and settings.pkcs11_token):
+        raise SettingsError("CORDILLERA_KEY_STORE is pkcs11: CORDILLERA_PKCS11_LIBRARY and _TOKEN must name the HSM")
+    if settings.key_rotation_days < 1:
+        raise SettingsError("CORDILLERA_KEY_ROTATION_DAYS must be at least 1")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingsError("CORDILLERA_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if settings.is_production:

@@ -1,0 +1,124 @@
+"""Keys are replaced by schedule, and nobody's verification fails meanwhile."""
+
+import threading
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from flask import Flask
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, KeySetSerialization
+from sqlalchemy import func, select
+
+from kernel import keys
+from kernel.clock import now, shifted
+from kernel.db import session
+from kernel.keys import SigningKey, keys_to_rotate, public_jwks, rotate_key, rotate_old_keys, signing_key
+from kernel.settings import Settings
+from portal.app import create_app
+
+
+def _published() -> KeySet:
+    """The key set as whoever verifies reads it."""
+    return KeySet.import_key_set(cast(KeySetSerialization, public_jwks("openid")))
+
+
+@pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+def test_each_algorithm_signs_what_its_published_key_verifies(app: Flask, algorithm: str) -> None:
+    with app.app_context():
+        key = signing_key("openid", algorithm)
+        signed = jwt.encode({"alg": algorithm, "kid": key.kid}, {"n": 1}, key, algorithms=[algorithm])
+        published = _published()
+        assert jwt.decode(signed, published, algorithms=[algorithm]).claims == {"n": 1}
+
+
+def test_old_keys_of_ours_are_replaced_once_and_an_agencys_never(app: Flask) -> None:
+    with app.app_context():
+        signing_key("openid", "ES256")
+        signing_key("openid", "RS256")
+        signing_key("agency:AE001")
+        rotate_old_keys()
+        assert len(public_jwks("openid")["keys"]) == 2
+    with app.app_context(), shifted(timedelta(days=91)):
+        assert keys_to_rotate(now() - timedelta(days=90)) == [("openid", "ES256"), ("openid", "RS256")]
+        rotate_old_keys()
+        rotate_old_keys()
+        assert len(public_jwks("openid")["keys"]) == 4
+        assert len(public_jwks("agency:AE001")["keys"]) == 1
+
+
+def test_the_next_key_is_published_before_it_signs_and_the_last_one_stays_after(app: Flask) -> None:
+    with app.app_context():
+        old = signing_key("openid").kid
+        new = rotate_key("openid", "ES256").kid
+        assert signing_key("openid").kid == old
+        assert {key["kid"] for key in public_jwks("openid")["keys"]} == {old, new}
+    with app.app_context(), shifted(timedelta(hours=25)):
+        assert signing_key("openid").kid == new
+        assert {key["kid"] for key in public_jwks("openid")["keys"]} == {old, new}
+    with app.app_context(), shifted(timedelta(days=4)):
+        assert {key["kid"] for key in public_jwks("openid")["keys"]} == {new}
+
+
+def test_no_verification_fails_while_keys_rotate_under_load(
+    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes sign and a third verifies what it last read, while keys change every fraction of a second."""
+    monkeypatch.setattr(keys, "CACHED_SECONDS", 0.1)
+    monkeypatch.setattr(keys, "KEPT_AFTER_SIGNING", timedelta(seconds=3))
+    signers = [app, create_app(replace(settings))]
+    published: list[KeySet] = []
+    stop, failures, verified, kids = threading.Event(), [], [], set()
+
+    def read_keys() -> None:
+        with app.app_context():
+            published[:] = [_published()]
+
+    def sign_and_verify(signer: Flask) -> None:
+        while not stop.is_set():
+            with signer.app_context():
+                key = signing_key("openid")
+            signed = jwt.encode({"alg": "ES256", "kid": key.kid}, {"n": 1}, key)
+            try:
+                jwt.decode(signed, published[0])
+            except (JoseError, ValueError) as error:
+                failures.append(error)
+            verified.append(key.kid)
+            kids.add(key.kid)
+            time.sleep(0.002)
+
+    def keep_reading() -> None:
+        while not stop.is_set():
+            read_keys()
+            time.sleep(0.05)
+
+    with app.app_context():
+        signing_key("openid")
+    read_keys()
+    threads = [threading.Thread(target=sign_and_verify, args=(signer,)) for signer in signers]
+    threads.append(threading.Thread(target=keep_reading))
+    for thread in threads:
+        thread.start()
+    for _ in range(4):
+        with app.app_context():
+            rotate_key("openid", "ES256", signs_in=timedelta(seconds=2))
+        time.sleep(0.7)
+    time.sleep(1.5)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(kids) >= 3
+    assert len(verified) > 20
+
+
+def test_keys_that_are_not_ours_do_not_verify(app: Flask) -> None:
+    with app.app_context():
+        signed = jwt.encode({"alg": "ES256", "kid": signing_key("evidence").kid}, {"n": 1}, signing_key("evidence"))
+        signing_key("openid")
+        with pytest.raises((JoseError, ValueError)):
+            jwt.decode(signed, _published())
+        assert session().scalar(select(func.count()).select_from(SigningKey)) == 2
