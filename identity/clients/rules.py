@@ -42,7 +42,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPERATOR = "operator"
 OPEN = "open-registration"
 """Who owns what registered itself in the sandbox: nobody in particular."""
+PUBLIC_SECTOR = "public"
+"""The sector of the applications that the authority lets know people by the same `sub` as each other (OIDC Core 8)."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 class ClientRevoked(Conflict):
@@ -154,11 +158,13 @@ class RegisteredClient:
     @property
     def grant_types(self) -> frozenset[str]:
         if self.profile == "machine":
-            return frozenset({"client_credentials"})
+            return frozenset({"client_credentials", TOKEN_EXCHANGE, JWT_BEARER})
         refresh = {"refresh_token"} if "offline_access" in self.scopes else set()
         # RFC 8628 5.4 leaves room for phishing, which FAPI 2.0 does not; ClaveÚnica knows no devices.
         device = {DEVICE_CODE} if self.profile == "standard" else set()
-        return frozenset({"authorization_code"} | refresh | device)
+        # RFC 8693 5: whoever has no credentials must not go on with a token that it may have stolen.
+        exchange = {TOKEN_EXCHANGE} if self.profile != "clave-unica" and self.auth_method != "none" else set()
+        return frozenset({"authorization_code"} | refresh | device | exchange)
 
 
 @dataclass(frozen=True)

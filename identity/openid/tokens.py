@@ -68,20 +68,21 @@ def machine_access_token(
     scopes: frozenset[str],
     now: datetime,
     *,
-    audience: tuple[str, ...] = (),
+    token_id: str,
+    audience: tuple[str, ...],
     confirmation: Mapping[str, Any] | None = None,
 ) -> str:
-    """RFC 9068: an access token that whoever receives it verifies by itself. audience: the usual one if empty."""
+    """RFC 9068: an access token that whoever receives it verifies by itself."""
     issued_at = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": settings().issuer,
         "sub": client.client_id,
         "client_id": client.client_id,
-        "aud": service_audience(client.binding) if not audience else audience[0] if len(audience) == 1 else audience,
+        "aud": audience[0] if len(audience) == 1 else list(audience),
         "scope": " ".join(sorted(scopes)),
         "agency": client.agency_code,
         **client.binding,
-        "jti": new_token(22),
+        "jti": token_id,
         "iat": issued_at,
         "exp": issued_at + int(MACHINE_TOKEN_LIVES.total_seconds()),
     }

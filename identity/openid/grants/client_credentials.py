@@ -1,4 +1,4 @@
-"""RFC 6749 4.4: a system's own token. Nothing is written."""
+"""RFC 6749 4.4: a system's own token. Nothing is written before the answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from typing import Any
 
 from identity.clients.rules import RegisteredClient
 from identity.openid.grants.token_request import TokenGrant
-from identity.openid.resources import check_resources
-from identity.openid.rules import MACHINE_TOKEN_LIVES, InvalidScope
-from identity.openid.tokens import machine_access_token
-from kernel import clock
+from identity.openid.rules import InvalidScope
 
 
 class ClientCredentialsGrant(TokenGrant):
@@ -24,12 +21,4 @@ class ClientCredentialsGrant(TokenGrant):
         # RFC 6749 3.3
         if scopes - client.scopes:
             raise InvalidScope("The system is not registered for one of the scopes.")
-        # RFC 8707 2.2
-        audience = check_resources(self.several("resource"), client)
-        binding, now = self.binding(), clock.now()
-        return self.answer(
-            access_token=machine_access_token(client, scopes, now, audience=audience, confirmation=binding.cnf),
-            token_type=binding.token_type,
-            expires_in=int(MACHINE_TOKEN_LIVES.total_seconds()),
-            scope=" ".join(sorted(scopes)),
-        )
+        return self.answer_for_system(scopes)

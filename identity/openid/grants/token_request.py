@@ -8,8 +8,20 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from identity.clients.rules import RegisteredClient
 from identity.openid.grant_actions import Issued, Wanted
+from identity.openid.machine_records import note_issued
 from identity.openid.proofs.binding import Binding, binding_of_request
-from identity.openid.rules import ACCESS_TOKEN_LIVES, MAX_PARAMETER_CHARACTERS, MalformedRequest, UnauthorizedClient
+from identity.openid.request_problems import InvalidTarget
+from identity.openid.resources import check_resources
+from identity.openid.rules import (
+    ACCESS_TOKEN_LIVES,
+    MACHINE_TOKEN_LIVES,
+    MAX_PARAMETER_CHARACTERS,
+    MalformedRequest,
+    UnauthorizedClient,
+)
+from identity.openid.tokens import machine_access_token, service_audience
+from kernel import clock
+from kernel.ids import new_token
 
 MOST_VALUES = 20
 
@@ -58,6 +70,26 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
 
     def wanted(self) -> Wanted:
         return Wanted(self.scopes(), self.several("resource"), self.binding())
+
+    def answer_for_system(self, scopes: frozenset[str]) -> Any:
+        """A signed access token of the client's own, which is on record within a second. Raises InvalidTarget."""
+        client: RegisteredClient = self.request.client
+        usual = service_audience(client.binding)
+        # RFC 8707 2.2. Who is bound to one service is bound to it here, too.
+        audience = check_resources(self.several("resource"), client) or (usual,)
+        if client.binding and set(audience) != {usual}:
+            raise InvalidTarget("The system is bound to one service.")
+        binding, token_id = self.binding(), new_token(22)
+        token = machine_access_token(
+            client, scopes, clock.now(), token_id=token_id, audience=audience, confirmation=binding.cnf
+        )
+        note_issued(client, scopes, audience, token_id)
+        return self.answer(
+            access_token=token,
+            token_type=binding.token_type,
+            expires_in=int(MACHINE_TOKEN_LIVES.total_seconds()),
+            scope=" ".join(sorted(scopes)),
+        )
 
     def answer(self, **values: Any) -> Any:
         return 200, values, self.TOKEN_RESPONSE_HEADER

@@ -1,0 +1,108 @@
+"""The record of tokens issued to systems: written in batches, at most a second behind, so that no answer waits for it.
+
+Each process keeps what it has issued and writes it twice a second, one record for each system and what its tokens are
+for; an orderly end writes what is left. A process that is killed loses at most the last second of these records, never
+one of a person's sign-in, which is written before the answer.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from flask import Flask, current_app
+from sqlalchemy.exc import DBAPIError
+
+from identity.clients.rules import RegisteredClient
+from identity.openid.bearer import client_principal
+from kernel.access import act_as
+from kernel.work import separate_work
+
+EVERY_SECONDS = 0.5
+TOKENS_A_RECORD = 500
+MOST_WAITING = 200_000
+log = structlog.get_logger(__name__)
+Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass
+class Waiting:
+    """What this process has issued and not written yet: the systems, and the identifiers of their tokens."""
+
+    clients: dict[str, RegisteredClient] = field(default_factory=dict)
+    tokens: dict[Kind, list[str]] = field(default_factory=lambda: defaultdict(list))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    is_due: bool = False
+
+
+def note_issued(client: RegisteredClient, scopes: Iterable[str], audience: Iterable[str], token_id: str) -> None:
+    """Remember that the system got a token, to be written in a moment."""
+    waiting = _waiting()
+    with waiting.lock:
+        waiting.clients[client.client_id] = client
+        waiting.tokens[client.client_id, tuple(sorted(scopes)), tuple(audience)].append(token_id)
+        starts, waiting.is_due = not waiting.is_due, True
+    if starts:
+        _write_soon(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+def _write_soon(app: Flask) -> None:
+    # A test writes when it says so: its database is gone in half a second.
+    if app.testing:
+        return
+    timer = threading.Timer(EVERY_SECONDS, write_waiting, [app])
+    timer.daemon = True
+    timer.start()
+
+
+def write_waiting(app: Flask) -> None:
+    """Write what waits; where the database does not answer it goes on waiting."""
+    with app.app_context():
+        waiting = _waiting()
+        with waiting.lock:
+            tokens, waiting.tokens = waiting.tokens, defaultdict(list)
+            clients, waiting.clients = waiting.clients, {}
+            waiting.is_due = False
+        if not tokens:
+            return
+        try:
+            _write(tokens, clients)
+        except DBAPIError as error:
+            log.warning("records of issued tokens wait for the database", cause=type(error).__name__)
+            _put_back(waiting, tokens, clients)
+            _write_soon(app)
+
+
+def _write(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> None:
+    with separate_work() as work:
+        for (client_id, scopes, audience), identifiers in tokens.items():
+            act_as(client_principal(clients[client_id]))
+            for start in range(0, len(identifiers), TOKENS_A_RECORD):
+                work.record(
+                    "identity:machine-token:issued",
+                    f"client:{client_id}",
+                    tokens=identifiers[start : start + TOKENS_A_RECORD],
+                    scopes=list(scopes),
+                    audience=list(audience),
+                )
+
+
+def _put_back(waiting: Waiting, tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> None:
+    with waiting.lock:
+        for kind, identifiers in tokens.items():
+            waiting.tokens[kind] = [*identifiers, *waiting.tokens[kind]][-MOST_WAITING:]
+        waiting.clients = clients | waiting.clients
+        waiting.is_due = True
+
+
+def _waiting() -> Waiting:
+    found: Waiting | None = current_app.extensions.get("cordillera.machine_records")
+    if found is None:
+        found = current_app.extensions.setdefault("cordillera.machine_records", Waiting())
+        if not current_app.testing:
+            atexit.register(write_waiting, current_app._get_current_object())  # type: ignore[attr-defined]
+    return found
