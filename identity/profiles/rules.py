@@ -123,6 +123,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "id_token_encrypted_response_enc": CONTENT_ENCRYPTIONS,
     "userinfo_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
     "userinfo_encrypted_response_enc": CONTENT_ENCRYPTIONS,
+    "introspection_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
+    "introspection_encrypted_response_enc": CONTENT_ENCRYPTIONS,
     "access_token_format": ("opaque", "jwt"),
 }
 FLAGS = (
@@ -163,7 +165,7 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in kept.items():
         if name not in URI_OPTIONS and (fault := _fault_of(name, value, profile)):
             raise _wrong(name, fault)
-    for kind in ("id_token", "userinfo"):
+    for kind in ("id_token", "userinfo", "introspection"):
         # OIDC Registration 2: the enc may be left out, the alg may not.
         if f"{kind}_encrypted_response_enc" in kept and f"{kind}_encrypted_response_alg" not in kept:
             raise _wrong(f"{kind}_encrypted_response_enc", _("It needs the alg beside it."))
