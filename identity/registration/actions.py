@@ -13,7 +13,7 @@ from identity.agencies.queries import find_agency, officials_of
 from identity.clients.actions import TRUSTED, change_registration, register_client, revoke_client
 from identity.clients.models import Client
 from identity.clients.queries import client_of, forget, registration_of
-from identity.clients.rules import OPEN, StoredSecret, checked_environment, end_of_new_secret, sha256_of
+from identity.clients.rules import OPEN, PUBLIC_SECTOR, StoredSecret, checked_environment, end_of_new_secret, sha256_of
 from identity.registration.models import EnvironmentRequest, InitialAccessToken
 from identity.registration.queries import client_managed_by
 from identity.registration.rules import (
@@ -199,8 +199,12 @@ def _ask(work: Work, client: Client, environment: str) -> EnvironmentRequest:
 
 
 @action
-def approve(work: Work, client_id: str) -> Client:
-    """Let the application into the environment that it waits for. Raises NotFound, Invalid."""
+def approve(work: Work, client_id: str, *, has_public_subjects: bool = False) -> Client:
+    """Let the application into the environment that it waits for. Raises NotFound, Invalid.
+
+    has_public_subjects: whether it knows people by the `sub` that all such applications share, instead of its
+    sector's own.
+    """
     client, asked = _waiting(work, client_id)
     # What was changed meanwhile has to be as sound as what was asked with.
     check_ready(registration_of(client), asked.environment, client.environment)
@@ -211,8 +215,16 @@ def approve(work: Work, client_id: str) -> Client:
         StoredSecret(row["sha256"], min(filter(None, (StoredSecret.from_row(row).ends_at, end)))).as_row()
         for row in client.secrets
     ]
+    if has_public_subjects:
+        client.sector = PUBLIC_SECTOR
     asked.state, asked.decided_by, asked.decided_at = "approved", who.name, work.now
-    work.record("identity:client:environment-approved", client, before=before, environment=client.environment)
+    work.record(
+        "identity:client:environment-approved",
+        client,
+        before=before,
+        environment=client.environment,
+        sector=client.sector,
+    )
     forget(client_id)
     _tell(work, client, str(_("“%(name)s” was approved", name=client.name)), "")
     return client

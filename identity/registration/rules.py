@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from identity.clients.rules import DEVICE_CODE, Registration, StoredSecret, checked_scopes, usual_scopes
+from identity.clients.rules import DEVICE_CODE, PUBLIC_SECTOR, Registration, StoredSecret, checked_scopes, usual_scopes
 from identity.profiles.rules import EITHER_SECRET, OPTIONS, PROFILES
 from kernel.errors import Conflict, Invalid, Problem, _
 
@@ -162,7 +162,7 @@ def _host_of(redirect_uris: Iterable[str]) -> str:
         return ""
 
 
-def metadata_of(kept: Registration) -> dict[str, Any]:
+def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
     """The same the other way round, with what was left out filled in (RFC 7591 3.2.1)."""
     grants = ["authorization_code"]
     grants += ["refresh_token"] if "offline_access" in kept.scopes else []
@@ -176,7 +176,7 @@ def metadata_of(kept: Registration) -> dict[str, Any]:
         "grant_types": grants,
         "response_types": ["code"],
         "scope": " ".join(kept.scopes),
-        "subject_type": "pairwise",
+        "subject_type": "public" if sector == PUBLIC_SECTOR else "pairwise",
         "jwks": kept.jwks,
         "jwks_uri": kept.jwks_uri,
         "logo_uri": kept.logo_uri,

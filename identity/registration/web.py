@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, RadioField, StringField, TextAreaField
+from wtforms import BooleanField, IntegerField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from identity.clients.queries import client_of_agency
@@ -35,6 +35,13 @@ class TokenForm(FlaskForm):
     environment = RadioField(_("Stage"), choices=list(ENVIRONMENTS.items()), default="sandbox")
     uses = IntegerField(_("How many applications"), default=1)
     days = IntegerField(_("For how many days"), default=30)
+
+
+class ApproveForm(FlaskForm):
+    has_public_subjects = BooleanField(
+        _("It knows people by the identifier that all such applications share"),
+        description=_("Otherwise its owner's applications have one of their own, which says nothing to others."),
+    )
 
 
 class RemarkForm(FlaskForm):
@@ -138,7 +145,7 @@ def review(client_id: str) -> Page:
 @requires(authority)
 def approve(client_id: str) -> Page:
     try:
-        client = actions.approve(client_id)
+        client = actions.approve(client_id, has_public_subjects=bool(ApproveForm().has_public_subjects.data))
     except (Invalid, AlreadyAsked) as problem:
         form = RemarkForm(formdata=None)
         explain(form, problem)
@@ -169,6 +176,7 @@ def _review(client_id: str, form: RemarkForm) -> str:
         client=found.client,
         asked=found.request,
         form=form,
+        approval=ApproveForm(formdata=None),
         environments=ENVIRONMENTS,
         profiles=PROFILES,
         scope_labels=SCOPES,

@@ -157,6 +157,18 @@ def test_the_authority_approves(
     assert {"identity:client:environment-asked", "identity:client:environment-approved"} <= tags
 
 
+def test_a_public_subject_needs_the_authority(
+    app: Flask, administrator: FlaskClient, authority: FlaskClient, application: str
+) -> None:
+    assert now(app, application).sector == "agency:AE001"
+    administrator.post(f"/agency/applications/{application}/environment", data={"environment": "production"})
+    data = {"has_public_subjects": "y"}
+    assert authority.post(f"/authority/applications/{application}/approve", data=data).status_code == 303
+    assert now(app, application).sector == "public"
+    assert administrator.post(f"/agency/applications/{application}/edit", data=FULL).status_code == 303
+    assert now(app, application).sector == "public"
+
+
 def test_the_authority_gives_back(
     app: Flask, administrator: FlaskClient, authority: FlaskClient, application: str
 ) -> None:

@@ -93,7 +93,7 @@ def _described(client: Client, secret: str | None, token: str) -> Response:
             "registration_access_token": token,
             "registration_client_uri": f"{settings().issuer}/register/{client.client_id}",
             "environment": client.environment,
-            **metadata_of(registration_of(client)),
+            **metadata_of(registration_of(client), client.sector),
         }
     )
     answer.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
