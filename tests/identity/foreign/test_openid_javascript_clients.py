@@ -114,3 +114,12 @@ def test_a_device(app: Flask, served: House, node: NodeClients, person: PersonWi
     assert found["code"]
     assert found["claims"]["sub"] == found["person"]["sub"]
     assert found["person"]["name"] == "Ana Ñancupil"
+
+
+def test_a_program_that_registers_itself(served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+    settings = {"issuer": f"{served.base_url}/openid", "redirect_uri": CALLBACK, "scope": "openid name"}
+    found = node.run("self-registration", person, **settings)
+    assert found["registered"]["token_endpoint_auth_method"] == "private_key_jwt"
+    assert found["parts"] == 5, "the ID token is encrypted"
+    assert found["claims"]["aud"] == found["registered"]["client_id"]
+    assert (found["person"]["sub"], found["person"]["name"]) == (found["claims"]["sub"], "Ana Ñancupil")
