@@ -51,8 +51,8 @@ class Ear:
 @pytest.fixture
 def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
     found = Ear()
-    monkeypatch.setattr(logout_actions.outbound, "send", found.send)
-    monkeypatch.setattr(logout_actions.outbound, "read", lambda *_: b"")
+    monkeypatch.setattr("identity.openid.logout_actions.outbound.send", found.send)
+    monkeypatch.setattr("identity.openid.logout_actions.outbound.read", lambda *_: b"")
     return found
 
 
