@@ -22,7 +22,7 @@ from identity.openid.bearer import bearer_principal
 from identity.openid.proofs.mutual_tls import thumbprint_of
 from identity.openid.rules import InvalidToken
 from kernel.errors import Invalid
-from kernel.settings import Settings
+from kernel.settings import Settings, SettingsError, load
 from portal.app import create_app
 
 KEY = a_key()
@@ -85,6 +85,16 @@ def test_a_certificate_that_the_caller_says_himself_counts_for_nothing(app: Flas
             a_system(auth_method="self_signed_tls_client_auth", jwks=public(KEY)),
         ):
             assert refused(token(client, made, handed(CERTIFICATE)))
+
+
+def test_the_header_needs_a_trusted_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORDILLERA_DATABASE_URL", "postgresql://localhost/none")
+    monkeypatch.setenv("CORDILLERA_CLIENT_CERTIFICATE_HEADER", "X-Client-Cert")
+    monkeypatch.delenv("CORDILLERA_TRUSTED_PROXIES", raising=False)
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        load()
+    monkeypatch.setenv("CORDILLERA_TRUSTED_PROXIES", "1")
+    assert load().client_certificate_header == "X-Client-Cert"
 
 
 def test_certificates_that_are_refused(behind: Flask, named: NewClient) -> None:
