@@ -94,17 +94,7 @@ def allow(work: Work, entry: Entry) -> str:
     """Remember that the person agreed, and issue the code."""
     scopes = sorted(entry.agreed_scopes)
     details = list(entry.authorization_details)
-    agreed = insert(ApplicationConsent).values(
-        id=new_id(),
-        person_id=entry.person.id,
-        client_id=entry.client.client_id,
-        scopes=scopes,
-        authorization_details=details,
-        given_at=work.now,
-        last_used_at=work.now,
-    )
-    changed = {"scopes": scopes, "authorization_details": details, "given_at": work.now, "withdrawn_at": None}
-    work.session.execute(agreed.on_conflict_do_update(index_elements=["person_id", "client_id"], set_=changed))
+    remember_consent(work, entry.person.id, entry.client.client_id, scopes, details)
     told = {"authorization_details": details} if details else {}
     work.record(
         "identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name, **told
@@ -117,6 +107,25 @@ def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: by
     """Remember that the person did not agree. Raises InvalidRequestUri."""
     _use_up(work, pushed)
     work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
+
+
+def remember_consent(
+    work: Work, person_id: UUID, client_id: str, scopes: Sequence[str], details: Sequence[dict[str, Any]]
+) -> None:
+    """Add to what the person agreed to: what was given for earlier requests lives on, so it goes on being told."""
+    mine = (ApplicationConsent.person_id == person_id, ApplicationConsent.client_id == client_id)
+    query = select(ApplicationConsent.scopes, ApplicationConsent.authorization_details)
+    earlier = work.session.execute(query.where(*mine, ApplicationConsent.withdrawn_at.is_(None)).with_for_update())
+    before_scopes, before_details = earlier.one_or_none() or ((), ())
+    changed = {
+        "scopes": sorted({*before_scopes, *scopes}),
+        "authorization_details": [*before_details, *(each for each in details if each not in before_details)],
+        "given_at": work.now,
+        "last_used_at": work.now,
+        "withdrawn_at": None,
+    }
+    agreed = insert(ApplicationConsent).values(id=new_id(), person_id=person_id, client_id=client_id, **changed)
+    work.session.execute(agreed.on_conflict_do_update(index_elements=["person_id", "client_id"], set_=changed))
 
 
 @action

@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.rules import RegisteredClient
+from identity.openid.actions import remember_consent
 from identity.openid.device_codes import new_user_code, shown, user_code_hash
 from identity.openid.grant_actions import Issued, Wanted, issue, lifetime, revoke_grants
-from identity.openid.models import ApplicationConsent, AuthorizationCode, DeviceAuthorization
+from identity.openid.models import AuthorizationCode, DeviceAuthorization
 from identity.openid.rules import InvalidGrant
 from identity.signin.queries import SignIn
 from kernel.http import settings
@@ -95,29 +95,11 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
     asked.authenticated_at, asked.acr, asked.amr = sign_in.authenticated_at, sign_in.acr, list(sign_in.amr)
     subject = f"client:{client.client_id}"
     if allowed:
-        _remember_consent(work, asked)
+        remember_consent(work, sign_in.person.id, asked.client_id, asked.scopes, asked.authorization_details)
         work.record("identity:consent:given", subject, scopes=asked.scopes, name=client.name, device=True)
     else:
         work.record("identity:consent:denied", subject, scopes=asked.scopes, name=client.name, device=True)
     return True
-
-
-def _remember_consent(work: Work, asked: DeviceAuthorization) -> None:
-    changed = {"scopes": asked.scopes, "authorization_details": asked.authorization_details}
-    agreed = insert(ApplicationConsent).values(
-        id=new_id(),
-        person_id=asked.person_id,
-        client_id=asked.client_id,
-        given_at=work.now,
-        last_used_at=work.now,
-        **changed,
-    )
-    work.session.execute(
-        agreed.on_conflict_do_update(
-            index_elements=["person_id", "client_id"],
-            set_=changed | {"given_at": work.now, "last_used_at": work.now, "withdrawn_at": None},
-        )
-    )
 
 
 @action

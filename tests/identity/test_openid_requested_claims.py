@@ -95,3 +95,18 @@ def test_agreeing_to_less_is_not_agreeing_to_a_claim(client: FlaskClient, person
     assert answer_of(authorize(client, made, scope="openid", claims=claims, prompt="none"))["error"] == (
         "consent_required"
     )
+
+
+def test_what_was_agreed_to_before_is_still_agreed_to_and_shown(
+    client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    answer_of(decide(client, authorize(client, made, scope="openid email"), "allow"))
+    answer_of(decide(client, authorize(client, made, scope="openid run"), "allow"))
+    page = client.get("/account/applications", headers={"Accept-Language": "en"}).text
+    assert "your e-mail address" in page
+    assert "your RUN" in page
+    assert "code" in answer_of(authorize(client, made, scope="openid email", prompt="none"))
+    client.post(f"/account/applications/{made.client.client_id}/withdraw")
+    answer_of(decide(client, authorize(client, made, scope="openid run"), "allow"))
+    answer = answer_of(authorize(client, made, scope="openid email", prompt="none"))
+    assert answer["error"] == "consent_required"
