@@ -9,11 +9,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.rules import RegisteredClient
-from identity.openid.models import ApplicationConsent, AuthorizationCode, PushedRequest
+from identity.openid.models import (
+    AccessToken,
+    ApplicationConsent,
+    AuthorizationCode,
+    DeviceAuthorization,
+    PushedRequest,
+    RefreshToken,
+    RevokedToken,
+)
 from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.revoked import read_again
 from identity.openid.rules import (
@@ -25,12 +33,11 @@ from identity.openid.rules import (
 )
 from identity.people.models import Person
 from kernel.crypto import seal
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
 from kernel.work import Work, action
-
-SWEPT_AT_A_TIME = 1_000
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,6 @@ def allow(work: Work, entry: Entry) -> str:
     return enter(entry)
 
 
-@action
-def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: bytes | None = None) -> None:
-    """Remember that the person did not agree. Raises InvalidRequestUri."""
-    _use_up(work, pushed)
-    work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
-
-
 def remember_consent(
     work: Work, person_id: UUID, client_id: str, scopes: Sequence[str], details: Sequence[dict[str, Any]]
 ) -> None:
@@ -126,6 +126,13 @@ def remember_consent(
     }
     agreed = insert(ApplicationConsent).values(id=new_id(), person_id=person_id, client_id=client_id, **changed)
     work.session.execute(agreed.on_conflict_do_update(index_elements=["person_id", "client_id"], set_=changed))
+
+
+@action
+def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: bytes | None = None) -> None:
+    """Remember that the person did not agree. Raises InvalidRequestUri."""
+    _use_up(work, pushed)
+    work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
 
 
 @action
@@ -207,24 +214,20 @@ def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
 @periodic("identity:openid:sweep", "*/10 * * * *")
 def sweep() -> None:
     """Remove what can no longer be used, in batches that keep nobody waiting."""
-    while sweep_batch() == SWEPT_AT_A_TIME:
-        pass
+    until_empty(sweep_batch)
 
 
 @action
 def sweep_batch(work: Work) -> int:
-    """One batch; the number of sign-ins whose codes and tokens were removed."""
-    ended = (
-        select(AuthorizationCode.id)
-        .where(AuthorizationCode.kept_until < work.now - SWEPT_AFTER)
-        .limit(SWEPT_AT_A_TIME)
-        .with_for_update(skip_locked=True)
+    """One batch of each table; the most rows that went from one of them. Tokens go with the sign-in they came of."""
+    long_ago = work.now - SWEPT_AFTER
+    ended: tuple[tuple[type[Any], ColumnElement[bool]], ...] = (
+        (AuthorizationCode, AuthorizationCode.kept_until < long_ago),
+        (AccessToken, AccessToken.expires_at < long_ago),
+        # A used refresh token stays until it would have ended: its second use has to be recognised.
+        (RefreshToken, RefreshToken.expires_at < long_ago),
+        (PushedRequest, PushedRequest.expires_at < work.now - REQUEST_KEPT),
+        (RevokedToken, RevokedToken.expires_at < long_ago),
+        (DeviceAuthorization, DeviceAuthorization.expires_at < long_ago),
     )
-    work.session.execute(delete(PushedRequest).where(PushedRequest.expires_at < work.now - REQUEST_KEPT))
-    removed = work.session.execute(
-        delete(AuthorizationCode)
-        .where(AuthorizationCode.id.in_(ended))
-        .returning(AuthorizationCode.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(removed.all())
+    return max(remove_batch(work.session, table, condition) for table, condition in ended)

@@ -23,7 +23,6 @@ from kernel.work import Work, action
 
 LIVES = timedelta(minutes=10)
 INTERVAL_SECONDS = 5
-REDEEMED_CODES_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -176,11 +175,3 @@ def _entered(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -
     work.add(entered)
     work.session.flush()
     return entered
-
-
-@action
-def sweep_devices(work: Work) -> None:
-    """Remove what devices asked for long ago."""
-    work.session.execute(
-        delete(DeviceAuthorization).where(DeviceAuthorization.expires_at < work.now - REDEEMED_CODES_KEPT)
-    )

@@ -76,7 +76,7 @@ class AccessToken(Base):
     scopes: Mapped[list[str]]
     audience: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     dpop_jkt: Mapped[str | None] = mapped_column(Text)
     cert_thumbprint: Mapped[str | None] = mapped_column(Text)
 
@@ -90,7 +90,7 @@ class RefreshToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     code_id: Mapped[UUID] = mapped_column(ForeignKey("authorization_code.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
     dpop_jkt: Mapped[str | None] = mapped_column(Text)
     cert_thumbprint: Mapped[str | None] = mapped_column(Text)

@@ -41,6 +41,7 @@ from identity.signin.rules import (
 from kernel import clock
 from kernel.access import Principal, act_as, current_principal
 from kernel.errors import Invalid, NotFound, _
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_token, token_hash
 from kernel.jobs import periodic
@@ -330,16 +331,21 @@ def end_expired_batch(work: Work) -> int:
 
 @periodic("identity:session:swept", cron="17 3 * * *")
 def forget_old_sessions() -> None:
-    """Delete sessions that ended long ago, and counters that nobody adds to."""
-    delete_old_sessions()
+    """Delete sessions that ended long ago, and counters that nobody adds to, in batches."""
+    until_empty(delete_old_throttles)
+    until_empty(delete_old_sessions)
+
+
+@action
+def delete_old_throttles(work: Work) -> int:
+    """One batch of counters that nobody adds to any more; how many."""
+    return remove_batch(work.session, SignInThrottle, SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER)
 
 
 @action
 def delete_old_sessions(work: Work) -> int:
-    """Delete what is beyond its time; how many sessions."""
-    work.session.execute(delete(SignInThrottle).where(SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER))
-    gone = work.session.execute(
-        delete(SignInSession).where(SignInSession.expires_at < work.now - KEPT_FOR).returning(SignInSession.id)
-    ).all()
-    work.record("identity:session:swept", "sign_in_session", sessions=len(gone))
-    return len(gone)
+    """One batch of sessions beyond their time; how many."""
+    gone = remove_batch(work.session, SignInSession, SignInSession.expires_at < work.now - KEPT_FOR)
+    if gone:
+        work.record("identity:session:swept", "sign_in_session", sessions=gone)
+    return gone

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from stdnum.cl.rut import calc_check_digit
 
 from identity.people.models import Person
-from identity.signin.actions import delete_old_sessions, sign_in_with_password
+from identity.signin.actions import delete_old_sessions, forget_old_sessions, sign_in_with_password
 from identity.signin.models import SignInSession, SignInThrottle
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import BRAKES, COOKIE, KEPT_FOR, WaitBeforeTrying, WrongCredentials
@@ -166,5 +166,6 @@ def test_old_sessions_are_forgotten(app: Flask) -> None:
         assert delete_old_sessions() == 0
         with shifted(KEPT_FOR + timedelta(days=1)):
             assert delete_old_sessions() == 1
+            forget_old_sessions()
         assert session().scalars(select(SignInSession)).all() == []
         assert session().scalars(select(SignInThrottle)).all() == []

@@ -1,16 +1,22 @@
-"""Partitions of what grows, and what the key store needs."""
+"""What the sweep of ended tokens looks for."""
 
 from __future__ import annotations
+
+from alembic import op
 
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+SWEPT = ("access_token", "refresh_token")
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    for table in SWEPT:
+        op.create_index(f"ix_{table}_expires_at", table, ["expires_at"])
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    for table in SWEPT:
+        op.drop_index(f"ix_{table}_expires_at", table)
