@@ -113,7 +113,8 @@ def _as_json(problem: Problem) -> Response:
     response.status_code = problem.status
     response.content_type = "application/problem+json"
     if problem.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        # RFC 6750 3.1: who brought no token learns how to bring one, and of no error.
+        response.headers["WWW-Authenticate"] = current_app.extensions.get("cordillera.challenge", "Bearer")
     return response
 
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from identity.openid.authentication import METHODS
 from identity.openid.grants import GRANTS
-from identity.profiles.rules import PROFILES
+from identity.profiles.rules import CERTIFICATE_METHODS, PROFILES
 
 ADDRESSES = [
     "/openid/.well-known/openid-configuration",
@@ -56,7 +56,9 @@ def test_every_endpoint_named_is_there_and_is_below_the_issuer(
 
 def test_what_is_told_is_what_the_tables_say(told: dict[str, Any]) -> None:
     assert told["grant_types_supported"] == [grant.GRANT_TYPE for grant in GRANTS]
-    methods = {name for method in METHODS for name in method.names}
+    # Without a proxy that hands certificates over there are none (RFC 8705).
+    methods = {name for method in METHODS for name in method.names} - set(CERTIFICATE_METHODS)
+    assert told["tls_client_certificate_bound_access_tokens"] is False
     assert set(told["token_endpoint_auth_methods_supported"]) == methods
     assert set(told["introspection_endpoint_auth_methods_supported"]) == methods - {"none"}
     for profile in PROFILES.values():
@@ -74,8 +76,11 @@ def test_our_own_places_tell_who_gives_tokens_for_them(client: FlaskClient) -> N
 
 
 def test_a_refusal_at_the_interface_leads_there(client: FlaskClient) -> None:
-    response = client.get("/api/v1/agreements", headers={"Authorization": "Bearer x"})
-    assert response.status_code == 401
-    found = re.search('resource_metadata="http://localhost([^"]+)"', response.headers["WWW-Authenticate"])
-    assert found
-    assert client.get(found[1]).status_code == 200
+    for headers, has_error in (({"Authorization": "Bearer x"}, True), ({}, False)):
+        response = client.get("/api/v1/agreements", headers=headers)
+        assert response.status_code == 401
+        challenge = response.headers["WWW-Authenticate"]
+        assert ("error=" in challenge) is has_error
+        found = re.search('resource_metadata="http://localhost([^"]+)"', challenge)
+        assert found
+        assert client.get(found[1]).status_code == 200

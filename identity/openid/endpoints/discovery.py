@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
+from flask.sansio.blueprints import BlueprintSetupState
 
 from identity.openid.bearer import PROTECTED_RESOURCE
-from identity.openid.endpoints import for_programs
+from identity.openid.endpoints import for_programs, pages
 from identity.openid.metadata import provider_metadata, resource_metadata
 from kernel.access import public
 from kernel.http import settings
@@ -38,6 +39,13 @@ def platform_metadata() -> Response:
 def interface_metadata() -> Response:
     """Who gives tokens for the interface. RFC 9728 3.3: each place has a document of its own, which names it."""
     return _for_everyone(resource_metadata(f"{settings().base_url}/api/v1"))
+
+
+@pages.record
+def lead_there(state: BlueprintSetupState) -> None:
+    """RFC 9728 5.1: who comes to the interface without a token is told where to read who gives them."""
+    where = state.app.extensions["cordillera.settings"].base_url + PROTECTED_RESOURCE
+    state.app.extensions["cordillera.challenge"] = f'Bearer resource_metadata="{where}"'
 
 
 def _for_everyone(document: dict[str, Any]) -> Response:

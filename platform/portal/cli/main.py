@@ -18,6 +18,7 @@ COMMANDS = {
     "person": "registry:person",
     "agency": "registry:agency",
     "client": "client:client",
+    "exchange": "exchange:exchange",
     "evidence": "evidence:evidence",
 }
 
