@@ -58,6 +58,16 @@ class PersonWithBrowser:
                 return page.text
         raise AssertionError("the way has no end")
 
+    def leave(self) -> None:
+        """Sign out at the provider, without a word to the applications."""
+        page = self.http.get(f"{self.base_url}/openid/end-session")
+        for action, fields, _ in _Forms(page.text).found:
+            if action.endswith("/openid/end-session/confirm"):
+                left = self.http.post(urljoin(str(page.url), action), data=fields)
+                assert left.is_redirect, left.text
+                return
+        raise AssertionError(page.text[:2000])
+
     def _fill_in(self, response: httpx2.Response) -> httpx2.Response:
         done = self._fill_in_if_asked(response)
         assert done, f"{response.status_code} {response.url}: nothing to do here\n{response.text[:2000]}"

@@ -5,15 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from walking import ROOT, House, free_address, wait_until_ready
+from walking import ROOT, House, wait_until_ready
 
 from kernel.settings import Settings
 
 
 @contextmanager
-def two_workers(settings: Settings) -> Iterator[House]:
-    """Two gunicorn workers on the database, keys and documents of the settings."""
-    base_url = free_address()
+def two_workers(settings: Settings, base_url: str) -> Iterator[House]:
+    """Two gunicorn workers at the address, on the database, keys and documents of the settings."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
         "CORDILLERA_ENVIRONMENT": "test",
@@ -25,7 +24,9 @@ def two_workers(settings: Settings) -> Iterator[House]:
         "CORDILLERA_BLOCKS": ",".join(settings.blocks),
     }
     house = House(base_url, "", "", settings.data_dir, environment)
-    house.serve("web", base_url, "wsgi:app", "-c", str(ROOT / "platform/portal/gunicorn_config.py"), "--workers", "2")
+    # Clients keep connections open, and nobody is to wait for them in the end.
+    options = ("--workers", "2", "--graceful-timeout", "1")
+    house.serve("web", base_url, "wsgi:app", "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options)
     try:
         wait_until_ready(f"{base_url}/health/ready")
         yield house

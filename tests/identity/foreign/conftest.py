@@ -13,7 +13,7 @@ from builders.identity import a_person
 from builders.server import two_workers
 from flask import Flask
 from sqlalchemy import make_url
-from walking import ROOT, House
+from walking import ROOT, House, free_address
 
 from kernel.postgres import EmbeddedPostgres
 from kernel.settings import Settings
@@ -31,8 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
+def site() -> str:
+    """Where an application of the tests serves that the provider may call."""
+    return free_address()
+
+
+@pytest.fixture(scope="package")
 def settings(
-    postgres: EmbeddedPostgres, worker_database: str, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres, worker_database: str, site: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Of an installation that lives until the last of these tests has ended, on a copy of the empty database."""
     name = f"foreign_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
@@ -42,11 +48,12 @@ def settings(
         connection.execute(f"CREATE DATABASE {name} OWNER cordillera TEMPLATE {TEMPLATE}")
         yield Settings(
             environment="test",
-            base_url="http://localhost",
+            base_url=free_address(),
             database_url=postgres.url(name),
             data_dir=tmp_path_factory.mktemp("foreign") / "var",
             master_key=b"the-master-key-of-the-test-suite",
             secret_key="the secret key of the test suite",
+            outbound_allowed=frozenset({site.removeprefix("http://")}),
         )
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -61,7 +68,7 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture(scope="package")
 def served(settings: Settings, app: Flask) -> Iterator[House]:
-    with two_workers(settings) as house:
+    with two_workers(settings, settings.base_url) as house:
         yield house
 
 

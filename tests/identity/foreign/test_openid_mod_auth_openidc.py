@@ -1,18 +1,29 @@
 """Debian's `mod_auth_openidc`, which agencies put before what they already have, protects a page with our sign-in."""
 
+from collections.abc import Iterator
+
+import pytest
 from builders.apache import apache
 from builders.browser import PersonWithBrowser
 from builders.clients import a_client
 from flask import Flask
-from walking import House, free_address
+from walking import House
+
+from kernel.jobs import run_worker
 
 
-def test_it_protects_a_page(app: Flask, served: House, person: PersonWithBrowser) -> None:
-    site = free_address()
-    page, returns, left = f"{site}/protected/page.shtml", f"{site}/protected/returns", f"{site}/left.html"
+@pytest.fixture
+def page(app: Flask, served: House, site: str) -> Iterator[str]:
+    """The address of the page, while Apache serves it."""
+    returns, issuer = f"{site}/protected/returns", f"{served.base_url}/openid"
     with app.app_context():
-        made = a_client("standard", redirect_uris=[returns], post_logout_redirect_uris=[left], scopes=["name"])
-    issuer = f"{served.base_url}/openid"
+        made = a_client(
+            "standard",
+            redirect_uris=[returns],
+            post_logout_redirect_uris=[f"{site}/left.html"],
+            scopes=["name"],
+            options={"backchannel_logout_uri": f"{returns}?logout=backchannel"},
+        )
     directives = {
         "OIDCProviderMetadataURL": f"{issuer}/.well-known/openid-configuration",
         "OIDCClientID": made.client.client_id,
@@ -26,15 +37,37 @@ def test_it_protects_a_page(app: Flask, served: House, person: PersonWithBrowser
         "OIDCCryptoPassphrase": "a passphrase of the test",
     }
     with apache(site, directives):
-        back = person.http.get(person.go(page))
-        assert (back.status_code, back.headers["Location"]) == (302, page), back.text
-        shown = person.http.get(page).text
-        assert "name=Ana Ñancupil" in shown
-        assert f"iss={issuer}" in shown
-        assert "REMOTE_USER=(none)" not in shown
+        yield f"{site}/protected/page.shtml"
 
-        assert person.go(f"{returns}?logout={left}") == left
-        asked = person.http.get(page)
-        assert asked.headers["Location"].startswith(f"{issuer}/authorize?")
-        again = person.http.get(asked.headers["Location"], follow_redirects=True)
-        assert 'name="password"' in again.text
+
+def enter(person: PersonWithBrowser, page: str) -> str:
+    """What the page says to the person who signed in."""
+    back = person.http.get(person.go(page))
+    assert (back.status_code, back.headers["Location"]) == (302, page), back.text
+    return person.http.get(page).text
+
+
+def is_asked_to_sign_in(person: PersonWithBrowser, page: str) -> bool:
+    asked = person.http.get(page)
+    away = asked.headers.get("Location", "")
+    if not away.startswith(f"{person.base_url}/openid/authorize?"):
+        return False
+    return 'name="password"' in person.http.get(away, follow_redirects=True).text
+
+
+def test_it_protects_a_page(person: PersonWithBrowser, page: str, site: str) -> None:
+    shown = enter(person, page)
+    assert "name=Ana Ñancupil" in shown
+    assert f"iss={person.base_url}/openid" in shown
+    assert "REMOTE_USER=(none)" not in shown
+
+    assert person.go(f"{site}/protected/returns?logout={site}/left.html") == f"{site}/left.html"
+    assert is_asked_to_sign_in(person, page)
+
+
+def test_it_hears_that_the_person_left_elsewhere(app: Flask, person: PersonWithBrowser, page: str) -> None:
+    assert "name=Ana Ñancupil" in enter(person, page)
+    person.leave()
+    assert "name=Ana Ñancupil" in person.http.get(page).text, "nobody has told it yet"
+    run_worker(app, until_empty=True)
+    assert is_asked_to_sign_in(person, page)
