@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
@@ -22,6 +22,7 @@ from kernel.http import settings
 from kernel.ids import same
 
 PARAMETER = "detour"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Kind(StrEnum):
@@ -43,13 +44,13 @@ class Detour:
 
 def mark(kind: Kind, request: str, sid: str, begun: datetime, now: datetime) -> str:
     """The mark to send along. request: its query as the application sent it. sid: the session that it is bound to."""
-    times = f"{int(begun.timestamp())}.{int(now.timestamp())}"
+    times = f"{_microseconds(begun)}.{_microseconds(now)}"
     return f"{kind}.{times}.{_seal(kind, times, request, sid)}"
 
 
 def read(value: str, request: str, sid: str, now: datetime) -> Detour | None:
     """The detour that the mark tells of; None for one that is not ours, of another request or session, or too old."""
-    found = re.fullmatch(r"([a-z-]{1,20})\.([0-9]{1,11})\.([0-9]{1,11})\.([0-9a-f]{64})", value)
+    found = re.fullmatch(r"([a-z-]{1,20})\.([0-9]{1,17})\.([0-9]{1,17})\.([0-9a-f]{64})", value)
     if found is None or found[1] not in tuple(Kind):
         return None
     kind = Kind(found[1])
@@ -57,8 +58,13 @@ def read(value: str, request: str, sid: str, now: datetime) -> Detour | None:
     expected = _seal(kind, f"{found[2]}.{found[3]}", request, "" if kind == Kind.SIGN_IN else sid)
     if not same(expected, found[4]):
         return None
-    begun, at = (datetime.fromtimestamp(int(seconds), UTC) for seconds in (found[2], found[3]))
+    begun, at = (EPOCH + timedelta(microseconds=int(count)) for count in (found[2], found[3]))
     return Detour(kind, at, begun) if now - at <= SIGN_IN_DETOUR and now - begun <= REQUEST_KEPT else None
+
+
+def _microseconds(instant: datetime) -> int:
+    """As exact as sign-ins are kept: one of a moment before must not pass for one of a moment after."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def _seal(kind: Kind, times: str, request: str, sid: str) -> str:

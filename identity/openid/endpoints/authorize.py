@@ -138,7 +138,6 @@ def _sign_in_page(asked: AuthorizationRequest) -> str:
 
 def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
     """OIDC Core 3.1.2.1, select_account: go on as the person signed in, or as somebody else."""
-    allow_form_action(asked.redirect_uri)
     go_on = url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.CHOOSE, clock.now())
     return render_template(
         "openid/select_account.html",
