@@ -129,3 +129,14 @@ def test_a_sound_assertion_works_once_and_for_the_system_itself(client: FlaskCli
     assert (claims["sub"], claims["scope"]) == (system.client.client_id, "communications.send")
     assert "refresh_token" not in answer
     assert ask(client, system, assertion)["error"] == "invalid_grant"
+
+
+def test_the_record_writes_itself_within_a_second(app: Flask, client: FlaskClient, system: NewClient) -> None:
+    app.config["TESTING"] = False
+    machine_token(client, system)
+    app.config["TESTING"] = True
+    until = time.monotonic() + 5
+    while not events(app) and time.monotonic() < until:
+        time.sleep(0.1)
+    [found] = events(app)
+    assert len(found.detail["tokens"]) == 1
