@@ -23,6 +23,7 @@ CACHE = ROOT / "var" / "foreign-clients"
 TEMPLATE = "template_migrated"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """They share one server: one worker of the suite runs them."""
     for item in items:
