@@ -23,14 +23,6 @@ CACHE = ROOT / "var" / "foreign-clients"
 TEMPLATE = "template_migrated"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share one server: one worker of the suite runs them."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("foreign"))
-
-
 @pytest.fixture(scope="package")
 def site() -> str:
     """Where an application of the tests serves that the provider may call."""

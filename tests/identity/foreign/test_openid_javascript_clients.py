@@ -5,6 +5,7 @@ The one option set is that http is good enough on this machine, without which th
 
 from typing import Any
 
+import pytest
 from builders.browser import PersonWithBrowser
 from builders.clients import a_client, a_system
 from builders.foreign import NodeClients
@@ -14,6 +15,8 @@ from flask import Flask
 from walking import House
 
 from identity.clients.actions import NewClient
+
+pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
 
 CALLBACK = "http://localhost:5999/callback"
 LEFT = "http://localhost:5999/left"

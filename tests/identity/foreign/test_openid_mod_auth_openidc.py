@@ -11,6 +11,8 @@ from walking import House
 
 from kernel.jobs import run_worker
 
+pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
+
 
 @pytest.fixture
 def page(app: Flask, served: House, site: str) -> Iterator[str]:
