@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from identity.agencies.models import Agency
 from identity.clients.models import Client
@@ -17,7 +17,7 @@ from identity.openid.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
 from kernel import clock
 from kernel.crypto import unseal
-from kernel.db import session
+from kernel.db import Lookup, session
 from kernel.http import settings
 from kernel.ids import token_hash
 
@@ -40,16 +40,20 @@ def pushed_request(request_uri: str, client_id: str) -> Pushed | None:
     return Pushed(row.uri_hash, json.loads(content), row.expires_at)
 
 
+_agreed = Lookup(
+    select(ApplicationConsent.scopes, ApplicationConsent.authorization_details).where(
+        ApplicationConsent.person_id == bindparam("person_id"),
+        ApplicationConsent.client_id == bindparam("client_id"),
+        ApplicationConsent.withdrawn_at.is_(None),
+    )
+)
+
+
 def has_consented(
     person_id: UUID, client_id: str, scopes: Iterable[str], details: Iterable[dict[str, Any]] = ()
 ) -> bool:
     """Whether the person agreed before to at least this much with the application."""
-    query = select(ApplicationConsent.scopes, ApplicationConsent.authorization_details).where(
-        ApplicationConsent.person_id == person_id,
-        ApplicationConsent.client_id == client_id,
-        ApplicationConsent.withdrawn_at.is_(None),
-    )
-    agreed = session().execute(query).one_or_none()
+    agreed = _agreed(person_id=person_id, client_id=client_id)
     return agreed is not None and set(scopes) <= set(agreed[0]) and all(detail in agreed[1] for detail in details)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import g, has_request_context, request
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from identity.agencies.models import Agency, Membership
 from identity.agencies.rules import effective_roles
@@ -87,22 +87,21 @@ def find_session(token: str) -> SignInSession | None:
     return session().scalar(select(SignInSession).where(SignInSession.token_hash == token_hash(token)))
 
 
+_ROLES = (
+    select(func.array_agg(Membership.role))
+    .where(Membership.agency_code == SignInSession.agency_code, Membership.person_id == SignInSession.person_id)
+    .scalar_subquery()
+)
+_SIGN_IN = (
+    select(SignInSession, Person, Agency, _ROLES)
+    .join(Person, Person.id == SignInSession.person_id)
+    .outerjoin(Agency, Agency.code == SignInSession.agency_code)
+    .where(SignInSession.token_hash == bindparam("token_hash"), SignInSession.ended_at.is_(None))
+)
+
+
 def _load(token: str) -> SignIn | None:
-    roles = (
-        select(func.array_agg(Membership.role))
-        .where(Membership.agency_code == SignInSession.agency_code, Membership.person_id == SignInSession.person_id)
-        .scalar_subquery()
-    )
-    row = (
-        session()
-        .execute(
-            select(SignInSession, Person, Agency, roles)
-            .join(Person, Person.id == SignInSession.person_id)
-            .outerjoin(Agency, Agency.code == SignInSession.agency_code)
-            .where(SignInSession.token_hash == token_hash(token), SignInSession.ended_at.is_(None))
-        )
-        .one_or_none()
-    )
+    row = session().execute(_SIGN_IN, {"token_hash": token_hash(token)}).one_or_none()
     now = clock.now()
     if row is None or not is_alive(now, row[0].last_seen_at, row[0].expires_at):
         return None

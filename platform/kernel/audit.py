@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, func, or_, select, update
+from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -70,22 +70,27 @@ class AuditSeal(Base):
     hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+_INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
+
+
 def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any]) -> None:
     """Add the record of a change to its transaction; the actor is the current principal."""
     principal = current_principal()
+    session.flush()  # what a new row is called may be for the database to say
     session.info["recorded"] = True
-    session.add(
-        AuditEvent(
-            at=clock.now(),
-            tag=tag,
-            actor_kind=principal.kind,
-            actor=principal.id,
-            actor_name=principal.name,
-            agency=_agency(principal),
-            subject=subject_name(subject),
-            request_id=current_request_id(),
-            detail=dict(detail),
-        )
+    session.connection().execute(
+        _INSERT,
+        {
+            "at": clock.now(),
+            "tag": tag,
+            "actor_kind": principal.kind,
+            "actor": principal.id,
+            "actor_name": principal.name,
+            "agency": _agency(principal),
+            "subject": subject_name(subject),
+            "request_id": current_request_id(),
+            "detail": dict(detail),
+        },
     )
 
 

@@ -1,4 +1,4 @@
-from identity.clients.queries import registered_client
+from identity.clients.queries import known_client
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.rules import PROFILES, MalformedRequest, UnauthorizedClient, UnknownClient
 from kernel.errors import _
@@ -14,7 +14,7 @@ def check_client(asked: AuthorizationRequest) -> None:
     client_id = asked.one("client_id")
     if client_id is None:
         raise UnknownClient(_("The parameter client_id is missing."))
-    client = registered_client(client_id)
+    client = known_client(client_id)
     if client is None or client.profile not in PROFILES:
         raise UnknownClient(_("No application that people sign in to has this client_id."))
     asked.client = client
