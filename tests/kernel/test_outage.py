@@ -9,8 +9,8 @@ import pytest
 
 from kernel import migrate
 from kernel.postgres import EmbeddedPostgres
-from kernel.throttle import limiter
 from kernel.settings import Settings
+from kernel.throttle import limiter
 from portal.app import create_app
 
 
