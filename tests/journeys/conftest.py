@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("journeys"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
     name = f"journeys_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     server = make_url(postgres.url("postgres", role="postgres")).set(drivername="postgresql")
@@ -43,7 +43,7 @@ def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A seeded installation that serves until the last journey has ended."""
     data_dir = tmp_path_factory.mktemp("house")
@@ -76,8 +76,9 @@ def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
         running.stop()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A Chromium for one module: while it lives, its event loop keeps other tests of the process from theirs."""
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert executable, "The journeys need Chromium. On Debian: apt install chromium"
     with sync_playwright() as playwright:
