@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
 from kernel.ids import new_id
+from kernel.partitions import Kept
 
 
 class GatewayCall(Base):
@@ -27,6 +28,7 @@ class GatewayCall(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is itself the record of a call"
+    kept = Kept("gateway_calls_kept_months")
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(primary_key=True)

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, cast, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -24,9 +24,11 @@ from kernel.db import Base
 from kernel.errors import NotFound
 from kernel.ids import new_id
 from kernel.pagination import Page, page
+from kernel.partitions import Kept
 from kernel.requests import current_request_id
 
 GENESIS = bytes(32)
+PARTITION_DROPPED = "kernel:partition:dropped"
 BATCH = 2_000
 
 
@@ -43,6 +45,7 @@ class AuditEvent(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is the audit"
+    kept = Kept("audit_kept_months", unfinished="seal IS NULL", told=(("last_seal", "max(seal)"),))
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(primary_key=True)
@@ -169,16 +172,27 @@ class Verdict:
 
 
 def verify(session: Session) -> Verdict:
-    """Recompute the chain from the oldest seal whose events are still kept."""
-    previous, seals, events = GENESIS, 0, 0
+    """Recompute the chain. Events may be missing only where retention says, in the chain itself, that it took them."""
+    previous, seals, events, taken = GENESIS, 0, 0, _taken_by_retention(session)
     for seal, batch in _seals(session):
-        kept_out_by_retention = not batch and seal.events and not events
-        if not kept_out_by_retention and (len(batch) != seal.events or chain(previous, batch) != seal.hash):
-            return Verdict(seals, events, seal.number)
-        if seal.number != seals + 1:
+        # A batch may lie on both sides of a month's end: what is left of it cannot be recomputed either.
+        is_whole = len(batch) == seal.events
+        holds = chain(previous, batch) == seal.hash if is_whole else seal.number <= taken
+        if not holds or seal.number != seals + 1:
             return Verdict(seals, events, seal.number)
         previous, seals, events = seal.hash, seals + 1, events + len(batch)
     return Verdict(seals, events, None)
+
+
+def _taken_by_retention(session: Session) -> int:
+    """The last seal of which a month that was dropped had events, as later seals witness."""
+    last_seal = cast(AuditEvent.detail["last_seal"].astext, BigInteger)
+    dropped = select(func.max(last_seal)).where(
+        AuditEvent.tag == PARTITION_DROPPED,
+        AuditEvent.detail["table"].astext == AuditEvent.__tablename__,
+        AuditEvent.seal > last_seal,
+    )
+    return session.scalar(dropped) or 0
 
 
 def _seals(session: Session) -> Iterator[tuple[AuditSeal, Sequence[AuditEvent]]]:

@@ -75,6 +75,10 @@ class Settings:
     """Largest main document of a communication."""
     max_annexes_bytes: int = 50 * 1024 * 1024
     """Largest sum of a communication's annexes."""
+    audit_kept_months: int = 240
+    """How many months the audit is kept before a whole month of it is dropped."""
+    gateway_calls_kept_months: int = 36
+    """How many months the calls through the gateway are kept."""
     pool_size: int = 8
     """Database connections kept by each worker process."""
     log_level: str = "INFO"
@@ -123,6 +127,8 @@ def load() -> Settings:
             mail_from=env.str("MAIL_FROM", defaults.mail_from),
             max_document_bytes=env.int("MAX_DOCUMENT_BYTES", defaults.max_document_bytes),
             max_annexes_bytes=env.int("MAX_ANNEXES_BYTES", defaults.max_annexes_bytes),
+            audit_kept_months=env.int("AUDIT_KEPT_MONTHS", defaults.audit_kept_months),
+            gateway_calls_kept_months=env.int("GATEWAY_CALLS_KEPT_MONTHS", defaults.gateway_calls_kept_months),
             pool_size=env.int("POOL_SIZE", defaults.pool_size),
             log_level=env.str("LOG_LEVEL", defaults.log_level).upper(),
         )
@@ -172,6 +178,9 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError("CORDILLERA_KEY_STORE is pkcs11: CORDILLERA_PKCS11_LIBRARY and _TOKEN must name the HSM")
     if settings.key_rotation_days < 1:
         raise SettingsError("CORDILLERA_KEY_ROTATION_DAYS must be at least 1")
+    for name in ("audit_kept_months", "gateway_calls_kept_months"):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"CORDILLERA_{name.upper()} must be at least 1")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingsError("CORDILLERA_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if settings.is_production:

@@ -17,6 +17,7 @@ from kernel.logs import configure_logs, install_request_log
 from kernel.metrics import install_metrics
 from kernel.problems import install_errors
 from kernel.requests import install_request_id
+from kernel.retention import install_retention
 from kernel.security import install_security
 from kernel.settings import Settings
 from kernel.throttle import install_throttle
@@ -43,5 +44,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_errors(app)
     install_health(app)
     wiring.install_blocks(app, settings)
+    install_retention(app, settings)
     refuse_bare_views(app)
     return app
