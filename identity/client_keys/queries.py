@@ -93,14 +93,14 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
     if (now - kept.fetched_at > FRESH_SECONDS or is_missing) and now - kept.asked_at > RETRY_SECONDS:
         kept.asked_at = now
         try:
-            kept.keys, kept.fetched_at = _fetch(uri), now
+            kept.keys, kept.fetched_at = published_keys(uri), now
         except Problem as problem:
             log.warning("client keys not fetched", uri=uri, cause=problem.log or problem.kind)
     return kept.keys if now - kept.fetched_at <= STALE_SECONDS else []
 
 
-def _fetch(uri: str) -> list[dict[str, Any]]:
-    """Raises Invalid, AddressRefused, BadGateway, GatewayTimeout."""
+def published_keys(uri: str) -> list[dict[str, Any]]:
+    """The keys at an address, asked now. Raises Invalid, AddressRefused, BadGateway, GatewayTimeout."""
     headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
     answer = outbound.send("GET", uri, headers=headers, timeout=FETCH_SECONDS)
     body = outbound.read(answer, MAX_JWKS_BYTES, FETCH_SECONDS)

@@ -13,31 +13,36 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.agencies.queries import officials_of
-from identity.client_keys.queries import end_of, sound_jwks, sound_jwks_uri
+from identity.client_keys.queries import sound_jwks, sound_jwks_uri
+from identity.client_secrets.rules import (
+    LastSecret,
+    StoredSecret,
+    after_rotation,
+    end_of_new_secret,
+    living_secrets,
+)
 from identity.clients.models import Client, UsedProof
 from identity.clients.queries import client_of, forget, registration_of
 from identity.clients.rules import (
     OPERATOR,
+    PERSON_PROFILES,
     ClientRevoked,
+    NeedsApproval,
     Registration,
-    StoredSecret,
-    after_rotation,
     check_credentials,
-    check_widening,
     checked_environment,
     checked_machine_scopes,
     checked_method,
     checked_name,
     checked_options,
     checked_registration,
-    end_of_new_secret,
+    needing_approval,
     owned_by_agency,
-    sector_of,
-    warning_due,
+    sector_kind,
+    sector_named,
 )
 from identity.profiles.rules import SECRET_METHODS
 from kernel.access import current_principal
-from kernel.clock import local
 from kernel.errors import Conflict, Invalid, NotFound, _
 from kernel.ids import new_token
 from kernel.jobs import periodic
@@ -45,6 +50,7 @@ from kernel.mail import deliver
 from kernel.work import Work, action
 
 BATCH = 1_000
+SYSTEM_FIELDS = ("name", "auth_method", "jwks", "jwks_uri", "options")
 TRUSTED = ("operator", "system")
 """Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
 
@@ -92,7 +98,6 @@ def register_client(
     client_id = secrets.token_hex(16)
     client = Client(client_id=client_id, environment=environment, owner=owner, binding={})
     _fill(client, _sound(asked, environment))
-    client.sector = sector_of(owner, client.redirect_uris, client_id)
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
         client.approved_by, client.approved_at = approved_by or who.name, work.now
@@ -110,7 +115,20 @@ def _sound(asked: Registration, environment: str) -> Registration:
 
 def _fill(client: Client, sound: Registration) -> None:
     for name, value in vars(sound).items():
-        setattr(client, name, value)
+        if name != "sector":
+            setattr(client, name, value)
+    if client.sector is None or sound.sector not in (None, sector_kind(client.sector)):
+        client.sector = sector_named(sound.sector, client.owner, client.redirect_uris, client.client_id)
+
+
+def tell_owners(work: Work, client: Client, subject: str, text: str) -> int:
+    """Write to the owner's administrators and to whom the application names; how many addresses that are."""
+    agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
+    told = {official.email for official in officials_of(agency, "administrator")} if agency else set()
+    addresses = sorted(address for address in {*told, *client.contacts} if address)
+    for address in addresses:
+        work.defer(deliver, to=address, subject=subject, text=text)
+    return len(addresses)
 
 
 @action
@@ -131,26 +149,58 @@ def create_machine_client(
 
     binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
     """
-    owner, method = owned_by_agency(agency_code), checked_method("machine", auth_method)
-    chosen = checked_options("machine", checked_environment(environment), options or {})
-    check_credentials(method, jwks, jwks_uri, chosen)
+    owner = owned_by_agency(agency_code)
     client = Client(
         client_id=secrets.token_hex(16),
         name=checked_name(name),
         profile="machine",
-        auth_method=method,
-        environment=environment,
+        environment=checked_environment(environment),
         owner=owner,
         sector=owner,
         redirect_uris=[],
         post_logout_redirect_uris=[],
         scopes=checked_machine_scopes(scopes),
         binding=dict(binding or {}),
-        jwks=sound_jwks(jwks) if jwks is not None else None,
-        jwks_uri=sound_jwks_uri(jwks_uri) if jwks_uri is not None else None,
-        options=chosen,
     )
-    return _register(work, client, has_secret=method in SECRET_METHODS)
+    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    return _register(work, client, has_secret=client.auth_method in SECRET_METHODS)
+
+
+@action
+def change_machine_client(
+    work: Work,
+    client_id: str,
+    name: str,
+    *,
+    auth_method: str,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    owner: str | None = None,
+) -> NewClient:
+    """Give a system another name or other credentials; what it may do stays. Raises NotFound, ClientRevoked, Invalid.
+
+    A secret that it had stays where it goes on having one; a new one is told where it did not.
+    """
+    client = living_client(work, client_id, owner)
+    if client.profile != "machine":
+        raise NotFound()
+    before = {one: getattr(client, one) for one in SYSTEM_FIELDS}
+    client.name = checked_name(name)
+    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    after = {one: getattr(client, one) for one in SYSTEM_FIELDS}
+    return _changed(work, client, before, after)
+
+
+def _give_credentials(
+    client: Client, auth_method: str | None, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]
+) -> None:
+    method = checked_method("machine", auth_method)
+    chosen = checked_options("machine", client.environment, options)
+    check_credentials(method, jwks, jwks_uri, chosen)
+    client.auth_method, client.options = method, chosen
+    client.jwks = sound_jwks(jwks) if jwks is not None else None
+    client.jwks_uri = sound_jwks_uri(jwks_uri) if jwks_uri is not None else None
 
 
 def _register(work: Work, client: Client, *, has_secret: bool) -> NewClient:
@@ -185,7 +235,7 @@ def update_client(
 ) -> Client:
     """Change an application's name and addresses; its credentials stay. Raises NotFound, ClientRevoked, Invalid."""
     asked = replace(
-        registration_of(_living(work, client_id, owner)),
+        registration_of(living_client(work, client_id, owner)),
         name=name,
         redirect_uris=list(redirect_uris),
         post_logout_redirect_uris=list(post_logout_redirect_uris),
@@ -193,31 +243,55 @@ def update_client(
     return change_registration(client_id, asked, owner=owner).client
 
 
+def changed_by(client: Client, asked: Registration) -> tuple[Registration, list[str]]:
+    """The registration as it would be kept, and what of it the authority has to approve first. Raises Invalid.
+
+    Raises NotFound for a system.
+    """
+    if client.profile not in PERSON_PROFILES:
+        raise NotFound()
+    before = registration_of(client)
+    after = _sound(replace(asked, sector=asked.sector or before.sector), client.environment)
+    is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
+    return after, needing_approval(before, after) if is_decided else []
+
+
 @action
-def change_registration(work: Work, client_id: str, asked: Registration, *, owner: str | None = None) -> NewClient:
+def change_registration(
+    work: Work, client_id: str, asked: Registration, *, owner: str | None = None, is_approved: bool = False
+) -> NewClient:
     """Put a registration in the place of the one before, in another profile too.
 
-    The secret stays where the client goes on having one; a new one is told where it did not. Raises NotFound,
-    ClientRevoked, Invalid, which names the rule that the profile would break.
+    The secret stays where the client goes on having one; a new one is told where it did not. is_approved: the authority
+    has approved this very change. Raises NotFound, ClientRevoked, NeedsApproval, Invalid, which names the rule that the
+    profile would break.
     """
-    client = _living(work, client_id, owner)
-    sound = _sound(asked, client.environment)
-    check_widening(client.environment, client.scopes, sound.scopes)
-    old = vars(registration_of(client))
-    changed = sorted(name for name, value in vars(sound).items() if value != old[name])
+    client = living_client(work, client_id, owner)
+    sound, undecided = changed_by(client, asked)
+    if undecided and not is_approved:
+        raise NeedsApproval(log=", ".join(undecided))
+    before = vars(registration_of(client))
     _fill(client, sound)
+    return _changed(work, client, before, vars(sound))
+
+
+def _changed(work: Work, client: Client, before: Mapping[str, Any], after: Mapping[str, Any]) -> NewClient:
+    """Record what is different, and make the secret that a new way to authenticate needs."""
+    different = sorted(name for name, value in after.items() if value != before[name])
     secret = None
     if client.auth_method not in SECRET_METHODS:
         client.secrets, client.secret_created_at = [], None
     elif not client.secrets:
         secret = _new_secret(work, client)
+    if "jwks_uri" in different:
+        client.keys_end_at = client.keys_failing_since = None
     work.record(
         "identity:client:updated",
         client,
-        before={name: old[name] for name in changed},
-        after={name: getattr(client, name) for name in changed},
+        before={name: before[name] for name in different},
+        after={name: after[name] for name in different},
     )
-    forget(client_id)
+    forget(client.client_id)
     return NewClient(client, secret)
 
 
@@ -233,13 +307,28 @@ def _new_secret(work: Work, client: Client) -> str:
 @action
 def rotate_secret(work: Work, client_id: str, *, owner: str | None = None) -> str:
     """A new secret, told this once; the one before it works for seven more days. Raises NotFound, ClientRevoked."""
-    client = _living(work, client_id, owner)
+    client = living_client(work, client_id, owner)
     if client.auth_method not in SECRET_METHODS:
         raise Conflict(_("This client proves who it is without a secret."))
     secret = _new_secret(work, client)
     work.record("identity:client:secret-rotated", client, previous_ends_at=client.secrets[-1]["ends_at"])
     forget(client_id)
     return secret
+
+
+@action
+def withdraw_secret(work: Work, client_id: str, code: str, *, owner: str | None = None) -> None:
+    """End one of two secrets at once. Raises NotFound, ClientRevoked, LastSecret for the only one that works."""
+    client = living_client(work, client_id, owner)
+    living = living_secrets(client.secrets, work.now)
+    kept = [one for one in living if one.code != code]
+    if len(kept) == len(living):
+        raise NotFound()
+    if not kept:
+        raise LastSecret()
+    client.secrets = [one.as_row() for one in kept]
+    work.record("identity:client:secret-withdrawn", client, secret=code)
+    forget(client_id)
 
 
 @action
@@ -256,7 +345,8 @@ def revoke_client(work: Work, client_id: str, *, owner: str | None = None) -> No
     forget(client_id)
 
 
-def _living(work: Work, client_id: str, owner: str | None) -> Client:
+def living_client(work: Work, client_id: str, owner: str | None) -> Client:
+    """The row, kept from others until the commit. Raises NotFound, NotYours (told alike), ClientRevoked."""
     client = _locked(work, client_id, owner)
     if client.revoked_at is not None:
         raise ClientRevoked()
@@ -264,7 +354,7 @@ def _living(work: Work, client_id: str, owner: str | None) -> Client:
 
 
 def _locked(work: Work, client_id: str, owner: str | None) -> Client:
-    """The row, kept from others until the commit, so that two rotations at once give two secrets that both work."""
+    """Locked, so that two rotations at once give two secrets that both work."""
     if owner is not None:
         client_of(owner, client_id)
     query = (
@@ -276,7 +366,7 @@ def _locked(work: Work, client_id: str, owner: str | None) -> Client:
     return client
 
 
-# ---- what is signed by clients, and when it ends ----
+# ---- what is signed by clients ----
 
 
 @action
@@ -311,54 +401,3 @@ def sweep_used_proofs(work: Work) -> int:
     )
     forgotten = delete(UsedProof).where(UsedProof.proof_hash.in_(ended)).returning(UsedProof.proof_hash)
     return len(work.session.execute(forgotten.execution_options(synchronize_session=False)).all())
-
-
-@periodic("identity:client:warn", "23 11 * * *")
-def warn_of_ends() -> None:
-    """Each morning, tell the owners of secrets and keys that end soon."""
-    after = ""
-    while True:
-        last = warn_batch(after)
-        if last is None:
-            return
-        after = last
-
-
-@action
-def warn_batch(work: Work, after: str) -> str | None:
-    """Tell the owners of one batch of clients; the last client looked at, None at the end."""
-    query = (
-        select(Client)
-        .where(Client.client_id > after, Client.revoked_at.is_(None))
-        .order_by(Client.client_id)
-        .limit(200)
-        .with_for_update(skip_locked=True)
-    )
-    clients = work.session.scalars(query).all()
-    for client in clients:
-        ends = [end for row in client.secrets[:1] if (end := StoredSecret.from_row(row).ends_at)]
-        ends += [end for key in (client.jwks or {}).get("keys", []) if (end := end_of(key))]
-        if due := warning_due(ends, client.warned_of, work.now):
-            _warn(work, client, *due)
-    return clients[-1].client_id if clients else None
-
-
-def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
-    client.warned_of = mark
-    agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
-    told = {official.email for official in officials_of(agency, "administrator")} if agency else set()
-    addresses = sorted(address for address in {*told, *client.contacts} if address)
-    day = f"{local(end):%d-%m-%Y}"
-    subject = str(_("The credentials of %(name)s end on %(day)s", name=client.name, day=day))
-    text = str(
-        _(
-            "The secret or key of “%(name)s” (%(client_id)s) ends on %(day)s. Make a new one before that day, or nobody"
-            " will be able to sign in. The old one works beside the new one for some days.",
-            name=client.name,
-            client_id=client.client_id,
-            day=day,
-        )
-    )
-    for address in addresses:
-        work.defer(deliver, to=address, subject=subject, text=text)
-    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=len(addresses))

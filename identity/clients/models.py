@@ -16,7 +16,8 @@ class Client(Identified, Base):
     """An application that people sign in to, or an agency's system (profile `machine`).
 
     Secrets are kept as SHA-256 only, the newest first. `options` are what it chose in the words of RFC 7591 2 and its
-    extensions. `warned_of` is the end that its owners were last told of.
+    extensions. `warned_of` is the end that its owners were last told of; `keys_end_at` and `keys_failing_since` are
+    what was last seen of the keys at `jwks_uri`.
     """
 
     __tablename__ = "client"
@@ -52,6 +53,8 @@ class Client(Identified, Base):
     approved_at: Mapped[datetime | None]
     registration_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     warned_of: Mapped[datetime | None]
+    keys_end_at: Mapped[datetime | None]
+    keys_failing_since: Mapped[datetime | None]
 
     @property
     def code(self) -> str:

@@ -11,17 +11,20 @@ from flask import current_app
 from sqlalchemy import func, literal, select, true
 
 from identity.agencies.models import Agency
+from identity.agencies.queries import find_agency
+from identity.client_secrets.rules import StoredSecret
 from identity.clients.models import Client
 from identity.clients.rules import (
     PERSON_PROFILES,
     RegisteredClient,
     Registration,
-    StoredSecret,
     owned_by_agency,
     same_authority,
+    sector_kind,
     split_uri,
 )
 from kernel import clock
+from kernel.access import AgencyRef
 from kernel.db import session
 from kernel.errors import NotFound, NotYours
 
@@ -109,7 +112,13 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
 
 def registration_of(client: Client) -> Registration:
     """What the owner said of the application, as it is kept."""
-    return Registration(**{one.name: getattr(client, one.name) for one in fields(Registration)})
+    said = {one.name: getattr(client, one.name) for one in fields(Registration)}
+    return Registration(**{**said, "sector": sector_kind(client.sector)})
+
+
+def owner_of(client: Client) -> AgencyRef | None:
+    """The agency whose client it is, None for one of a developer, of the operator or of nobody."""
+    return find_agency(client.owner.removeprefix("agency:")) if client.owner.startswith("agency:") else None
 
 
 def is_logout_place(uri: str) -> bool:
@@ -169,6 +178,14 @@ def client_of(owner: str, client_id: str) -> Client:
     found = any_client(client_id)
     if found.owner != owner:
         raise NotYours(log=f"{owner} asked for client {client_id} of {found.owner}")
+    return found
+
+
+def application_of(owner: str, client_id: str) -> Client:
+    """The owner's application, which is no system. Raises as `client_of`."""
+    found = client_of(owner, client_id)
+    if found.profile == "machine":
+        raise NotFound()
     return found
 
 

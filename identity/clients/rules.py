@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from identity.client_secrets.rules import StoredSecret, sha256_of
 from identity.profiles.rules import (
     CERTIFICATE_SUBJECTS,
     EITHER_SECRET,
@@ -28,13 +27,6 @@ PERSON_SCOPES = ("openid", "run", "name", "profile", "email", "offline_access")
 DEFAULT_SCOPES = ("openid", "run", "name", "profile", "email")
 CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
 
-SECRETS_AT_A_TIME = 2
-PREVIOUS_SECRET_LIVES = timedelta(days=7)
-"""After a rotation the secret before it still works this long, so that servers can be changed one by one."""
-SECRET_LIVES = timedelta(days=730)
-"""How long a secret lasts outside the sandbox; its owners are told in time."""
-WARNED_BEFORE = (timedelta(days=30), timedelta(days=7))
-
 MAX_URIS = 20
 MAX_CONTACTS = 5
 MAX_URI_CHARACTERS = 1_000
@@ -44,6 +36,8 @@ OPEN = "open-registration"
 """Who owns what registered itself in the sandbox: nobody in particular."""
 PUBLIC_SECTOR = "public"
 """The sector of the applications that the authority lets know people by the same `sub` as each other (OIDC Core 8)."""
+SECTORS = ("owner", "application", "public")
+"""Who shares the `sub` of a person with an application: its owner's others, nobody, or all that may."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -56,64 +50,18 @@ class ClientRevoked(Conflict):
     remedy = _("Create a new one.")
 
 
+class NeedsApproval(Conflict):
+    kind = "client-change-needs-approval"
+    title = _("The authority has to approve this change")
+    explanation = _(
+        "Of an application in use, another name, profile or sector and what gives it more are approved first."
+    )
+    remedy = _("Ask the authority. The application goes on as it is until the answer comes.")
+
+
 def owned_by_agency(code: str) -> str:
     """How a client's owner is written when it is an agency."""
     return f"agency:{code}"
-
-
-@dataclass(frozen=True)
-class StoredSecret:
-    """What is kept of a secret: its SHA-256 and, once another has taken its place, when it ends."""
-
-    sha256: str
-    ends_at: datetime | None
-
-    @classmethod
-    def from_row(cls, kept: Mapping[str, str | None]) -> StoredSecret:
-        ends_at = kept.get("ends_at")
-        return cls(str(kept["sha256"]), datetime.fromisoformat(ends_at) if ends_at else None)
-
-    def as_row(self) -> dict[str, str | None]:
-        return {"sha256": self.sha256, "ends_at": self.ends_at.isoformat() if self.ends_at else None}
-
-    def matches(self, digest: str, now: datetime) -> bool:
-        return (self.ends_at is None or self.ends_at > now) and hmac.compare_digest(self.sha256, digest)
-
-
-def after_rotation(
-    secrets: Iterable[StoredSecret], new: str, now: datetime, ends_at: datetime | None = None
-) -> list[StoredSecret]:
-    """The secrets that live once `new` is given out: it, and the newest one before it for a few more days."""
-    living = [kept for kept in secrets if kept.ends_at is None or kept.ends_at > now]
-    previous = [
-        StoredSecret(kept.sha256, min(kept.ends_at or now + PREVIOUS_SECRET_LIVES, now + PREVIOUS_SECRET_LIVES))
-        for kept in living
-    ]
-    return [StoredSecret(sha256_of(new), ends_at), *previous][:SECRETS_AT_A_TIME]
-
-
-def end_of_new_secret(environment: str, now: datetime) -> datetime | None:
-    """When a secret made now ends; in the sandbox it does not."""
-    return None if environment == "sandbox" else now + SECRET_LIVES
-
-
-def warning_due(
-    ends: Iterable[datetime], warned_of: datetime | None, now: datetime
-) -> tuple[datetime, datetime] | None:
-    """The end that owners have to be told of and the mark that they were, None if nothing new is to be told.
-
-    They are told once in each of the spans of WARNED_BEFORE.
-    """
-    end = min((end for end in ends if end > now), default=None)
-    if end is None:
-        return None
-    passed = max((end - span for span in WARNED_BEFORE if end - span <= now), default=None)
-    return (end, passed) if passed is not None and (warned_of is None or warned_of < passed) else None
-
-
-def sha256_of(secret: str) -> str:
-    """What is kept of a secret. Only for secrets that we made: they are too long to be guessed from it."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -183,6 +131,8 @@ class Registration:
     logo_uri: str | None = None
     contacts: Sequence[str] = ()
     scope_reasons: Mapping[str, str] = field(default_factory=dict)
+    sector: str | None = None
+    """One of SECTORS; None leaves it as it is."""
 
 
 def checked_registration(asked: Registration, environment: str) -> Registration:
@@ -206,16 +156,18 @@ def checked_registration(asked: Registration, environment: str) -> Registration:
         logo_uri=checked_logo(asked.logo_uri),
         contacts=checked_contacts(asked.contacts),
         scope_reasons=checked_reasons(asked.scope_reasons, scopes),
+        sector=checked_sector(asked.sector),
     )
 
 
-def check_widening(environment: str, before: Iterable[str], after: Iterable[str]) -> None:
-    """What the authority approved is not widened behind its back. Raises Invalid."""
-    more = ", ".join(sorted(set(after) - set(before)))
-    if environment == "production" and more:
-        raise Invalid(
-            fields={"scopes": [_("An application in use gets no more without approval: %(more)s.", more=more)]}
-        )
+def needing_approval(before: Registration, after: Registration) -> list[str]:
+    """What of a change the authority decides once an application is in use; taking something away is the owner's."""
+    wider = [
+        name
+        for name in ("redirect_uris", "post_logout_redirect_uris", "scopes")
+        if set(getattr(after, name)) - set(getattr(before, name))
+    ]
+    return [*(name for name in ("name", "profile", "sector") if getattr(after, name) != getattr(before, name)), *wider]
 
 
 def checked_name(name: str) -> str:
@@ -293,6 +245,13 @@ def checked_reasons(reasons: Mapping[str, str], scopes: Iterable[str]) -> dict[s
     if any(len(reason) > 500 or "\x00" in reason for reason in kept.values()):
         raise Invalid(fields={"scope_reasons": [_("A reason has at most 500 characters.")]})
     return kept
+
+
+def checked_sector(sector: str | None) -> str | None:
+    """Raises Invalid."""
+    if sector is not None and sector not in SECTORS:
+        raise Invalid(fields={"sector": [_("One of: %(choices)s.", choices=", ".join(SECTORS))]})
+    return sector
 
 
 def checked_environment(environment: str) -> str:
@@ -382,6 +341,20 @@ def same_authority(uri: str, registered: Iterable[str]) -> bool:
         one is not None and (one.scheme, one.hostname, one.port) == (parts.scheme, parts.hostname, parts.port)
         for one in known
     )
+
+
+def sector_kind(sector: str) -> str:
+    """Which of SECTORS it is."""
+    if sector == PUBLIC_SECTOR:
+        return "public"
+    return "application" if sector.startswith("client:") else "owner"
+
+
+def sector_named(kind: str | None, owner: str, redirect_uris: Iterable[str], client_id: str) -> str:
+    """The sector of this kind, of this application."""
+    if kind == "public":
+        return PUBLIC_SECTOR
+    return f"client:{client_id}" if kind == "application" else sector_of(owner, redirect_uris, client_id)
 
 
 def sector_of(owner: str, redirect_uris: Iterable[str], client_id: str) -> str:

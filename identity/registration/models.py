@@ -1,10 +1,10 @@
-"""Who may register applications, and which of them ask to go on to the next environment."""
+"""Which programs may register applications."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base, Identified
@@ -37,29 +37,3 @@ class InitialAccessToken(Identified, Base):
     def code(self) -> str:
         """How the audit names it."""
         return str(self.id)
-
-
-class EnvironmentRequest(Identified, Base):
-    """An application's owner asks the authority to let it into the next environment."""
-
-    __tablename__ = "environment_request"
-    __table_args__ = (
-        CheckConstraint("environment IN ('certification', 'production')", name="environment"),
-        CheckConstraint("state IN ('waiting', 'approved', 'returned')", name="state"),
-        Index("uq_environment_request_waiting", "client_id", unique=True, postgresql_where=text("state = 'waiting'")),
-        Index("ix_environment_request_client_id_asked_at", "client_id", "asked_at"),
-    )
-
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
-    environment: Mapped[str] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(Text)
-    asked_by: Mapped[str] = mapped_column(Text)
-    asked_at: Mapped[datetime]
-    decided_by: Mapped[str | None] = mapped_column(Text)
-    decided_at: Mapped[datetime | None]
-    remark: Mapped[str | None] = mapped_column(Text)
-
-    @property
-    def code(self) -> str:
-        """How the audit names it."""
-        return self.client_id

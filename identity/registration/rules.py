@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from identity.clients.rules import DEVICE_CODE, PUBLIC_SECTOR, Registration, StoredSecret, checked_scopes, usual_scopes
+from identity.client_secrets.rules import StoredSecret
+from identity.clients.rules import DEVICE_CODE, PUBLIC_SECTOR, Registration, usual_scopes
 from identity.profiles.rules import EITHER_SECRET, OPTIONS, PROFILES
-from kernel.errors import Conflict, Invalid, Problem, _
+from kernel.errors import Invalid, Problem, _
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_USES = 100
 MAX_DAYS = 365
 GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE)
-ASKED_FOR = ("certification", "production")
 # RFC 7592 2.2: what we say and the client must not say back.
 OURS = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")
 
@@ -60,13 +60,6 @@ class InvalidRegistrationToken(Problem):
     explanation = _("The token to register or manage a client with is missing, unknown, used up, expired or revoked.")
     remedy = _("Ask your agency's administrator for a new initial access token; each client is managed with its own.")
     oauth_error = "invalid_token"
-
-
-class AlreadyAsked(Conflict):
-    kind = "environment-already-asked"
-    title = _("This was asked before")
-    explanation = _("The application waits for the authority's decision, or is there already.")
-    remedy = _("Wait for the decision; the application's page tells it.")
 
 
 def in_words_of_rfc_7591(problem: Invalid) -> InvalidClientMetadata:
@@ -214,31 +207,6 @@ def checked_token(purpose: str, uses: int, days: int) -> tuple[str, timedelta]:
     if not 1 <= days <= MAX_DAYS:
         raise Invalid(fields={"days": [_("From 1 to %(most)s.", most=MAX_DAYS)]})
     return purpose, timedelta(days=days)
-
-
-def check_ready(kept: Registration, environment: str, present: str) -> None:
-    """Whether an application may ask to go on: nothing of the sandbox is left, and it says why. Raises Invalid."""
-    if environment not in ASKED_FOR:
-        raise Invalid(fields={"environment": [_("One of: %(choices)s.", choices=", ".join(ASKED_FOR))]})
-    if present == environment or present == "production":
-        raise AlreadyAsked()
-    for name in ("redirect_uris", "post_logout_redirect_uris"):
-        if any(not uri.startswith("https://") for uri in getattr(kept, name)):
-            raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
-    if not kept.contacts:
-        raise Invalid(fields={"contacts": [_("Somebody has to be reachable: write an address of e-mail.")]})
-    scopes = checked_scopes(kept.profile, kept.scopes)
-    if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
-        fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))
-        raise Invalid(fields={"scope_reasons": [fault]})
-
-
-def checked_remark(remark: str) -> str:
-    """Why the authority gives an application back. Raises Invalid."""
-    remark = remark.strip().replace("\x00", "")
-    if not 10 <= len(remark) <= 1_000:
-        raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
-    return remark
 
 
 def is_living(uses_left: int, expires_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:

@@ -36,7 +36,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 CAPABILITIES = {
-    "identity": ("people", "signin", "agencies", "clients", "registration", "openid"),
+    "identity": (
+        *("people", "signin", "agencies", "clients", "applications", "systems", "approvals"),
+        *("adoptions", "logos", "expiry", "registration", "openid"),
+    ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "communications", "evidence"),
     "sandbox": ("accounts", "applications", "personas", "outbox"),
@@ -77,6 +80,7 @@ def furnish(house: House, block: str) -> None:
     """Take the pages and endpoints of every capability: the same furniture everywhere, so one loop finds it."""
     for capability in CAPABILITIES[block]:
         web, api = piece(block, capability, "web"), piece(block, capability, "api")
+        piece(block, capability, "actions")  # its jobs are known once it is imported
         if web:
             house.pages.append(web.pages)
         if api:
@@ -99,8 +103,8 @@ def import_models() -> None:
 
 def install_identity(house: House) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
+    from identity.approvals.queries import waiting_for_decision
     from identity.openid.bearer import bearer_principal
-    from identity.registration.queries import waiting_for_decision
     from identity.signin.queries import session_principal
 
     def waiting() -> list[Waiting]:
@@ -108,7 +112,7 @@ def install_identity(house: House) -> None:
             Waiting(
                 asked.client.name,
                 asked.request.asked_at,
-                flask.url_for("registration.review", client_id=asked.client.client_id),
+                flask.url_for("approvals.review", client_id=asked.client.client_id),
                 _("Application"),
             )
             for asked in waiting_for_decision()

@@ -10,8 +10,10 @@ from builders.keys import a_certificate, a_key, der
 from sqlalchemy import text
 
 from identity.agencies.actions import add_member
-from identity.clients.actions import rotate_secret, warn_of_ends
-from identity.clients.rules import SECRET_LIVES, warning_due
+from identity.client_secrets.rules import SECRET_LIVES
+from identity.clients.actions import rotate_secret
+from identity.expiry.actions import warn_of_ends
+from identity.expiry.rules import warning_due
 from kernel import clock
 from kernel.db import session
 

@@ -4,10 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from identity.client_secrets.rules import PREVIOUS_SECRET_LIVES, StoredSecret, after_rotation, sha256_of
 from identity.clients.rules import (
-    PREVIOUS_SECRET_LIVES,
-    StoredSecret,
-    after_rotation,
     checked_machine_scopes,
     checked_name,
     checked_profile,
@@ -15,7 +13,6 @@ from identity.clients.rules import (
     checked_uris,
     same_authority,
     sector_of,
-    sha256_of,
 )
 from kernel.errors import Invalid
 

@@ -13,10 +13,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from identity.approvals.actions import approve
+from identity.approvals.models import ApprovalRequest
+from identity.approvals.queries import waiting_request
 from identity.clients.models import Client
 from identity.clients.queries import registered_client
-from identity.registration.actions import approve, create_initial_token, revoke_initial_token
-from identity.registration.models import EnvironmentRequest, InitialAccessToken
+from identity.registration.actions import create_initial_token, revoke_initial_token
+from identity.registration.models import InitialAccessToken
 from kernel import clock
 from kernel.access import Principal, act_as
 from kernel.audit import AuditEvent
@@ -293,10 +296,10 @@ def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClien
     assert register(client, PRODUCTION | {"scope_reasons": {}}, given.token).status_code == 400
     made = made_by(register(client, PRODUCTION, given.token))
     assert made["environment"] == "sandbox"
-    asked = session().scalars(select(EnvironmentRequest)).one()
+    asked = session().scalars(select(ApprovalRequest)).one()
     assert (asked.environment, asked.state) == ("production", "waiting")
     act_as(Principal(kind="official", id="2", name="La autoridad"))
-    approve(made["client_id"])
+    approve(made["client_id"], waiting_request(made["client_id"]).fingerprint)
     found = registered_client(made["client_id"])
     assert found is not None
     assert found.environment == "production"

@@ -1,0 +1,230 @@
+"""Pages of an agency's administrator: the applications that people sign in to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+from werkzeug.wrappers import Response
+from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import InputRequired
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from identity.approvals.actions import change_application
+from identity.approvals.queries import find_waiting, requests_of
+from identity.approvals.rules import AlreadyAsked
+from identity.client_secrets.rules import living_secrets
+from identity.clients import actions
+from identity.clients.queries import application_of, applications_of, registration_of
+from identity.clients.rules import ClientRevoked, Registration
+from identity.clients.web import (
+    ENVIRONMENTS,
+    FIELDS,
+    METHODS,
+    PROFILES,
+    SCOPES,
+    SECTORS,
+    CredentialsForm,
+    administrator,
+    credentials_of,
+    owner,
+    show_secret,
+)
+from identity.expiry.queries import warnings_of
+from identity.profiles.rules import AUTH_METHODS
+from kernel import clock
+from kernel.access import requires
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
+
+pages = Blueprint("applications", __name__, template_folder="templates")
+Page = str | Response | tuple[str, int]
+
+
+class ApplicationForm(CredentialsForm):
+    """Everything that is registered of an application."""
+
+    name = StringField(
+        _("Name"),
+        validators=[InputRequired(_("Write a name."))],
+        description=_("People read it when they sign in."),
+    )
+    redirect_uris = TextAreaField(
+        _("Addresses to return to"),
+        validators=[InputRequired(_("Write at least one address."))],
+        description=_("One a line. They are compared letter by letter."),
+    )
+    post_logout_redirect_uris = TextAreaField(
+        _("Addresses after signing out"), description=_("One a line, where people go after they leave.")
+    )
+    backchannel_logout_uri = StringField(
+        _("Address that we tell when people leave"), description=_("OpenID Connect Back-Channel Logout.")
+    )
+    profile = RadioField(
+        _("How it signs people in"), choices=list(PROFILES.items()), default="standard", validate_choice=False
+    )
+    contacts = TextAreaField(
+        _("Whom to write to"), description=_("Addresses of e-mail, one a line. They are told before a secret ends.")
+    )
+    scopes = SelectMultipleField(
+        _("What it asks people to share"),
+        choices=list(SCOPES.items()),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        validate_choice=False,
+    )
+    reason_run = StringField(_("Why it needs the RUN"))
+    reason_name = StringField(_("Why it needs the names, as ClaveÚnica gives them"))
+    reason_profile = StringField(_("Why it needs the names, as OpenID Connect gives them"))
+    reason_email = StringField(_("Why it needs the e-mail address"))
+    reason_offline_access = StringField(_("Why it needs them while the person is away"))
+    sector = RadioField(
+        _("Who knows a person by the same identifier"),
+        choices=list(SECTORS.items()),
+        default="owner",
+        validate_choice=False,
+        description=_("The fewer, the less can be put together about people."),
+    )
+
+    @classmethod
+    def of(cls, client: Client | None) -> ApplicationForm:
+        """The form as it stands for a client, or empty for a new one."""
+        form = cls(**_said_of(client)) if client else cls()
+        form.offer(AUTH_METHODS)
+        return form
+
+    def registration(self, before: Registration | None = None) -> Registration:
+        """What was typed, over what was there. Raises Invalid for keys that are no JSON."""
+        options = {**(before.options if before else {}), "backchannel_logout_uri": self.backchannel_logout_uri.data}
+        return Registration(
+            name=self.name.data,
+            profile=self.profile.data or (before.profile if before else "standard"),
+            redirect_uris=_lines(self.redirect_uris.data),
+            post_logout_redirect_uris=_lines(self.post_logout_redirect_uris.data),
+            scopes=self.scopes.data or (before.scopes if before else ()),
+            auth_method=self.auth_method.data or self._usual_method(before),
+            logo_uri=before.logo_uri if before else None,
+            contacts=_lines(self.contacts.data),
+            scope_reasons={scope: self[f"reason_{scope}"].data or "" for scope in SCOPES},
+            sector=self.sector.data or None,
+            **self.credentials(options),
+        )
+
+    def _usual_method(self, before: Registration | None) -> str | None:
+        """The present one, while the profile stays."""
+        return before.auth_method if before and self.profile.data in (None, before.profile) else None
+
+
+def _said_of(client: Client) -> dict[str, object]:
+    kept = registration_of(client)
+    return {
+        "name": kept.name,
+        "redirect_uris": "\n".join(kept.redirect_uris),
+        "post_logout_redirect_uris": "\n".join(kept.post_logout_redirect_uris),
+        "profile": kept.profile,
+        "contacts": "\n".join(kept.contacts),
+        "backchannel_logout_uri": kept.options.get("backchannel_logout_uri"),
+        "scopes": list(kept.scopes),
+        "sector": kept.sector,
+        **credentials_of(client),
+        **{f"reason_{scope}": reason for scope, reason in kept.scope_reasons.items()},
+    }
+
+
+def _lines(text: str | None) -> list[str]:
+    return (text or "").splitlines()
+
+
+@pages.get("/agency/applications")
+@requires(administrator)
+def list_applications() -> Page:
+    """The agency's applications that people sign in to."""
+    return render_template(
+        "applications/list.html",
+        applications=applications_of(owner()),
+        profiles=PROFILES,
+        warnings_of=warnings_of,
+    )
+
+
+@pages.get("/agency/applications/new")
+@requires(administrator)
+def new() -> Page:
+    return _ask(ApplicationForm.of(None))
+
+
+@pages.post("/agency/applications/new")
+@requires(administrator)
+def create() -> Page:
+    """Make the application and show its secret, this once."""
+    form = ApplicationForm.of(None)
+    if not form.validate_on_submit():
+        return _ask(form), 422
+    try:
+        made = actions.register_client(form.registration(), "sandbox", owner())
+    except Invalid as problem:
+        form.explain(problem)
+        return _ask(form), 422
+    return show_secret(made.client, made.secret), 201
+
+
+def _ask(form: ApplicationForm) -> str:
+    return render_template("applications/new.html", form=form)
+
+
+@pages.get("/agency/applications/<client_id>/edit")
+@requires(administrator)
+def edit(client_id: str) -> Page:
+    client = application_of(owner(), client_id)
+    return _edit(client, ApplicationForm.of(client))
+
+
+@pages.post("/agency/applications/<client_id>/edit")
+@requires(administrator)
+def change(client_id: str) -> Page:
+    """Save or ask the authority, and show the secret that a new way to authenticate needs, this once."""
+    client = application_of(owner(), client_id)
+    form = ApplicationForm.of(None)
+    if form.validate_on_submit():
+        try:
+            changed = change_application(client_id, form.registration(registration_of(client)), owner=owner())
+        except (Invalid, ClientRevoked, AlreadyAsked) as problem:
+            form.explain(problem)
+        else:
+            if changed.request is not None:
+                flash(_("The authority has to approve this. Until then the application goes on as it is."), "attention")
+            else:
+                flash(_("The changes are saved."), "success")
+            if changed.secret is not None:
+                return show_secret(changed.client, changed.secret)
+            return redirect(url_for("applications.show", client_id=client_id), 303)
+    return _edit(client, form), 422
+
+
+def _edit(client: Client, form: ApplicationForm) -> str:
+    return render_template("applications/edit.html", client=client, form=form)
+
+
+@pages.get("/agency/applications/<client_id>")
+@requires(administrator)
+def show(client_id: str) -> Page:
+    """One application: what is registered, what waits, and what can be done with it."""
+    client = application_of(owner(), client_id)
+    return render_template(
+        "applications/show.html",
+        client=client,
+        registration=registration_of(client),
+        secrets=living_secrets(client.secrets, clock.now()),
+        warnings=warnings_of(client),
+        waiting=find_waiting(client_id),
+        requests=requests_of(client_id),
+        profiles=PROFILES,
+        methods=METHODS,
+        environments=ENVIRONMENTS,
+        scope_labels=SCOPES,
+        sectors=SECTORS,
+        fields=FIELDS,
+    )

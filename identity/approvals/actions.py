@@ -1,0 +1,185 @@
+"""Asking the authority, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from identity.approvals.models import ApprovalRequest
+from identity.approvals.queries import Asked, waiting
+from identity.approvals.rules import (
+    AlreadyAsked,
+    ChangedMeanwhile,
+    check_ready,
+    check_step,
+    checked_remark,
+    differences,
+)
+from identity.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
+from identity.clients.actions import change_registration, changed_by, living_client, tell_owners
+from identity.clients.models import Client
+from identity.clients.queries import forget, registration_of
+from identity.clients.rules import Registration
+from kernel.access import current_principal
+from kernel.errors import NotFound, _
+from kernel.work import Work, action
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A client after a change: a secret where it got one, told this once, and what has to be approved first."""
+
+    client: Client
+    secret: str | None
+    request: ApprovalRequest | None
+
+
+@action
+def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: str | None = None) -> ApprovalRequest:
+    """Ask to let an application into certification or production. Raises NotFound, Invalid, AlreadyAsked."""
+    client = living_client(work, client_id, owner)
+    check_step(environment, client.environment)
+    check_ready(registration_of(client))
+    asked = _ask(work, client, environment, None)
+    work.record(
+        "identity:client:environment-asked", client, environment=environment, scope_reasons=client.scope_reasons
+    )
+    return asked
+
+
+@action
+def change_application(work: Work, client_id: str, asked: Registration, *, owner: str | None = None) -> Changed:
+    """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
+    as it is. Raises NotFound, ClientRevoked, Invalid, AlreadyAsked where something waits already.
+    """
+    client = living_client(work, client_id, owner)
+    proposed, undecided = changed_by(client, asked)
+    if not undecided:
+        made = change_registration(client_id, asked, owner=owner)
+        return Changed(made.client, made.secret, None)
+    check_ready(proposed)
+    found = differences(registration_of(client), proposed)
+    request = _ask(work, client, client.environment, {one.name: one.after for one in found})
+    work.record(
+        "identity:client:change-asked",
+        client,
+        undecided=undecided,
+        before={one.name: one.before for one in found},
+        after=request.changes,
+    )
+    return Changed(client, None, request)
+
+
+def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:
+    present = select(ApprovalRequest.id).where(
+        ApprovalRequest.client_id == client.client_id, ApprovalRequest.state == "waiting"
+    )
+    if work.session.scalar(present) is not None:
+        raise AlreadyAsked()
+    asked = ApprovalRequest(
+        client_id=client.client_id,
+        environment=environment,
+        changes=dict(changes) if changes is not None else None,
+        state="waiting",
+        asked_by=current_principal().name,
+        asked_at=work.now,
+    )
+    work.add(asked)
+    work.session.flush()
+    return asked
+
+
+@action
+def withdraw_request(work: Work, client_id: str, *, owner: str) -> None:
+    """Take back what waits for the authority. Raises NotFound."""
+    living_client(work, client_id, owner)
+    asked = _waiting(work, client_id)
+    _decide(work, asked, "withdrawn")
+    work.record("identity:client:request-withdrawn", asked.client, environment=asked.request.environment)
+
+
+@action
+def approve(work: Work, client_id: str, seen: str) -> Client:
+    """Let the application into the environment that it waits for, or the change into use.
+
+    seen: the fingerprint of what was looked at. Raises NotFound, Invalid, AlreadyAsked, ChangedMeanwhile.
+    """
+    asked = _waiting(work, client_id)
+    if asked.fingerprint != seen:
+        raise ChangedMeanwhile()
+    # What was sound when it was asked may be so no longer, as when a contact was taken away.
+    check_ready(asked.proposed)
+    client = asked.client
+    client.approved_by, client.approved_at = current_principal().name, work.now
+    _decide(work, asked, "approved")
+    if asked.request.changes is None:
+        _let_in(work, client, asked.request.environment)
+    else:
+        _put_in_use(work, asked)
+    forget(client_id)
+    _tell(work, client, str(_("“%(name)s” was approved", name=client.name)), "")
+    return client
+
+
+def _let_in(work: Work, client: Client, environment: str) -> None:
+    before = client.environment
+    check_step(environment, before)
+    client.environment = environment
+    kept = [StoredSecret.from_row(row) for row in client.secrets]
+    client.secrets = [one.as_row() for one in ended_by(kept, end_of_new_secret(environment, work.now))]
+    work.record(
+        "identity:client:environment-approved",
+        client,
+        before=before,
+        environment=environment,
+        sector=client.sector,
+        own_agency=_is_own(client),
+    )
+
+
+def _put_in_use(work: Work, asked: Asked) -> None:
+    changed = [one.name for one in asked.differences]
+    change_registration(asked.client.client_id, asked.proposed, is_approved=True)
+    work.record("identity:client:change-approved", asked.client, changed=changed, own_agency=_is_own(asked.client))
+
+
+@action
+def give_back(work: Work, client_id: str, remark: str) -> None:
+    """Say what is missing before the application may go on. Raises NotFound, Invalid."""
+    remark = checked_remark(remark)
+    asked = _waiting(work, client_id)
+    asked.request.remark = remark
+    _decide(work, asked, "returned")
+    work.record(
+        "identity:client:environment-returned" if asked.request.changes is None else "identity:client:change-returned",
+        asked.client,
+        environment=asked.request.environment,
+        remark=remark,
+    )
+    _tell(work, asked.client, str(_("“%(name)s” was given back", name=asked.client.name)), remark)
+
+
+def _waiting(work: Work, client_id: str) -> Asked:
+    """What waits, kept from others until the commit."""
+    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
+    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        raise NotFound()
+    return Asked(row[0], row[1])
+
+
+def _decide(work: Work, asked: Asked, state: str) -> None:
+    asked.request.state, asked.request.decided_at = state, work.now
+    asked.request.decided_by = current_principal().name
+
+
+def _is_own(client: Client) -> bool:
+    agency = current_principal().agency
+    return agency is not None and client.owner == f"agency:{agency.code}"
+
+
+def _tell(work: Work, client: Client, subject: str, remark: str) -> None:
+    tell_owners(work, client, subject, f"{subject}.\n\n{remark}".strip() + f"\n\n{client.client_id}\n")

@@ -1,0 +1,86 @@
+"""What the authority decides of an application: that it leaves the sandbox, and changes once it is in use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from identity.clients.rules import Registration, checked_scopes
+from kernel.errors import Conflict, Invalid, _
+
+ASKED_FOR = ("certification", "production")
+SHOWN = ("name", "profile", "redirect_uris", "post_logout_redirect_uris", "scopes", "scope_reasons", "sector")
+"""What is decided, and has to be as it was when it was looked at."""
+
+
+class AlreadyAsked(Conflict):
+    kind = "environment-already-asked"
+    title = _("This was asked before")
+    explanation = _("The application waits for the authority's decision, or is there already.")
+    remedy = _("Wait for the decision; the application's page tells it.")
+
+
+class ChangedMeanwhile(Conflict):
+    kind = "approval-changed-meanwhile"
+    title = _("The application was changed while you were looking at it")
+    explanation = _("Only what you have seen can be approved.")
+    remedy = _("Look at it again.")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of a registration, before and after."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+def differences(before: Registration, after: Registration) -> list[Difference]:
+    """What would change."""
+    old, new = vars(before), vars(after)
+    return [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+
+
+def with_changes(kept: Registration, changes: Mapping[str, Any] | None) -> Registration:
+    """The registration as it would be."""
+    return replace(kept, **(changes or {}))
+
+
+def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
+    """What somebody saw who decides, so that nothing else is approved by their word."""
+    seen = {name: getattr(proposed, name) for name in SHOWN}
+    text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_step(environment: str, present: str) -> None:
+    """Whether an application may ask for the environment: it goes on and never back. Raises Invalid, AlreadyAsked."""
+    if environment not in ASKED_FOR:
+        raise Invalid(fields={"environment": [_("One of: %(choices)s.", choices=", ".join(ASKED_FOR))]})
+    if present in (environment, "production"):
+        raise AlreadyAsked()
+
+
+def check_ready(kept: Registration) -> None:
+    """Whether an application may leave the sandbox: nothing of it is left, and it says why. Raises Invalid."""
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        if any(not uri.startswith("https://") for uri in getattr(kept, name)):
+            raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
+    if not kept.contacts:
+        raise Invalid(fields={"contacts": [_("Somebody has to be reachable: write an address of e-mail.")]})
+    scopes = checked_scopes(kept.profile, kept.scopes)
+    if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
+        fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))
+        raise Invalid(fields={"scope_reasons": [fault]})
+
+
+def checked_remark(remark: str) -> str:
+    """Why the authority gives an application back. Raises Invalid."""
+    remark = remark.strip().replace("\x00", "")
+    if not 10 <= len(remark) <= 1_000:
+        raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
+    return remark

@@ -1,0 +1,139 @@
+"""Pages: an agency asks the authority, and the authority decides."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, RadioField, TextAreaField
+from wtforms.validators import InputRequired
+
+from identity.approvals import actions
+from identity.approvals.queries import waiting_for_decision, waiting_request
+from identity.approvals.rules import ASKED_FOR, AlreadyAsked, ChangedMeanwhile
+from identity.clients.queries import application_of, owner_of
+from identity.clients.web import ENVIRONMENTS, FIELDS, PROFILES, SCOPES, SECTORS, administrator, owner
+from kernel.access import authority, requires
+from kernel.errors import Invalid
+from kernel.forms import explain
+
+pages = Blueprint("approvals", __name__, template_folder="templates")
+Page = str | Response | tuple[str, int]
+
+
+class AskForm(FlaskForm):
+    environment = RadioField(
+        _("Stage"), choices=[(name, ENVIRONMENTS[name]) for name in ASKED_FOR], default="production"
+    )
+
+
+class ApproveForm(FlaskForm):
+    seen = HiddenField()
+
+
+class RemarkForm(FlaskForm):
+    remark = TextAreaField(_("What is missing"), validators=[InputRequired(_("Say what is missing."))])
+
+
+# ---- an agency's administrator ----
+
+
+@pages.get("/agency/applications/<client_id>/environment")
+@requires(administrator)
+def ask(client_id: str) -> Page:
+    return _ask(client_id, AskForm())
+
+
+@pages.post("/agency/applications/<client_id>/environment")
+@requires(administrator)
+def send_request(client_id: str) -> Page:
+    """Ask the authority to let the application go on."""
+    form = AskForm()
+    if not form.validate_on_submit():
+        return _ask(client_id, form), 422
+    try:
+        actions.ask_for_environment(client_id, form.environment.data, owner=owner())
+    except (Invalid, AlreadyAsked) as problem:
+        explain(form, problem)
+        return _ask(client_id, form), 422
+    flash(_("The authority has it now. The answer comes here and by e-mail."), "success")
+    return redirect(url_for("applications.show", client_id=client_id), 303)
+
+
+@pages.post("/agency/applications/<client_id>/request/withdraw")
+@requires(administrator)
+def withdraw(client_id: str) -> Page:
+    actions.withdraw_request(client_id, owner=owner())
+    flash(_("The request was taken back."), "success")
+    return redirect(url_for("applications.show", client_id=client_id), 303)
+
+
+def _ask(client_id: str, form: AskForm) -> str:
+    client = application_of(owner(), client_id)
+    return render_template("approvals/ask.html", client=client, form=form)
+
+
+# ---- the authority ----
+
+
+@pages.get("/authority/applications")
+@requires(authority)
+def waiting() -> Page:
+    """The applications that ask to leave the sandbox, and the changes of those in use."""
+    return render_template(
+        "approvals/waiting.html", waiting=waiting_for_decision(), environments=ENVIRONMENTS, owner_of=owner_of
+    )
+
+
+@pages.get("/authority/applications/<client_id>")
+@requires(authority)
+def review(client_id: str) -> Page:
+    """One of them: who asks, for what, and why."""
+    return _review(client_id, RemarkForm())
+
+
+@pages.post("/authority/applications/<client_id>/approve")
+@requires(authority)
+def approve(client_id: str) -> Page:
+    try:
+        client = actions.approve(client_id, ApproveForm().seen.data or "")
+    except (Invalid, AlreadyAsked, ChangedMeanwhile) as problem:
+        form = RemarkForm(formdata=None)
+        explain(form, problem)
+        return _review(client_id, form), 422
+    flash(_("%(name)s may go on.", name=client.name), "success")
+    return redirect(url_for("approvals.waiting"), 303)
+
+
+@pages.post("/authority/applications/<client_id>/return")
+@requires(authority)
+def give_back(client_id: str) -> Page:
+    form = RemarkForm()
+    if not form.validate_on_submit():
+        return _review(client_id, form), 422
+    try:
+        actions.give_back(client_id, form.remark.data)
+    except Invalid as problem:
+        explain(form, problem)
+        return _review(client_id, form), 422
+    flash(_("It was given back, with your remark."), "success")
+    return redirect(url_for("approvals.waiting"), 303)
+
+
+def _review(client_id: str, form: RemarkForm) -> str:
+    found = waiting_request(client_id)
+    return render_template(
+        "approvals/review.html",
+        asked=found,
+        client=found.client,
+        proposed=found.proposed,
+        owned_by=owner_of(found.client),
+        form=form,
+        approval=ApproveForm(formdata=None, seen=found.fingerprint),
+        environments=ENVIRONMENTS,
+        profiles=PROFILES,
+        scope_labels=SCOPES,
+        sectors=SECTORS,
+        fields=FIELDS,
+    )
