@@ -12,7 +12,10 @@ from kernel.db import Base, Identified
 
 
 class Person(Identified, Base):
-    """A person with a digital identity. `is_test_person` marks the sandbox's: known passwords, never a real citizen."""
+    """A person with a digital identity. `is_test_person` marks the sandbox's: known passwords, never a real citizen.
+
+    second_factor: when a code is asked for besides the password, None for a person who has none (`second_factor`).
+    """
 
     __tablename__ = "person"
     __table_args__ = (CheckConstraint("run_number BETWEEN 1 AND 99999999", name="run_number"),)
@@ -26,6 +29,7 @@ class Person(Identified, Base):
     is_test_person: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     password_changed_at: Mapped[datetime]
+    second_factor: Mapped[str | None] = mapped_column(Text)
 
     @property
     def run(self) -> Run:

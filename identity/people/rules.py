@@ -23,6 +23,8 @@ MAX_NAMES = 10
 MIN_PASSWORD = 8
 MAX_PASSWORD = 128
 HIGHEST_RUN = 99_999_999
+SECOND_FACTOR_ALWAYS = "always"
+SECOND_FACTOR_WHEN_ASKED = "when asked"
 
 # OWASP's floor for argon2id: about 37 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

@@ -17,6 +17,7 @@ from identity.people.models import Person
 from identity.people.queries import find_by_run, get_person
 from identity.people.rules import (
     NOBODYS_HASH,
+    SECOND_FACTOR_ALWAYS,
     SharedTestPerson,
     check_new_password,
     needs_rehash,
@@ -28,11 +29,11 @@ from identity.signin.models import SignInSession, SignInThrottle
 from identity.signin.queries import alive, current_sign_in, find_session, forget_current_sign_in
 from identity.signin.rules import (
     ABSOLUTE_LIMIT,
-    ACR_PASSWORD,
-    AMR_PASSWORD,
     FORGET_FAILURES_AFTER,
     IDLE_LIMIT,
     KEPT_FOR,
+    PASSWORD_ALONE,
+    Proof,
     WaitBeforeTrying,
     WrongCredentials,
     brake_of,
@@ -40,7 +41,7 @@ from identity.signin.rules import (
 )
 from kernel import clock
 from kernel.access import Principal, act_as, current_principal
-from kernel.errors import Invalid, NotFound, _
+from kernel.errors import Invalid, NotFound, SignInRequired, _
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_token, token_hash
@@ -75,17 +76,26 @@ class StartedSession:
     person: Person
 
 
+@dataclass(frozen=True)
+class Halfway:
+    """The password is right, and this person wants a code to be asked for before any session begins."""
+
+    person: Person
+
+
 def sign_in_with_password(
     run: str, password: str, address: str, device: str = "", replaces: str = ""
-) -> StartedSession:
-    """Begin a session for the person with this RUN and password.
+) -> StartedSession | Halfway:
+    """Begin a session for the person with this RUN and password, or say that their code is wanted first.
 
     device: what the browser calls itself in readable words. replaces: the cookie that came with the request, whose
     session ends here: a name for a session is never taken from outside (session fixation).
     Raises Invalid for what is not a RUN, WaitBeforeTrying, and WrongCredentials, the same for unknown people.
     """
     person = _prove(run, password, address)
-    return _start_session(person, password, address, device, replaces)
+    if person.second_factor == SECOND_FACTOR_ALWAYS:
+        return _stop_halfway(person, password, address)
+    return _begin_with_password(person, password, address, device, replaces)
 
 
 def change_password(current: str, new: str, address: str) -> None:
@@ -94,14 +104,23 @@ def change_password(current: str, new: str, address: str) -> None:
     Raises Invalid at `current` or `new`, WaitBeforeTrying, SharedTestPerson.
     """
     check_new_password(new, "new")
+    person = confirm_password(current, address, "current")
+    _replace_password(person, new, address)
+
+
+def confirm_password(password: str, address: str, field: str = "password") -> Person:
+    """The person signed in, who has just typed their password once more.
+
+    Raises Invalid with its message at `field`, WaitBeforeTrying, and SharedTestPerson: what asks for the password again
+    is what a shared person may not do.
+    """
     person = get_person(current_principal().id)
     if person.is_test_person:
         raise SharedTestPerson()
     try:
-        _prove(str(person.run), current, address)
+        return _prove(str(person.run), password, address)
     except WrongCredentials as problem:
-        raise Invalid(fields={"current": [_("This is not your password of now.")]}) from problem
-    _replace_password(person, new, address)
+        raise Invalid(fields={field: [_("This is not your password of now.")]}) from problem
 
 
 @action
@@ -216,16 +235,38 @@ def _record_refusal(run_number: int, reason: str) -> None:
 
 
 @action
-def _start_session(
+def _begin_with_password(
     work: Work, person: Person, password: str, address: str, device: str, replaces: str
 ) -> StartedSession:
+    started = start_session(person, PASSWORD_ALONE, address, device, replaces)
+    _welcome(work, person, password, address)
+    return started
+
+
+@action
+def _stop_halfway(work: Work, person: Person, password: str, address: str) -> Halfway:
+    _welcome(work, person, password, address)
+    work.record("identity:sign-in:code-wanted", f"person:{person.id}")
+    return Halfway(person)
+
+
+def _welcome(work: Work, person: Person, password: str, address: str) -> None:
+    """What a password that was right leads to."""
+    if needs_rehash(person.password_hash):
+        rehash_password(person, password)
+    _forgive(work, throttle_keys(person.run_number, address))
+
+
+@action
+def start_session(work: Work, person: Person, proof: Proof, address: str, device: str, replaces: str) -> StartedSession:
+    """Begin a session of a person who has just proved who they are, in place of the one of the cookie `replaces`."""
     token = new_token()
     started = SignInSession(
         token_hash=token_hash(token),
         sid=new_token(22),
         person_id=person.id,
-        acr=ACR_PASSWORD,
-        amr=list(AMR_PASSWORD),
+        acr=proof.acr,
+        amr=list(proof.amr),
         device=device,
         address=address,
         authenticated_at=work.now,
@@ -235,11 +276,26 @@ def _start_session(
     act_as(Principal(kind="person", id=str(person.id), name=person.name))
     _end_replaced(work, replaces, started)
     work.add(started)
-    if needs_rehash(person.password_hash):
-        rehash_password(person, password)
     work.record("identity:session:started", f"person:{person.id}", sid=started.sid, acr=started.acr, device=device)
-    _forgive(work, throttle_keys(person.run_number, address))
     return StartedSession(token, started, person)
+
+
+@action
+def raise_session(work: Work, proof: Proof) -> StartedSession:
+    """Let the session of this request count for more from now on, under a new value of the cookie.
+
+    It keeps its `sid`, for it is the same session to applications, and the time of its sign-in, for the password has
+    not been asked for again. Raises SignInRequired.
+    """
+    found = current_sign_in()
+    if found is None:
+        raise SignInRequired()
+    token = new_token()
+    found.session.token_hash = token_hash(token)
+    found.session.acr, found.session.amr = proof.acr, list(proof.amr)
+    work.record("identity:session:raised", f"person:{found.person.id}", sid=found.sid, acr=proof.acr)
+    forget_current_sign_in()
+    return StartedSession(token, found.session, found.person)
 
 
 @action

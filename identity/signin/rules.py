@@ -13,14 +13,31 @@ COOKIE = "cordillera_session"
 IDLE_LIMIT = timedelta(minutes=30)
 ABSOLUTE_LIMIT = timedelta(hours=12)
 LAST_SEEN_EVERY = timedelta(minutes=1)
-KEPT_FOR = timedelta(days=90)
+KEPT_FOR = timedelta(days=1)
+"""How long a session that has ended is kept: nothing reads it any more, and the audit tells what became of it."""
+HALFWAY_LIVES = timedelta(minutes=10)
+"""How long a person may look for their telephone after the password."""
 
 ACR_PASSWORD = "urn:cordillera:acr:1"
 """One factor, a password."""
-AMR_PASSWORD = ("pwd",)
-"""RFC 8176 2."""
+ACR_TWO_FACTORS = "urn:cordillera:acr:2"
+"""A password, and something that the person has: an app with their secret, or a recovery code."""
 
 FORGET_FAILURES_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How a person proved who they are: the level that it reaches, and the methods by their names of RFC 8176 2."""
+
+    acr: str
+    amr: tuple[str, ...]
+
+
+PASSWORD_ALONE = Proof(ACR_PASSWORD, ("pwd",))
+PASSWORD_AND_CODE = Proof(ACR_TWO_FACTORS, ("pwd", "otp", "mfa"))
+# RFC 8176 has no name for codes on paper: what it can say is that there were two factors.
+PASSWORD_AND_RECOVERY_CODE = Proof(ACR_TWO_FACTORS, ("pwd", "mfa"))
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,8 @@ BRAKES = {
     "address": Brake(100, timedelta(minutes=5), timedelta(seconds=10)),
     # RFC 8628 5.1: a person's guesses at the codes that devices show.
     "device-code": Brake(5, timedelta(minutes=15), timedelta(minutes=10)),
+    # RFC 6238 5.1, RFC 4226 7.3: of a million codes three are good at a time; so some 150 guesses a day lead nowhere.
+    "second-factor": Brake(5, timedelta(minutes=15), timedelta(minutes=10)),
 }
 
 

@@ -1,8 +1,9 @@
-"""The pages to sign in and out."""
+"""The pages to sign in, with a password and where it is wanted a code, and to sign out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
@@ -12,17 +13,35 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from identity.agencies.queries import is_official
+from identity.people.queries import get_person
+from identity.second_factor.actions import sign_in_with_code, step_up
+from identity.second_factor.queries import published_code
 from identity.signin import actions
 from identity.signin.queries import current_sign_in
-from identity.signin.rules import COOKIE, Asking, WaitBeforeTrying, WrongCredentials, describe_device
+from identity.signin.rules import (
+    ACR_TWO_FACTORS,
+    COOKIE,
+    HALFWAY_LIVES,
+    Asking,
+    WaitBeforeTrying,
+    WrongCredentials,
+    describe_device,
+)
+from kernel import clock
 from kernel.access import public
 from kernel.errors import Invalid
 from kernel.forms import explain
 from kernel.http import settings
 from kernel.layout import local_path
 
+if TYPE_CHECKING:
+    from identity.people.models import Person
+
 TEST_PERSONS = ("44.444.444-4", "55.555.555-5", "88.888.888-8", "99.999.999-9")
 TEST_PASSWORD = "testing"
+
+HALFWAY = "halfway"
+"""Where the signed cookie of forms keeps who wrote their password, and when."""
 
 pages = Blueprint("signin", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -36,6 +55,11 @@ It is called while the form is rendered, so it may also allow the form to lead t
 class SignInForm(FlaskForm):
     run = StringField(_("RUN"), validators=[InputRequired(_("Write your RUN."))])
     password = PasswordField(_("Password"), validators=[InputRequired(_("Write your password."))])
+    next = HiddenField()
+
+
+class CodeForm(FlaskForm):
+    code = StringField(_("Code"), validators=[InputRequired(_("Write the code."))])
     next = HiddenField()
 
 
@@ -66,10 +90,41 @@ def prove() -> Page:
     except (Invalid, WrongCredentials, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _ask(form), problem.status, problem.headers
-    session.pop("csrf_token", None)  # who knew the form's token before the sign-in does not know the one after it
-    response = redirect(_destination(str(started.person.id)), 303)
-    _set_cookie(response, started.token)
-    return response
+    if isinstance(started, actions.Halfway):
+        session[HALFWAY] = [str(started.person.id), clock.now().timestamp()]
+        return redirect(url_for("signin.ask_for_code", next=_wanted() or None), 303)
+    return _enter(started)
+
+
+@pages.get("/sign-in/code")
+@public("how people come in")
+def ask_for_code() -> Page:
+    """Ask for the second factor of whoever has just written their password, or is signed in with it alone."""
+    person = _person_without_code()
+    if person is None:
+        return _without_need_of_code()
+    return _ask_code(person, CodeForm(next=_wanted()))
+
+
+@pages.post("/sign-in/code")
+@public("how people come in")
+def prove_code() -> Page:
+    """Begin the session, or let the one there is count for more, and go on to `next`."""
+    person, form, address = _person_without_code(), CodeForm(), request.remote_addr or ""
+    if person is None:
+        return _without_need_of_code()
+    if not form.validate_on_submit():
+        return _ask_code(person, form), 422
+    try:
+        if _halfway() is None:
+            started = step_up(form.code.data, address)
+        else:
+            device = describe_device(request.user_agent.string)
+            started = sign_in_with_code(person.id, form.code.data, address, device, request.cookies.get(COOKIE, ""))
+    except (Invalid, WaitBeforeTrying) as problem:
+        explain(form, problem)
+        return _ask_code(person, form), problem.status, problem.headers
+    return _enter(started)
 
 
 @pages.get("/sign-out")
@@ -93,10 +148,53 @@ def sign_out() -> Page:
     return response
 
 
-def _ask(form: SignInForm) -> str:
+def _enter(started: actions.StartedSession) -> Response:
+    session.pop("csrf_token", None)  # who knew the form's token before the sign-in does not know the one after it
+    session.pop(HALFWAY, None)
+    response = redirect(_destination(str(started.person.id)), 303)
+    set_cookie(response, started.token)
+    return response
+
+
+def _halfway() -> str | None:
+    """The identifier of the person who wrote their password in this browser a moment ago, and not their code yet."""
+    person_id, at = session.get(HALFWAY, ("", 0.0))
+    return person_id if person_id and clock.now().timestamp() - at <= HALFWAY_LIVES.total_seconds() else None
+
+
+def _person_without_code() -> Person | None:
+    """Who may be asked for a code now."""
+    if (halfway := _halfway()) is not None:
+        return get_person(halfway)
+    found = current_sign_in()
+    has_to = found is not None and found.person.second_factor is not None and found.acr != ACR_TWO_FACTORS
+    return found.person if found and has_to else None
+
+
+def _without_need_of_code() -> Response:
+    if current_sign_in() is None:
+        return redirect(url_for("signin.sign_in", next=_wanted() or None), 303)
+    return redirect(_destination(), 303)
+
+
+def _ask_code(person: Person, form: CodeForm) -> str:
+    asking = _asking()
+    return render_template(
+        "signin/code.html",
+        form=form,
+        application=asking.application if asking else None,
+        published_code=None if settings().is_production else published_code(person),
+    )
+
+
+def _asking() -> Asking | None:
     context: SignInContext | None = current_app.extensions.get("cordillera.sign_in_context")
     wanted = _wanted()
-    asking = context(wanted) if context and wanted else None
+    return context(wanted) if context and wanted else None
+
+
+def _ask(form: SignInForm) -> str:
+    asking = _asking()
     if asking and asking.run and form.run.data is None:
         form.run.data = asking.run
     return render_template(
@@ -120,6 +218,7 @@ def _destination(person_id: str | None = None) -> str:
     return _wanted() or url_for("agencies.home" if is_official(person_id) else "people.account")
 
 
-def _set_cookie(response: Response, token: str) -> None:
+def set_cookie(response: Response, token: str) -> None:
+    """Let the browser keep what names its session."""
     # No lifetime: it goes with the browser's window, and the server ends it in any case.
     response.set_cookie(COOKIE, token, secure=settings().is_secure, httponly=True, samesite="Lax")

@@ -37,7 +37,7 @@ ROOT = HERE.parent.parent
 
 CAPABILITIES = {
     "identity": (
-        *("people", "signin", "agencies", "clients", "applications", "systems", "approvals"),
+        *("people", "signin", "second_factor", "agencies", "clients", "applications", "systems", "approvals"),
         *("adoptions", "logos", "expiry", "registration", "openid"),
     ),
     "catalogue": ("services", "agreements", "metering"),

@@ -1,0 +1,186 @@
+"""A person's own pages about their second step: set it up, choose when it is asked for, take it away."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import PasswordField, RadioField, StringField
+from wtforms.validators import InputRequired
+
+from identity.people.queries import get_person
+from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
+from identity.second_factor import actions
+from identity.second_factor.queries import find_factor, secret_to_confirm
+from identity.second_factor.rules import NotEnrolled, base32, in_groups, otpauth_link
+from identity.signin.rules import WaitBeforeTrying
+from identity.signin.web import set_cookie
+from kernel.access import current_principal, person, requires
+from kernel.errors import Invalid
+from kernel.forms import explain
+
+pages = Blueprint("second_factor", __name__, url_prefix="/account/second-step", template_folder="templates")
+Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+class BeginForm(FlaskForm):
+    password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
+
+
+class FirstCodeForm(FlaskForm):
+    code = StringField(
+        _("The code that your app shows"),
+        validators=[InputRequired(_("Write the code."))],
+        description=_("Six digits. The app shows others every half a minute."),
+    )
+
+
+class ProofForm(BeginForm):
+    code = StringField(
+        _("Code"),
+        validators=[InputRequired(_("Write the code."))],
+        description=_("The one that your app shows now, or a recovery code."),
+    )
+
+
+class UseForm(FlaskForm):
+    use = RadioField(
+        _("When we ask for the code"),
+        choices=[
+            (SECOND_FACTOR_ALWAYS, _("Each time you sign in")),
+            (SECOND_FACTOR_WHEN_ASKED, _("Only when an application asks for it")),
+        ],
+        validators=[InputRequired(_("Choose one."))],
+    )
+
+
+@pages.get("")
+@requires(person)
+def home() -> Page:
+    """What the second step is, or how the person's is set up."""
+    return _home()
+
+
+@pages.post("")
+@requires(person)
+def begin() -> Page:
+    """Make a secret for the person's app, once they have written their password again."""
+    form = BeginForm()
+    if form.validate_on_submit():
+        try:
+            actions.begin(form.password.data, _address())
+        except (Invalid, WaitBeforeTrying) as problem:
+            explain(form, problem)
+            return _home(form), problem.status, problem.headers
+        return redirect(url_for("second_factor.confirm"), 303)
+    return _home(form), 422
+
+
+@pages.get("/confirm")
+@requires(person)
+def confirm() -> Page:
+    """Show the secret until a first code confirms that the app has it."""
+    try:
+        return _confirm(FirstCodeForm())
+    except NotEnrolled:
+        return redirect(url_for("second_factor.home"), 303)
+
+
+@pages.post("/confirm")
+@requires(person)
+def confirmed() -> Page:
+    """Take the first code, and show the recovery codes this once."""
+    form = FirstCodeForm()
+    if not form.validate_on_submit():
+        return _confirm(form), 422
+    try:
+        codes, started = actions.confirm(form.code.data, _address())
+    except (Invalid, WaitBeforeTrying) as problem:
+        explain(form, problem)
+        return _confirm(form), problem.status, problem.headers
+    response = make_response(render_template("second_factor/recovery_codes.html", codes=list(map(in_groups, codes))))
+    set_cookie(response, started.token)
+    return response
+
+
+@pages.post("/use")
+@requires(person)
+def choose_use() -> Page:
+    """Each time, or only when an application asks."""
+    form = UseForm()
+    if not form.validate_on_submit():
+        return _home(use=form), 422
+    actions.choose_use(always=form.use.data == SECOND_FACTOR_ALWAYS)
+    flash(_("Saved."), "success")
+    return redirect(url_for("second_factor.home"), 303)
+
+
+@pages.get("/recovery-codes")
+@requires(person)
+def recovery_codes() -> Page:
+    return render_template("second_factor/renew.html", form=ProofForm())
+
+
+@pages.post("/recovery-codes")
+@requires(person)
+def renew_recovery_codes() -> Page:
+    """Show new recovery codes this once; the ones before end."""
+    form = ProofForm()
+    if not form.validate_on_submit():
+        return render_template("second_factor/renew.html", form=form), 422
+    try:
+        codes = actions.renew_recovery_codes(form.password.data, form.code.data, _address())
+    except (Invalid, WaitBeforeTrying) as problem:
+        explain(form, problem)
+        return render_template("second_factor/renew.html", form=form), problem.status, problem.headers
+    return render_template("second_factor/recovery_codes.html", codes=list(map(in_groups, codes)))
+
+
+@pages.get("/remove")
+@requires(person)
+def ask_to_remove() -> Page:
+    return render_template("second_factor/remove.html", form=ProofForm())
+
+
+@pages.post("/remove")
+@requires(person)
+def remove() -> Page:
+    """Sign in with the password alone from now on."""
+    form = ProofForm()
+    if not form.validate_on_submit():
+        return render_template("second_factor/remove.html", form=form), 422
+    try:
+        actions.remove(form.password.data, form.code.data, _address())
+    except (Invalid, WaitBeforeTrying) as problem:
+        explain(form, problem)
+        return render_template("second_factor/remove.html", form=form), problem.status, problem.headers
+    flash(_("The second step is removed. You sign in with your password alone."), "success")
+    return redirect(url_for("second_factor.home"), 303)
+
+
+def _home(begin: BeginForm | None = None, use: UseForm | None = None) -> str:
+    found = get_person(current_principal().id)
+    factor = find_factor(found.id)
+    return render_template(
+        "second_factor/home.html",
+        person=found,
+        factor=factor if found.second_factor else None,
+        begin=begin or BeginForm(),
+        use=use or UseForm(use=found.second_factor),
+    )
+
+
+def _confirm(form: FirstCodeForm) -> str:
+    found = get_person(current_principal().id)
+    secret = secret_to_confirm(found.id)
+    return render_template(
+        "second_factor/confirm.html",
+        form=form,
+        secret=in_groups(base32(secret)),
+        link=otpauth_link(secret, str(found.run)),
+    )
+
+
+def _address() -> str:
+    return request.remote_addr or ""

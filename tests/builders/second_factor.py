@@ -1,0 +1,73 @@
+"""Persons with a second factor, and what their app would show.
+
+What drives a browser wants no application context; `a_test_person_with_code` wants one.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+
+from builders.identity import PASSWORD, a_person, sign_in
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from identity.people.models import Person
+from identity.second_factor.actions import publish_secret
+from identity.second_factor.rules import code_at, step_of
+from kernel import clock
+
+SECRET = b"a secret of twenty b"
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A person's app, and the paper with their recovery codes."""
+
+    secret: bytes
+    recovery_codes: list[str]
+
+    def code(self, steps: int = 0) -> str:
+        """What the app shows, or showed or will show so many steps from now."""
+        return code_of(self.secret, steps)
+
+
+def code_of(secret: bytes, steps: int = 0) -> str:
+    return code_at(secret, step_of(clock.now()) + steps)
+
+
+def a_test_person_with_code() -> Person:
+    """One of the sandbox's, whose code is asked for when an application wants it."""
+    person = a_person(is_test_person=True)
+    publish_secret(person, SECRET)
+    return person
+
+
+def begin(client: FlaskClient, password: str = PASSWORD) -> bytes:
+    """Get a secret for the person signed in."""
+    assert client.post("/account/second-step", data={"password": password}).status_code == 303
+    return secret_shown(client.get("/account/second-step/confirm"))
+
+
+def secret_shown(page: TestResponse) -> bytes:
+    shown = re.search(r"<code>([A-Z2-7 ]{39})</code>", page.text)
+    assert shown, page.text
+    return base64.b32decode(shown[1].replace(" ", ""))
+
+
+def recovery_codes_shown(page: TestResponse) -> list[str]:
+    found = re.findall(r"\b[B-Z]{4} [B-Z]{4} [B-Z]{4}\b", page.text)
+    assert len(found) == 10, page.text
+    return found
+
+
+def enrol(client: FlaskClient, person: Person) -> Enrolled:
+    """Sign in and set the second factor up with the code of the step before this one, so that this one is unused."""
+    sign_in(client, person)
+    secret = begin(client)
+    page = client.post("/account/second-step/confirm", data={"code": code_of(secret, -1)})
+    return Enrolled(secret, recovery_codes_shown(page))
+
+
+def give_code(client: FlaskClient, code: str, following: str = "") -> TestResponse:
+    """Fill in the form that asks for the code."""
+    return client.post("/sign-in/code", data={"code": code, "next": following})
