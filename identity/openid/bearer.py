@@ -34,8 +34,14 @@ def client_principal(
 
 def access_token_of_header() -> tuple[str, str | None]:
     """The scheme of the Authorization header, and the token if it is well formed (RFC 6750 2.1, RFC 9449 7.1)."""
-    matched = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
-    return (matched[1], matched[2]) if matched else ("", None)
+    header = request.headers.get("Authorization", "")
+    matched = _AUTHORIZATION.fullmatch(header)
+    return (matched[1], matched[2]) if matched else (header.partition(" ")[0], None)
+
+
+def is_of_tokens(scheme: str) -> bool:
+    """Whether it is a scheme by which access tokens come."""
+    return scheme.lower() in ("bearer", "dpop")
 
 
 def bearer_principal() -> Principal | None:
@@ -50,6 +56,8 @@ def bearer_principal() -> Principal | None:
     scheme, token = access_token_of_header()
     living = living_token(token) if token else None
     client = known_client(living.client_id) if living else None
+    if not is_of_tokens(scheme):
+        raise InvalidToken(headers=_challenge(error=None))
     if token is None or living is None or client is None:
         raise InvalidToken(headers=_challenge())
     if not _is_meant_for_here(living.audience):
@@ -61,10 +69,11 @@ def bearer_principal() -> Principal | None:
     return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
 
 
-def _challenge() -> dict[str, str]:
-    """RFC 9728 5.1: with where to read who gives tokens for this place."""
+def _challenge(error: str | None = "invalid_token") -> dict[str, str]:
+    """RFC 9728 5.1: with where to read who gives tokens for this place. RFC 6750 3.1: no error for another scheme."""
     where = f"{settings().base_url}{PROTECTED_RESOURCE}"
-    return {"WWW-Authenticate": f'Bearer error="invalid_token", resource_metadata="{where}"'}
+    told = f'error="{error}", ' if error else ""
+    return {"WWW-Authenticate": f'Bearer {told}resource_metadata="{where}"'}
 
 
 def _is_meant_for_here(audience: Sequence[str]) -> bool:

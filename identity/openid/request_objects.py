@@ -63,8 +63,8 @@ def _check_meaning(found: Opened, client: RegisteredClient) -> None:
         raise NotSound("The aud must be this issuer.")
     if claims.get("iss") != client.client_id:
         raise NotSound("The iss must be the client_id.")
-    # RFC 9101 5: the client_id inside must be the one outside.
-    if claims.get("client_id", client.client_id) != client.client_id:
+    # RFC 9101 4 and 5: the client_id is inside too, and is the one outside.
+    if claims.get("client_id") != client.client_id:
         raise NotSound("The client_id must be the one of the request.")
     # RFC 9101 10.8: with a sub it could be a client assertion, which proves more than a request may.
     if claims.get("sub") == client.client_id:

@@ -51,6 +51,7 @@ WRONG_CLAIMS: list[dict[str, Any]] = [
     {"iss": None},
     {"iss": "another"},
     {"client_id": "another"},
+    {"client_id": None},
     {"exp": int(time()) - 1},
     {"exp": "soon"},
     {"exp": True},

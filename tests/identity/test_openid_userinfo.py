@@ -52,6 +52,10 @@ def test_who_brings_no_good_token_is_told_how(client: FlaskClient) -> None:
         response = client.get("/openid/userinfo", headers=headers)
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"].startswith("Bearer "), headers
+    # RFC 6750 3.1: no error for who brings no token, or tries another way.
+    for path in ("/openid/userinfo", "/api/v1/agreements"):
+        response = client.get(path, headers={"Authorization": "Basic eDp5"})
+        assert (response.status_code, "error" in response.headers["WWW-Authenticate"]) == (401, False), path
     for token in ("unknown", "x" * 5000, "e30.e30.e30", "0" * 32):
         response = userinfo(client, token)
         assert (response.status_code, response.get_json()["error"]) == (401, "invalid_token"), token

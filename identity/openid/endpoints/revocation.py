@@ -9,6 +9,7 @@ from identity.openid.answers import in_oauth_words
 from identity.openid.authentication import authenticate
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import token_parameter
+from identity.openid.rules import InvalidGrant
 from identity.openid.token_actions import revoke_token
 from kernel.access import public
 
@@ -17,12 +18,15 @@ from kernel.access import public
 @in_oauth_words
 @public("clients authenticate by the protocol")
 def revoke() -> Response:
-    """End a token of the client that asks. Another client's token is left alone, and nobody is told whose it was."""
+    """End a token of the client that asks. Another client's token is left alone."""
     client = authenticate()
     # RFC 7009 2.1: the hint is only a hint, and both kinds are looked for at once.
     token = token_parameter(request.form)
     living = living_token(token)
     # RFC 7009 2.2: an invalid token is answered with 200 all the same, for it is as the client wants it.
-    if living is not None and living.client_id == client.client_id:
+    if living is not None:
+        # RFC 7009 2.1: a token of another client is refused, and the client is told so.
+        if living.client_id != client.client_id:
+            raise InvalidGrant("The token was given to another client.")
         revoke_token(client, token, living)
     return Response(status=200, headers={"Cache-Control": "no-store"})

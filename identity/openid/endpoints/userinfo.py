@@ -10,7 +10,7 @@ from identity.clients.queries import known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
 from identity.openid.answers import in_oauth_words
-from identity.openid.bearer import access_token_of_header
+from identity.openid.bearer import access_token_of_header, is_of_tokens
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import MAX_TOKEN_CHARACTERS
@@ -88,10 +88,10 @@ def _token() -> tuple[str, str]:
             raise MalformedRequest("The access token comes in more than one way.")
         scheme, found = access_token_of_header()
     else:
-        scheme, found = "Bearer", in_form
-        if not found:
-            # RFC 6750 3.1: who brings no token learns how to bring one, and no error.
-            raise InvalidToken(headers={"WWW-Authenticate": REALM})
+        scheme, found = "Bearer" if in_form else "", in_form
+    # RFC 6750 3.1: who brings no token, or tries another way, learns how to bring one, and no error.
+    if not is_of_tokens(scheme):
+        raise InvalidToken(headers={"WWW-Authenticate": REALM})
     if not found or len(found) > MAX_TOKEN_CHARACTERS:
         raise InvalidToken(headers=INVALID)
     return scheme, found

@@ -93,6 +93,10 @@ def _checked(proof: Opened, *, nonce_required: bool, access_token: str | None) -
     proof.check_begun(now)
     if issued < now.timestamp() - PAST_SECONDS:
         raise NotSound("It is too old (iat).")
+    expires = proof.time_claim("exp")
+    # RFC 7519 4.1.4: nobody has to set an end, but one that is set counts.
+    if expires is not None and expires <= now.timestamp():
+        raise NotSound("It has expired (exp).")
     _check_nonce(proof.claims.get("nonce"), now, required=nonce_required)
     if access_token is not None and not same(_ath(access_token), str(proof.claims.get("ath"))):
         raise NotSound("The ath is not the hash of the access token.")
