@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from builders.databases import MIGRATED, create_database, superuser
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
 from sqlalchemy import make_url
 
 from kernel import migrate
@@ -24,8 +24,6 @@ from kernel.access import Principal, act_as
 from kernel.postgres import EmbeddedPostgres
 from kernel.settings import BLOCKS, Settings
 from portal.app import create_app
-
-TEMPLATE = "template_migrated"
 
 hypothesis_settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -81,32 +79,19 @@ def _locked(path: Path) -> Iterator[None]:
 def worker_database(postgres: EmbeddedPostgres, run_dir: Path) -> str:
     """The URL of this worker's own database, copied from one that was migrated once."""
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    with _locked(run_dir / "template"), _superuser(postgres, "postgres") as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone():
-            _create_database(connection, "template_unfinished", "template1")
+    with _locked(run_dir / "template"), superuser(postgres) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [MIGRATED]).fetchone():
+            create_database(connection, "template_unfinished", "template1")
             migrate.upgrade(postgres.url("template_unfinished"))
-            connection.execute(f"ALTER DATABASE template_unfinished RENAME TO {TEMPLATE}")
-        _create_database(connection, name, TEMPLATE)
+            connection.execute(f"ALTER DATABASE template_unfinished RENAME TO {MIGRATED}")
+        create_database(connection, name, MIGRATED)
     return postgres.url(name)
-
-
-def _create_database(connection: psycopg.Connection, name: str, template: str) -> None:
-    statement = sql.SQL("CREATE DATABASE {} OWNER cordillera TEMPLATE {}")
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-
-
-@contextmanager
-def _superuser(postgres: EmbeddedPostgres, database: str) -> Iterator[psycopg.Connection]:
-    url = make_url(postgres.url(database, role="postgres")).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="session")
 def tables_to_empty(postgres: EmbeddedPostgres, worker_database: str) -> list[str]:
     """The tables that migrations leave empty; what they fill (lists of the law, versions) stays for every test."""
-    with _superuser(postgres, _name(worker_database)) as connection:
+    with superuser(postgres, _name(worker_database)) as connection:
         tables = connection.execute(
             "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relkind IN ('r', 'p') AND NOT relispartition"
@@ -120,7 +105,7 @@ def tables_to_empty(postgres: EmbeddedPostgres, worker_database: str) -> list[st
 def database_url(postgres: EmbeddedPostgres, worker_database: str, tables_to_empty: list[str]) -> Iterator[str]:
     """The URL of a migrated database with no data of any other test."""
     yield worker_database
-    with _superuser(postgres, _name(worker_database)) as connection:
+    with superuser(postgres, _name(worker_database)) as connection:
         filled = _filled(connection, tables_to_empty)
         if filled:
             _empty(connection, filled)

@@ -27,9 +27,9 @@ class _Forms(HTMLParser):
 class PersonWithBrowser:
     """Somebody who signs in when asked and agrees to share."""
 
-    def __init__(self, base_url: str, run: str, password: str) -> None:
+    def __init__(self, base_url: str, run: str, password: str, http: httpx2.Client | None = None) -> None:
         self.base_url, self.run, self.password = base_url, run, password
-        self.http = httpx2.Client(follow_redirects=False, timeout=30)
+        self.http = http or httpx2.Client(follow_redirects=False, timeout=30)
 
     def go(self, url: str) -> str:
         """Follow an application's link; the address outside of the provider at which the browser ends."""

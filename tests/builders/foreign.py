@@ -1,17 +1,22 @@
 """Programs that others wrote for Node, driven by a test: `foreign/*.mjs` tells what each does, one flow a file."""
 
+import fcntl
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 from builders.browser import PersonWithBrowser
+from walking import ROOT
 
+CACHE = ROOT / "var" / "foreign-clients"
 FLOW_SECONDS = 60
 
 
@@ -39,6 +44,28 @@ class NodeClients:
                 limit.cancel()
                 process.kill()
 
+    @contextmanager
+    def serving(self, server: str, **given: Any) -> Iterator[str]:
+        """The address at which a server of the folder answers, with these settings, until the block ends."""
+        with subprocess.Popen(
+            [_program("node"), f"{server}.mjs"],
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            try:
+                process.stdin.write(f"{json.dumps(given)}\n")
+                process.stdin.flush()
+                # What libraries have to say comes on the same way.
+                said = next(line for line in process.stdout if line.startswith("{"))
+                yield str(json.loads(said)["address"])
+            finally:
+                process.kill()
+
     def _converse(
         self, process: "subprocess.Popen[str]", person: PersonWithBrowser | None, given: dict[str, Any]
     ) -> dict[str, Any]:
@@ -59,33 +86,43 @@ class NodeClients:
             line = json.dumps(person.go(heard["go"]) if "go" in heard else person.visit(heard["visit"]))
 
 
-def installed(source: Path, cache: Path, folder: Path) -> NodeClients:
-    """The flows of `source`, copied to `folder`, with the libraries that its lock names, kept in `cache` between runs.
+def installed(source: Path, folder: Path) -> NodeClients:
+    """The programs of `source`, copied to `folder`, with the libraries that its lock names, kept between runs.
 
     Nothing of the libraries runs while they are installed.
     """
-    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:16]
-    kept = cache / digest
-    if not kept.exists():
-        unfinished = cache / f"{digest}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(source / name, unfinished)
-        done = subprocess.run(
-            [_program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"],
-            cwd=unfinished,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"npm cannot install the clients of {source}:\n{done.stdout}{done.stderr}"
-        unfinished.rename(kept)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = _libraries(source)
     folder.mkdir()
-    for flow in [source / "package.json", *source.glob("*.mjs")]:
-        shutil.copy(flow, folder)
+    for program in [source / "package.json", *source.glob("*.mjs")]:
+        shutil.copy(program, folder)
     (folder / "node_modules").symlink_to(kept / "node_modules")
     return NodeClients(folder)
+
+
+def _libraries(source: Path) -> Path:
+    """Where they are kept; installed now if no run before this one did."""
+    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:16]
+    kept = CACHE / digest
+    if kept.exists():
+        return kept
+    unfinished = CACHE / f"{digest}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(source / name, unfinished)
+    done = subprocess.run(
+        [_program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"],
+        cwd=unfinished,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"npm cannot install what {source} names:\n{done.stdout}{done.stderr}"
+    unfinished.rename(kept)
+    return kept
 
 
 def _program(name: str) -> str:

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
+from builders.databases import a_database
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from sqlalchemy import make_url
 from walking import ROOT, House, free_address, program, wait_until_ready
 
 from kernel.postgres import EmbeddedPostgres
@@ -34,13 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    name = f"journeys_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    server = make_url(postgres.url("postgres", role="postgres")).set(drivername="postgresql")
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {name} OWNER cordillera")
-        yield postgres.url(name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with a_database(postgres, "journeys", template="template1") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,26 +1,20 @@
 """One running server for all programs that others wrote, and the libraries of those that Node runs."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from builders.browser import PersonWithBrowser
+from builders.databases import a_database
 from builders.foreign import NodeClients, installed
 from builders.identity import a_person
 from builders.server import two_workers
 from flask import Flask
-from sqlalchemy import make_url
-from walking import ROOT, House, free_address
+from walking import House, free_address
 
 from kernel.postgres import EmbeddedPostgres
 from kernel.settings import Settings
 from portal.app import create_app
-
-CACHE = ROOT / "var" / "foreign-clients"
-TEMPLATE = "template_migrated"
 
 
 @pytest.fixture(scope="package")
@@ -34,21 +28,16 @@ def settings(
     postgres: EmbeddedPostgres, worker_database: str, site: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """Of an installation that lives until the last of these tests has ended, on a copy of the empty database."""
-    name = f"foreign_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    server = make_url(postgres.url("postgres", role="postgres")).set(drivername="postgresql")
-    with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {name} OWNER cordillera TEMPLATE {TEMPLATE}")
+    with a_database(postgres, "foreign") as url:
         yield Settings(
             environment="test",
             base_url=free_address(),
-            database_url=postgres.url(name),
+            database_url=url,
             data_dir=tmp_path_factory.mktemp("foreign") / "var",
             master_key=b"the-master-key-of-the-test-suite",
             secret_key="the secret key of the test suite",
             outbound_allowed=frozenset({site.removeprefix("http://")}),
         )
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="package")
@@ -78,7 +67,4 @@ def person(app: Flask, served: House) -> Iterator[PersonWithBrowser]:
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> NodeClients:
     """openid-client and oauth4webapi, unmodified, as the lock beside this file has them."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return installed(Path(__file__).parent, CACHE, tmp_path_factory.mktemp("node") / "flows")
+    return installed(Path(__file__).parent, tmp_path_factory.mktemp("node") / "flows")
