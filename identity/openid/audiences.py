@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from identity.clients.rules import RegisteredClient
 
 CLIENT_PREFIX = "urn:cordillera:client:"
@@ -10,6 +12,11 @@ CLIENT_PREFIX = "urn:cordillera:client:"
 def audience_named(client_id: str) -> str:
     """The resource that a client is when others call it (RFC 8707 2)."""
     return CLIENT_PREFIX + client_id
+
+
+def named_clients(audience: Iterable[str]) -> set[str]:
+    """The clients among those that a token is meant for."""
+    return {name.removeprefix(CLIENT_PREFIX) for name in audience if name.startswith(CLIENT_PREFIX)}
 
 
 def names_of(client: RegisteredClient) -> set[str]:

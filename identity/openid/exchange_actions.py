@@ -1,24 +1,21 @@
-"""Token exchange (RFC 8693): which client may call which on behalf of people who signed in, and the tokens for it."""
+"""Token exchange (RFC 8693): the tokens with which a client calls another on behalf of people who signed in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
-
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
+from identity.exchanges.queries import allowed_scopes
 from identity.openid.access_tokens import LivingToken
-from identity.openid.audiences import audience_named, names_of
-from identity.openid.models import AuthorizationCode, ExchangePolicy
+from identity.openid.audiences import audience_named, named_clients, names_of
+from identity.openid.models import AuthorizationCode
 from identity.openid.proofs.binding import Binding
 from identity.openid.request_problems import InvalidTarget
 from identity.openid.rules import MACHINE_TOKEN_LIVES, InvalidScope, MalformedRequest
 from identity.openid.tokens import Grant, person_access_token, subject_for
-from kernel.errors import NotFound
 from kernel.work import Work, action
 
 LONGEST_CHAIN = 4
@@ -31,46 +28,6 @@ class Exchanged:
     access_token: str
     scopes: frozenset[str]
     expires_at: datetime
-
-
-@action
-def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[str]) -> ExchangePolicy:
-    """Let one client call another on behalf of people, for these scopes and no others from now on.
-
-    Raises NotFound for a client that there is not.
-    """
-    if registered_client(actor_id) is None or registered_client(target_id) is None:
-        raise NotFound()
-    revoked = _revoke(work, actor_id, target_id)
-    policy = ExchangePolicy(
-        actor_client_id=actor_id, target_client_id=target_id, scopes=sorted(set(scopes)), created_at=work.now
-    )
-    work.add(policy)
-    before = {"before": revoked} if revoked is not None else {}
-    work.record("identity:exchange:allowed", f"client:{actor_id}", target=target_id, scopes=policy.scopes, **before)
-    return policy
-
-
-@action
-def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
-    """End what one client may do at another in the name of people. Raises NotFound where nothing was allowed."""
-    if _revoke(work, actor_id, target_id) is None:
-        raise NotFound()
-    work.record("identity:exchange:forbidden", f"client:{actor_id}", target=target_id)
-
-
-def _revoke(work: Work, actor_id: str, target_id: str) -> list[str] | None:
-    return work.session.scalar(
-        update(ExchangePolicy)
-        .where(
-            ExchangePolicy.actor_client_id == actor_id,
-            ExchangePolicy.target_client_id == target_id,
-            ExchangePolicy.revoked_at.is_(None),
-        )
-        .values(revoked_at=work.now)
-        .returning(ExchangePolicy.scopes)
-        .execution_options(synchronize_session=False)
-    )
 
 
 @action
@@ -93,9 +50,10 @@ def exchange(
     if subject.client_id != actor.client_id and not names_of(actor) & set(subject.audience):
         raise MalformedRequest("The subject_token was neither given to the client nor is it meant for it.")
     target = registered_client(target_id)
-    allowed = _policy(work, actor, target) if target else None
+    allowed = _allowed(actor, target) if target else None
     if target is None or allowed is None:
         raise InvalidTarget("The client may not call this target on behalf of people.")
+    _check_named(actor, subject, target)
     scopes = subject.scopes & allowed if asked is None else asked
     if not scopes or not scopes <= subject.scopes & allowed:
         raise InvalidScope("Only scopes that the subject_token has and the policy allows.")
@@ -122,18 +80,18 @@ def exchange(
     return Exchanged(token, scopes, expires_at)
 
 
-def _policy(work: Work, actor: RegisteredClient, target: RegisteredClient) -> frozenset[str] | None:
+def _allowed(actor: RegisteredClient, target: RegisteredClient) -> frozenset[str] | None:
     # Made-up people never reach what is in use, nor real ones what is under test.
     if actor.environment != target.environment:
         return None
-    scopes = work.session.scalar(
-        select(ExchangePolicy.scopes).where(
-            ExchangePolicy.actor_client_id == actor.client_id,
-            ExchangePolicy.target_client_id == target.client_id,
-            ExchangePolicy.revoked_at.is_(None),
-        )
-    )
-    return frozenset(scopes) if scopes is not None else None
+    return allowed_scopes(actor.client_id, target.client_id)
+
+
+def _check_named(actor: RegisteredClient, subject: LivingToken, target: RegisteredClient) -> None:
+    """RFC 8707 2: a sign-in that named whom its tokens are for leads to nobody else. Raises InvalidTarget."""
+    named = named_clients(subject.audience)
+    if subject.client_id == actor.client_id and named and target.client_id not in named:
+        raise InvalidTarget("The sign-in was for other clients, which it named by resource.")
 
 
 def _grant(work: Work, subject: LivingToken, scopes: frozenset[str], target: RegisteredClient) -> Grant:

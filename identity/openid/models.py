@@ -135,27 +135,6 @@ class DeviceAuthorization(Identified, Base):
     redeemed_at: Mapped[datetime | None]
 
 
-class ExchangePolicy(Identified, Base):
-    """That one client may call another on behalf of the people who signed in, and for what (RFC 8693)."""
-
-    __tablename__ = "exchange_policy"
-    __table_args__ = (
-        Index(
-            "uq_exchange_policy_living",
-            "actor_client_id",
-            "target_client_id",
-            unique=True,
-            postgresql_where="revoked_at IS NULL",
-        ),
-    )
-
-    actor_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
-    target_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
-    scopes: Mapped[list[str]]
-    created_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
-
-
 class ApplicationConsent(Identified, Base):
     """What a person agreed to share with an application."""
 

@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from identity.clients.rules import RegisteredClient
+from identity.exchanges.queries import targets_of
+from identity.openid.audiences import audience_named
 from identity.openid.request_problems import InvalidTarget
-from identity.openid.rules import MAX_PARAMETER_CHARACTERS
+from identity.openid.rules import MAX_PARAMETER_CHARACTERS, PROFILES
 from identity.openid.tokens import service_audience
 from identity.ports import agreement_in_force
 from kernel.http import settings
@@ -17,11 +19,20 @@ MOST_RESOURCES = 10
 
 
 def known_resources(client: RegisteredClient, details: Iterable[dict[str, Any]] = ()) -> frozenset[str]:
-    """This platform's interfaces, the service that the client is bound to, and those of the agreements asked for."""
+    """This platform's interfaces, the service that the client is bound to, those of the agreements asked for, and the
+    clients that it may call on behalf of people (RFC 8693).
+    """
     agreements = [agreement_in_force(str(detail.get("identifier"))) for detail in details]
     services = {agreement.audience for agreement in agreements if agreement is not None}
+    called = targets_of(client.client_id) if client.profile in PROFILES else ()
     return frozenset(
-        {settings().base_url, f"{settings().base_url}/api/v1", service_audience(client.binding), *services}
+        {
+            settings().base_url,
+            f"{settings().base_url}/api/v1",
+            service_audience(client.binding),
+            *services,
+            *map(audience_named, called),
+        }
     )
 
 

@@ -38,7 +38,7 @@ ROOT = HERE.parent.parent
 CAPABILITIES = {
     "identity": (
         *("people", "signin", "second_factor", "agencies", "clients", "applications", "systems", "approvals"),
-        *("adoptions", "logos", "expiry", "registration", "openid"),
+        *("adoptions", "logos", "expiry", "registration", "exchanges", "openid"),
     ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "communications", "evidence"),

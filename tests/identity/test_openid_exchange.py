@@ -13,8 +13,8 @@ from joserfc.jwk import KeySet
 from sqlalchemy import select
 
 from identity.clients.actions import NewClient
+from identity.exchanges.actions import allow_exchange, forbid_exchange
 from identity.openid.actions import withdraw_consent
-from identity.openid.exchange_actions import allow_exchange, forbid_exchange
 from identity.people.models import Person
 from kernel import clock
 from kernel.audit import AuditEvent

@@ -1,0 +1,145 @@
+"""Asking that one client may call another on behalf of people, deciding it, and ending it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+
+from identity.agencies.queries import officials_of
+from identity.clients.queries import client_of_agency, registered_client
+from identity.clients.rules import RegisteredClient
+from identity.exchanges.models import ExchangePolicy
+from identity.exchanges.queries import find
+from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish, after, check_pair, checked_reasons
+from kernel.access import Principal, current_principal
+from kernel.errors import NotFound, _
+from kernel.mail import deliver
+from kernel.work import Work, action
+
+
+@action
+def ask_exchange(work: Work, official: Principal, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+    """Ask the agency whose client is called. Where that is the official's own, it is allowed at once.
+
+    Raises NotFound for a client that is not the agency's, Invalid, AlreadyAsked.
+    """
+    agency = official.acting_agency
+    client_of_agency(agency.code, actor_id)
+    actor = registered_client(actor_id)
+    if actor is None:
+        raise NotFound()
+    target = check_pair(actor, registered_client(target_id.strip()))
+    if _living(work, actor_id, target.client_id, Status.ASKED) is not None:
+        raise AlreadyAsked()
+    policy = _policy(work, official, actor_id, target.client_id, wish)
+    work.record("identity:exchange:asked", f"client:{actor_id}", target=target.client_id, scopes=policy.scopes)
+    if target.agency_code == agency.code:
+        _allow(work, policy, official)
+    else:
+        _tell_owners_of(work, target, actor)
+    return policy
+
+
+def _policy(work: Work, by: Principal, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+    policy = ExchangePolicy(
+        actor_client_id=actor_id,
+        target_client_id=target_id,
+        scopes=list(wish.scopes),
+        purpose=wish.purpose,
+        status=Status.ASKED,
+        asked_by=by.name,
+        created_at=work.now,
+    )
+    work.add(policy)
+    return policy
+
+
+def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
+    subject = str(_("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name))
+    text = str(_("Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name))
+    for official in officials_of(target.agency_code or "", "administrator"):
+        if official.email:
+            work.defer(deliver, to=official.email, subject=subject, text=text)
+
+
+@action
+def take_step(work: Work, official: Principal, policy_id: UUID, step: Step, reasons: str) -> ExchangePolicy:
+    """Allow, refuse or end. Raises NotYours, NotInThisState, Invalid."""
+    code = official.acting_agency.code
+    told = find(policy_id, code)
+    policy = told.policy
+    work.session.refresh(policy, with_for_update=True)
+    reached, text = after(told.status, step, told.sides_of(code)), checked_reasons(step, reasons)
+    policy.reasons = text
+    if reached == Status.ALLOWED:
+        _allow(work, policy, official)
+    elif reached == Status.REFUSED:
+        policy.status, policy.decided_by, policy.decided_at = Status.REFUSED, official.name, work.now
+        work.record(
+            "identity:exchange:refused",
+            f"client:{policy.actor_client_id}",
+            target=policy.target_client_id,
+            reasons=text,
+        )
+    else:
+        _end(work, policy)
+        work.record("identity:exchange:forbidden", f"client:{policy.actor_client_id}", target=policy.target_client_id)
+    return policy
+
+
+def _allow(work: Work, policy: ExchangePolicy, by: Principal) -> None:
+    earlier = _living(work, policy.actor_client_id, policy.target_client_id, Status.ALLOWED)
+    if earlier is not None:
+        _end(work, earlier)
+        work.session.flush()
+    policy.status, policy.decided_by, policy.decided_at = Status.ALLOWED, by.name, work.now
+    before = {"before": earlier.scopes} if earlier is not None else {}
+    work.record(
+        "identity:exchange:allowed",
+        f"client:{policy.actor_client_id}",
+        target=policy.target_client_id,
+        scopes=policy.scopes,
+        **before,
+    )
+
+
+def _end(work: Work, policy: ExchangePolicy) -> None:
+    policy.status, policy.ended_at = Status.ENDED, work.now
+
+
+def _living(work: Work, actor_id: str, target_id: str, status: Status) -> ExchangePolicy | None:
+    return work.session.scalar(
+        select(ExchangePolicy)
+        .where(
+            ExchangePolicy.actor_client_id == actor_id,
+            ExchangePolicy.target_client_id == target_id,
+            ExchangePolicy.status == status,
+        )
+        .with_for_update()
+    )
+
+
+@action
+def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[str]) -> ExchangePolicy:
+    """The operator's word: let one client call another, for these scopes and no others from now on.
+
+    Raises NotFound for a client that there is not.
+    """
+    if registered_client(actor_id) is None or registered_client(target_id) is None:
+        raise NotFound()
+    operator = current_principal()
+    policy = _policy(work, operator, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
+    _allow(work, policy, operator)
+    return policy
+
+
+@action
+def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
+    """The operator's word: end it. Raises NotFound where nothing was allowed."""
+    policy = _living(work, actor_id, target_id, Status.ALLOWED)
+    if policy is None:
+        raise NotFound()
+    _end(work, policy)
+    work.record("identity:exchange:forbidden", f"client:{actor_id}", target=target_id)

@@ -1,0 +1,114 @@
+"""Who decides that one client may call another on behalf of people, and what each may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from identity.clients.rules import PERSON_SCOPES, TOKEN_EXCHANGE, RegisteredClient
+from kernel.errors import Conflict, Invalid, _
+
+PURPOSE_LENGTH = (20, 500)
+MAX_REASONS = 500
+SCOPES = tuple(scope for scope in PERSON_SCOPES if scope not in ("openid", "offline_access"))
+"""What an exchanged token may be for: it is no sign-in, and is never refreshed."""
+
+
+class Status(StrEnum):
+    ASKED = "asked"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+class Side(StrEnum):
+    """Whose the calling client is, and whose the one that is called."""
+
+    ACTOR = "actor"
+    TARGET = "target"
+
+
+class Step(StrEnum):
+    ALLOW = "allow"
+    REFUSE = "refuse"
+    END = "end"
+
+
+# The agency whose client is called decides: it answers for what it tells. Either may end it.
+STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
+    (Status.ASKED, Step.ALLOW): (Status.ALLOWED, frozenset({Side.TARGET})),
+    (Status.ASKED, Step.REFUSE): (Status.REFUSED, frozenset({Side.TARGET})),
+    (Status.ASKED, Step.END): (Status.ENDED, frozenset({Side.ACTOR})),
+    (Status.ALLOWED, Step.END): (Status.ENDED, frozenset(Side)),
+}
+
+
+class AlreadyAsked(Conflict):
+    kind = "exchange-already-asked"
+    title = _("This has been asked already")
+    explanation = _("Your agency asked for the same two clients, and the other agency has not answered.")
+    remedy = _("Wait for the answer, or take the request back and ask again.")
+
+
+class NotInThisState(Conflict):
+    kind = "exchange-not-in-this-state"
+    title = _("This is not possible now")
+    explanation = _("Somebody decided meanwhile, or the decision is the other agency's.")
+    remedy = _("Look at the request again.")
+
+
+def possible(status: Status, sides: Iterable[Side]) -> list[Step]:
+    """The steps that somebody on these sides can take now."""
+    return [step for (at, step), (_reached, may) in STEPS.items() if at == status and may & set(sides)]
+
+
+def after(status: Status, step: Step, sides: Iterable[Side]) -> Status:
+    """Where the step leads. Raises NotInThisState."""
+    if step not in possible(status, sides):
+        raise NotInThisState(log=f"{step} from {status}")
+    return STEPS[status, step][0]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for: the scopes, and the reason that the other agency reads."""
+
+    scopes: tuple[str, ...]
+    purpose: str
+
+    @classmethod
+    def checked(cls, scopes: Iterable[str], purpose: str) -> Wish:
+        """Raises Invalid with every field that is wrong."""
+        wrong = {}
+        found, text = sorted(set(scopes)), purpose.strip()
+        if not found or set(found) - set(SCOPES):
+            wrong["scopes"] = [_("Choose at least one.")]
+        least, most = PURPOSE_LENGTH
+        if not least <= len(text) <= most or "\x00" in text:
+            wrong["purpose"] = [_("Between %(least)s and %(most)s characters.", least=least, most=most)]
+        if wrong:
+            raise Invalid(fields=wrong)
+        return cls(tuple(found), text)
+
+
+def check_pair(actor: RegisteredClient, target: RegisteredClient | None) -> RegisteredClient:
+    """The client to be called, if the other may ask for it. Raises Invalid."""
+    if TOKEN_EXCHANGE not in actor.grant_types:
+        raise Invalid(fields={"actor": [_("This client cannot exchange tokens: it has no credentials of its own.")]})
+    # Whoever owns it decides, so it must be some agency's; made-up people never reach what is in use.
+    if target is None or target.agency_code is None or target.environment != actor.environment:
+        raise Invalid(fields={"target": [_("No agency's client in the same environment has this identifier.")]})
+    if target.client_id == actor.client_id:
+        raise Invalid(fields={"target": [_("A client needs no leave to call itself.")]})
+    return target
+
+
+def checked_reasons(step: Step, reasons: str) -> str:
+    """Ley 19.880 art. 41: who refuses, or ends what was allowed, says why. Raises Invalid."""
+    text = reasons.strip()
+    if len(text) > MAX_REASONS or "\x00" in text:
+        raise Invalid(fields={"reasons": [_("At most %(most)s characters.", most=MAX_REASONS)]})
+    if step == Step.REFUSE and not text:
+        raise Invalid(fields={"reasons": [_("Write why.")]})
+    return text

@@ -1,0 +1,138 @@
+"""Pages for who may call whom on behalf of people: an agency's administrator asks, decides and ends; the authority
+sees it all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.fields import SelectChoice
+from wtforms.validators import InputRequired
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from identity.exchanges import actions, queries
+from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish
+from kernel.access import authority, current_principal, requires, role
+from kernel.errors import Invalid, NotFound
+from kernel.forms import explain
+
+if TYPE_CHECKING:
+    from identity.exchanges.queries import Told
+
+pages = Blueprint("exchanges", __name__, template_folder="templates")
+Page = str | Response | tuple[str, int]
+administrator = role("administrator")
+
+SCOPES = {
+    "run": _("the RUN"),
+    "name": _("the names, as ClaveÚnica gives them"),
+    "profile": _("the names, as OpenID Connect gives them"),
+    "email": _("the e-mail address"),
+}
+STATUSES = {
+    Status.ASKED: (_("Waits for an answer"), "waiting"),
+    Status.ALLOWED: (_("Allowed"), "ok"),
+    Status.REFUSED: (_("Refused"), "problem"),
+    Status.ENDED: (_("Ended"), "neutral"),
+}
+DONE = {
+    Step.ALLOW: _("The other agency's client may call yours from now on."),
+    Step.REFUSE: _("You refused the request."),
+    Step.END: _("It has ended. No further token is given."),
+}
+
+
+class AskForm(FlaskForm):
+    actor = SelectField(_("Which of your clients calls"), validators=[InputRequired(_("Choose one."))])
+    target = StringField(
+        _("Identifier of the client that it calls"),
+        validators=[InputRequired(_("Write the identifier."))],
+        description=_("Its client_id. The agency that offers the service tells you."),
+    )
+    scopes = SelectMultipleField(
+        _("What it may tell there of a person"),
+        choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        validators=[InputRequired(_("Choose at least one."))],
+        validate_choice=False,
+    )
+    purpose = TextAreaField(
+        _("What for"),
+        validators=[InputRequired(_("Write what for."))],
+        description=_("The other agency reads it and decides by it."),
+    )
+
+
+class StepForm(FlaskForm):
+    reasons = TextAreaField(_("Reasons"), description=_("The other agency reads them. Needed to refuse."))
+
+
+@pages.context_processor
+def names() -> dict[str, object]:
+    return {"scope_names": SCOPES, "exchange_statuses": STATUSES}
+
+
+@pages.get("/agency/exchanges")
+@requires(administrator)
+def own() -> Page:
+    agency = current_principal().acting_agency
+    return render_template("exchanges/own.html", agency=agency, found=queries.of_agency(agency.code))
+
+
+@pages.route("/agency/exchanges/new", methods=["GET", "POST"])
+@requires(administrator)
+def ask() -> Page:
+    principal = current_principal()
+    form = AskForm()
+    clients = queries.own_clients(principal.acting_agency.code)
+    form.actor.choices = [SelectChoice(one.client_id, f"{one.name} ({one.client_id})") for one in clients]
+    if form.validate_on_submit():
+        try:
+            wish = Wish.checked(form.scopes.data or [], form.purpose.data or "")
+            policy = actions.ask_exchange(principal, form.actor.data, form.target.data or "", wish)
+            return redirect(url_for("exchanges.show", policy_id=policy.id), 303)
+        except (Invalid, AlreadyAsked) as problem:
+            explain(form, problem)
+    page = render_template("exchanges/ask.html", form=form, clients=clients)
+    return (page, 422) if form.errors else page
+
+
+@pages.get("/agency/exchanges/<uuid:policy_id>")
+@requires(administrator)
+def show(policy_id: UUID) -> Page:
+    return _show(queries.find(policy_id, current_principal().acting_agency.code), StepForm(formdata=None))
+
+
+@pages.post("/agency/exchanges/<uuid:policy_id>")
+@requires(administrator)
+def take_step(policy_id: UUID) -> Page:
+    """Allow, refuse or end, as the button pressed says."""
+    principal, form = current_principal(), StepForm()
+    if request.form.get("step") not in set(Step):
+        raise NotFound(log="no such step")
+    step = Step(request.form["step"])
+    try:
+        actions.take_step(principal, policy_id, step, form.reasons.data or "")
+    except Invalid as invalid:
+        explain(form, invalid)
+        return _show(queries.find(policy_id, principal.acting_agency.code), form), 422
+    flash(DONE[step], "success")
+    return redirect(url_for("exchanges.show", policy_id=policy_id), 303)
+
+
+def _show(told: Told, form: StepForm) -> str:
+    steps = told.steps_for(current_principal().acting_agency.code)
+    return render_template("exchanges/show.html", told=told, steps=steps, form=form)
+
+
+@pages.get("/authority/exchanges")
+@requires(authority)
+def everyones() -> Page:
+    return render_template("exchanges/everyones.html", page=queries.everyones(request.args.get("cursor")))
