@@ -106,6 +106,12 @@ class AuthorizationRequest:
         return f"{self.as_query()}&{urlencode({detours.PARAMETER: mark})}"
 
     @property
+    def sent_to_sign_in_at(self) -> datetime | None:
+        """When this request sent the person to sign in, if they have come back from there."""
+        kinds = (detours.Kind.SIGN_IN, detours.Kind.WITHOUT)
+        return self.detour.at if self.detour and self.detour.kind in kinds else None
+
+    @property
     def begun(self) -> datetime:
         """When the request was first shown to us: what it brings has to be good then, not for the time of a sign-in."""
         return self.detour.begun if self.detour else clock.now()

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     SIGN_IN = "sign-in"
     CHOOSE = "choose"
     CONSENT = "consent"
+    WITHOUT = "without"
+    """To decide whether to go on without the second factor that the application would like."""
 
 
 @dataclass(frozen=True)

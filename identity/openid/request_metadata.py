@@ -7,7 +7,7 @@ from typing import Any
 from identity.openid.answer_modes import MODES
 from identity.openid.authorization_details import TYPES
 from identity.openid.checks.check_prompt import PROMPTS
-from identity.openid.step_up import OFFERED
+from identity.openid.step_up import LEVELS
 from identity.profiles.rules import SIGNING_ALGORITHMS
 from kernel.i18n import LANGUAGES
 
@@ -24,7 +24,7 @@ def request_metadata(issuer: str) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
         "ui_locales_supported": list(LANGUAGES),
-        "acr_values_supported": list(OFFERED),
+        "acr_values_supported": list(LEVELS),
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(SIGNING_ALGORITHMS),

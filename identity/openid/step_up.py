@@ -8,13 +8,11 @@ from typing import Any
 
 from identity.openid.request_problems import UnmetAuthenticationRequirements
 from identity.openid.rules import OAuthProblem
-from identity.signin.rules import ACR_PASSWORD
+from identity.signin.rules import ACR_PASSWORD, ACR_TWO_FACTORS
 from kernel.errors import _
 
-LEVELS = (ACR_PASSWORD, "urn:cordillera:acr:2")
-"""One factor, a password; two factors."""
-OFFERED = LEVELS[:1]
-"""What the sign-in page offers. A higher level contains the lower ones."""
+LEVELS = (ACR_PASSWORD, ACR_TWO_FACTORS)
+"""What the sign-in page offers: one factor, two factors. A higher level contains the lower ones."""
 
 
 class InsufficientAuthentication(OAuthProblem):
@@ -56,11 +54,11 @@ def demand(
 
 def is_offered(wanted: Sequence[str]) -> bool:
     """Whether one of the levels can be reached here."""
-    return any(level in OFFERED for level in wanted)
+    return any(level in LEVELS for level in wanted)
 
 
 def wants_more(acr: str, wanted: Sequence[str]) -> bool:
-    """Whether signing in again could reach one of the levels that this sign-in does not."""
+    """Whether proving more could reach one of the levels that this sign-in does not."""
     return bool(wanted) and _meeting(acr, wanted) is None and is_offered(wanted)
 
 

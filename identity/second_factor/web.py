@@ -6,7 +6,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import HiddenField, PasswordField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from identity.people.queries import get_person
@@ -15,7 +15,7 @@ from identity.second_factor import actions
 from identity.second_factor.queries import find_factor, secret_to_confirm
 from identity.second_factor.rules import NotEnrolled, base32, in_groups, otpauth_link
 from identity.signin.rules import WaitBeforeTrying
-from identity.signin.web import set_cookie
+from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -26,6 +26,7 @@ Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 class BeginForm(FlaskForm):
     password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
+    next = HiddenField()
 
 
 class FirstCodeForm(FlaskForm):
@@ -34,9 +35,11 @@ class FirstCodeForm(FlaskForm):
         validators=[InputRequired(_("Write the code."))],
         description=_("Six digits. The app shows others every half a minute."),
     )
+    next = HiddenField()
 
 
-class ProofForm(BeginForm):
+class ProofForm(FlaskForm):
+    password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
     code = StringField(
         _("Code"),
         validators=[InputRequired(_("Write the code."))],
@@ -59,7 +62,7 @@ class UseForm(FlaskForm):
 @requires(person)
 def home() -> Page:
     """What the second step is, or how the person's is set up."""
-    return _home()
+    return _home(BeginForm(next=wanted()))
 
 
 @pages.post("")
@@ -73,7 +76,7 @@ def begin() -> Page:
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
             return _home(form), problem.status, problem.headers
-        return redirect(url_for("second_factor.confirm"), 303)
+        return redirect(url_for("second_factor.confirm", next=wanted() or None), 303)
     return _home(form), 422
 
 
@@ -82,7 +85,7 @@ def begin() -> Page:
 def confirm() -> Page:
     """Show the secret until a first code confirms that the app has it."""
     try:
-        return _confirm(FirstCodeForm())
+        return _confirm(FirstCodeForm(next=wanted()))
     except NotEnrolled:
         return redirect(url_for("second_factor.home"), 303)
 
@@ -99,7 +102,7 @@ def confirmed() -> Page:
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _confirm(form), problem.status, problem.headers
-    response = make_response(render_template("second_factor/recovery_codes.html", codes=list(map(in_groups, codes))))
+    response = make_response(_show(codes))
     set_cookie(response, started.token)
     return response
 
@@ -134,7 +137,7 @@ def renew_recovery_codes() -> Page:
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return render_template("second_factor/renew.html", form=form), problem.status, problem.headers
-    return render_template("second_factor/recovery_codes.html", codes=list(map(in_groups, codes)))
+    return _show(codes)
 
 
 @pages.get("/remove")
@@ -180,6 +183,11 @@ def _confirm(form: FirstCodeForm) -> str:
         secret=in_groups(base32(secret)),
         link=otpauth_link(secret, str(found.run)),
     )
+
+
+def _show(codes: list[str]) -> str:
+    following = wanted() or url_for("second_factor.home")
+    return render_template("second_factor/recovery_codes.html", codes=list(map(in_groups, codes)), following=following)
 
 
 def _address() -> str:

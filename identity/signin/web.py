@@ -69,7 +69,7 @@ def sign_in() -> Page:
     """Ask for RUN and password; whoever is signed in goes on at once, unless the address says `again=1`."""
     if current_sign_in() is not None and request.args.get("again") != "1":
         return redirect(_destination(), 303)
-    return _ask(SignInForm(next=_wanted()))
+    return _ask(SignInForm(next=wanted()))
 
 
 @pages.post("/sign-in")
@@ -92,7 +92,7 @@ def prove() -> Page:
         return _ask(form), problem.status, problem.headers
     if isinstance(started, actions.Halfway):
         session[HALFWAY] = [str(started.person.id), clock.now().timestamp()]
-        return redirect(url_for("signin.ask_for_code", next=_wanted() or None), 303)
+        return redirect(url_for("signin.ask_for_code", next=wanted() or None), 303)
     return _enter(started)
 
 
@@ -103,7 +103,7 @@ def ask_for_code() -> Page:
     person = _person_without_code()
     if person is None:
         return _without_need_of_code()
-    return _ask_code(person, CodeForm(next=_wanted()))
+    return _ask_code(person, CodeForm(next=wanted()))
 
 
 @pages.post("/sign-in/code")
@@ -173,7 +173,7 @@ def _person_without_code() -> Person | None:
 
 def _without_need_of_code() -> Response:
     if current_sign_in() is None:
-        return redirect(url_for("signin.sign_in", next=_wanted() or None), 303)
+        return redirect(url_for("signin.sign_in", next=wanted() or None), 303)
     return redirect(_destination(), 303)
 
 
@@ -189,8 +189,8 @@ def _ask_code(person: Person, form: CodeForm) -> str:
 
 def _asking() -> Asking | None:
     context: SignInContext | None = current_app.extensions.get("cordillera.sign_in_context")
-    wanted = _wanted()
-    return context(wanted) if context and wanted else None
+    following = wanted()
+    return context(following) if context and following else None
 
 
 def _ask(form: SignInForm) -> str:
@@ -206,7 +206,7 @@ def _ask(form: SignInForm) -> str:
     )
 
 
-def _wanted() -> str:
+def wanted() -> str:
     """Where to go on to, a path of this site; empty if nothing is said."""
     asked = request.form.get("next") or request.args.get("next")
     return local_path(asked) if asked else ""
@@ -215,7 +215,7 @@ def _wanted() -> str:
 def _destination(person_id: str | None = None) -> str:
     found = current_sign_in()
     person_id = person_id or (str(found.person.id) if found else "")
-    return _wanted() or url_for("agencies.home" if is_official(person_id) else "people.account")
+    return wanted() or url_for("agencies.home" if is_official(person_id) else "people.account")
 
 
 def set_cookie(response: Response, token: str) -> None:

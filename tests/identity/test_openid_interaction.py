@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from builders.clients import a_client, a_code, answer_of, authorize, decide, tokens_for
@@ -149,21 +148,6 @@ def test_the_claims_may_name_that_person_too(client: FlaskClient, person: Person
     assert both["error"] == "invalid_request"
 
 
-def acr_claim(**request: Any) -> str:
-    return json.dumps({"id_token": {"acr": request}})
-
-
-def test_acr_is_a_wish_unless_it_is_essential(client: FlaskClient, person: Person, made: NewClient) -> None:
-    a_code(client, made)
-    for wish in ({"acr_values": TWO}, {"acr_values": f"unknown {ONE}"}, {"claims": acr_claim(values=[TWO])}):
-        assert "code" in answer_of(authorize(client, made, **wish)), wish
-    for demand_ in (acr_claim(essential=True, value=TWO), acr_claim(essential=True, values=["unknown", TWO])):
-        for prompt in (None, "none"):
-            answer = answer_of(authorize(client, made, claims=demand_, prompt=prompt))
-            assert answer["error"] == "unmet_authentication_requirements"
-    assert "code" in answer_of(authorize(client, made, claims=acr_claim(essential=True, values=[TWO, ONE])))
-
-
 @pytest.mark.parametrize("values", [" ".join(["x"] * 11), "x" * 201, "a\x00b"])
 def test_malformed_acr_values_are_refused(client: FlaskClient, made: NewClient, values: str) -> None:
     assert answer_of(authorize(client, made, acr_values=values))["error"] == "invalid_request"
@@ -181,7 +165,10 @@ def test_what_the_client_registered_stands_for_what_is_missing(app: Flask, clien
 def test_a_level_contains_the_lower_ones() -> None:
     assert told_acr(TWO, [ONE], is_essential=True) == ONE
     assert told_acr(TWO, ["unknown"], is_essential=False) == TWO
-    assert not wants_more(ONE, [TWO])
+    assert wants_more(ONE, ["unknown", TWO])
+    assert not wants_more(ONE, [ONE, TWO])
+    assert not wants_more(TWO, [ONE])
+    assert not wants_more(ONE, ["unknown"])
     assert not wants_more(ONE, [])
 
 

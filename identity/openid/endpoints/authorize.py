@@ -17,6 +17,7 @@ from identity.openid.checks import AUTHORIZE, IDENTIFYING, run
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
+from identity.openid.endpoints.second_step import page_for_second_step
 from identity.openid.queries import has_consented
 from identity.openid.rules import (
     AccessDenied,
@@ -26,7 +27,7 @@ from identity.openid.rules import (
     WrongEnvironment,
     must_sign_in_again,
 )
-from identity.openid.step_up import told_acr, wants_more
+from identity.openid.step_up import told_acr
 from identity.openid.tokens import subject_for
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import Asking
@@ -90,6 +91,8 @@ def _decide(asked: AuthorizationRequest) -> Page:
     _check_person(asked, sign_in)
     if "select_account" in asked.prompts and asked.detour is None:
         return _ask_who(asked, sign_in)
+    if (page := page_for_second_step(asked, sign_in)) is not None:
+        return page
     agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.agreed_scopes, asked.authorization_details)
     if agreed and "consent" not in asked.prompts:
         return asked.answer(code=actions.enter(_entry(asked, sign_in)))
@@ -99,9 +102,9 @@ def _decide(asked: AuthorizationRequest) -> Page:
 
 
 def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
-    since = asked.detour.at if asked.detour and asked.detour.kind == Kind.SIGN_IN else None
+    since = asked.sent_to_sign_in_at
     has_just_done_so = since is not None and sign_in.authenticated_at >= since
-    if not has_just_done_so and (_is_somebody_else(asked, sign_in) or wants_more(sign_in.acr, asked.acr_values)):
+    if not has_just_done_so and _is_somebody_else(asked, sign_in):
         return True
     return must_sign_in_again(
         sign_in.authenticated_at,
@@ -121,7 +124,6 @@ def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
     # OIDC Core 3.1.2.2: the client wants one person, and another one signed in.
     if _is_somebody_else(asked, sign_in):
         raise LoginRequired("The person who signed in is not the one that the request names.")
-    told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
     if sign_in.person.is_test_person != asked.client.is_for_test_persons:
         # OIDC Core 3.1.2.1: with prompt=none no page is shown, not even this one.
         if "none" in asked.prompts:

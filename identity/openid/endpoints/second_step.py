@@ -1,0 +1,52 @@
+"""What an authorization request that wants two factors leads to (OIDC Core 3.1.2.1 and 5.5.1.1, RFC 9470 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from identity.openid.detours import Kind
+from identity.openid.rules import LoginRequired
+from identity.openid.step_up import told_acr, wants_more
+from kernel import clock
+
+if TYPE_CHECKING:
+    from identity.openid.authorization_request import AuthorizationRequest
+    from identity.signin.queries import SignIn
+
+
+def page_for_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> str | Response | None:
+    """Where the person proves more, or decides about it; None where nothing more is wanted, or is to be had.
+
+    Raises LoginRequired, UnmetAuthenticationRequirements.
+    """
+    if wants_more(sign_in.acr, asked.acr_values):
+        has_one = sign_in.person.second_factor is not None
+        if "none" not in asked.prompts and has_one:
+            return redirect(url_for("signin.ask_for_code", next=_way_back(asked, Kind.SIGN_IN)), 303)
+        if "none" not in asked.prompts and not asked.has_been(Kind.WITHOUT):
+            return _offer(asked, sign_in)
+        # OIDC Core 3.1.2.6: somebody who could prove more would have to be asked.
+        if has_one and asked.acr_is_essential:
+            raise LoginRequired("The second factor would have to be asked for.")
+    # OIDC Core 5.5.1.1: a wish is answered with what there is, what is essential with an error.
+    told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
+    return None
+
+
+def _offer(asked: AuthorizationRequest, sign_in: SignIn) -> str:
+    return render_template(
+        "openid/second_step.html",
+        client=asked.client,
+        is_essential=asked.acr_is_essential,
+        is_test_person=sign_in.person.is_test_person,
+        set_up=url_for("second_factor.home", next=_way_back(asked, Kind.SIGN_IN)),
+        without=_way_back(asked, Kind.WITHOUT),
+    )
+
+
+def _way_back(asked: AuthorizationRequest, kind: Kind) -> str:
+    """Back to the request, which goes on to know since when the person was sent to sign in."""
+    return url_for("openid.authorize") + "?" + asked.as_marked_query(kind, asked.sent_to_sign_in_at or clock.now())
