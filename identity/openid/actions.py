@@ -31,12 +31,14 @@ from identity.openid.rules import (
     REQUEST_KEPT,
     SWEPT_AFTER,
 )
-from identity.people.models import Person
+from kernel import clock
+from kernel.audit import recorded
 from kernel.crypto import seal
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
+from kernel.statements import Change
 from kernel.work import Work, action
 
 
@@ -44,7 +46,7 @@ from kernel.work import Work, action
 class Entry:
     """A person about to enter an application: who, how they signed in, and what the application asked for."""
 
-    person: Person
+    person_id: UUID
     sid: str
     authenticated_at: datetime
     acr: str
@@ -101,7 +103,7 @@ def allow(work: Work, entry: Entry) -> str:
     """Remember that the person agreed, and issue the code."""
     scopes = sorted(entry.agreed_scopes)
     details = list(entry.authorization_details)
-    remember_consent(work, entry.person.id, entry.client.client_id, scopes, details)
+    remember_consent(work, entry.person_id, entry.client.client_id, scopes, details)
     told = {"authorization_details": details} if details else {}
     work.record(
         "identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name, **told
@@ -135,55 +137,68 @@ def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: by
     work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
 
 
-# Hot: a sign-in to an application writes these two rows and its record, so they go past the unit of work.
-_NEW_CODE = insert(AuthorizationCode.__table__)  # type: ignore[arg-type]
+_NAMED = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "authorization_details", "claims", "nonce",
+          "code_challenge", "dpop_jkt", "sid", "authenticated_at", "acr", "amr")  # fmt: skip
 _CONSENT_USED = (
-    update(ApplicationConsent.__table__)  # type: ignore[arg-type]
-    .where(ApplicationConsent.person_id == bindparam("person"), ApplicationConsent.client_id == bindparam("client"))
-    .values(last_used_at=bindparam("now"))
+    update(ApplicationConsent)
+    .where(
+        ApplicationConsent.person_id == bindparam("person_id"), ApplicationConsent.client_id == bindparam("client_id")
+    )
+    .values(last_used_at=bindparam("created_at"))
+)
+_new_code = Change(
+    insert(AuthorizationCode)
+    .values({name: bindparam(name) for name in (*_NAMED, "id", "code_hash", "created_at", "expires_at")})
+    .values(kept_until=bindparam("expires_at"))
+    .add_cte(_CONSENT_USED.cte("used")),
+    is_recorded=True,
 )
 
 
-@action
-def enter(work: Work, entry: Entry) -> str:
+def enter(entry: Entry) -> str:
     """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only.
 
     Raises InvalidRequestUri for a pushed request that was answered before.
     """
+    return _issue_code(entry) if entry.pushed is None else _enter_pushed(entry)
+
+
+@action
+def _enter_pushed(work: Work, entry: Entry) -> str:
     _use_up(work, entry.pushed)
-    profile = PROFILES[entry.client.profile]
+    return _issue_code(entry)
+
+
+def _issue_code(entry: Entry) -> str:
+    profile, client, now = PROFILES[entry.client.profile], entry.client, clock.now()
     code = new_token(profile.code_characters)
-    work.session.connection().execute(
-        _NEW_CODE,
-        {
-            "code_hash": token_hash(code),
-            "client_id": entry.client.client_id,
-            "person_id": entry.person.id,
-            "redirect_uri": entry.redirect_uri,
-            "scopes": sorted(entry.scopes),
-            "resources": list(entry.resources),
-            "authorization_details": list(entry.authorization_details),
-            "claims": entry.claims,
-            "nonce": entry.nonce,
-            "code_challenge": entry.code_challenge,
-            "dpop_jkt": entry.dpop_jkt,
-            "sid": entry.sid,
-            "authenticated_at": entry.authenticated_at,
-            "acr": entry.acr,
-            "amr": entry.amr,
-            "created_at": work.now,
-            "expires_at": work.now + profile.code_lives,
-            "kept_until": work.now + profile.code_lives,
-        },
-    )
-    used = {"person": entry.person.id, "client": entry.client.client_id, "now": work.now}
-    work.session.connection().execute(_CONSENT_USED, used)
-    work.record(
-        "identity:application:entered",
-        f"client:{entry.client.client_id}",
-        name=entry.client.name,
-        scopes=sorted(entry.scopes),
+    scopes = sorted(entry.scopes)
+    _new_code(
+        id=new_id(),
+        code_hash=token_hash(code),
+        client_id=client.client_id,
+        person_id=entry.person_id,
+        redirect_uri=entry.redirect_uri,
+        scopes=scopes,
+        resources=entry.resources,
+        authorization_details=entry.authorization_details,
+        claims=entry.claims,
+        nonce=entry.nonce,
+        code_challenge=entry.code_challenge,
+        dpop_jkt=entry.dpop_jkt,
+        sid=entry.sid,
+        authenticated_at=entry.authenticated_at,
         acr=entry.acr,
+        amr=entry.amr,
+        created_at=now,
+        expires_at=now + profile.code_lives,
+        **recorded(
+            "identity:application:entered",
+            f"client:{client.client_id}",
+            name=client.name,
+            scopes=scopes,
+            acr=entry.acr,
+        ),
     )
     return code
 

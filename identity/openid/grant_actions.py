@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import select, update
+from sqlalchemy import DateTime, LargeBinary, Text, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from identity.clients.rules import RegisteredClient
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken
@@ -28,10 +30,13 @@ from identity.openid.rules import (
     InvalidGrant,
     InvalidScope,
 )
-from identity.openid.tokens import Grant, id_token, person_access_token
+from identity.openid.tokens import Grant, audience_or_default, id_token, person_access_token
 from identity.people.models import Person
+from kernel import clock
+from kernel.db import session
 from kernel.http import settings
 from kernel.ids import new_token, token_hash
+from kernel.statements import Change
 from kernel.work import Work, action
 
 
@@ -56,66 +61,157 @@ class Issued:
     token_type: str = "Bearer"
 
 
-@action
+class Redeemed(NamedTuple):
+    """What a code stood for: a row of `AuthorizationCode` as the one statement returns it."""
+
+    id: UUID
+    person_id: UUID
+    scopes: list[str]
+    resources: list[str]
+    authorization_details: list[dict[str, Any]]
+    claims: dict[str, list[str]]
+    sid: str
+    authenticated_at: datetime
+    acr: str
+    amr: list[str]
+    nonce: str | None
+
+
+def _redemption() -> Change:
+    """The code used up and its tokens kept, if all that the request says of the code is true; nothing otherwise."""
+    code = AuthorizationCode
+    redeemed = (
+        update(code)
+        .where(
+            code.code_hash == bindparam("code_hash"),
+            code.client_id == bindparam("client_id"),
+            code.redeemed_at.is_(None),
+            code.revoked_at.is_(None),
+            code.expires_at > bindparam("now"),
+            # RFC 6749 4.1.3: the same redirect_uri as in the authorization request.
+            code.redirect_uri == bindparam("redirect_uri"),
+            # RFC 7636 4.6, and RFC 9700 4.8.2: a verifier without a challenge is an attempt to downgrade.
+            code.code_challenge.is_not_distinct_from(bindparam("code_challenge")),
+            # RFC 9449 10: a code bound to a key is redeemed with a proof of that key.
+            or_(code.dpop_jkt.is_(None), code.dpop_jkt == bindparam("dpop_jkt")),
+            code.scopes.contains(bindparam("wanted_scopes")),
+            code.resources.contains(bindparam("wanted_resources")),
+        )
+        .values(redeemed_at=bindparam("now"), kept_until=bindparam("kept_until"))
+        .returning(*(getattr(code, name) for name in Redeemed._fields))
+        .cte("redeemed")
+    )
+    access = insert(AccessToken).from_select(
+        ["token_hash", "code_id", "scopes", "audience", "created_at", "expires_at", "dpop_jkt", "cert_thumbprint"],
+        select(
+            bindparam("access_hash", type_=LargeBinary),
+            redeemed.c.id,
+            func.coalesce(bindparam("scopes", type_=JSONB), redeemed.c.scopes),
+            # RFC 8707 2.2: what is asked for here, else what was granted; RFC 9068 3: else one by default.
+            func.coalesce(
+                bindparam("audience", type_=JSONB),
+                func.nullif(redeemed.c.resources, literal([], JSONB)),
+                bindparam("default_audience", type_=JSONB),
+            ),
+            bindparam("now", type_=DateTime(timezone=True)),
+            bindparam("access_expires_at", type_=DateTime(timezone=True)),
+            bindparam("dpop_jkt", type_=Text),
+            bindparam("cert_thumbprint", type_=Text),
+        ).where(bindparam("access_hash", type_=LargeBinary).is_not(None)),
+    )
+    refresh = insert(RefreshToken).from_select(
+        ["token_hash", "code_id", "dpop_jkt", "cert_thumbprint", "created_at", "expires_at"],
+        select(
+            bindparam("refresh_hash", type_=LargeBinary),
+            redeemed.c.id,
+            bindparam("refresh_jkt", type_=Text),
+            bindparam("refresh_thumbprint", type_=Text),
+            bindparam("now", type_=DateTime(timezone=True)),
+            bindparam("refresh_expires_at", type_=DateTime(timezone=True)),
+        ).where(redeemed.c.scopes.has_key("offline_access")),
+    )
+    return Change(select(redeemed).add_cte(access.cte("access"), refresh.cte("refresh")))
+
+
+_redeem = _redemption()
+
+
 def redeem_code(
+    client: RegisteredClient, code: str, redirect_uri: str | None, code_challenge: str | None, wanted: Wanted
+) -> Issued | None:
+    """Exchange a code for tokens, once. None for a replay, which has then revoked what the code gave.
+
+    code_challenge: the S256 of the verifier sent, if any. Raises InvalidGrant, InvalidScope, InvalidTarget.
+    """
+    now, binding = clock.now(), wanted.binding
+    access_token, refresh_token = _new_access_token(client), new_token()
+    row = _redeem(
+        code_hash=token_hash(code),
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        code_challenge=code_challenge,
+        wanted_scopes=sorted(wanted.scopes or ()),
+        wanted_resources=list(wanted.resources),
+        now=now,
+        kept_until=now + lifetime(client.scopes),
+        access_hash=token_hash(access_token) if access_token else None,
+        scopes=sorted(wanted.scopes) if wanted.scopes is not None else None,
+        audience=list(wanted.resources) or None,
+        default_audience=audience_or_default(()),
+        access_expires_at=now + ACCESS_TOKEN_LIVES,
+        dpop_jkt=binding.dpop_jkt,
+        cert_thumbprint=binding.cert_thumbprint,
+        refresh_hash=token_hash(refresh_token),
+        refresh_jkt=_bound_refresh(client, binding).dpop_jkt,
+        refresh_thumbprint=_bound_refresh(client, binding).cert_thumbprint,
+        refresh_expires_at=now + REFRESH_TOKEN_LIVES,
+    )
+    if row is None:
+        _refuse_code(client, code, redirect_uri, code_challenge, wanted)
+        return None
+    redeemed = Redeemed(*row)
+    kept_refresh_token = refresh_token if "offline_access" in redeemed.scopes else None
+    return _issued(client, redeemed, wanted, now, access_token, kept_refresh_token, redeemed.nonce)
+
+
+@action
+def _refuse_code(
     work: Work,
     client: RegisteredClient,
     code: str,
     redirect_uri: str | None,
     code_challenge: str | None,
     wanted: Wanted,
-) -> Issued | None:
-    """Exchange a code for tokens, once. None for a replay, which has then revoked what the code gave.
-
-    code_challenge: the S256 of the verifier sent, if any. Raises InvalidGrant, InvalidTarget.
-    """
-    redeemed = work.session.scalar(
-        update(AuthorizationCode)
-        .where(
-            AuthorizationCode.code_hash == token_hash(code),
-            AuthorizationCode.client_id == client.client_id,
-            AuthorizationCode.redeemed_at.is_(None),
-            AuthorizationCode.revoked_at.is_(None),
-            AuthorizationCode.expires_at > work.now,
-        )
-        .values(redeemed_at=work.now, kept_until=work.now + lifetime(client.scopes))
-        .returning(AuthorizationCode)
-    )
-    if redeemed is None:
-        _refuse_code(work, client, code)
-        return None
-    # RFC 6749 4.1.3: the same redirect_uri as in the authorization request.
-    if redirect_uri != redeemed.redirect_uri:
-        raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
-    _check_challenge(redeemed.code_challenge, code_challenge)
-    # RFC 9449 10: a code bound to a key is redeemed with a proof of that key.
-    if redeemed.dpop_jkt is not None and redeemed.dpop_jkt != wanted.binding.dpop_jkt:
-        raise InvalidGrant("The code is bound to another DPoP key.")
-    return issue(work, client, redeemed, wanted, nonce=redeemed.nonce)
-
-
-def _check_challenge(expected: str | None, shown: str | None) -> None:
-    # RFC 9700 4.8.2: a verifier without a challenge is an attempt to downgrade.
-    if expected is None and shown is not None:
-        raise InvalidGrant("There is a code_verifier, but the authorization request had no code_challenge.")
-    # RFC 7636 4.6
-    if expected is not None and shown is None:
-        raise InvalidGrant("The code_verifier is missing.")
-    if expected != shown:
-        raise InvalidGrant("The code_verifier does not match the code_challenge.")
-
-
-def _refuse_code(work: Work, client: RegisteredClient, code: str) -> None:
+) -> None:
+    """Say why a code was not redeemed. Raises InvalidGrant, InvalidScope, InvalidTarget, but not for a replay."""
     known = work.session.scalar(
         select(AuthorizationCode).where(
             AuthorizationCode.code_hash == token_hash(code), AuthorizationCode.client_id == client.client_id
         )
     )
-    if known is None or known.redeemed_at is None:
+    if known is not None and known.redeemed_at is not None:
+        # RFC 6749 4.1.2: a code works once; a replay revokes what it gave.
+        revoke_grants(work, [known.id])
+        work.record("identity:code:replayed", f"client:{client.client_id}", person=str(known.person_id))
+        return
+    if known is None or known.revoked_at is not None or known.expires_at <= work.now:
         raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
-    # RFC 6749 4.1.2: a code works once; a replay revokes what it gave.
-    revoke_grants(work, [known.id])
-    work.record("identity:code:replayed", f"client:{client.client_id}", person=str(known.person_id))
+    if redirect_uri != known.redirect_uri:
+        raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
+    _check_challenge(known.code_challenge, code_challenge)
+    if known.dpop_jkt is not None and known.dpop_jkt != wanted.binding.dpop_jkt:
+        raise InvalidGrant("The code is bound to another DPoP key.")
+    _narrowed(known, wanted)
+    raise InvalidGrant("The code cannot be redeemed.")
+
+
+def _check_challenge(expected: str | None, shown: str | None) -> None:
+    if expected is None and shown is not None:
+        raise InvalidGrant("There is a code_verifier, but the authorization request had no code_challenge.")
+    if expected is not None and shown is None:
+        raise InvalidGrant("The code_verifier is missing.")
+    if expected != shown:
+        raise InvalidGrant("The code_verifier does not match the code_challenge.")
 
 
 def revoke_grants(work: Work, grants: Iterable[UUID]) -> None:
@@ -140,27 +236,45 @@ def issue(
     code: AuthorizationCode,
     wanted: Wanted,
     *,
-    nonce: str | None = None,
     refresh_token: str | None = None,
 ) -> Issued:
     """Tokens for a sign-in. refresh_token: the one to hand over again, where it is not a new one.
 
     Raises InvalidScope, InvalidTarget.
     """
-    grant = _narrowed(client, code, wanted)
-    access_token = _access_token(work, client, grant, wanted.binding)
+    grant = _narrowed(code, wanted)
+    access_token = _new_access_token(client)
+    if access_token is not None:
+        _keep_access_token(work, grant, access_token, wanted.binding)
     if refresh_token is None and "offline_access" in code.scopes:
         refresh_token = new_token()
         _keep_refresh_token(work, client, code.id, refresh_token, wanted.binding)
+    return _issued(client, code, wanted, work.now, access_token, refresh_token)
+
+
+def _issued(
+    client: RegisteredClient,
+    code: Redeemed | AuthorizationCode,
+    wanted: Wanted,
+    now: datetime,
+    access_token: str | None,
+    refresh_token: str | None,
+    nonce: str | None = None,
+) -> Issued:
+    """What is handed over. access_token: the one kept, None for one by value, which is made here."""
+    grant = _narrowed(code, wanted)
+    if access_token is None:
+        expires_at = now + ACCESS_TOKEN_LIVES
+        access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.binding.cnf)
     signed = None
     if "openid" in grant.scopes:
-        person = work.session.get_one(Person, code.person_id) if code.claims.get("id_token") else None
-        signed = id_token(client, replace(grant, nonce=nonce), access_token, work.now, person)
-    details = tuple(code.authorization_details)
+        person = session().get_one(Person, grant.person_id) if grant.claims.get("id_token") else None
+        signed = id_token(client, replace(grant, nonce=nonce), access_token, now, person)
+    details = grant.authorization_details
     return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.binding.token_type)
 
 
-def _narrowed(client: RegisteredClient, code: AuthorizationCode, wanted: Wanted) -> Grant:
+def _narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
     granted = frozenset(code.scopes)
     # RFC 6749 6: nothing that was not granted before.
     if wanted.scopes is not None and not wanted.scopes <= granted:
@@ -168,13 +282,11 @@ def _narrowed(client: RegisteredClient, code: AuthorizationCode, wanted: Wanted)
     # RFC 8707 2.2: the token is for the resources asked for here, each of them granted before.
     if not set(wanted.resources) <= set(code.resources):
         raise InvalidTarget("A resource was not part of what was granted.")
-    # RFC 9068 3: without a resource the audience is one by default, here the provider with its userinfo.
-    audience = tuple(wanted.resources) or tuple(code.resources) or (settings().issuer,)
     return Grant(
         id=code.id,
         person_id=code.person_id,
         scopes=granted if wanted.scopes is None else wanted.scopes,
-        audience=audience,
+        audience=audience_or_default(wanted.resources or code.resources),
         sid=code.sid,
         authenticated_at=code.authenticated_at,
         acr=code.acr,
@@ -184,11 +296,14 @@ def _narrowed(client: RegisteredClient, code: AuthorizationCode, wanted: Wanted)
     )
 
 
-def _access_token(work: Work, client: RegisteredClient, grant: Grant, binding: Binding) -> str:
-    short = PROFILES[client.profile].short_hexadecimal_tokens
-    if client.options.get("access_token_format") == "jwt" and not short:
-        return person_access_token(client, grant, work.now, work.now + ACCESS_TOKEN_LIVES, confirmation=binding.cnf)
-    access_token = secrets.token_hex(16) if short else new_token()
+def _new_access_token(client: RegisteredClient) -> str | None:
+    """A token by reference as the client's profile wants it, None where the client chose tokens by value."""
+    if PROFILES[client.profile].short_hexadecimal_tokens:
+        return secrets.token_hex(16)
+    return None if client.options.get("access_token_format") == "jwt" else new_token()
+
+
+def _keep_access_token(work: Work, grant: Grant, access_token: str, binding: Binding) -> None:
     work.add(
         AccessToken(
             token_hash=token_hash(access_token),
@@ -201,12 +316,10 @@ def _access_token(work: Work, client: RegisteredClient, grant: Grant, binding: B
             expires_at=work.now + ACCESS_TOKEN_LIVES,
         )
     )
-    return access_token
 
 
 def _keep_refresh_token(work: Work, client: RegisteredClient, grant_id: UUID, token: str, binding: Binding) -> None:
-    # RFC 9449 5, RFC 8705 4: who has no other credentials is bound to the key it showed first.
-    bound = binding if client.auth_method == "none" else UNBOUND
+    bound = _bound_refresh(client, binding)
     work.add(
         RefreshToken(
             token_hash=token_hash(token),
@@ -217,6 +330,11 @@ def _keep_refresh_token(work: Work, client: RegisteredClient, grant_id: UUID, to
             expires_at=work.now + REFRESH_TOKEN_LIVES,
         )
     )
+
+
+def _bound_refresh(client: RegisteredClient, binding: Binding) -> Binding:
+    # RFC 9449 5, RFC 8705 4: who has no other credentials is bound to the key it showed first.
+    return binding if client.auth_method == "none" else UNBOUND
 
 
 @action

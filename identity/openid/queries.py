@@ -17,9 +17,10 @@ from identity.openid.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
 from kernel import clock
 from kernel.crypto import unseal
-from kernel.db import Lookup, session
+from kernel.db import session
 from kernel.http import settings
 from kernel.ids import token_hash
+from kernel.statements import Lookup
 
 
 @dataclass(frozen=True)

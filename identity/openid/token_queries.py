@@ -25,8 +25,9 @@ from sqlalchemy import Text as SqlText
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken, RevokedToken
 from identity.people.models import Person
 from kernel import clock
-from kernel.db import Lookup, session
+from kernel.db import session
 from kernel.ids import token_hash
+from kernel.statements import Lookup
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,11 @@ def machine_access_token(
     return _signed(claims, ACCESS_TOKEN_ALGORITHM, ACCESS_TOKEN_TYPE)
 
 
+def audience_or_default(resources: Iterable[str]) -> tuple[str, ...]:
+    """RFC 9068 3: without a resource the audience is one by default, here the provider with its userinfo."""
+    return tuple(resources) or (settings().issuer,)
+
+
 @dataclass(frozen=True)
 class Grant:
     """What tokens are made of: one sign-in of one person to one application, narrowed to what is wanted this time."""

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, cast, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, bindparam, cast, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -74,27 +74,37 @@ class AuditSeal(Base):
 
 
 _INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
+_WRITTEN = ("id", "at", "tag", "actor_kind", "actor", "actor_name", "agency", "subject", "request_id", "detail")
+RECORD_BESIDE = _INSERT.values({name: bindparam(f"audit_{name}") for name in _WRITTEN}).cte("recorded")
+"""The record as part of the statement that changes something (`kernel.statements.Change`)."""
 
 
 def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any]) -> None:
     """Add the record of a change to its transaction; the actor is the current principal."""
-    principal = current_principal()
     session.flush()  # what a new row is called may be for the database to say
     session.info["recorded"] = True
-    session.connection().execute(
-        _INSERT,
-        {
-            "at": clock.now(),
-            "tag": tag,
-            "actor_kind": principal.kind,
-            "actor": principal.id,
-            "actor_name": principal.name,
-            "agency": _agency(principal),
-            "subject": subject_name(subject),
-            "request_id": current_request_id(),
-            "detail": dict(detail),
-        },
-    )
+    session.connection().execute(_INSERT, _event(tag, subject, detail))
+
+
+def recorded(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
+    """The parameters of `RECORD_BESIDE`; the actor is the current principal."""
+    return {f"audit_{name}": value for name, value in _event(tag, subject, detail).items()}
+
+
+def _event(tag: str, subject: object, detail: Mapping[str, Any]) -> dict[str, Any]:
+    principal = current_principal()
+    return {
+        "id": new_id(),
+        "at": clock.now(),
+        "tag": tag,
+        "actor_kind": principal.kind,
+        "actor": principal.id,
+        "actor_name": principal.name,
+        "agency": _agency(principal),
+        "subject": subject_name(subject),
+        "request_id": current_request_id(),
+        "detail": dict(detail),
+    }
 
 
 def _agency(principal: Principal) -> str | None:

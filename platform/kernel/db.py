@@ -5,15 +5,14 @@ from __future__ import annotations
 import select
 import time
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import UUID
 
 import psycopg
 from flask import Flask, current_app, g
-from sqlalchemy import CompoundSelect, DateTime, Engine, MetaData, Select, Uuid, create_engine, event
+from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -112,32 +111,6 @@ def _forget(current: Session, transaction: Any) -> None:
         current.info.pop("recorded", None)
 
 
-class Lookup:
-    """A read of at most one row that is made with every request: compiled once, answered in one round trip.
-
-    Outside a transaction, which would take three; so it does not see what this context's session has changed and not
-    committed. `query` names its parameters with `bindparam`.
-    """
-
-    def __init__(self, query: CompoundSelect[Any] | Select[Any]) -> None:
-        self._sql = str(query.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
-
-    def __call__(self, **parameters: Any) -> tuple[Any, ...] | None:
-        """The row's values in the order of the query's columns."""
-        borrowed = engine().raw_connection()
-        try:
-            connection = cast(psycopg.Connection, borrowed.driver_connection)
-            connection.autocommit = True
-            found = connection.execute(self._sql, parameters).fetchone()
-            connection.autocommit = False
-        except psycopg.Error as error:
-            borrowed.invalidate(error)
-            raise OperationalError(self._sql, parameters, error) from error
-        finally:
-            borrowed.close()
-        return found
-
-
 def connect(settings: Settings) -> Engine:
     """The pool of this process. A connection that died is replaced before it is used."""
     made = create_engine(
@@ -164,21 +137,27 @@ def _note_when(_: Any, record: ConnectionPoolEntry) -> None:
 
 
 def _refuse_dead(connection: psycopg.Connection, record: ConnectionPoolEntry, _: Any) -> None:
-    """Have the pool replace a connection that the server has closed.
+    """Have the pool replace a connection that the server has closed."""
+    if not is_usable(connection, record.info.get("free_since", time.monotonic())):
+        raise DisconnectionError
+
+
+def is_usable(connection: psycopg.Connection, free_since: float) -> bool:
+    """Whether a connection that was free since then (`time.monotonic`) still leads to the server.
 
     The server says nothing on a connection that waits, so one on which there is something to read has been closed:
     looking costs no round trip. Only then, and after a long time, is it asked.
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
-    free_since = record.info.get("free_since", time.monotonic())
     if not waiting.poll(0) and time.monotonic() - free_since < ASKED_AFTER_SECONDS:
-        return
+        return True
     try:
         connection.execute("SELECT 1")
         connection.rollback()
-    except psycopg.Error as error:
-        raise DisconnectionError from error
+    except psycopg.Error:
+        return False
+    return True
 
 
 def install_db(app: Flask, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import multiprocess
 
 bind = "127.0.0.1:8000"
-worker_class = "gthread"
+worker_class = "portal.gunicorn_worker.StayingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
 timeout = 60

@@ -167,7 +167,7 @@ def _ask(asked: AuthorizationRequest, sign_in: SignIn) -> str:
 
 def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
     return actions.Entry(
-        person=sign_in.person,
+        person_id=sign_in.person.id,
         sid=sign_in.sid,
         authenticated_at=sign_in.authenticated_at,
         acr=told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential),
