@@ -18,6 +18,7 @@ from flask import current_app, g
 from sqlalchemy import JSON, ClauseElement, Delete, Engine, Insert, Select, Update, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from kernel import audit
 from kernel.db import engine, is_usable
@@ -29,7 +30,7 @@ class Statement:
     """A statement that names its parameters with `bindparam`; what it returns are plain values."""
 
     def __init__(self, query: ClauseElement) -> None:
-        compiled = query.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
+        compiled = cast(SQLCompiler, query.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call]
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._as_json = tuple(name for bound, name in compiled.bind_names.items() if isinstance(bound.type, JSON))

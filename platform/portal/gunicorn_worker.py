@@ -25,7 +25,7 @@ class StayingThreadWorker(ThreadWorker):
 
     def _somebody_waits(self) -> bool:
         idle = len(self.keepalived_conns) + len(self.pending_conns)
-        return self.nr_conns - idle > self.cfg.threads
+        return bool(self.nr_conns - idle > self.cfg.threads)
 
 
 def _has_more(conn: TConn) -> bool:

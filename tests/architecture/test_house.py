@@ -119,7 +119,8 @@ def recorded_tags() -> Iterator[tuple[str, str]]:
 
 
 def _tags(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "record" and node.args:
+    names = {getattr(node.func, "attr", ""), getattr(node.func, "id", "")} if isinstance(node, ast.Call) else set()
+    if isinstance(node, ast.Call) and names & {"record", "recorded"} and node.args:
         yield from _strings(node.args[0])
     if isinstance(node, ast.Assign) and any(getattr(one, "id", "") == "audit_tag" for one in node.targets):
         yield from _strings(node.value)
