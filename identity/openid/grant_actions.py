@@ -14,7 +14,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import DateTime, LargeBinary, Text, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import Boolean, DateTime, LargeBinary, Text, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from identity.clients.rules import RegisteredClient
@@ -117,7 +117,7 @@ def _redemption() -> Change:
             bindparam("access_expires_at", type_=DateTime(timezone=True)),
             bindparam("dpop_jkt", type_=Text),
             bindparam("cert_thumbprint", type_=Text),
-        ).where(bindparam("access_hash", type_=LargeBinary).is_not(None)),
+        ).where(bindparam("is_by_reference", type_=Boolean)),
     )
     refresh = insert(RefreshToken).from_select(
         ["token_hash", "code_id", "dpop_jkt", "cert_thumbprint", "created_at", "expires_at"],
@@ -154,7 +154,8 @@ def redeem_code(
         wanted_resources=list(wanted.resources),
         now=now,
         kept_until=now + lifetime(client.scopes),
-        access_hash=token_hash(access_token) if access_token else None,
+        is_by_reference=access_token is not None,
+        access_hash=token_hash(access_token or ""),
         scopes=sorted(wanted.scopes) if wanted.scopes is not None else None,
         audience=list(wanted.resources) or None,
         default_audience=audience_or_default(()),
