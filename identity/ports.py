@@ -20,6 +20,12 @@ class AgreementInForce:
     """The service as an audience of tokens."""
 
 
+def service_owner(code: str) -> str | None:
+    """The code of the agency that offers a service of the catalogue; None if there is none, or no catalogue here."""
+    find: Callable[[str], str | None] | None = current_app.extensions.get("cordillera.identity.service_owners")
+    return find(code) if find else None
+
+
 def agreement_in_force(code: str) -> AgreementInForce | None:
     """The active agreement of this code; None if there is none, or no catalogue here."""
     find: Callable[[str], AgreementInForce | None] | None = current_app.extensions.get("cordillera.identity.agreements")

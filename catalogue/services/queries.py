@@ -55,6 +55,11 @@ def owners() -> Sequence[str]:
     return session().scalars(query).all()
 
 
+def owner_of(code: str) -> str | None:
+    """The code of the agency whose service it is."""
+    return session().scalar(select(Service.owner).where(Service.code == _storable(code)))
+
+
 def find(code: str, reader: Principal) -> Service:
     """A service that the reader may see: published, their own agency's, or any for the authority.
 

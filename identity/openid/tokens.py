@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, KeySet
 
 from identity.clients.rules import RegisteredClient
+from identity.openid.audiences import SERVICE_PREFIX
 from identity.openid.encryption import encrypted_for
 from identity.openid.requested_claims import scopes_covering, told_by_name
 from identity.openid.rules import (
@@ -59,7 +60,7 @@ def _subject_key(master_key: bytes) -> bytes:
 def service_audience(binding: Mapping[str, str]) -> str:
     """Whom a system's token is meant for: the service that it is bound to, or this platform (RFC 9068 2.2)."""
     if "service" in binding and "version" in binding:
-        return f"urn:cordillera:service:{binding['service']}:{binding['version']}"
+        return f"{SERVICE_PREFIX}{binding['service']}:{binding['version']}"
     return settings().base_url
 
 

@@ -163,6 +163,13 @@ def agreement_in_force(code: str) -> AgreementInForce | None:
     )
 
 
+def service_owner(code: str) -> str | None:
+    """The code of the agency that offers a service, as identity asks for it."""
+    from catalogue.services.queries import owner_of
+
+    return owner_of(code)
+
+
 class AgenciesOfIdentity:
     """Identity's agencies, as the other blocks ask for them."""
 
@@ -194,6 +201,7 @@ def install_catalogue(house: House) -> None:
 
     house.app.extensions["cordillera.catalogue"] = Ports(AgenciesOfIdentity(), CatalogueClients())
     house.app.extensions["cordillera.identity.agreements"] = agreement_in_force
+    house.app.extensions["cordillera.identity.service_owners"] = service_owner
     house.app.extensions["cordillera.waiting"].append(waiting)
     house.app.register_blueprint(gateway)
     house.machine_scopes |= {

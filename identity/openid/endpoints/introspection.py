@@ -6,16 +6,18 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from identity.clients.queries import known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import LivingToken, living_token
 from identity.openid.answers import in_oauth_words
-from identity.openid.audiences import names_of
+from identity.openid.audiences import named_services, names_of
 from identity.openid.authentication import CHALLENGE, authenticate
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidClient
 from identity.openid.tokens import INTROSPECTION_ALGORITHM, signed_introspection
+from identity.ports import service_owner
 from kernel import clock
 from kernel.access import public
 from kernel.http import settings
@@ -42,7 +44,21 @@ def _concerns(living: LivingToken, client: RegisteredClient) -> bool:
     if living.client_id == client.client_id:
         return True
     # RFC 7662 2.1: only access tokens are anything to a protected resource.
-    return not living.is_refresh_token and bool(names_of(client) & set(living.audience))
+    if living.is_refresh_token:
+        return False
+    return bool(names_of(client) & set(living.audience)) or _offers_what_it_is_for(client, living)
+
+
+def _offers_what_it_is_for(client: RegisteredClient, living: LivingToken) -> bool:
+    """Whether the token is meant for a service of the catalogue that the caller's agency offers."""
+    services = named_services(living.audience)
+    if not services or client.agency_code is None:
+        return False
+    holder = known_client(living.client_id)
+    # What is under test learns nothing of what is in use.
+    if holder is None or holder.environment != client.environment:
+        return False
+    return any(service_owner(code) == client.agency_code for code in services)
 
 
 def _says(living: LivingToken) -> dict[str, Any]:
