@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import current_app, url_for
@@ -29,13 +30,17 @@ ENDPOINTS = {
     "end_session_endpoint": "openid.end_session",
     "registration_endpoint": "openid.register",
 }
+WITH_CERTIFICATE = (
+    *("token_endpoint", "revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint"),
+    *("pushed_authorization_request_endpoint", "userinfo_endpoint"),
+)
 AUTHENTICATED = ("token_endpoint", "introspection_endpoint", "revocation_endpoint")
 
 
 def provider_metadata() -> dict[str, Any]:
     """OIDC Discovery 3 and RFC 8414 2 in one: neither minds the members of the other."""
     issuer = settings().issuer
-    return {
+    told = {
         "issuer": issuer,
         **request_metadata(issuer),
         **_endpoints(),
@@ -53,12 +58,20 @@ def provider_metadata() -> dict[str, Any]:
         "protected_resources": [settings().base_url, f"{settings().base_url}/api/v1"],
         "service_documentation": f"{settings().base_url}/developers",
     }
+    return told | _aliases(told)
 
 
 def _endpoints() -> dict[str, str]:
     """The endpoints that are there, where they are."""
     found = {name: view for name, view in ENDPOINTS.items() if view in current_app.view_functions}
     return {name: settings().base_url + url_for(view) for name, view in found.items()}
+
+
+def _aliases(told: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 8705 5: where those go who bring a certificate, if that is another host."""
+    ours, where = settings().base_url, settings().mtls_base_url
+    aliases = {name: where + told[name].removeprefix(ours) for name in WITH_CERTIFICATE if name in told}
+    return {"mtls_endpoint_aliases": aliases} if where else {}
 
 
 def _authentication() -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Settings:
     """Header in which the trusted proxy hands over the caller's TLS certificate, as escaped PEM or by RFC 9440."""
     client_certificate_verified_header: str = ""
     """Header in which it says SUCCESS where an authority that it trusts issued the certificate."""
+    mtls_base_url: str = ""
+    """A second address of this installation, such as `https://mtls.id.example`, whose proxy asks for certificates."""
     rate_limit_storage: str = "memory://"
     """Where rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
     outbound_allowed: frozenset[str] = frozenset()
@@ -87,6 +89,11 @@ class Settings:
     @property
     def issuer(self) -> str:
         return f"{self.base_url}/openid"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses at which this installation is reached, the one that it is known by first."""
+        return (self.base_url, self.mtls_base_url) if self.mtls_base_url else (self.base_url,)
 
     @property
     def is_production(self) -> bool:
@@ -119,6 +126,7 @@ def load() -> Settings:
             trusted_proxies=env.int("TRUSTED_PROXIES", defaults.trusted_proxies),
             client_certificate_header=env.str("CLIENT_CERTIFICATE_HEADER", ""),
             client_certificate_verified_header=env.str("CLIENT_CERTIFICATE_VERIFIED_HEADER", ""),
+            mtls_base_url=env.str("MTLS_BASE_URL", "").rstrip("/"),
             rate_limit_storage=env.str("RATE_LIMIT_STORAGE", defaults.rate_limit_storage),
             outbound_allowed=frozenset(env.list("OUTBOUND_ALLOWED", [])),
             demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
@@ -168,6 +176,12 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
     url = urlsplit(settings.base_url)
     if url.scheme not in ("http", "https") or not url.netloc or url.path:
         raise SettingsError("CORDILLERA_BASE_URL must be an address such as https://id.example, with no path")
+    if settings.mtls_base_url:
+        mtls = urlsplit(settings.mtls_base_url)
+        if mtls.scheme != "https" or not mtls.netloc or mtls.path:
+            raise SettingsError("CORDILLERA_MTLS_BASE_URL must be an address such as https://mtls.id.example")
+        if not settings.client_certificate_header:
+            raise SettingsError("CORDILLERA_MTLS_BASE_URL needs CORDILLERA_CLIENT_CERTIFICATE_HEADER")
     if not settings.database_url.startswith("postgresql+psycopg://"):
         raise SettingsError(
             "CORDILLERA_DATABASE_URL must name a PostgreSQL database; `cordillera run` starts one of its own"

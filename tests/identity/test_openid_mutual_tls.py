@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient
 from identity.openid.bearer import bearer_principal
+from identity.openid.proofs.dpop import _is_here
 from identity.openid.proofs.mutual_tls import thumbprint_of
 from identity.openid.rules import InvalidToken
 from kernel.errors import Invalid
@@ -198,3 +199,52 @@ def test_a_token_bound_to_a_certificate_is_worth_nothing_without_it(behind: Flas
     with behind.test_request_context("/api/v1/communications", headers=shown | handed(CERTIFICATE)):
         assert bearer_principal() is not None
     assert len(thumbprint_of(CERTIFICATE)) == 43
+
+
+@pytest.fixture
+def elsewhere(settings: Settings) -> Iterator[Flask]:
+    """The application with a second host, which alone asks for certificates."""
+    application = create_app(
+        replace(
+            settings,
+            trusted_proxies=1,
+            client_certificate_header="X-Client-Cert",
+            mtls_base_url="https://mtls.id.example",
+        )
+    )
+    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    yield application
+    application.extensions["cordillera.engine"].dispose()
+
+
+def test_without_a_second_host_there_are_no_aliases(behind: Flask) -> None:
+    told = behind.test_client().get("/openid/.well-known/openid-configuration").get_json()
+    assert "mtls_endpoint_aliases" not in told
+
+
+def test_who_brings_a_certificate_is_told_the_other_host(elsewhere: Flask) -> None:
+    browser = elsewhere.test_client()
+    told = browser.get("/openid/.well-known/openid-configuration").get_json()
+    assert told["issuer"] == "http://localhost/openid"
+    aliases = told["mtls_endpoint_aliases"]
+    assert set(aliases) == {
+        "token_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "device_authorization_endpoint",
+        "pushed_authorization_request_endpoint",
+        "userinfo_endpoint",
+    }
+    for name, address in aliases.items():
+        # RFC 8705 5: the same endpoint at another host.
+        assert address == told[name].replace("http://localhost", "https://mtls.id.example")
+
+
+def test_a_proof_for_the_other_host_is_for_us(elsewhere: Flask) -> None:
+    host = "mtls.id.example"
+    good = [f"{ours}/openid/token" for ours in ("http://localhost", f"https://{host}", f"https://{host.upper()}:443")]
+    others = (f"http://{host}", f"https://{host}:444", "https://id.example", f"https://x@{host}", f"https://{host}:x")
+    wrong = [*(f"{other}/openid/token" for other in others), f"https://{host}/openid/par"]
+    with elsewhere.test_request_context("/openid/token", method="POST"):
+        assert [one for one in good if not _is_here(one)] == []
+        assert [one for one in wrong if _is_here(one)] == []

@@ -69,6 +69,12 @@ def test_the_manual_names_every_setting() -> None:
         ("TRUSTED_PROXIES", "many"),
         ("LOG_LEVEL", "LOUD"),
         ("BLOCKS", "identity,weather"),
+        ("MTLS_BASE_URL", "http://mtls.id.example"),
+        ("MTLS_BASE_URL", "https://mtls.id.example/below"),
+        ("MTLS_BASE_URL", "mtls.id.example"),
+        ("MTLS_BASE_URL", "https://mtls.id.example"),
+        ("AUDIT_KEPT_MONTHS", "0"),
+        ("GATEWAY_CALLS_KEPT_MONTHS", "-1"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

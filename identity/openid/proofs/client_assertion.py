@@ -86,7 +86,9 @@ def _check_audience(client: RegisteredClient, audience: object) -> None:
             raise NotSound(f"FAPI 2.0 Security Profile 5.3.2.1: the aud must be the text {issuer}.")
         return
     # RFC 7523 3 (3), RFC 9126 2: the issuer, the token endpoint, or the endpoint that is called.
-    allowed = {issuer, f"{issuer}/token", f"{settings().base_url}{request.path.rstrip('/')}"}
+    allowed = {issuer}
+    for address in settings().addresses:
+        allowed |= {f"{address}/openid/token", f"{address}{request.path.rstrip('/')}"}
     named = audience if isinstance(audience, list) else [audience]
     if not any(isinstance(one, str) and one.rstrip("/") in allowed for one in named):
         raise NotSound(f"The aud must be {issuer}.")

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -122,17 +122,20 @@ def _key(jwk: Any) -> PublicKey:
 def _is_here(address: str) -> bool:
     """4.3 (9): the address of this request, without query and fragment, as RFC 3986 6.2.2 and 6.2.3 compare."""
     try:
-        named, ours = urlsplit(address), urlsplit(settings().base_url)
-        ports = [parts.port or {"http": 80, "https": 443}.get(parts.scheme.lower()) for parts in (named, ours)]
+        named = urlsplit(address)
+        place = _place(named)
     except ValueError:
         return False
     return (
-        named.scheme.lower() == ours.scheme.lower()
-        and (named.hostname or "") == (ours.hostname or "")
-        and ports[0] == ports[1]
+        any(place == _place(urlsplit(ours)) for ours in settings().addresses)
         and named.username is None
         and (named.path or "/") in (request.path, request.environ.get("RAW_URI", "").partition("?")[0])
     )
+
+
+def _place(address: SplitResult) -> tuple[str, str, int | None]:
+    scheme = address.scheme.lower()
+    return scheme, address.hostname or "", address.port or {"http": 80, "https": 443}.get(scheme)
 
 
 def _ath(access_token: str) -> str:
