@@ -30,8 +30,10 @@ OPENAPI = 'openapi: 3.1.0\ninfo: {{title: "{title}", version: "1"}}\npaths: {{}}
 GIVEN_CURSORS: dict[str, str] = {}
 MADE: dict[str, list[str]] = defaultdict(list)
 """The names of what exists, by the collection it belongs to: `services` and their `versions`, `agreements`,
-`communications`, `keys`.
+`communications`, `keys`, `applications` and their `secrets`.
 """
+NAMES = ("code", "thumbprint", "client_id")
+"""What the parameter and the member are called that name a thing."""
 TURN = itertools.count()
 
 
@@ -53,7 +55,8 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
     """Remember what was made and the cursors that were given."""
     if response.status_code == 201:
         made = response.json()
-        MADE[collection(case.path)].append(made.get("code") or made["thumbprint"])
+        MADE[collection(case.path)].append(next(made[name] for name in NAMES if name in made))
+        MADE["secrets"] += [one["code"] for one in made.get("secrets", [])]
         if "versions" in made:
             MADE["versions"].append(made["versions"][0]["version"])
     elif case.method == "GET" and response.status_code == 200 and b'"next"' in response.content:
@@ -69,11 +72,13 @@ def collection(path: str) -> str:
 def name_what_exists(case: Case[Any]) -> None:
     if case.path.startswith("/api/v1/communications/"):
         MADE["communications"].append(receive())
-    for parameter in ("code", "thumbprint"):
+    for parameter in NAMES:
         if parameter in (case.path_parameters or {}) and (known := MADE[collection(case.path)]):
             case.path_parameters[parameter] = known[-1]
     if "version" in (case.path_parameters or {}) and MADE["versions"]:
         case.path_parameters["version"] = MADE["versions"][-1]
+    if "secret" in (case.path_parameters or {}) and MADE["secrets"]:
+        case.path_parameters["secret"] = MADE["secrets"][-1]
     if "agreement" in (case.query or {}) and MADE["agreements"]:
         case.query["agreement"] = MADE["agreements"][-1]
     if isinstance(case.body, dict) and "service" in case.body:
@@ -92,6 +97,24 @@ def with_a_document(case: Case[Any]) -> None:
     if isinstance(case.body, dict) and case.body.get("openapi"):
         title = hashlib.sha256(str(case.body["openapi"]).encode(errors="replace")).hexdigest()
         case.body["openapi"] = OPENAPI.format(title=title)
+
+
+def that_is_sound(case: Case[Any]) -> None:
+    """An application whose choices fit one another, and which may ask to leave the sandbox."""
+    if not isinstance(case.body, dict):
+        return
+    body: dict[str, Any] = case.body
+    flags = {name: value for name, value in body.get("options", {}).items() if isinstance(value, bool)}
+    body["name"] = hashlib.sha256(str(body["name"]).encode(errors="replace")).hexdigest()
+    body |= {"profile": "standard", "auth_method": "client_secret_basic", "jwks": None, "jwks_uri": None}
+    body |= {"redirect_uris": ["https://agencia.cl/entrada"], "post_logout_redirect_uris": [], "options": flags}
+    body |= {"scopes": ["run"], "scope_reasons": {"run": "Para ubicarle."}, "contacts": ["a@agencia.cl"]}
+
+
+def with_a_public_key(case: Case[Any]) -> None:
+    if isinstance(case.body, dict):
+        key: Any = ECKey.generate_key("P-256").as_dict(private=False)
+        case.body = {"jwks": {"keys": [key]}}
 
 
 def within_the_log(case: Case[Any]) -> None:
@@ -218,4 +241,7 @@ COMPLETE = {
     "registerKey": with_possession,
     "revokeKey": but_not_the_signing_one,
     "sendCommunication": with_a_signed_manifest,
+    "registerApplication": that_is_sound,
+    "changeApplication": that_is_sound,
+    "replaceKeys": with_a_public_key,
 }

@@ -27,7 +27,7 @@ from catalogue.services.rules import (
     Status,
 )
 from kernel.errors import Invalid, _
-from kernel.shapes import AGENCY_CODE, Body, ListQuery, Matches, coded, line, lines
+from kernel.shapes import AGENCY_CODE, EMAIL, Body, ListQuery, Matches, coded, line, lines
 from kernel.text import LINE
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -292,7 +292,7 @@ class ServiceDraftSchema(Body):
     kind = ma.fields.String(
         required=True, validate=ma.validate.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
     )
-    contact = ma.fields.Email(required=True, metadata={"example": "soporte@agencia.cl"})
+    contact = coded(EMAIL, metadata={"example": "soporte@agencia.cl"})
     obligation = ma.fields.String(
         load_default=str(Obligation.OPTIONAL), validate=ma.validate.OneOf([str(one) for one in Obligation])
     )

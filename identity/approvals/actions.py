@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -19,12 +19,12 @@ from identity.approvals.rules import (
     differences,
 )
 from identity.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
-from identity.clients.actions import change_registration, changed_by, living_client, tell_owners
+from identity.clients.actions import change_registration, changed_by, living_client, register_client, tell_owners
 from identity.clients.models import Client
 from identity.clients.queries import forget, registration_of
-from identity.clients.rules import Registration
+from identity.clients.rules import Registration, checked_environment
 from kernel.access import current_principal
-from kernel.errors import NotFound, _
+from kernel.errors import Invalid, NotFound, _
 from kernel.work import Work, action
 
 
@@ -35,6 +35,17 @@ class Changed:
     client: Client
     secret: str | None
     request: ApprovalRequest | None
+
+
+@action
+def register_application(work: Work, asked: Registration, environment: str, owner: str) -> Changed:
+    """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
+    environment = checked_environment(environment)
+    made = register_client(asked, "sandbox", owner)
+    request = None
+    if environment != "sandbox":
+        request = ask_for_environment(made.client.client_id, environment, owner=owner)
+    return Changed(made.client, made.secret, request)
 
 
 @action
@@ -73,6 +84,15 @@ def change_application(work: Work, client_id: str, asked: Registration, *, owner
     return Changed(client, None, request)
 
 
+@action
+def replace_keys(work: Work, client_id: str, jwks: object, jwks_uri: str | None, *, owner: str) -> Changed:
+    """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
+    if jwks is None and jwks_uri is None:
+        raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
+    client = living_client(work, client_id, owner)
+    return change_application(client_id, replace(registration_of(client), jwks=jwks, jwks_uri=jwks_uri), owner=owner)
+
+
 def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:
     present = select(ApprovalRequest.id).where(
         ApprovalRequest.client_id == client.client_id, ApprovalRequest.state == "waiting"
@@ -94,11 +114,12 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
 
 @action
 def withdraw_request(work: Work, client_id: str, *, owner: str) -> None:
-    """Take back what waits for the authority. Raises NotFound."""
+    """Take back what waits for the authority; nothing waits afterwards. Raises NotFound, ClientRevoked."""
     living_client(work, client_id, owner)
-    asked = _waiting(work, client_id)
-    _decide(work, asked, "withdrawn")
-    work.record("identity:client:request-withdrawn", asked.client, environment=asked.request.environment)
+    asked = _locked(work, client_id)
+    if asked is not None:
+        _decide(work, asked, "withdrawn")
+        work.record("identity:client:request-withdrawn", asked.client, environment=asked.request.environment)
 
 
 @action
@@ -163,12 +184,17 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
 
 
 def _waiting(work: Work, client_id: str) -> Asked:
+    found = _locked(work, client_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _locked(work: Work, client_id: str) -> Asked | None:
     """What waits, kept from others until the commit."""
     query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
-    if row is None:
-        raise NotFound()
-    return Asked(row[0], row[1])
+    return Asked(row[0], row[1]) if row is not None else None
 
 
 def _decide(work: Work, asked: Asked, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, Select, select
@@ -57,6 +57,12 @@ def find_waiting(client_id: str) -> Asked | None:
     """The same, None where nothing waits."""
     row = session().execute(waiting().where(Client.client_id == client_id.replace("\x00", ""))).one_or_none()
     return _asked(row) if row is not None else None
+
+
+def waiting_of(client_ids: Collection[str]) -> dict[str, Asked]:
+    """What waits for each of some applications, by its identifier."""
+    rows = session().execute(waiting().where(Client.client_id.in_(client_ids)))
+    return {row[0].client_id: _asked(row) for row in rows}
 
 
 def waiting() -> Select[Client, ApprovalRequest]:

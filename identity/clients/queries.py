@@ -27,6 +27,7 @@ from kernel import clock
 from kernel.access import AgencyRef
 from kernel.db import session
 from kernel.errors import NotFound, NotYours
+from kernel.pagination import Page, page
 
 CACHED_SECONDS = 5
 CACHED_CLIENTS = 10_000
@@ -148,6 +149,12 @@ def all_clients(limit: int = 500) -> Sequence[Client]:
 def applications_of(owner: str) -> Sequence[Client]:
     """An owner's applications for people, the newest first, revoked ones last."""
     return _of(owner, PERSON_PROFILES)
+
+
+def applications_page(owner: str, *, cursor: str | None, limit: int | None) -> Page[Client]:
+    """The same page by page, revoked ones among them."""
+    query = select(Client).where(Client.owner == owner, Client.profile.in_(PERSON_PROFILES))
+    return page(session(), query, [Client.created_at, Client.id], cursor=cursor, limit=limit)
 
 
 def systems_of(owner: str) -> Sequence[Client]:

@@ -17,6 +17,7 @@ from kernel.text import LINE, LINES, is_storable
 
 CURSOR = r"[A-Za-z0-9_-]{1,1000}"
 AGENCY_CODE = r"[A-Z]{2}[0-9]{3,5}"
+EMAIL = r"[A-Za-z0-9_+-]{1,30}([.][A-Za-z0-9_+-]{1,30})?@[a-z0-9]{1,40}([.-][a-z0-9]{1,40}){0,3}[.][a-z]{2,20}"
 
 
 class Matches(validate.Regexp):
@@ -66,6 +67,15 @@ class Whole(fields.Integer):
         if isinstance(value, bool) or not is_whole:
             raise self.make_error("invalid", input=value)
         return super()._validated(value)
+
+
+class Flag(fields.Boolean):
+    """True or false as JSON has them; "yes" and 1 are neither."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
 
 
 class Body(ma.Schema):

@@ -119,6 +119,7 @@ def install_identity(house: House) -> None:
         ]
 
     house.app.extensions["cordillera.waiting"].append(waiting)
+    house.machine_scopes |= {"applications.manage": _("Register and change the applications that people sign in to")}
     house.authenticators += [session_principal, bearer_principal]
     set_place(house.app, "sign_in", "signin.sign_in")
     set_place(house.app, "sign_out", "signin.sign_out", method="post")

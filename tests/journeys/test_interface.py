@@ -12,6 +12,7 @@ from walking import ROOT, House, program
 
 SCOPES = (
     "catalogue.publish catalogue.agreements catalogue.usage communications.send communications.receive directory.keys"
+    " applications.manage"
 )
 EXAMPLES = 10
 """At most so many requests of each operation in each phase: about a minute on two processors."""
