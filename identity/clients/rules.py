@@ -23,7 +23,7 @@ from kernel.errors import Conflict, Invalid, _
 
 PERSON_PROFILES = tuple(PROFILES)
 ENVIRONMENTS = ("sandbox", "certification", "production")
-PERSON_SCOPES = ("openid", "run", "name", "profile", "email", "offline_access")
+PERSON_SCOPES = ("openid", "run", "name", "profile", "email", "account", "offline_access")
 DEFAULT_SCOPES = ("openid", "run", "name", "profile", "email")
 CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
 

@@ -53,6 +53,7 @@ SCOPES = {
     "name": _("Names, as ClaveÚnica gives them"),
     "profile": _("Names, as OpenID Connect gives them"),
     "email": _("E-mail address"),
+    "account": _("Where the person shares data, to show it and to end it"),
     "offline_access": _("All of it also while the person is away"),
 }
 ENVIRONMENTS = {

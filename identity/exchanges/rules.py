@@ -11,8 +11,8 @@ from kernel.errors import Conflict, Invalid, _
 
 PURPOSE_LENGTH = (20, 500)
 MAX_REASONS = 500
-SCOPES = tuple(scope for scope in PERSON_SCOPES if scope not in ("openid", "offline_access"))
-"""What an exchanged token may be for: it is no sign-in, and is never refreshed."""
+SCOPES = tuple(scope for scope in PERSON_SCOPES if scope not in ("openid", "account", "offline_access"))
+"""What an exchanged token may be for: it is no sign-in, is never refreshed, and does not manage the account here."""
 
 
 class Status(StrEnum):

@@ -204,19 +204,19 @@ def _issue_code(entry: Entry) -> str:
 
 
 @action
-def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
-    """End what a person shares with an application, and every token it holds. Does nothing where nothing is shared."""
+def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> bool:
+    """End what a person shares with an application, and every token it holds; False where nothing is shared."""
     consent = work.session.scalar(
         select(ApplicationConsent)
         .where(
             ApplicationConsent.person_id == person_id,
-            ApplicationConsent.client_id == client_id,
+            ApplicationConsent.client_id == client_id.replace("\x00", ""),
             ApplicationConsent.withdrawn_at.is_(None),
         )
         .with_for_update()
     )
     if consent is None:
-        return
+        return False
     consent.withdrawn_at = work.now
     work.session.execute(
         update(AuthorizationCode)
@@ -230,6 +230,7 @@ def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> None:
     )
     read_again()
     work.record("identity:consent:withdrawn", f"client:{client_id}")
+    return True
 
 
 @periodic("identity:openid:sweep", "*/10 * * * *")

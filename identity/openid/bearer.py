@@ -1,4 +1,4 @@
-"""Access tokens of agencies' systems at our own interfaces: who is calling `/api/` and `/gateway/`."""
+"""Access tokens at our own interfaces: which system, or which person through which application, is calling."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from flask import request
 
 from identity.clients.queries import known_client
 from identity.clients.rules import RegisteredClient
-from identity.openid.access_tokens import living_token
+from identity.openid.access_tokens import LivingToken, living_token
 from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InvalidToken
+from identity.openid.token_queries import person_of_grant
 from kernel.access import ANONYMOUS, AgencyRef, Principal, act_as
 from kernel.http import settings
 
@@ -44,8 +45,13 @@ def is_of_tokens(scheme: str) -> bool:
     return scheme.lower() in ("bearer", "dpop")
 
 
+def came_with_dpop() -> bool:
+    """Whether the access token of this request is one that is bound to a key."""
+    return access_token_of_header()[0].lower() == "dpop"
+
+
 def bearer_principal() -> Principal | None:
-    """The authenticator of `/api/` and `/gateway/`: the system that the access token was given to.
+    """The authenticator of `/api/` and `/gateway/`: the system that the access token was given to, or its person.
 
     Raises InvalidToken for a token that is not ours, was revoked, has expired or is meant for another place, for one
     of a revoked client, and for one that is bound to a key or certificate that the caller does not show.
@@ -62,11 +68,30 @@ def bearer_principal() -> Principal | None:
         raise InvalidToken(headers=_challenge())
     if not _is_meant_for_here(living.audience):
         raise InvalidToken("The token is meant for another place (aud).", headers=_challenge())
-    if client.profile != "machine":
-        raise InvalidToken("These interfaces are for the systems of agencies.", headers=_challenge())
     check_binding(living.confirmation, token, scheme, client)
+    if client.profile != "machine":
+        return _person_principal(living)
     said = living.binding or {}
     return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
+
+
+def _person_principal(living: LivingToken) -> Principal:
+    """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
+    if request.path.startswith("/gateway/"):
+        raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())
+    found = person_of_grant(living.grant_id) if living.grant_id else None
+    if found is None:
+        raise InvalidToken(headers=_challenge())
+    person, _claims = found
+    return Principal(
+        kind="person",
+        id=str(person.id),
+        name=" ".join([*person.given_names, *person.family_names]),
+        scopes=living.scopes,
+        application=living.client_id,
+        acr=living.acr or "",
+        authenticated_at=living.authenticated_at,
+    )
 
 
 def _challenge(error: str | None = "invalid_token") -> dict[str, str]:

@@ -106,7 +106,7 @@ def resource_metadata(resource: str) -> dict[str, Any]:
         "resource": resource,
         "authorization_servers": [settings().issuer],
         "jwks_uri": settings().base_url + url_for("openid.jwks"),
-        "scopes_supported": sorted(scopes),
+        "scopes_supported": sorted([*scopes, "account"]),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "dpop_bound_access_tokens_required": False,

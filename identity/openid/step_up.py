@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
+from identity.openid.bearer import came_with_dpop
 from identity.openid.request_problems import UnmetAuthenticationRequirements
 from identity.openid.rules import OAuthProblem
 from identity.signin.rules import ACR_PASSWORD, ACR_TWO_FACTORS
+from kernel import clock
+from kernel.access import Principal, Rule
 from kernel.errors import _
 
 LEVELS = (ACR_PASSWORD, ACR_TWO_FACTORS)
@@ -27,29 +29,33 @@ class InsufficientAuthentication(OAuthProblem):
     remedy = _("Send the person to sign in again with the acr_values and max_age of the WWW-Authenticate header.")
     oauth_error = "insufficient_user_authentication"
 
-    def __init__(self, acr_values: Sequence[str] = (), max_age: int | None = None) -> None:
-        told = 'error="insufficient_user_authentication", error_description="A stronger or newer sign-in is needed"'
-        if acr_values:
-            told += f', acr_values="{" ".join(acr_values)}"'
-        if max_age is not None:
-            told += f', max_age="{max_age}"'
-        super().__init__(headers={"WWW-Authenticate": f"Bearer {told}"})
+    def __init__(self, acr: str, max_age: int, scheme: str) -> None:
+        told = (
+            f'{scheme} error="insufficient_user_authentication"',
+            'error_description="A stronger or newer sign-in is needed"',
+            f'acr_values="{acr}"',
+            f'max_age="{max_age}"',
+        )
+        super().__init__(headers={"WWW-Authenticate": ", ".join(told)})
 
 
-def demand(
-    claims: Mapping[str, Any], now: datetime, *, acr_values: Sequence[str] = (), max_age: int | None = None
-) -> None:
-    """For interfaces that need a better sign-in than usual. Raises InsufficientAuthentication (RFC 9470 3).
+def signed_in_with(acr: str, max_age: int) -> Rule:
+    """For `@requires` at an interface: the person signed in at this level, at most `max_age` seconds ago.
 
-    claims: those of a person's access token, or of its introspection, with `acr` and `auth_time` (RFC 9470 6).
+    Where they did not, RFC 9470 3 tells the application to send them to sign in so.
     """
-    is_met = not acr_values or _meeting(str(claims.get("acr")), acr_values) is not None
-    signed_in = claims.get("auth_time")
-    is_recent = max_age is None or (
-        isinstance(signed_in, int) and now.timestamp() - signed_in <= timedelta(seconds=max_age).total_seconds()
-    )
-    if not (is_met and is_recent):
-        raise InsufficientAuthentication(acr_values, max_age)
+
+    def allows(principal: Principal) -> bool:
+        at = principal.authenticated_at
+        if at is None or clock.now() - at > timedelta(seconds=max_age):
+            return False
+        return _meeting(principal.acr, [acr]) is not None
+
+    def refusal() -> InsufficientAuthentication:
+        # RFC 9470 3: in the scheme of the token; a bound one came with DPoP (RFC 9449 7.1).
+        return InsufficientAuthentication(acr, max_age, "DPoP" if came_with_dpop() else "Bearer")
+
+    return Rule(f"a sign-in at {acr} of the last {max_age} seconds", allows, refusal=refusal)
 
 
 def is_offered(wanted: Sequence[str]) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask, current_app, g, request
 
-from kernel.errors import Forbidden, SignInRequired
+from kernel.errors import Forbidden, Problem, SignInRequired
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,8 +38,9 @@ class Principal:
 
     kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), developer (sandbox),
     machine (an agency's system), system. id: the person's, developer's or client's identifier. roles: administrator,
-    publisher, correspondent, authority. scopes: of a machine's token. binding: what a machine's token is bound to
-    (`agreement`, `service`, `version`).
+    publisher, correspondent, authority. scopes: of the access token that was brought. binding: what a machine's token
+    is bound to (`agreement`, `service`, `version`). application: of a person who is not here themselves, the
+    `client_id` of the one that brought their token; acr and authenticated_at: how surely and when they signed in to it.
     """
 
     kind: str = "anonymous"
@@ -48,6 +50,9 @@ class Principal:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     binding: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    application: str = ""
+    acr: str = ""
+    authenticated_at: datetime | None = None
 
     @property
     def is_authority(self) -> bool:
@@ -74,9 +79,11 @@ class Rule:
     sign_in_endpoint: str = "signin.sign_in"
     scopes: tuple[tuple[str, ...], ...] = ()
     """The sets of scopes with which an access token fulfils it."""
+    refusal: Callable[[], Problem] | None = None
+    """What is raised where it is not fulfilled, if that is something else than Forbidden."""
 
 
-person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official"))
+person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official") and not p.application)
 official = Rule("an official acting for an agency", lambda p: p.kind == "official")
 developer = Rule("a developer signed in to the sandbox", lambda p: p.kind == "developer", "sandbox_accounts.sign_in")
 machine = Rule("an agency's system with an access token", lambda p: p.kind == "machine")
@@ -93,6 +100,16 @@ def scope(*names: str) -> Rule:
     said = " ".join(names)
     return Rule(
         f"an access token with {said}", lambda p: p.kind == "machine" and p.scopes >= set(names), scopes=(names,)
+    )
+
+
+def person_scope(*names: str) -> Rule:
+    """A person, through an application whose access token carries every scope named."""
+    said = " ".join(names)
+    return Rule(
+        f"a person's access token with {said}",
+        lambda p: p.kind == "person" and bool(p.application) and p.scopes >= set(names),
+        scopes=(names,),
     )
 
 
@@ -148,6 +165,8 @@ def check(*rules: Rule) -> None:
             problem = SignInRequired()
             problem.sign_in_endpoint = rule.sign_in_endpoint
             raise problem
+        if rule.refusal is not None:
+            raise rule.refusal()
         raise Forbidden(log=f"needs {rule.name}, is {principal.kind} {principal.id}")
 
 

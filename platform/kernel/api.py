@@ -21,6 +21,10 @@ Services, agreements, official communications and their evidence.
 **Access.** A system authenticates with an access token, which it gets at `/openid/token` with the client credentials
 grant (RFC 6749 4.4) and sends as `Authorization: Bearer …`. Each operation names the scope that its token needs.
 
+What concerns a person's own account takes an access token of that person, which an application gets at their sign-in
+with `resource` naming this interface. Where the sign-in was too weak or too long ago, the answer is 401 with the error
+`insufficient_user_authentication` and what to send the person to sign in with (RFC 9470).
+
 **Problems.** Every error is an RFC 9457 problem, whose `type` leads to a page that explains it and says what to do.
 
 **Lists.** A list comes in pages: `next` is the cursor of the following one, and `Link` its address.

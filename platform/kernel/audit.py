@@ -103,12 +103,16 @@ def _event(tag: str, subject: object, detail: Mapping[str, Any]) -> dict[str, An
         "agency": _agency(principal),
         "subject": subject_name(subject),
         "request_id": current_request_id(),
-        "detail": dict(detail),
+        "detail": {**detail, **_through(principal)},
     }
 
 
 def _agency(principal: Principal) -> str | None:
     return principal.agency.code if principal.agency else None
+
+
+def _through(principal: Principal) -> dict[str, str]:
+    return {"through": principal.application} if principal.application else {}
 
 
 def subject_name(subject: object) -> str:

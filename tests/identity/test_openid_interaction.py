@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from identity.clients.actions import NewClient
-from identity.openid.step_up import InsufficientAuthentication, demand, told_acr, wants_more
+from identity.openid.step_up import told_acr, wants_more
 from identity.people.models import Person
 from kernel import clock
 
@@ -170,20 +170,3 @@ def test_a_level_contains_the_lower_ones() -> None:
     assert not wants_more(TWO, [ONE])
     assert not wants_more(ONE, ["unknown"])
     assert not wants_more(ONE, [])
-
-
-def test_an_interface_asks_for_a_better_or_newer_sign_in() -> None:
-    now = clock.now()
-    claims = {"acr": ONE, "auth_time": int(now.timestamp()) - 100}
-    demand(claims, now, acr_values=[ONE], max_age=120)
-    for asked in ({"acr_values": [TWO]}, {"max_age": 60}):
-        with pytest.raises(InsufficientAuthentication) as refused:
-            demand(claims, now, **asked)
-        challenge = refused.value.headers["WWW-Authenticate"]
-        assert (refused.value.status, challenge.startswith('Bearer error="insufficient_user_authentication"')) == (
-            401,
-            True,
-        )
-    assert 'max_age="60"' in challenge
-    with pytest.raises(InsufficientAuthentication):
-        demand({}, now, max_age=60)

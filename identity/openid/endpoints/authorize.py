@@ -45,6 +45,7 @@ SHARED = {
     "name": _("your names and surnames"),
     "profile": _("your names and surnames"),
     "email": _("your e-mail address"),
+    "account": _("the applications that you share data with, and to end that once you have given your code"),
     "offline_access": _("all of this also while you are away, until you withdraw it"),
 }
 

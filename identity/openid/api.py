@@ -1,0 +1,56 @@
+"""A person's own account, through an application that they let see it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from identity.openid import actions
+from identity.openid.queries import applications_entered_by
+from identity.openid.schemas import CLIENT_ID, SharedApplicationSchema
+from identity.openid.step_up import signed_in_with
+from identity.signin.rules import ACR_TWO_FACTORS
+from kernel.access import current_principal, person_scope, requires
+from kernel.api import Blueprint
+from kernel.errors import NotFound
+from kernel.shapes import path
+
+endpoints = Blueprint(
+    "account_api",
+    __name__,
+    url_prefix="/api/v1/account",
+    title="A person's account",
+    description="What a person shares, through an application that they let see it",
+)
+ACCOUNT = person_scope("account")
+JUST_NOW_WITH_TWO_FACTORS = signed_in_with(ACR_TWO_FACTORS, max_age=15 * 60)
+"""What cannot be undone in the person's name wants the person, and more than somebody who knows their password."""
+
+
+@endpoints.route("/applications", methods=["GET"])
+@endpoints.page(SharedApplicationSchema, "All of them")
+@requires(ACCOUNT)
+def list_shared_applications() -> dict[str, Any]:
+    """The applications that the person shares data with, the last one entered first"""
+    return {"items": applications_entered_by(UUID(current_principal().id)), "next": None}
+
+
+@endpoints.route(
+    "/applications/<client_id>",
+    methods=["DELETE"],
+    parameters=[path("client_id", CLIENT_ID, "The application's identifier", "0123456789abcdef0123456789abcdef")],
+)
+@endpoints.response(204)
+@endpoints.alt_response(
+    401, description="The token is not good, or the person has to sign in with two factors first (RFC 9470)"
+)
+@endpoints.alt_response(404, description="The person shares nothing with an application of this identifier")
+@requires(ACCOUNT, JUST_NOW_WITH_TWO_FACTORS)
+def withdraw_from_application(client_id: str) -> None:
+    """Stop sharing with an application, and end every token that it holds of the person
+
+    The person must have signed in with two factors in the last 15 minutes. Otherwise the answer is 401, with the error
+    `insufficient_user_authentication` and the `acr_values` and `max_age` to send the person to sign in with (RFC 9470).
+    """
+    if not actions.withdraw_consent(UUID(current_principal().id), client_id):
+        raise NotFound()
