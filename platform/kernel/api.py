@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import flask_smorest
 import marshmallow as ma
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
+from webargs.flaskparser import FlaskParser
 
 from kernel.access import check, declared_access, declared_rules, public
+from kernel.errors import BadRequest
 from kernel.openapi import PROBLEM, complete
 from kernel.security import csrf
 from kernel.shapes import page_of
@@ -66,12 +68,24 @@ class Api(flask_smorest.Api):
         """`kernel.openapi` writes the answers that all share."""
 
 
+class Parser(FlaskParser):
+    """Reads bodies. JSON that is nested without an end is as broken as any other."""
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        try:
+            return super().load_json(req, schema)
+        except RecursionError as error:
+            raise BadRequest() from error
+
+
 class Blueprint(flask_smorest.Blueprint):
     """A group of API endpoints, called with tokens and so not in need of form tokens.
 
     What a view declares of its access (`kernel.access`) is checked before anything of the request is read, and is also
     what the document says of its security. title: the group's name in the document.
     """
+
+    ARGUMENTS_PARSER = Parser()
 
     def __init__(self, name: str, import_name: str, *, title: str = "", **kwargs: Any) -> None:
         super().__init__(name, import_name, **kwargs)

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from flask import Flask, Request, Response, current_app, jsonify, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import UnicodeConverter
 
 from kernel.access import public
 from kernel.db import session
 from kernel.settings import Settings
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
+ASCII = bytes(range(128))
 
 
 class FormSessions(SecureCookieSessionInterface):
@@ -33,9 +36,31 @@ class FormSessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
+class AnyRequest(Request):
+    """A request as anybody may write it: what is odd in it is refused or passed over, and never stops us."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        # RFC 3986 2: an address is ASCII. Octets that come as they are mean what they mean when they are escaped.
+        if not self.query_string.isascii():
+            self.query_string = quote_from_bytes(self.query_string, safe=ASCII).encode("ascii")
+
+    def get_json(self, *given: Any, **named: Any) -> None:
+        """Nothing: Flask-WTF would fill our forms from JSON of any shape. Interfaces read theirs in their own way."""
+
+
+class PathText(UnicodeConverter):
+    """A part of a path. Nothing has a null byte in its name: PostgreSQL does not keep any."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.regex = self.regex.replace("[^/]", r"[^/\x00]")
+
+
 class Application(Flask):
     """Flask, without what it does on each request for the sake of things that are not here."""
 
+    request_class = AnyRequest
     session_interface = FormSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +98,7 @@ def install_http(app: Flask, settings: Settings) -> None:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
+    app.url_map.converters |= {"default": PathText, "string": PathText}
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]

@@ -49,6 +49,19 @@ class TestTheApi:
         assert client.put(f"/api/v1/services/{code}", json=self.DRAFT).status_code == 409
         assert caller.acting(NOBODY).get(f"/api/v1/services/{code}").status_code == 404
 
+    def test_what_is_mangled_is_refused(self, app: Flask, caller: Caller) -> None:
+        client = caller.acting(a_machine(OWNER, "catalogue.publish"))
+        for body in (b"[" * 5_000, b'{"a":' * 5_000, b"\xff", b"7", b"null", b"[7]"):
+            answer = client.post("/api/v1/services", data=body, content_type="application/json")
+            assert answer.status_code in (400, 422), body[:20]
+        for place in ("/api/v1/services/%00", "/catalogue/%00", "/api/v1/services/a%00b/versions/%00/openapi"):
+            assert client.get(place).status_code == 404, place
+        for query in ("q=%00", "cursor=%00", "q=\xff", "kind=%00", "agency=%00"):
+            assert client.get("/api/v1/services", query_string=query).status_code < 500, query
+            assert client.get("/catalogue", query_string=query).status_code < 500, query
+        draft = {**self.DRAFT, "name": "a\x00b"}
+        assert client.post("/api/v1/services", json=draft).status_code == 422
+
     def test_the_catalogue_is_public(self, app: Flask, caller: Caller) -> None:
         code = published(app)
         client = caller.acting(NOBODY)
