@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from identity.people.queries import find_by_run
 from identity.people.rules import parse_run, password_matches, pepper_from
+from identity.signin.models import SignInSession
+from identity.signin.rules import ACR_TWO_FACTORS
+from kernel.db import session
 from kernel.settings import Settings
 from sandbox.personas.actions import seed_personas
-from sandbox.personas.rules import PASSWORD, PERSONAS
+from sandbox.personas.rules import PASSWORD, PERSONAS, WITH_SECOND_FACTOR
 
 
 def test_every_test_person_has_a_run_no_citizen_has() -> None:
     numbers = [parse_run(persona.run) for persona in PERSONAS]
-    assert len(set(numbers)) == len(PERSONAS) == 10
+    assert len(set(numbers)) == len(PERSONAS) == 11
     assert all(run.number >= 40_000_000 for run in numbers)
     assert [str(run) for run in numbers] == [persona.run for persona in PERSONAS]
     assert any(run.dv == "K" for run in numbers)
@@ -30,6 +37,20 @@ def test_seeding_again_changes_nothing(context: None, settings: Settings) -> Non
     ana = find_by_run("48.000.100-1")
     assert ana is not None
     assert ana.family_names == []
+
+
+def test_one_has_a_second_step_that_everybody_can_take(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        seed_personas()
+    shown = re.search(r"<code[^>]*>([0-9]{6})</code>", client.get("/sandbox/personas/").text)
+    assert shown
+    asked = client.post("/sign-in", data={"run": WITH_SECOND_FACTOR.run, "password": PASSWORD})
+    assert asked.status_code == 303
+    assert client.get("/sign-in/code").status_code == 200
+    assert client.post("/sign-in/code", data={"code": shown[1]}).status_code == 303
+    with app.app_context():
+        assert session().scalars(select(SignInSession.acr)).one() == ACR_TWO_FACTORS
+        assert seed_personas() == 0
 
 
 def test_the_table_shows_them_all(client: FlaskClient) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from kernel.errors import _
 
 PASSWORD = "testing"
+PUBLISHED_SECRET = "CORDILLERAESPACIODEPRUEBASCODIGO"
+"""In base 32: what the app of the test person with a second factor would have, for everybody to compute codes with."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Persona:
     family_names: tuple[str, ...]
     email: str | None
     shows: object
+    has_second_factor: bool = False
 
     @property
     def name(self) -> str:
@@ -93,4 +96,13 @@ PERSONAS = (
         "ana@example.cl",
         _("No surname at all: the list is empty."),
     ),
+    Persona(
+        "42.200.300-2",
+        ("Elena", "Isabel"),
+        ("Quispe", "Mamani"),
+        "elena.quispe@example.cl",
+        _("A second step: write a code when your application asks for it (acr_values)."),
+        has_second_factor=True,
+    ),
 )
+WITH_SECOND_FACTOR = next(persona for persona in PERSONAS if persona.has_second_factor)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from identity.people.queries import find_by_run
+from identity.second_factor.queries import published_code
+from identity.signin.rules import ACR_TWO_FACTORS
 from kernel.access import public
-from sandbox.personas.rules import PASSWORD, PERSONAS
+from sandbox.personas.rules import PASSWORD, PERSONAS, PUBLISHED_SECRET, WITH_SECOND_FACTOR
 
 pages = Blueprint("sandbox_personas", __name__, url_prefix="/sandbox/personas", template_folder="templates")
 
@@ -13,4 +16,13 @@ pages = Blueprint("sandbox_personas", __name__, url_prefix="/sandbox/personas", 
 @pages.get("/")
 @public("invented people with known passwords")
 def list_personas() -> str:
-    return render_template("sandbox_personas/list.html", personas=PERSONAS, password=PASSWORD)
+    person = find_by_run(WITH_SECOND_FACTOR.run)
+    return render_template(
+        "sandbox_personas/list.html",
+        personas=PERSONAS,
+        password=PASSWORD,
+        with_second_factor=WITH_SECOND_FACTOR,
+        secret=PUBLISHED_SECRET,
+        code=published_code(person) if person else None,
+        level=ACR_TWO_FACTORS,
+    )
