@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.people.models import Person
-from identity.people.queries import get_person
+from identity.people.queries import find_by_run, get_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED, SharedTestPerson
 from identity.second_factor.models import SecondFactor
 from identity.second_factor.queries import secret_of
@@ -35,7 +35,7 @@ from identity.signin.actions import (
 from identity.signin.rules import PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof, network_of
 from kernel.access import current_principal
 from kernel.crypto import seal
-from kernel.errors import Forbidden, _
+from kernel.errors import Forbidden, NotFound, _
 from kernel.http import settings
 from kernel.mail import deliver
 from kernel.work import Work, action, separate_work
@@ -160,8 +160,14 @@ def _remove_with_code(work: Work, person: Person, code: str, address: str) -> No
 
 
 @action
-def remove_for(work: Work, person: Person) -> None:
-    """Take it away from a person who lost telephone and recovery codes, and came to an office. Raises NotEnrolled."""
+def remove_for(work: Work, run: str) -> None:
+    """Take it away from the person with this RUN, who has neither telephone nor recovery codes, but an identity card.
+
+    Raises Invalid, NotFound, NotEnrolled.
+    """
+    person = find_by_run(run)
+    if person is None:
+        raise NotFound()
     _remove(work, person, "by an operator")
 
 

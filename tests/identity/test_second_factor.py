@@ -24,12 +24,21 @@ from sqlalchemy import select
 from identity.people.models import Person
 from identity.second_factor.actions import remove_for
 from identity.second_factor.models import SecondFactor
-from identity.second_factor.rules import code_at, fitting_steps, new_recovery_codes, otpauth_link, step_of, typed
+from identity.second_factor.rules import (
+    NotEnrolled,
+    code_at,
+    fitting_steps,
+    new_recovery_codes,
+    otpauth_link,
+    step_of,
+    typed,
+)
 from identity.signin.models import SignInSession
 from identity.signin.rules import COOKIE
 from kernel.audit import AuditEvent
 from kernel.clock import shifted
 from kernel.db import session
+from kernel.errors import NotFound
 
 ONE, TWO = "urn:cordillera:acr:1", "urn:cordillera:acr:2"
 STEP = timedelta(seconds=30)
@@ -316,8 +325,12 @@ def test_it_is_removed_with_password_and_code(
 
 def test_an_operator_takes_it_away(app: Flask, context: None, client: FlaskClient) -> None:
     person = a_test_person_with_code()
-    remove_for(person)
+    remove_for(str(person.run))
     assert person.second_factor is None
+    with pytest.raises(NotEnrolled):
+        remove_for(str(person.run))
+    with pytest.raises(NotFound):
+        remove_for("12.345.678-5")
 
 
 def test_new_recovery_codes_end_the_old_ones(client: FlaskClient, person: Person, enrolled: Enrolled) -> None:

@@ -6,6 +6,7 @@ import click
 
 from identity.agencies import actions as agencies
 from identity.people import actions as people
+from identity.second_factor import actions as second_factor
 from portal.cli.context import as_json_option, show, with_app
 
 
@@ -34,6 +35,14 @@ def create_person(
         password=password,
     )
     show({"id": str(found.id)}, as_json)
+
+
+@person.command("remove-second-factor")
+@click.argument("run")
+@with_app
+def remove_second_factor(run: str) -> None:
+    """Let the person with RUN sign in with the password alone, having seen their identity card."""
+    second_factor.remove_for(run)
 
 
 @click.group()
