@@ -76,11 +76,6 @@ class ApplicationForm(CredentialsForm):
         option_widget=CheckboxInput(),
         validate_choice=False,
     )
-    reason_run = StringField(_("Why it needs the RUN"))
-    reason_name = StringField(_("Why it needs the names, as ClaveÚnica gives them"))
-    reason_profile = StringField(_("Why it needs the names, as OpenID Connect gives them"))
-    reason_email = StringField(_("Why it needs the e-mail address"))
-    reason_offline_access = StringField(_("Why it needs them while the person is away"))
     sector = RadioField(
         _("Who knows a person by the same identifier"),
         choices=list(SECTORS.items()),
@@ -116,6 +111,10 @@ class ApplicationForm(CredentialsForm):
     def _usual_method(self, before: Registration | None) -> str | None:
         """The present one, while the profile stays."""
         return before.auth_method if before and self.profile.data in (None, before.profile) else None
+
+
+for _scope, _text in SCOPES.items():
+    setattr(ApplicationForm, f"reason_{_scope}", StringField(_("Why: %(what)s", what=_text)))
 
 
 def _said_of(client: Client) -> dict[str, object]:

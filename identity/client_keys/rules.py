@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from cryptography import x509
 
 from kernel.errors import Invalid, _
 
@@ -26,6 +29,11 @@ KINDS: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
     ("EC", "P-521"): {"enc": KEY_AGREEMENT},
     ("OKP", "Ed25519"): {"sig": ("EdDSA", "Ed25519")},
     ("OKP", "X25519"): {"enc": KEY_AGREEMENT},
+}
+NAMES = {
+    "tls_client_auth_san_dns": r"[A-Za-z0-9-]{1,63}([.][A-Za-z0-9-]{1,63})+",
+    "tls_client_auth_san_uri": r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+",
+    "tls_client_auth_san_email": r"[!-?A-~]{1,64}@[A-Za-z0-9.-]{3,190}",
 }
 COORDINATE_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32, "X25519": 32}
 
@@ -129,6 +137,18 @@ def declared_end(key: Mapping[str, Any]) -> datetime | None:
         return datetime.fromtimestamp(exp, UTC) if isinstance(exp, int) else None
     except (OverflowError, OSError, ValueError):
         return None
+
+
+def is_certificate_name(kind: str, name: str) -> bool:
+    """Whether a certificate may have this name (RFC 8705 2.1.2): what it never has would shut the client out."""
+    try:
+        if kind == "tls_client_auth_subject_dn":
+            return bool(list(x509.Name.from_rfc4514_string(name)))
+        if kind == "tls_client_auth_san_ip":
+            return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
+    return re.fullmatch(NAMES[kind], name) is not None
 
 
 def _wrong(message: Any) -> Invalid:

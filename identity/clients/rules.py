@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from identity.client_keys.rules import is_certificate_name
 from identity.client_secrets.rules import StoredSecret, sha256_of
 from identity.profiles.rules import (
     CERTIFICATE_SUBJECTS,
@@ -214,6 +215,8 @@ def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: 
     if (method == "tls_client_auth") != (len(subjects) == 1):
         name = subjects[0] if subjects else CERTIFICATE_SUBJECTS[0]
         raise Invalid(fields={name: [_("RFC 8705 2.1.2: exactly one name of the certificate, with tls_client_auth.")]})
+    if subjects and not is_certificate_name(subjects[0], options[subjects[0]]):
+        raise Invalid(fields={subjects[0]: [_("No certificate has such a name.")]})
 
 
 def checked_options(profile: str, environment: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,3 +126,39 @@ def test_create_system_for_an_agency(app: Flask, command: Command) -> None:
         result = command(*usual, *wrong)
         assert (result.exit_code, result.stdout) == (1, "")
         assert said in result.stderr
+
+
+def test_a_system_may_have_keys_or_a_certificate_in_place_of_a_secret(
+    app: Flask, command: Command, tmp_path: Path
+) -> None:
+    app.extensions["cordillera.machine_scopes"] = {"communications.send": "Send"}
+    with app.app_context():
+        an_agency("AE001", "Servicio de Prueba")
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(public(a_key())))
+    usual = ("create-system", "--name", "Prueba", "--agency", "AE001", "--scope", "communications.send", "--json")
+    signs = made(command(*usual, "--auth-method", "private_key_jwt", "--jwks", str(keys)))
+    assert (signs["auth_method"], signs["client_secret"]) == ("private_key_jwt", None)
+    for option, name in (
+        ("--tls-subject-dn", "CN=sistema,O=Servicio,C=CL"),
+        ("--tls-san-dns", "sistema.example.cl"),
+        ("--tls-san-uri", "urn:cl:sistema"),
+        ("--tls-san-ip", "192.0.2.1"),
+        ("--tls-san-email", "sistema@example.cl"),
+    ):
+        shown = made(command(*usual, "--auth-method", "tls_client_auth", option, name))
+        assert shown["auth_method"] == "tls_client_auth"
+    for wrong in (
+        ("--tls-san-dns", "a.example.cl"),
+        ("--auth-method", "tls_client_auth"),
+        ("--auth-method", "tls_client_auth", "--tls-san-dns", "a.example.cl", "--tls-san-ip", "192.0.2.1"),
+        ("--auth-method", "tls_client_auth", "--tls-san-ip", "example.cl"),
+        ("--auth-method", "tls_client_auth", "--tls-subject-dn", "nobody"),
+        ("--auth-method", "none"),
+        ("--auth-method", "private_key_jwt"),
+    ):
+        assert command(*usual, *wrong).exit_code == 1, wrong
+    changed = made(command("change", str(signs["client_id"]), "--auth-method", "client_secret_basic", "--json"))
+    assert changed["client_secret"]
+    back = ("change", str(signs["client_id"]), "--auth-method", "tls_client_auth", "--tls-san-dns", "b.example.cl")
+    assert made(command(*back, "--json"))["auth_method"] == "tls_client_auth"

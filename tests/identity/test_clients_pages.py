@@ -1,10 +1,12 @@
 """The pages of an agency's administrator, and what a person sees of the applications that know them."""
 
+import json
 import re
 
 import pytest
 from builders.clients import a_client, a_system, machine_token, tokens_for, userinfo
 from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
+from builders.keys import a_key, public
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -68,6 +70,76 @@ def test_a_system_form_that_is_wrong_comes_back_with_what_was_typed(app: Flask, 
         assert f'value="{wrong["name"]}"' in page.text
     with app.app_context():
         assert not session().scalars(select(Client)).all()
+
+
+def test_a_system_proves_itself_by_key_or_certificate(app: Flask, administrator: FlaskClient) -> None:
+    usual = {"name": "Mensajería", "scopes": "communications.send"}
+    jwks = json.dumps(public(a_key()))
+    page = administrator.post("/agency/systems/new", data=usual | {"auth_method": "private_key_jwt", "jwks": jwks})
+    assert page.status_code == 201
+    assert "client_secret)" not in page.text
+    client_id = shown(page.text)[0]
+    path = f"/agency/systems/{client_id}"
+    assert "private_key_jwt" in administrator.get(path).text
+    certificate = {
+        "name": "Mensajería nueva",
+        "auth_method": "tls_client_auth",
+        "certificate_name": "tls_client_auth_san_dns",
+        "certificate_value": "sistema.example.cl",
+    }
+    assert administrator.post(f"{path}/edit", data=certificate).status_code == 303
+    with app.app_context():
+        found = registered_client(client_id)
+        assert found is not None
+        assert (found.name, found.jwks, found.options) == (
+            "Mensajería nueva",
+            None,
+            {"tls_client_auth_san_dns": "sistema.example.cl"},
+        )
+        assert found.scopes == {"communications.send"}
+    assert "sistema.example.cl" in administrator.get(f"{path}/edit").text
+    for wrong, place in (
+        ({"certificate_value": ""}, "certificate_value"),
+        ({"certificate_value": "no es un nombre"}, "certificate_value"),
+        ({"certificate_name": "tls_client_auth_san_ip"}, "certificate_value"),
+        ({"auth_method": "private_key_jwt"}, "jwks"),
+        ({"auth_method": "private_key_jwt", "jwks_uri": "https://10.0.0.1/"}, "jwks_uri"),
+        ({"auth_method": "none"}, "auth_method"),
+        ({"name": ""}, "name"),
+    ):
+        answer = administrator.post(f"{path}/edit", data=certificate | wrong)
+        assert answer.status_code == 422, wrong
+        assert f'id="{place}-error"' in answer.text, wrong
+    assert shown(administrator.post(f"{path}/edit", data={"name": "Mensajería", "auth_method": ""}).text) == []
+    secret = administrator.post(f"{path}/edit", data={"name": "Mensajería", "auth_method": "client_secret_basic"})
+    assert len(shown(secret.text)[1]) == 43
+
+
+def test_a_secret_is_withdrawn_but_never_the_last(app: Flask, administrator: FlaskClient) -> None:
+    page = administrator.post("/agency/systems/new", data={"name": "Mensajería", "scopes": "communications.send"})
+    client_id = shown(page.text)[0]
+    administrator.post(f"/agency/systems/{client_id}/secret")
+    actions = re.findall(r'action="([^"]+/withdraw)"', administrator.get(f"/agency/systems/{client_id}").text)
+    assert len(actions) == 2
+    with app.app_context():
+        other = an_official("AE002", "administrator")
+    stranger = app.test_client()
+    sign_in_for(stranger, other, "AE002")
+    assert stranger.post(actions[0]).status_code == 404
+    assert administrator.post(actions[1]).status_code == 303
+    assert administrator.post(actions[0]).status_code == 409
+    assert "/withdraw" not in administrator.get(f"/agency/systems/{client_id}").text
+
+
+def test_an_application_is_not_a_system(app: Flask, administrator: FlaskClient) -> None:
+    """A form for one, sent to the other, must not make one of the other."""
+    with app.app_context():
+        application, system = a_client(owner="agency:AE001"), a_system("AE001")
+    for kind, made in (("systems", application), ("applications", system)):
+        path = f"/agency/{kind}/{made.client.client_id}"
+        assert administrator.get(path).status_code == 404
+        assert administrator.get(f"{path}/edit").status_code == 404
+        assert administrator.post(f"{path}/edit", data=APPLICATION).status_code == 404
 
 
 def test_an_application_is_made_changed_rotated_and_revoked(app: Flask, administrator: FlaskClient) -> None:

@@ -144,7 +144,7 @@ def test_every_other_name_of_a_certificate(behind: Flask) -> None:
         ("tls_client_auth_san_uri", "https://sistema.example.cl/", "https://sistema.example.cl"),
         ("tls_client_auth_san_ip", "192.0.2.1", "192.0.2.2"),
         ("tls_client_auth_san_email", "sistema@example.cl", "otro@example.cl"),
-        ("tls_client_auth_san_ip", "192.0.2.1", "none"),
+        ("tls_client_auth_san_ip", "192.0.2.1", "2001:db8::1"),
     ):
         with behind.app_context():
             good = a_system(auth_method="tls_client_auth", options={name: right})

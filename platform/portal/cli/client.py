@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
+from functools import wraps
+from typing import Any, BinaryIO
 
 import click
 from flask import current_app
@@ -13,7 +15,7 @@ from identity.agencies.queries import find_agency
 from identity.client_keys.rules import MAX_JWKS_BYTES
 from identity.clients import actions, queries
 from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
-from identity.profiles.rules import AUTH_METHODS, PROFILES
+from identity.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, PROFILES
 from identity.registration import actions as registration
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
@@ -42,9 +44,27 @@ jwks_uri_option = click.option("--jwks-uri", help="Where the client publishes th
 auth_method_option = click.option(
     "--auth-method", type=click.Choice(AUTH_METHODS[1:]), help="The first that the profile allows, if not given."
 )
-subject_option = click.option(
-    "--tls-subject-dn", help="The subject of its certificate (RFC 4514), with --auth-method tls_client_auth."
-)
+
+
+def credentials(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a client proves who it is; the command gets one argument, `given`, for all of it."""
+
+    @auth_method_option
+    @jwks_option
+    @jwks_uri_option
+    @click.option("--tls-subject-dn", help="The subject of its certificate (RFC 4514), with tls_client_auth.")
+    @click.option("--tls-san-dns", help="Or an alternative name of it: a host.")
+    @click.option("--tls-san-uri", help="Or an address.")
+    @click.option("--tls-san-ip", help="Or an IP address.")
+    @click.option("--tls-san-email", help="Or an address of e-mail.")
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        names = [name for name in list(given) if name.startswith("tls_")]
+        options = {f"tls_client_auth_{name[4:]}": value for name in names if (value := given.pop(name))}
+        keys = {name: given.pop(name) for name in ("auth_method", "jwks", "jwks_uri")}
+        return command(given={**keys, "options": options}, **given)
+
+    return run
 
 
 @client.command("create")
@@ -52,10 +72,7 @@ subject_option = click.option(
 @click.option("--redirect-uri", "redirect_uris", multiple=True, required=True, help="Where to return to; repeatable.")
 @click.option("--post-logout-redirect-uri", "logout_uris", multiple=True, help="Where to go after leaving; repeatable.")
 @click.option("--profile", required=True, type=click.Choice(list(PROFILES)))
-@auth_method_option
-@jwks_option
-@jwks_uri_option
-@subject_option
+@credentials
 @click.option("--scope", "scopes", multiple=True, help="Besides the usual ones, such as offline_access; repeatable.")
 @click.option("--environment", type=click.Choice(ENVIRONMENTS), default="sandbox", show_default=True)
 @click.option("--owner", default=OPERATOR, help="agency:<code> or developer:<id>.")
@@ -66,10 +83,7 @@ def create(
     redirect_uris: tuple[str, ...],
     logout_uris: tuple[str, ...],
     profile: str,
-    auth_method: str | None,
-    jwks: object,
-    jwks_uri: str | None,
-    tls_subject_dn: str | None,
+    given: dict[str, Any],
     scopes: tuple[str, ...],
     environment: str,
     owner: str,
@@ -85,10 +99,7 @@ def create(
         scopes=[*usual_scopes(profile), *named] if named else (),
         environment=environment,
         owner=owner,
-        auth_method=auth_method,
-        jwks=jwks,
-        jwks_uri=jwks_uri,
-        options={"tls_client_auth_subject_dn": tls_subject_dn} if tls_subject_dn else {},
+        **given,
     )
     show(_told(made), as_json)
 
@@ -96,25 +107,28 @@ def create(
 @client.command("change")
 @click.argument("client_id")
 @click.option("--profile", type=click.Choice(list(PROFILES)))
-@auth_method_option
-@jwks_option
-@jwks_uri_option
+@credentials
 @as_json_option
 @with_app
-def change(
-    client_id: str, profile: str | None, auth_method: str | None, jwks: object, jwks_uri: str | None, as_json: bool
-) -> None:
+def change(client_id: str, profile: str | None, given: dict[str, Any], as_json: bool) -> None:
     """Give a client another profile, way to authenticate or keys; its secret stays where it still needs one."""
-    asked = queries.registration_of(queries.any_client(client_id))
-    if jwks is not None or jwks_uri is not None:
-        asked = replace(asked, jwks=jwks, jwks_uri=jwks_uri)
-    asked = replace(
-        asked,
-        profile=profile or asked.profile,
-        auth_method=auth_method or asked.auth_method,
-        scopes=[scope for scope in asked.scopes if scope in scopes_of(profile or asked.profile)],
-    )
-    show(_told(actions.change_registration(client_id, asked)), as_json)
+    client = queries.any_client(client_id)
+    kept = {name: value for name, value in client.options.items() if name not in CERTIFICATE_SUBJECTS}
+    new = {
+        "auth_method": given["auth_method"] or client.auth_method,
+        "jwks": given["jwks"],
+        "jwks_uri": given["jwks_uri"],
+        "options": {**(kept if given["options"] or given["auth_method"] else client.options), **given["options"]},
+    }
+    if given["jwks"] is None and given["jwks_uri"] is None:
+        new |= {"jwks": client.jwks, "jwks_uri": client.jwks_uri}
+    if client.profile == "machine":
+        made = actions.change_machine_client(client_id, client.name, **new)
+    else:
+        asked = replace(queries.registration_of(client), profile=profile or client.profile, **new)
+        asked = replace(asked, scopes=[scope for scope in asked.scopes if scope in scopes_of(asked.profile)])
+        made = actions.change_registration(client_id, asked)
+    show(_told(made), as_json)
 
 
 def _told(made: actions.NewClient) -> dict[str, object]:
@@ -135,11 +149,14 @@ def _told(made: actions.NewClient) -> dict[str, object]:
 @click.option("--name", required=True, help="What its agency calls the system.")
 @click.option("--agency", required=True, help="Code of the agency it belongs to, such as AE001.")
 @click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; repeatable, or with spaces.")
+@credentials
 @click.option("--environment", type=click.Choice(ENVIRONMENTS), default="production", show_default=True)
 @as_json_option
 @with_app
-def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: str, as_json: bool) -> None:
-    """Register an agency's system, which calls our interfaces with its own tokens; its secret is printed this once."""
+def create_system(
+    name: str, agency: str, scopes: tuple[str, ...], given: dict[str, Any], environment: str, as_json: bool
+) -> None:
+    """Register an agency's system, which calls our interfaces with its own tokens; a secret is printed this once."""
     if find_agency(agency) is None:
         raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
     asked = {scope for given in scopes for scope in given.split()}
@@ -156,7 +173,7 @@ def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: 
                 ]
             }
         )
-    made = actions.create_machine_client(name, agency, asked, environment=environment)
+    made = actions.create_machine_client(name, agency, asked, environment=environment, **given)
     show(
         {
             "client_id": made.client.client_id,
@@ -164,6 +181,7 @@ def create_system(name: str, agency: str, scopes: tuple[str, ...], environment: 
             "name": made.client.name,
             "agency": agency,
             "environment": made.client.environment,
+            "auth_method": made.client.auth_method,
             "scope": " ".join(made.client.scopes),
         },
         as_json,
