@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from identity.agencies.queries import find_agency
 from identity.approvals.actions import ask_for_environment, change_application
@@ -15,10 +15,13 @@ from identity.approvals.rules import AlreadyAsked
 from identity.client_secrets.rules import sha256_of
 from identity.clients.actions import TRUSTED, register_client, revoke_client
 from identity.clients.models import Client
+from identity.clients.queries import forget
 from identity.clients.rules import OPEN, checked_environment
+from identity.openid.models import ApplicationConsent
 from identity.registration.models import InitialAccessToken
 from identity.registration.queries import client_managed_by
 from identity.registration.rules import (
+    UNUSED_LIVES,
     InvalidClientMetadata,
     InvalidRegistrationToken,
     check_unchanged,
@@ -30,8 +33,10 @@ from identity.registration.rules import (
 from kernel.access import Principal, act_as, current_principal
 from kernel.errors import Invalid, NotFound, _
 from kernel.ids import new_token, same, token_hash
+from kernel.jobs import periodic
 from kernel.work import Work, action
 
+BATCH = 200
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
 
 
@@ -72,6 +77,35 @@ def create_initial_token(
         "identity:initial-token:created", kept, owner=owner, environment=environment, purpose=purpose, uses=uses
     )
     return NewToken(kept, token)
+
+
+@periodic("identity:registration:sweep", "41 * * * *")
+def sweep_unused() -> None:
+    """Remove what registered itself in the open sandbox and nobody ever signed in to."""
+    while sweep_unused_batch() == BATCH:
+        pass
+
+
+@action
+def sweep_unused_batch(work: Work) -> int:
+    """One batch; how many clients were removed. Those in somebody's hands stay."""
+    unused = (
+        select(Client)
+        .where(
+            Client.owner == OPEN,
+            Client.environment == "sandbox",
+            Client.created_at < work.now - UNUSED_LIVES,
+            ~exists().where(ApplicationConsent.client_id == Client.client_id),
+        )
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    clients = work.session.scalars(unused).all()
+    for client in clients:
+        work.record("identity:client:swept", client, name=client.name, created_at=client.created_at.isoformat())
+        work.session.delete(client)
+        forget(client.client_id)
+    return len(clients)
 
 
 @action

@@ -15,6 +15,8 @@ from kernel.errors import Invalid, Problem, _
 MAX_BODY_BYTES = 64 * 1024
 MAX_USES = 100
 MAX_DAYS = 365
+UNUSED_LIVES = timedelta(days=30)
+"""How long a client that registered itself stays in the open sandbox without anybody signing in to it."""
 GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE)
 # RFC 7592 2.2: what we say and the client must not say back.
 OURS = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")

@@ -1,16 +1,15 @@
 """Public keys of clients: which may be registered, and how those at an address are fetched."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 from builders.clients import a_client
 from builders.keys import a_certificate, a_key, der, public
+from builders.publishing import Answer, let_call, publishing
 from flask import Flask
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
@@ -20,7 +19,6 @@ from identity.client_keys.rules import checked_jwks
 from identity.clients.actions import change_registration
 from identity.clients.queries import registered_client, registration_of
 from kernel.errors import Invalid
-from kernel.settings import Settings
 
 GOOD = public(a_key(kid="a"))["keys"][0]
 
@@ -114,42 +112,11 @@ def test_addresses_that_keys_are_not_fetched_from() -> None:
         assert list(refused.value.fields) == ["jwks_uri"]
 
 
-Answer = Callable[[], tuple[int, bytes]]
-
-
-@contextmanager
-def publishing(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """A place that publishes keys, and the list of calls that it got."""
-    calls: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            calls.append(self.path)
-            status, body = answer()
-            self.send_response(status)
-            self.send_header("Location", "http://127.0.0.1:1/")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", calls
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @contextmanager
 def published(app: Flask, answer: Answer) -> Iterator[tuple[str, list[str]]]:
     """A client whose keys are there."""
     with publishing(answer) as (place, calls), app.app_context():
-        settings: Settings = app.extensions["cordillera.settings"]
-        object.__setattr__(settings, "outbound_allowed", frozenset({place}))
+        let_call(app, place)
         made = a_client("fapi2", jwks_uri=f"http://{place}/jwks")
         yield made.client.client_id, calls
 

