@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from builders.clients import a_client, a_system, basic, userinfo
 from builders.identity import a_person, sign_in
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -191,6 +192,18 @@ def test_a_device_code_works_once_and_a_replay_revokes(
     assert tokens["refresh_token"]
     assert poll(device, television, told["device_code"])["error"] == "invalid_grant"
     assert userinfo(device, tokens["access_token"]).status_code == 401
+
+
+def test_a_device_code_that_many_bring_at_once_gives_tokens_to_one_and_then_to_none(
+    app: Flask, client: FlaskClient, person: Person, device: FlaskClient, television: NewClient
+) -> None:
+    told = start(device, television).get_json()
+    decide(client, told["user_code"])
+    answers = at_once(app, [lambda browser: poll(browser, television, told["device_code"])] * 6)
+    [given] = [answer for answer in answers if "access_token" in answer]
+    assert {answer["error"] for answer in answers if answer is not given} <= {"invalid_grant", "slow_down"}
+    # RFC 6749 4.1.2, as for any code: it was replayed.
+    assert userinfo(device, given["access_token"]).status_code == 401
 
 
 def test_another_clients_device_code_is_no_good(

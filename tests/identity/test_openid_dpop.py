@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from builders.clients import (
 )
 from builders.identity import a_person, an_agency, sign_in
 from builders.keys import ISSUER, TOKEN, a_key, a_proof, an_assertion, public
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import OctKey
@@ -127,8 +127,7 @@ def test_proofs_that_are_accepted(client: FlaskClient, system: NewClient) -> Non
 
 def test_a_proof_works_once_even_at_the_same_time(app: Flask, client: FlaskClient, system: NewClient) -> None:
     proof = a_proof(KEY)
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: own_token(app.test_client(), system, proof).status_code, range(6)))
+    found = at_once(app, [lambda browser: own_token(browser, system, proof).status_code] * 6)
     assert sorted(found) == [200] + [400] * 5
     assert own_token(client, system, proof).get_json()["error"] == "invalid_dpop_proof"
     # The same jti of another key is another proof.

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 from builders.clients import a_client, a_system, basic, machine_token, tokens_for
 from builders.identity import a_person, an_agency, sign_in
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from identity.clients.actions import NewClient, revoke_client, rotate_secret
+from identity.clients.queries import registered_client
 from identity.openid.bearer import bearer_principal
 from identity.openid.rules import InvalidToken
 from kernel import clock
@@ -183,3 +185,17 @@ def test_two_secrets_live_at_a_time_and_the_older_one_seven_days(
     assert [works(secret) for secret in secrets] == [False, True, True]
     with clock.shifted(timedelta(days=7, seconds=1)):
         assert [works(secret) for secret in secrets] == [False, False, True]
+
+
+def test_secrets_rotated_at_once_are_two_in_the_end(app: Flask, system: NewClient) -> None:
+    client_id = system.client.client_id
+
+    def rotate(_: FlaskClient) -> str:
+        with app.app_context():
+            return rotate_secret(client_id)
+
+    secrets = at_once(app, [rotate] * 4)
+    with app.app_context():
+        found = registered_client(client_id)
+        assert found is not None
+        assert sum(found.knows_secret(secret, clock.now()) for secret in secrets) == 2

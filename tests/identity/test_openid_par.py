@@ -1,6 +1,5 @@
 """RFC 9126 by the letter: pushed authorization requests, the wrong ones first."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -8,6 +7,7 @@ import pytest
 from builders.clients import CALLBACK, STATE, a_client, a_request, a_system, answer_of, authorize, basic, decide, redeem
 from builders.identity import a_person, sign_in
 from builders.requests import a_request_uri, agree, push, show
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -171,13 +171,11 @@ def test_two_answers_at_once_are_one(app: Flask, client: FlaskClient, person: Pe
     cookie = client.get_cookie("cordillera_session")
     assert cookie
 
-    def once(_: int) -> int:
-        browser = app.test_client()
+    def once(browser: FlaskClient) -> int:
         browser.set_cookie("cordillera_session", cookie.value)
         return show(browser, made, request_uri=request_uri).status_code
 
-    with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(once, range(4))) == [303, 400, 400, 400]
+    assert sorted(at_once(app, [once] * 4)) == [303, 400, 400, 400]
 
 
 def test_who_takes_a_while_to_sign_in_is_still_in_time(app: Flask, client: FlaskClient, made: NewClient) -> None:

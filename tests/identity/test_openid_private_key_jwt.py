@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from builders.clients import CALLBACK, a_client, a_system, basic
 from builders.keys import ISSUER, TOKEN, a_key, an_assertion, public, signed
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -160,8 +160,7 @@ def test_an_assertion_works_once_and_each_client_has_names_of_its_own(client: Fl
 
 def test_of_many_at_once_one_is_accepted(app: Flask, system: NewClient) -> None:
     form = an_assertion(KEY, system.client.client_id)
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: token(app.test_client(), form).status_code, range(8)))
+    answers = at_once(app, [lambda browser: token(browser, form).status_code] * 8)
     assert sorted(answers) == [200] + [401] * 7
 
 

@@ -1,32 +1,18 @@
-"""Refresh families: rotation, the grace for a retry, reuse, and what ends them; in any order, too."""
+"""Refresh families: rotation, the grace for a retry, reuse, and what ends them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
-from builders.clients import a_client, a_code, basic, redeem, tokens_for, userinfo
+from builders.clients import a_client, basic, tokens_for, userinfo
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import settings as hypothesis_settings
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from sqlalchemy import select
 
 from identity.clients.actions import NewClient
-from identity.openid.models import RefreshToken
 from kernel import clock
-from kernel.db import session
 
 OFFLINE = "openid name offline_access"
 GRACE = timedelta(seconds=10)
@@ -99,24 +85,6 @@ def test_another_client_neither_retries_nor_ends_the_family(
     assert "access_token" in refresh(client, offline, second["refresh_token"])
 
 
-def test_many_at_once_get_one_and_the_same_successor(app: Flask, client: FlaskClient, offline: NewClient) -> None:
-    token = tokens_for(client, offline, scope=OFFLINE)["refresh_token"]
-    together = Barrier(6)
-
-    def present(_: int) -> dict[str, Any]:
-        browser = app.test_client()
-        together.wait()
-        return refresh(browser, offline, token)
-
-    with ThreadPoolExecutor(6) as threads:
-        answers = list(threads.map(present, range(6)))
-    assert len({answer["refresh_token"] for answer in answers}) == 1
-    assert len({answer["access_token"] for answer in answers}) == 6
-    with app.app_context():
-        kept = session().scalars(select(RefreshToken)).all()
-        assert sorted(row.used_at is None for row in kept) == [False, True]
-
-
 WRONG = ["", "x", "\x00", "ñ", "x" * 5_000, "a.b.c"]
 
 
@@ -153,91 +121,3 @@ def test_a_token_by_value_for_another_place_tells_nothing_here(client: FlaskClie
         assert userinfo(client, given["access_token"]).status_code == 401
         refused = refresh(client, by_value, given["refresh_token"], resource="https://elsewhere.example")
         assert refused["error"] == "invalid_target"
-
-
-class Families(RuleBasedStateMachine):
-    """A code and the family that comes of it: whatever is presented when, one living refresh token at most, and none
-    after a replay.
-    """
-
-    browser: FlaskClient
-    made: NewClient
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.past = timedelta()
-        self.family: list[str] = []
-        self.used_at: list[timedelta] = []
-        self.access_tokens: list[str] = []
-        self.is_over = False
-
-    @initialize()
-    def begin(self) -> None:
-        self.code = a_code(self.browser, self.made, scope=OFFLINE)
-
-    @precondition(lambda self: not self.family and not self.is_over)
-    @rule()
-    def redeem(self) -> None:
-        self._took(redeem(self.browser, self.made, self.code).get_json())
-
-    @precondition(lambda self: self.family)
-    @rule()
-    def replay_the_code(self) -> None:
-        with clock.shifted(self.past):
-            assert redeem(self.browser, self.made, self.code).get_json()["error"] == "invalid_grant"
-        self.is_over = True
-
-    @precondition(lambda self: self.family)
-    @rule()
-    def refresh_with_the_newest(self) -> None:
-        with clock.shifted(self.past):
-            answer = refresh(self.browser, self.made, self.family[-1])
-        if self.is_over:
-            assert answer["error"] == "invalid_grant"
-        else:
-            self.used_at.append(self.past)
-            self._took(answer)
-
-    @precondition(lambda self: len(self.family) > 1)
-    @rule()
-    def present_the_one_before(self) -> None:
-        with clock.shifted(self.past):
-            answer = refresh(self.browser, self.made, self.family[-2])
-        if self.is_over or self.past - self.used_at[-1] > GRACE:
-            assert answer["error"] == "invalid_grant"
-            self.is_over = True
-        else:
-            assert answer["refresh_token"] == self.family[-1]
-
-    @precondition(lambda self: len(self.family) > 2)
-    @rule()
-    def present_an_old_one(self) -> None:
-        with clock.shifted(self.past):
-            assert refresh(self.browser, self.made, self.family[0])["error"] == "invalid_grant"
-        self.is_over = True
-
-    @rule()
-    def wait(self) -> None:
-        self.past += timedelta(seconds=15)
-
-    @invariant()
-    def tokens_live_as_long_as_the_family(self) -> None:
-        if self.access_tokens:
-            status = userinfo(self.browser, self.access_tokens[-1]).status_code
-            assert status == (401 if self.is_over else 200)
-
-    def _took(self, answer: dict[str, Any]) -> None:
-        self.family.append(answer["refresh_token"])
-        self.access_tokens.append(answer["access_token"])
-
-
-@pytest.fixture
-def families(client: FlaskClient, offline: NewClient) -> type[Families]:
-    Families.browser, Families.made = client, offline
-    return Families
-
-
-def test_codes_and_families_keep_their_promise_in_any_order(families: type[Families]) -> None:
-    run_state_machine_as_test(
-        families, settings=hypothesis_settings(max_examples=12, stateful_step_count=8, deadline=None)
-    )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from builders.clients import a_system, basic, machine_token
 from builders.identity import an_agency
+from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -129,6 +130,12 @@ def test_a_sound_assertion_works_once_and_for_the_system_itself(client: FlaskCli
     assert (claims["sub"], claims["scope"]) == (system.client.client_id, "communications.send")
     assert "refresh_token" not in answer
     assert ask(client, system, assertion)["error"] == "invalid_grant"
+
+
+def test_an_assertion_that_many_bring_at_once_works_for_one(app: Flask, system: NewClient) -> None:
+    assertion = signed(system)
+    answers = at_once(app, [lambda browser: ask(browser, system, assertion)] * 6)
+    assert sorted(answer.get("error", "") for answer in answers) == ["", *["invalid_grant"] * 5]
 
 
 def test_the_record_writes_itself_within_a_second(app: Flask, client: FlaskClient, system: NewClient) -> None:
