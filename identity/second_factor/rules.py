@@ -98,6 +98,12 @@ def base32(secret: bytes) -> str:
     return base64.b32encode(secret).decode()
 
 
+def to_be_typed(secret: bytes) -> str:
+    """The same for a person to read, in two lines that a telephone has room for."""
+    text = base32(secret)
+    return f"{in_groups(text[:16])}\n{in_groups(text[16:])}"
+
+
 def otpauth_link(secret: bytes, account: str) -> str:
     """The link that opens an app and brings the secret along."""
     name = quote(f"Cordillera:{account}", safe=":")

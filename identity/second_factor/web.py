@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -13,7 +15,7 @@ from identity.people.queries import get_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from identity.second_factor import actions
 from identity.second_factor.queries import find_factor, secret_to_confirm
-from identity.second_factor.rules import NotEnrolled, base32, in_groups, otpauth_link
+from identity.second_factor.rules import NotEnrolled, in_groups, otpauth_link, to_be_typed
 from identity.signin.rules import WaitBeforeTrying
 from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
@@ -84,10 +86,7 @@ def begin() -> Page:
 @requires(person)
 def confirm() -> Page:
     """Show the secret until a first code confirms that the app has it."""
-    try:
-        return _confirm(FirstCodeForm(next=wanted()))
-    except NotEnrolled:
-        return redirect(url_for("second_factor.home"), 303)
+    return _confirm(FirstCodeForm(next=wanted()))
 
 
 @pages.post("/confirm")
@@ -96,12 +95,14 @@ def confirmed() -> Page:
     """Take the first code, and show the recovery codes this once."""
     form = FirstCodeForm()
     if not form.validate_on_submit():
-        return _confirm(form), 422
+        return _confirm(form, 422)
     try:
         codes, started = actions.confirm(form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return _confirm(form), problem.status, problem.headers
+        return _confirm(form, problem.status, problem.headers)
+    except NotEnrolled:
+        return redirect(url_for("second_factor.home"), 303)
     response = make_response(_show(codes))
     set_cookie(response, started.token)
     return response
@@ -174,15 +175,20 @@ def _home(begin: BeginForm | None = None, use: UseForm | None = None) -> str:
     )
 
 
-def _confirm(form: FirstCodeForm) -> str:
+def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
+    """The page with the secret; whoever has none to confirm, because they did or waited too long, goes home."""
     found = get_person(current_principal().id)
-    secret = secret_to_confirm(found.id)
-    return render_template(
+    try:
+        secret = secret_to_confirm(found.id)
+    except NotEnrolled:
+        return redirect(url_for("second_factor.home"), 303)
+    page = render_template(
         "second_factor/confirm.html",
         form=form,
-        secret=in_groups(base32(secret)),
+        secret=to_be_typed(secret),
         link=otpauth_link(secret, str(found.run)),
     )
+    return page, status, dict(headers or {})
 
 
 def _show(codes: list[str]) -> str:

@@ -295,6 +295,7 @@ def raise_session(work: Work, proof: Proof) -> StartedSession:
     found.session.acr, found.session.amr = proof.acr, list(proof.amr)
     work.record("identity:session:raised", f"person:{found.person.id}", sid=found.sid, acr=proof.acr)
     forget_current_sign_in()
+    act_as(found.principal)
     return StartedSession(token, found.session, found.person)
 
 

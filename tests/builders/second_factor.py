@@ -49,9 +49,9 @@ def begin(client: FlaskClient, password: str = PASSWORD) -> bytes:
 
 
 def secret_shown(page: TestResponse) -> bytes:
-    shown = re.search(r"<code>([A-Z2-7 ]{39})</code>", page.text)
+    shown = re.search(r"<code>([A-Z2-7\s]{39})</code>", page.text)
     assert shown, page.text
-    return base64.b32decode(shown[1].replace(" ", ""))
+    return base64.b32decode("".join(shown[1].split()))
 
 
 def recovery_codes_shown(page: TestResponse) -> list[str]:

@@ -281,7 +281,7 @@ def test_a_secret_is_to_be_confirmed_within_an_hour(client: FlaskClient, person:
     with shifted(timedelta(minutes=61)):
         sign_in(client, person)
         assert client.get(f"{PAGES}/confirm").location == PAGES
-        assert client.post(f"{PAGES}/confirm", data={"code": code_of(secret)}).status_code == 409
+        assert client.post(f"{PAGES}/confirm", data={"code": code_of(secret)}).location == PAGES
 
 
 def test_beginning_again_gives_another_secret(client: FlaskClient, person: Person) -> None:
