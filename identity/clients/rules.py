@@ -109,10 +109,10 @@ class RegisteredClient:
         if self.profile == "machine":
             return frozenset({"client_credentials", TOKEN_EXCHANGE, JWT_BEARER})
         refresh = {"refresh_token"} if "offline_access" in self.scopes else set()
-        # RFC 8628 5.4 leaves room for phishing, which FAPI 2.0 does not; ClaveÚnica knows no devices.
-        device = {DEVICE_CODE} if self.profile == "standard" else set()
+        profile = PROFILES[self.profile]
+        device = {DEVICE_CODE} if profile.device_flow else set()
         # RFC 8693 5: whoever has no credentials must not go on with a token that it may have stolen.
-        exchange = {TOKEN_EXCHANGE} if self.profile != "clave-unica" and self.auth_method != "none" else set()
+        exchange = {TOKEN_EXCHANGE} if profile.token_exchange and self.auth_method != "none" else set()
         return frozenset({"authorization_code"} | refresh | device | exchange)
 
 
@@ -192,15 +192,10 @@ def checked_method(profile: str, auth_method: str | None) -> str:
     method = auth_method or allowed[0]
     if method in allowed:
         return method
-    if profile == "fapi2":
-        rule = _("FAPI 2.0 Security Profile 5.3.2.1: a client proves who it is with a key or a certificate.")
-    elif method == "none":
-        # RFC 9700 2.1.1: a client without a secret is safe with PKCE only, which this profile does not make compulsory.
-        rule = _("RFC 9700 2.1.1: without a secret PKCE is compulsory, so only the standard profile may go without.")
-    else:
-        rule = _("The profile does not know this way to authenticate.")
-    choices = ", ".join(allowed)
-    raise Invalid(fields={"auth_method": [_("%(rule)s One of: %(choices)s.", rule=rule, choices=choices)]})
+    # RFC 6749 4.4: a system has credentials. Where a profile allows every way, this one is none at all (RFC 7591 2).
+    rules = PROFILES[profile].rules if profile in PROFILES else {"auth_methods": "RFC 6749 4.4"}
+    rule, choices = rules.get("auth_methods", "RFC 7591 2"), ", ".join(allowed)
+    raise Invalid(fields={"auth_method": [_("%(rule)s: one of: %(choices)s.", rule=rule, choices=choices)]})
 
 
 def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]) -> None:
@@ -318,8 +313,8 @@ def _fault_of(uri: str, environment: str) -> Any:
     if parts.scheme == "http" and parts.hostname in LOOPBACK and environment == "sandbox":
         return None
     if environment == "sandbox":
-        return _("it must begin with https, or with http on this machine (localhost, 127.0.0.1)")
-    return _("it must begin with https")
+        return _("RFC 9700 2.6: it must begin with https, or with http on this machine (localhost, 127.0.0.1)")
+    return _("RFC 9700 2.6: it must begin with https")
 
 
 def split_uri(uri: str) -> SplitResult | None:

@@ -45,3 +45,5 @@ MODES: Mapping[str, Callable[[str, Mapping[str, str]], Response]] = {
     "fragment": in_fragment,
     "form_post": by_form,
 }
+SIGNED = {"jwt": "query", "query.jwt": "query", "fragment.jwt": "fragment", "form_post.jwt": "form_post"}
+"""JARM 2.3: the answer as one signed parameter, and how that one travels; for `code`, `jwt` means `query.jwt`."""

@@ -13,9 +13,10 @@ from werkzeug.wrappers import Response
 
 from identity.clients.rules import RegisteredClient
 from identity.openid import detours
-from identity.openid.answer_modes import MODES
+from identity.openid.answer_modes import MODES, SIGNED
 from identity.openid.requested_claims import RequestedClaims
 from identity.openid.rules import PROFILES, OAuthProblem, Profile
+from identity.openid.tokens import signed_answer
 from identity.signin.queries import current_sign_in
 from kernel import clock
 from kernel.http import settings
@@ -126,6 +127,8 @@ class AuthorizationRequest:
         RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too.
         """
         answer = {**parameters, **({"state": self.state} if self.state else {}), "iss": settings().issuer}
+        if mode := SIGNED.get(self.response_mode):
+            return MODES[mode](self.redirect_uri, {"response": signed_answer(self.client, answer, clock.now())})
         return MODES[self.response_mode](self.redirect_uri, answer)
 
     def refuse(self, problem: OAuthProblem) -> Response:

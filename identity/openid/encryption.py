@@ -15,7 +15,7 @@ USUAL_CONTENT_ENCRYPTION = "A128CBC-HS256"
 def encrypted_for(client: RegisteredClient, signed: str, answer: str) -> str:
     """The signed token, encrypted where the client registered so for this answer.
 
-    answer: `id_token`, `userinfo` or `introspection`. Raises UnauthorizedClient where the client has no fitting key:
+    answer: one of `profiles.rules.ANSWERS`. Raises UnauthorizedClient where the client has no fitting key:
     what was to be secret is never sent open instead.
     """
     algorithm: str | None = client.options.get(f"{answer}_encrypted_response_alg")

@@ -12,8 +12,14 @@ from identity.openid.authentication import METHODS
 from identity.openid.grants import GRANTS
 from identity.openid.proofs import dpop, mutual_tls
 from identity.openid.request_metadata import request_metadata
-from identity.openid.tokens import ID_TOKEN_ALGORITHMS
-from identity.profiles.rules import CERTIFICATE_METHODS, CONTENT_ENCRYPTIONS, ENCRYPTION_ALGORITHMS, SIGNING_ALGORITHMS
+from identity.profiles.rules import (
+    ANSWERS,
+    CERTIFICATE_METHODS,
+    CONTENT_ENCRYPTIONS,
+    ENCRYPTION_ALGORITHMS,
+    OUR_ALGORITHMS,
+    SIGNING_ALGORITHMS,
+)
 from kernel.http import settings
 
 CLAIMS = (
@@ -90,10 +96,10 @@ def _authentication() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, list[str]]:
-    """How ID tokens, userinfo and introspection may be signed and encrypted."""
+    """How ID tokens, userinfo, introspection and answers to authorization requests may be signed and encrypted."""
     said = {}
-    for answer in ("id_token", "userinfo", "introspection"):
-        said[f"{answer}_signing_alg_values_supported"] = list(ID_TOKEN_ALGORITHMS)
+    for answer in ANSWERS:
+        said[f"{answer}_signing_alg_values_supported"] = list(OUR_ALGORITHMS)
         said[f"{answer}_encryption_alg_values_supported"] = list(ENCRYPTION_ALGORITHMS)
         said[f"{answer}_encryption_enc_values_supported"] = list(CONTENT_ENCRYPTIONS)
     return said

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.openid.answer_modes import MODES
 from identity.openid.authorization_details import TYPES
 from identity.openid.checks.check_prompt import PROMPTS
 from identity.openid.step_up import LEVELS
-from identity.profiles.rules import SIGNING_ALGORITHMS
+from identity.profiles.rules import RESPONSE_MODES, SIGNING_ALGORITHMS
 from kernel.i18n import LANGUAGES
 
 
@@ -20,7 +19,7 @@ def request_metadata(issuer: str) -> dict[str, Any]:
         # RFC 9126 5: a matter of the client's profile, not of everyone.
         "require_pushed_authorization_requests": False,
         "response_types_supported": ["code"],
-        "response_modes_supported": list(MODES),
+        "response_modes_supported": list(RESPONSE_MODES),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
         "ui_locales_supported": list(LANGUAGES),

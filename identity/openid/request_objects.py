@@ -84,9 +84,9 @@ def _check_times(found: Opened, now: datetime, *, must_be_short: bool) -> None:
     if not must_be_short:
         return
     if expires is None or begins is None:
-        raise NotSound("This profile requires exp and nbf.")
+        raise NotSound("FAPI 2.0 Message Signing 5.3.1: exp and nbf are required.")
     if instant - begins > LONGEST_LIFE_SECONDS or expires - begins > LONGEST_LIFE_SECONDS:
-        raise NotSound("It is older than an hour, or lives longer than that.")
+        raise NotSound("FAPI 2.0 Message Signing 5.3.1: it is older than an hour, or lives longer than that.")
 
 
 def _texts(value: Any, name: str) -> list[str]:

@@ -29,6 +29,7 @@ from identity.openid.rules import (
     pairwise_subject,
     person_claims,
 )
+from identity.profiles.rules import OUR_ALGORITHMS
 from kernel.http import settings
 from kernel.ids import new_token
 from kernel.keys import signing_key, verification_keys
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
 
 PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
-ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+ED25519 = ("Ed25519", "EdDSA")
+"""RFC 9864: the name of today, and the one that most clients know; it is the same key."""
 BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIVES = timedelta(minutes=2)
 ACCESS_TOKEN_ALGORITHM = "ES256"
-INTROSPECTION_ALGORITHM = "RS256"
-"""RFC 9701 6: the default of introspection_signed_response_alg."""
+SIGNED_ANSWER_LIVES = timedelta(minutes=5)
+"""JARM 2.1: at most ten minutes."""
 
 
 def subject_for(client: RegisteredClient, person_id: object) -> str:
@@ -195,7 +197,7 @@ def id_token_algorithm(client: RegisteredClient) -> str:
 
 def half_hash(value: str, algorithm: str) -> str:
     """OIDC Core 3.1.3.6, `at_hash`: EdDSA on Ed25519 hashes with SHA-512, the others here with SHA-256."""
-    if algorithm != "EdDSA":
+    if algorithm not in ED25519:
         return left_half_hash(value)
     digest = hashlib.sha512(value.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest[:32]).rstrip(b"=").decode()
@@ -233,8 +235,22 @@ def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str
     return _signed(claims, algorithm, "token-introspection+jwt")
 
 
+def signed_answer(client: RegisteredClient, answer: Mapping[str, str], now: datetime) -> str:
+    """JARM 2.1: the answer to an authorization request, signed, and encrypted where the client registered a key."""
+    claims: dict[str, Any] = {**answer, "iss": settings().issuer, "aud": client.client_id}
+    claims["exp"] = int(now.timestamp()) + int(SIGNED_ANSWER_LIVES.total_seconds())
+    algorithm = client.options.get("authorization_signed_response_alg") or usual_algorithm(client)
+    return encrypted_for(client, _signed(claims, algorithm, "JWT"), "authorization")
+
+
+def usual_algorithm(client: RegisteredClient) -> str:
+    """What a client that chose nothing expects of all that is no ID token: RS256 (RFC 9701 6, JARM 3), if it may."""
+    profile = PROFILES.get(client.profile)
+    return "RS256" if profile is None or "RS256" in profile.signing_algorithms else profile.id_token_algorithm
+
+
 def _signed(claims: dict[str, Any], algorithm: str, kind: str) -> str:
-    key = signing_key(PURPOSE, algorithm)
+    key = signing_key(PURPOSE, "EdDSA" if algorithm in ED25519 else algorithm)
     return jwt.encode({"alg": algorithm, "kid": key.kid, "typ": kind}, claims, key, algorithms=[algorithm])
 
 
@@ -248,7 +264,7 @@ def verified_access_token(token: str, now: datetime) -> Mapping[str, Any] | None
 
 def verified_id_token(token: str) -> Mapping[str, Any] | None:
     """The claims of an ID token that we signed, however old (OIDC RP-Initiated Logout 2); None for any other."""
-    return _verified(token, list(ID_TOKEN_ALGORITHMS), "JWT")
+    return _verified(token, list(OUR_ALGORITHMS), "JWT")
 
 
 def _key_named_by(token: GuestProtocol) -> KeySet:

@@ -7,7 +7,7 @@ number of the rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -32,7 +32,8 @@ class Profile:
     code_characters: int
     code_lives: timedelta
     id_token_algorithm: str
-    id_token_algorithms: tuple[str, ...]
+    signing_algorithms: tuple[str, ...]
+    """What we may sign with for it: ID tokens, userinfo, introspection, answers to authorization requests."""
     state_required: bool
     pkce_required: bool
     short_hexadecimal_tokens: bool
@@ -46,8 +47,18 @@ class Profile:
     """DPoP proofs carry a nonce of ours (RFC 9449 8)."""
     issuer_is_only_audience: bool = False
     """Client assertions name the issuer, alone and as a string, as their audience."""
+    device_flow: bool = True
+    """RFC 8628: a person may sign in on another device."""
+    token_exchange: bool = True
+    """RFC 8693: it may call others on behalf of people, where these allowed it."""
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Where it is written what the profile demands or forbids, by the names above. Refusals tell it."""
 
 
+MANUAL = "ClaveUnica integration manual"
+FAPI = "FAPI 2.0 Security Profile"
+RESPONSE_MODES = ("query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt")
+"""OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode, and JARM 2.3."""
 PROFILES: Mapping[str, Profile] = {
     # The integration manual: a code of 32 characters for five minutes. Clients keep both in columns of 120.
     "clave-unica": Profile(
@@ -55,12 +66,21 @@ PROFILES: Mapping[str, Profile] = {
         code_characters=32,
         code_lives=timedelta(minutes=5),
         id_token_algorithm="RS256",
-        id_token_algorithms=("RS256", "ES256"),
+        signing_algorithms=("RS256", "ES256"),
         state_required=True,
         pkce_required=False,
         short_hexadecimal_tokens=True,
         response_modes=("query",),
         refresh_rotates=True,
+        device_flow=False,
+        token_exchange=False,
+        rules=dict.fromkeys(
+            (
+                *("auth_methods", "signing_algorithms", "state_required", "response_modes"),
+                *("device_flow", "token_exchange"),
+            ),
+            MANUAL,
+        ),
     ),
     # RFC 9700 2.1.1: PKCE for everyone; codes of at most a minute.
     "standard": Profile(
@@ -68,37 +88,44 @@ PROFILES: Mapping[str, Profile] = {
         code_characters=43,
         code_lives=timedelta(minutes=1),
         id_token_algorithm="ES256",
-        id_token_algorithms=("ES256", "RS256", "EdDSA"),
+        signing_algorithms=("ES256", "RS256", "Ed25519", "EdDSA"),
         state_required=False,
         pkce_required=True,
         short_hexadecimal_tokens=False,
-        response_modes=("query", "fragment", "form_post"),
+        response_modes=RESPONSE_MODES,
         # RFC 9700 2.2.2 asks for rotation, or binding, of public clients; for the others it does no harm.
         refresh_rotates=True,
+        rules={"pkce_required": "RFC 9700 2.1.1"},
     ),
     "fapi2": Profile(
-        # FAPI 2.0 5.3.2.1 (6): private_key_jwt or mutual TLS.
         auth_methods=("private_key_jwt", *CERTIFICATE_METHODS),
         code_characters=43,
         # FAPI 2.0 5.3.2.1 (11): at most 60 seconds.
         code_lives=timedelta(seconds=60),
         id_token_algorithm="ES256",
-        # FAPI 2.0 5.4.1: PS256, ES256 or EdDSA on Ed25519, so not RS256.
-        id_token_algorithms=("ES256", "EdDSA"),
+        signing_algorithms=("ES256", "Ed25519", "EdDSA"),
         state_required=False,
-        # FAPI 2.0 5.3.2.2 (5)
         pkce_required=True,
         short_hexadecimal_tokens=False,
-        response_modes=("query", "form_post"),
+        response_modes=RESPONSE_MODES,
         # FAPI 2.0 5.3.2.1 (9): no rotation, except in extraordinary circumstances.
         refresh_rotates=False,
-        # FAPI 2.0 5.3.2.2 (2) and (3)
         par_required=True,
-        # FAPI 2.0 5.3.2.1 (4)
         sender_constrained=True,
         nonce_required=True,
-        # FAPI 2.0 5.3.2.1 (7)
         issuer_is_only_audience=True,
+        device_flow=False,
+        rules={
+            "auth_methods": f"{FAPI} 5.3.2.1 (6)",
+            "signing_algorithms": f"{FAPI} 5.4.1 (1)",
+            "pkce_required": f"{FAPI} 5.3.2.2 (5)",
+            "par_required": f"{FAPI} 5.3.2.2 (3)",
+            "sender_constrained": f"{FAPI} 5.3.2.1 (4)",
+            "nonce_required": "RFC 9449 8",
+            "issuer_is_only_audience": f"{FAPI} 5.3.2.1 (8)",
+            # It leaves room for phishing, against which the attacker model of FAPI 2.0 stands.
+            "device_flow": "RFC 8628 5.4",
+        },
     ),
 }
 
@@ -113,18 +140,24 @@ def auth_methods_of(profile: str) -> tuple[str, ...]:
 
 ENCRYPTION_ALGORITHMS = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-256", "RSA-OAEP")
 CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512")
-OUR_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+OUR_ALGORITHMS = ("ES256", "RS256", "Ed25519", "EdDSA")
+ANSWERS = ("id_token", "userinfo", "introspection", "authorization")
+"""What we sign, and encrypt where the client registered so."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "token_endpoint_auth_signing_alg": SIGNING_ALGORITHMS,
     "request_object_signing_alg": SIGNING_ALGORITHMS,
+    "id_token_signed_response_alg": OUR_ALGORITHMS,
     "userinfo_signed_response_alg": OUR_ALGORITHMS,
     "introspection_signed_response_alg": OUR_ALGORITHMS,
+    "authorization_signed_response_alg": OUR_ALGORITHMS,
     "id_token_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
     "id_token_encrypted_response_enc": CONTENT_ENCRYPTIONS,
     "userinfo_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
     "userinfo_encrypted_response_enc": CONTENT_ENCRYPTIONS,
     "introspection_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
     "introspection_encrypted_response_enc": CONTENT_ENCRYPTIONS,
+    "authorization_encrypted_response_alg": ENCRYPTION_ALGORITHMS,
+    "authorization_encrypted_response_enc": CONTENT_ENCRYPTIONS,
     "access_token_format": ("opaque", "jwt"),
 }
 FLAGS = (
@@ -148,12 +181,11 @@ OPTIONS = (
     *FLAGS,
     *URI_OPTIONS,
     *CERTIFICATE_SUBJECTS,
-    "id_token_signed_response_alg",
     "default_max_age",
     "default_acr_values",
 )
 """What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
-Connect Registration 2; `access_token_format` is ours.
+Connect Registration 2, JARM 3; `access_token_format` is ours.
 """
 
 
@@ -165,7 +197,7 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in kept.items():
         if name not in URI_OPTIONS and (fault := _fault_of(name, value, profile)):
             raise _wrong(name, fault)
-    for kind in ("id_token", "userinfo", "introspection"):
+    for kind in ANSWERS:
         # OIDC Registration 2: the enc may be left out, the alg may not.
         if f"{kind}_encrypted_response_enc" in kept and f"{kind}_encrypted_response_alg" not in kept:
             raise _wrong(f"{kind}_encrypted_response_enc", _("It needs the alg beside it."))
@@ -184,11 +216,18 @@ def _fault_of(name: str, value: object, profile: str) -> Any:
         return None if is_sound else _("It is a list of at most five texts.")
     if not isinstance(value, str) or not value.isprintable() or len(value) > 500:
         return _("It is a text of at most 500 characters.")
-    if name == "id_token_signed_response_alg" and profile in PROFILES:
-        offered = PROFILES[profile].id_token_algorithms
-    else:
-        offered = CHOICES.get(name, (value,))
+    if name.endswith("_signed_response_alg") and profile in PROFILES:
+        return _fault_by_profile(value, PROFILES[profile])
+    offered = CHOICES.get(name, (value,))
     return None if value in offered else _("One of: %(choices)s.", choices=", ".join(offered))
+
+
+def _fault_by_profile(algorithm: str, profile: Profile) -> Any:
+    offered = profile.signing_algorithms
+    if algorithm in offered:
+        return None
+    rule = profile.rules.get("signing_algorithms", "RFC 7518 3.1")
+    return _("%(rule)s: one of: %(choices)s.", rule=rule, choices=", ".join(offered))
 
 
 def _wrong(name: str, message: Any) -> Invalid:

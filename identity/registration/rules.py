@@ -111,8 +111,8 @@ def _scopes(metadata: Mapping[str, Any], profile: str) -> list[str]:
     grants = _texts(metadata, "grant_types") or ["authorization_code"]
     if "authorization_code" not in grants or set(grants) - set(GRANT_TYPES):
         raise InvalidClientMetadata(f"grant_types: authorization_code, and besides: {', '.join(GRANT_TYPES[1:])}.")
-    if DEVICE_CODE in grants and profile != "standard":
-        raise InvalidClientMetadata("grant_types: the device flow is for the standard profile only.")
+    if DEVICE_CODE in grants and not PROFILES[profile].device_flow:
+        raise InvalidClientMetadata(f"grant_types: {PROFILES[profile].rules['device_flow']}: no device flow.")
     if (_texts(metadata, "response_types") or ["code"]) != ["code"]:
         raise InvalidClientMetadata("response_types: code.")
     if metadata.get("subject_type") not in (None, "pairwise"):
@@ -161,7 +161,7 @@ def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
     """The same the other way round, with what was left out filled in (RFC 7591 3.2.1)."""
     grants = ["authorization_code"]
     grants += ["refresh_token"] if "offline_access" in kept.scopes else []
-    grants += [DEVICE_CODE] if kept.profile == "standard" else []
+    grants += [DEVICE_CODE] if PROFILES[kept.profile].device_flow else []
     said = {
         "client_name": kept.name,
         "profile": kept.profile,

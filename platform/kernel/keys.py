@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from joserfc.jwk import Key, KeySet
+from joserfc.jws import JWSRegistry
 from sqlalchemy import Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -30,6 +31,10 @@ CACHED_SECONDS = 30
 READ_AGAIN_SECONDS = 0.1
 ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
+
+# RFC 9864 gives EdDSA on Ed25519 a name of its own. Others go on saying EdDSA, and no key here is of another curve, so
+# the library has nothing to warn of.
+JWSRegistry.algorithms["EdDSA"].security_warning = None
 
 
 class SigningKey(Base, Identified):
@@ -102,9 +107,14 @@ def _published(purpose: str, seconds: float = CACHED_SECONDS) -> list[PublishedK
 def _read_published(purpose: str) -> list[PublishedKey]:
     query = select(SigningKey).where(SigningKey.purpose == purpose).order_by(SigningKey.signs_from.desc())
     return [
-        PublishedKey(row.algorithm, row.kid, dict(row.public_jwk), row.signs_from, row.retires_at)
+        PublishedKey(row.algorithm, row.kid, _as_published(row.public_jwk), row.signs_from, row.retires_at)
         for row in session().scalars(query)
     ]
+
+
+def _as_published(public_jwk: dict[str, Any]) -> dict[str, Any]:
+    # RFC 7517 4.4: alg is optional. An Ed25519 key signs under both of its names (RFC 9864), so it is not tied to one.
+    return {name: value for name, value in public_jwk.items() if name != "alg" or public_jwk["kty"] != "OKP"}
 
 
 def signing_key(purpose: str, algorithm: str = "ES256") -> Key:

@@ -61,7 +61,7 @@ class FileKeyStore:
         except FileNotFoundError as error:
             raise KeyMissing(kid) from error
         fields = json.loads(unseal(self.master_key, sealed, f"key:{kid}"))
-        return import_key({**fields, "kid": kid, "alg": algorithm})
+        return import_key({**fields, "kid": kid})
 
 
 def _write_durably(path: Path, content: bytes) -> None:

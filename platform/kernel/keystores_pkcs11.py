@@ -49,9 +49,7 @@ class Pkcs11KeyStore:
 
     def private(self, kid: str, algorithm: str) -> Key:
         public = self.within(lambda session: _public(session, kid, algorithm))
-        made: _KeyInTheHsm = ADAPTERS[algorithm].import_key(
-            {**public.as_dict(private=False), "kid": kid, "alg": algorithm}
-        )
+        made: _KeyInTheHsm = ADAPTERS[algorithm].import_key({**public.as_dict(private=False), "kid": kid})
         made.signer = Signer(self, kid, algorithm)
         return made
 

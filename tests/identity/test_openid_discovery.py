@@ -62,7 +62,7 @@ def test_what_is_told_is_what_the_tables_say(told: dict[str, Any]) -> None:
     assert set(told["token_endpoint_auth_methods_supported"]) == methods
     assert set(told["introspection_endpoint_auth_methods_supported"]) == methods - {"none"}
     for profile in PROFILES.values():
-        assert set(profile.id_token_algorithms) <= set(told["id_token_signing_alg_values_supported"])
+        assert set(profile.signing_algorithms) <= set(told["id_token_signing_alg_values_supported"])
         assert set(profile.response_modes) <= set(told["response_modes_supported"])
 
 

@@ -206,7 +206,7 @@ NOT_PUSHED: list[tuple[Form, str]] = [
     ({"response_type": "id_token"}, "unsupported_response_type"),
     ({"response_type": "code id_token"}, "unsupported_response_type"),
     ({"response_type": "none"}, "unsupported_response_type"),
-    ({"response_mode": "fragment"}, "invalid_request"),
+    ({"response_mode": "web_message"}, "invalid_request"),
     ({"code_challenge": None}, "invalid_request"),
     ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ({"code_challenge_method": None}, "invalid_request"),

@@ -42,7 +42,7 @@ FAULTS: list[tuple[dict[str, str | None], str]] = [
     ({"redirect_uri": "https://elsewhere.example/"}, "invalid_request"),
     ({"response_type": None}, "invalid_request"),
     ({"response_type": "token"}, "unsupported_response_type"),
-    ({"response_mode": "jwt"}, "invalid_request"),
+    ({"response_mode": "web_message"}, "invalid_request"),
     ({"scope": "run"}, "invalid_scope"),
     ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ({"code_challenge_method": "plain"}, "invalid_request"),

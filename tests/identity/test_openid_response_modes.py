@@ -31,7 +31,9 @@ def person(app: Flask, client: FlaskClient) -> Person:
 def test_a_mode_that_the_profile_does_not_have_is_refused(app: Flask, client: FlaskClient, made: NewClient) -> None:
     with app.app_context():
         legacy = a_client("clave-unica")
-    for asked, mode in ((made, "jwt"), (made, "web_message"), (legacy, "fragment"), (legacy, "form_post")):
+    refused = [(made, mode) for mode in ("web_message", "jws", "JWT", "query.jwt ", "none.jwt")]
+    refused += [(legacy, mode) for mode in ("fragment", "form_post", "jwt", "query.jwt", "form_post.jwt")]
+    for asked, mode in refused:
         answer = answer_of(authorize(client, asked, response_mode=mode))
         assert (answer["error"], answer["state"]) == ("invalid_request", STATE), mode
 

@@ -10,14 +10,16 @@ def check_pkce(asked: AuthorizationRequest) -> None:
     method = asked.one("code_challenge_method")
     if challenge is None:
         if asked.profile.pkce_required:
-            raise MalformedRequest("The parameter code_challenge is missing: this profile requires PKCE.")
+            rule = asked.profile.rules["pkce_required"]
+            raise MalformedRequest(f"{rule}: the parameter code_challenge is missing, and PKCE is required.")
         if method is not None:
             raise MalformedRequest("There is a code_challenge_method but no code_challenge.")
         return
     # RFC 7636 4.3 makes `plain` the default; RFC 9700 2.1.1: it would show the verifier to whoever sees the request.
     if method != "S256":
-        raise MalformedRequest("The code_challenge_method must be S256.")
+        rule = asked.profile.rules.get("pkce_required", "RFC 9700 2.1.1")
+        raise MalformedRequest(f"{rule}: the code_challenge_method must be S256.")
     # RFC 7636 4.2: the SHA-256 in base64url without padding has 43 characters.
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge):
-        raise MalformedRequest("The code_challenge is not a SHA-256 in base64url.")
+        raise MalformedRequest("RFC 7636 4.2: the code_challenge is not a SHA-256 in base64url.")
     asked.code_challenge = challenge

@@ -8,4 +8,4 @@ def check_response_type(asked: AuthorizationRequest) -> None:
     if response_type is None:
         raise MalformedRequest("The parameter response_type is missing.")
     if response_type != "code":
-        raise UnsupportedResponseType("The response_type must be code.")
+        raise UnsupportedResponseType("RFC 9700 2.1.2: the response_type must be code.")

@@ -19,7 +19,7 @@ def check_state(asked: AuthorizationRequest) -> None:
         raise MalformedRequest("The parameter state came more than once.")
     if asked.one("state") is None:
         if asked.profile.state_required:
-            raise MalformedRequest("The parameter state is missing: this profile requires it.")
+            raise MalformedRequest(f"{asked.profile.rules['state_required']}: the parameter state is missing.")
         return
     if asked.state is None:
         raise MalformedRequest("The state is too long or has characters that are not printable ASCII.")

@@ -16,7 +16,7 @@ from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidClient
-from identity.openid.tokens import INTROSPECTION_ALGORITHM, signed_introspection
+from identity.openid.tokens import signed_introspection, usual_algorithm
 from identity.ports import service_owner
 from kernel import clock
 from kernel.access import public
@@ -96,7 +96,7 @@ def _plain(says: dict[str, Any]) -> Response:
 
 
 def _signed(client: RegisteredClient, says: dict[str, Any]) -> Response:
-    algorithm = client.options.get("introspection_signed_response_alg", INTROSPECTION_ALGORITHM)
+    algorithm = client.options.get("introspection_signed_response_alg") or usual_algorithm(client)
     token = signed_introspection(client.client_id, says, algorithm, clock.now())
     token = encrypted_for(client, token, "introspection")
     return Response(token, content_type=SIGNED, headers={"Cache-Control": "no-store"})

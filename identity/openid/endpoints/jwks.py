@@ -5,16 +5,16 @@ from __future__ import annotations
 from flask import Response, jsonify
 
 from identity.openid.endpoints import for_programs
-from identity.openid.tokens import ID_TOKEN_ALGORITHMS, PURPOSE
+from identity.openid.tokens import PURPOSE
 from kernel.access import public
-from kernel.keys import public_jwks, signing_key
+from kernel.keys import ALGORITHMS, public_jwks, signing_key
 
 
 @for_programs("/openid/jwks", "GET")
 @public("public keys are for everyone")
 def jwks() -> Response:
     """The keys of every algorithm; the first call of a new installation makes them."""
-    for algorithm in ID_TOKEN_ALGORITHMS:
+    for algorithm in ALGORITHMS:
         signing_key(PURPOSE, algorithm)
     answer = jsonify(public_jwks(PURPOSE))
     answer.content_type = "application/jwk-set+json"

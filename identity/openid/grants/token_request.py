@@ -6,7 +6,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.rules import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, RegisteredClient
 from identity.openid.grant_actions import Issued, Wanted
 from identity.openid.machine_records import note_issued
 from identity.openid.proofs.binding import Binding, binding_of_request
@@ -16,6 +16,7 @@ from identity.openid.rules import (
     ACCESS_TOKEN_LIVES,
     MACHINE_TOKEN_LIVES,
     MAX_PARAMETER_CHARACTERS,
+    PROFILES,
     MalformedRequest,
     UnauthorizedClient,
 )
@@ -24,6 +25,19 @@ from kernel import clock
 from kernel.ids import new_token
 
 MOST_VALUES = 20
+PROFILE_FIELDS = {DEVICE_CODE: "device_flow", TOKEN_EXCHANGE: "token_exchange"}
+"""Grants that a profile may forbid."""
+WRITTEN = {
+    "authorization_code": "RFC 6749 4.1",
+    "refresh_token": "OpenID Connect Core 11",
+    "client_credentials": "RFC 6749 4.4",
+    DEVICE_CODE: "RFC 8628 3.4",
+    TOKEN_EXCHANGE: "RFC 8693 5",
+    JWT_BEARER: "RFC 7523 3.1",
+}
+"""Where it is written for whom a grant is: systems have nobody to sign in, people's applications are no systems,
+without `offline_access` there is no refreshing, and without credentials no exchange.
+"""
 
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):
@@ -35,8 +49,14 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         """RFC 6749 5.2: first who the client is, then whether it may use this grant."""
         client: Any = self.authenticate_token_endpoint_client()
         if self.GRANT_TYPE not in client.grant_types:
-            raise UnauthorizedClient(f"The client is not registered for the grant_type {self.GRANT_TYPE}.")
+            raise UnauthorizedClient(f"{self._rule(client)}: the grant_type {self.GRANT_TYPE} is not for this client.")
         self.request.client = client
+
+    def _rule(self, client: RegisteredClient) -> str:
+        """What keeps the client from this grant: its profile, or what it is."""
+        profile = PROFILES.get(client.profile)
+        written, grant = profile.rules if profile else {}, str(self.GRANT_TYPE)
+        return written.get(PROFILE_FIELDS.get(grant, ""), WRITTEN[grant])
 
     def required(self, name: str) -> str:
         """A parameter that must be there. Raises MalformedRequest."""

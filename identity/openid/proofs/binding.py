@@ -42,19 +42,19 @@ def binding_of_request(client: RegisteredClient) -> Binding:
     Raises InvalidProof, UseNonce, MalformedRequest.
     """
     profile = PROFILES.get(client.profile)
-    must_be_bound = profile is not None and profile.sender_constrained
+    rule = profile.rules["sender_constrained"] if profile is not None and profile.sender_constrained else None
     jkt = dpop.proof_of_request(nonce_required=profile is not None and profile.nonce_required)
     # RFC 9449 5.2, RFC 8705 3.4: the client registered that its tokens are always bound in this way.
     if jkt is None and client.options.get("dpop_bound_access_tokens"):
         raise InvalidProof("The client registered dpop_bound_access_tokens, and there is no DPoP proof.")
     by_certificate = client.options.get("tls_client_certificate_bound_access_tokens")
-    if must_be_bound and jkt is None and client.auth_method in CERTIFICATE_METHODS:
+    if rule and jkt is None and client.auth_method in CERTIFICATE_METHODS:
         by_certificate = True
     thumbprint = _thumbprint() if by_certificate else None
     if by_certificate and thumbprint is None:
         raise MalformedRequest("The client's tokens are bound to its certificate, and there is none.")
-    if must_be_bound and jkt is None and thumbprint is None:
-        raise InvalidProof("FAPI 2.0 Security Profile 5.3.2.1: access tokens are sender-constrained. Send a proof.")
+    if rule and jkt is None and thumbprint is None:
+        raise InvalidProof(f"{rule}: access tokens are bound to a key. Send a DPoP proof.")
     return Binding(jkt, thumbprint)
 
 

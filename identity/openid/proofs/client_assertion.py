@@ -81,9 +81,8 @@ def _check_audience(client: RegisteredClient, audience: object) -> None:
     issuer = settings().issuer
     profile = PROFILES.get(client.profile)
     if profile is not None and profile.issuer_is_only_audience:
-        # FAPI 2.0 5.3.2.1 (7): our issuer identifier, as a string.
         if audience != issuer:
-            raise NotSound(f"FAPI 2.0 Security Profile 5.3.2.1: the aud must be the text {issuer}.")
+            raise NotSound(f"{profile.rules['issuer_is_only_audience']}: the aud must be the text {issuer}.")
         return
     # RFC 7523 3 (3), RFC 9126 2: the issuer, the token endpoint, or the endpoint that is called.
     allowed = {issuer}

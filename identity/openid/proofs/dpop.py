@@ -161,7 +161,9 @@ def _check_nonce(shown: object, now: datetime, *, required: bool) -> None:
     if shown is None and not required:
         return
     if not isinstance(shown, str) or not any(same(nonce(now, ago), shown) for ago in range(NONCES_ACCEPTED)):
-        raise UseNonce("The proof needs the nonce of the DPoP-Nonce header.", headers={"DPoP-Nonce": nonce(now)})
+        raise UseNonce(
+            "RFC 9449 8: the proof needs the nonce of the DPoP-Nonce header.", headers={"DPoP-Nonce": nonce(now)}
+        )
     if shown != nonce(now):
         _tell_next_nonce(nonce(now))
 

@@ -92,7 +92,8 @@ def opened(text: str, *, allowed_algorithms: Iterable[str] = SIGNING_ALGORITHMS,
         raise NotSound(f"The header {refused[0]} is not accepted.")
     allowed = tuple(allowed_algorithms)
     if header.get("alg") not in allowed:
-        raise NotSound(f"The alg must be one of: {', '.join(allowed)}.")
+        # FAPI 2.0 Security Profile 5.4.1 (1), to which every profile keeps here.
+        raise NotSound(f"FAPI 2.0 5.4.1: the alg must be one of: {', '.join(allowed)}.")
     return Opened(text, header, claims)
 
 
