@@ -27,7 +27,7 @@ from kernel.work import Work, action
 
 PUBLISHED_BEFORE_SIGNING = timedelta(hours=24)
 KEPT_AFTER_SIGNING = timedelta(days=2)
-CACHED_SECONDS = 30
+CACHED_SECONDS = 30.0
 READ_AGAIN_SECONDS = 0.1
 ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
@@ -95,10 +95,10 @@ def _keys() -> Keys:
     return found
 
 
-def _published(purpose: str, seconds: float = CACHED_SECONDS) -> list[PublishedKey]:
+def _published(purpose: str, seconds: float | None = None) -> list[PublishedKey]:
     cache = _keys().published
     read_at, known = cache.get(purpose, (float("-inf"), []))
-    if time.monotonic() - read_at > seconds:
+    if time.monotonic() - read_at > (CACHED_SECONDS if seconds is None else seconds):
         known = _read_published(purpose)
         cache[purpose] = time.monotonic(), known
     return [key for key in known if key.retires_at is None or key.retires_at > clock.now()]

@@ -11,7 +11,7 @@ from kernel.settings import Settings
 
 
 @contextmanager
-def two_workers(settings: Settings, base_url: str) -> Iterator[House]:
+def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app") -> Iterator[House]:
     """Two gunicorn workers at the address, on the database, keys and documents of the settings."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
@@ -25,8 +25,8 @@ def two_workers(settings: Settings, base_url: str) -> Iterator[House]:
     }
     house = House(base_url, "", "", settings.data_dir, environment)
     # Clients keep connections open, and nobody is to wait for them in the end.
-    options = ("--workers", "2", "--graceful-timeout", "1")
-    house.serve("web", base_url, "wsgi:app", "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options)
+    options = ("--workers", "2", "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
+    house.serve("web", base_url, application, "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options)
     try:
         wait_until_ready(f"{base_url}/health/ready")
         yield house
