@@ -35,7 +35,7 @@ class Official:
 
 def find_agency(code: str) -> AgencyRef | None:
     """The agency with this state code."""
-    found = session().scalar(select(Agency).where(Agency.code == code))
+    found = session().scalar(select(Agency).where(Agency.code == code.replace("\x00", "")))
     return found.ref if found else None
 
 

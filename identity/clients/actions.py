@@ -331,6 +331,15 @@ def withdraw_secret(work: Work, client_id: str, code: str, *, owner: str | None 
     forget(client_id)
 
 
+def replace_credentials(work: Work, client: Client) -> str | None:
+    """Nothing that opened the client before opens it now; its new secret, None for one that has none."""
+    client.jwks = client.jwks_uri = client.secret_created_at = None
+    client.secrets = []
+    secret = _new_secret(work, client) if client.auth_method in SECRET_METHODS else None
+    forget(client.client_id)
+    return secret
+
+
 @action
 def revoke_client(work: Work, client_id: str, *, owner: str | None = None) -> None:
     """End a client for good: no sign-in, no token, and those it has stop working. Raises NotFound.

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from identity.adoptions import actions as adoptions
 from identity.clients import actions as clients
+from kernel.access import Principal
 from kernel.http import settings
 from kernel.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
@@ -72,6 +74,23 @@ def renew_secret(work: Work, developer_id: str, client_id: str) -> Credentials:
     """A new secret; the one before it works for seven more days. Raises NotFound."""
     client = get_application(developer_id, client_id)
     return Credentials(client, clients.rotate_secret(client_id, owner=owned_by(developer_id)))
+
+
+@action
+def offer_to_agency(work: Work, developer: Principal, client_id: str, agency_code: str, reason: str) -> None:
+    """Ask an agency to take an application over, so that it may leave the sandbox.
+
+    Raises Invalid, AlreadyOffered, NotFound.
+    """
+    get_application(developer.id, client_id)
+    adoptions.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=developer.name)
+
+
+@action
+def take_offer_back(work: Work, developer_id: str, client_id: str) -> None:
+    """Offer it no longer. Raises NotFound."""
+    get_application(developer_id, client_id)
+    adoptions.take_back(client_id, owner=owned_by(developer_id))
 
 
 @action

@@ -7,15 +7,18 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
+from identity.adoptions.queries import handed_over_by, last_offer_of
+from identity.adoptions.rules import AlreadyOffered
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
+from kernel.forms import explain
 from kernel.http import settings
 from kernel.ids import new_token, same
 from kernel.throttle import limiter
@@ -67,11 +70,26 @@ class ApplicationForm(ChangeForm):
     )
 
 
+class AdoptionForm(FlaskForm):
+    agency = StringField(
+        _("Code of the agency"),
+        validators=[DataRequired(_("Write its code.")), Length(max=20)],
+        description=_("For example AE001. The people you work with there know it."),
+    )
+    reason = TextAreaField(
+        _("What the application is for"),
+        validators=[DataRequired(_("Say what it is for."))],
+        description=_("The agency's administrators read it. 10 to 500 characters."),
+    )
+
+
 @pages.get("/applications")
 @requires(developer)
 def list_applications() -> Page:
     return render_template(
-        "sandbox_applications/list.html", applications=queries.applications_of(current_principal().id)
+        "sandbox_applications/list.html",
+        applications=queries.applications_of(current_principal().id),
+        handed_over=handed_over_by(current_principal().name),
     )
 
 
@@ -142,6 +160,42 @@ def change_application(client_id: str) -> Page:
     return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
 
 
+@pages.get("/applications/<client_id>/adoption")
+@requires(developer)
+def ask_agency(client_id: str) -> Page:
+    """Ask an agency to take the application over, so that it may leave the sandbox."""
+    return _ask_agency(client_id, AdoptionForm())
+
+
+@pages.post("/applications/<client_id>/adoption")
+@limiter.limit("20 per hour")
+@requires(developer)
+def offer_to_agency(client_id: str) -> Page:
+    form = AdoptionForm()
+    if not form.validate_on_submit():
+        return _ask_agency(client_id, form), 422
+    try:
+        actions.offer_to_agency(current_principal(), client_id, form.agency.data, form.reason.data)
+    except (Invalid, AlreadyOffered) as problem:
+        explain(form, problem)
+        return _ask_agency(client_id, form), 422
+    flash(_("The agency was asked. Its answer comes by e-mail."), "success")
+    return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
+
+
+@pages.post("/applications/<client_id>/adoption/withdraw")
+@requires(developer)
+def take_offer_back(client_id: str) -> Page:
+    actions.take_offer_back(current_principal().id, client_id)
+    flash(_("The offer was taken back."), "success")
+    return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
+
+
+def _ask_agency(client_id: str, form: AdoptionForm) -> str:
+    client = queries.get_application(current_principal().id, client_id)
+    return render_template("sandbox_applications/adoption.html", application=client, form=form)
+
+
 @pages.post("/applications/<client_id>/secret")
 @limiter.limit("60 per hour")
 @requires(developer)
@@ -206,6 +260,7 @@ def _application_page(client: Client, secret: str = "", *, is_renewed: bool = Fa
         is_renewed=is_renewed,
         redirect_uris=own,
         endpoints=Endpoints(settings().base_url),
+        offer=last_offer_of(client.client_id),
         snippets={name: _snippet(name, client, shown, redirect_uri=own[0]) for name in names},
     )
 

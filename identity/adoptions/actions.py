@@ -1,0 +1,124 @@
+"""A developer offers an application to an agency, which takes it over or declines.
+
+Only what an agency answers for leaves the sandbox: once it is the agency's, it goes the way of all applications.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from identity.adoptions.models import AdoptionRequest
+from identity.adoptions.queries import Offer, offers
+from identity.adoptions.rules import AlreadyOffered, checked_words, without_ours
+from identity.agencies.queries import find_agency, officials_of
+from identity.clients.actions import NewClient, living_client, replace_credentials
+from identity.clients.models import Client
+from identity.clients.rules import owned_by_agency
+from identity.profiles.rules import SECRET_METHODS
+from kernel.access import current_principal
+from kernel.errors import Invalid, NotFound, _
+from kernel.http import settings
+from kernel.mail import deliver
+from kernel.work import Work, action
+
+
+@action
+def offer(work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: str) -> AdoptionRequest:
+    """Ask an agency to take an application over. developer: their e-mail, where the answer goes.
+
+    Raises NotFound, ClientRevoked, Invalid, AlreadyOffered.
+    """
+    client = living_client(work, client_id, owner)
+    agency = find_agency(agency_code.strip().upper())
+    if agency is None:
+        raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
+    reason = checked_words(reason, "reason")
+    # A key of the developer would go on to work; a secret is replaced.
+    if client.auth_method not in (*SECRET_METHODS, "none"):
+        raise Invalid(fields={"agency": [_("An application with keys of yours cannot be taken over.")]})
+    waiting = select(AdoptionRequest.id).where(
+        AdoptionRequest.client_id == client_id, AdoptionRequest.state == "waiting"
+    )
+    if work.session.scalar(waiting) is not None:
+        raise AlreadyOffered()
+    asked = AdoptionRequest(
+        client_id=client_id,
+        agency_code=agency.code,
+        state="waiting",
+        developer=developer,
+        reason=reason,
+        asked_at=work.now,
+    )
+    work.add(asked)
+    work.session.flush()
+    work.record("identity:client:adoption-offered", client, agency=agency.code, reason=reason)
+    subject = str(_("A developer offers your agency the application “%(name)s”", name=client.name))
+    text = f"{developer}: {reason}\n\n{settings().base_url}/agency/adoptions/{client_id}\n"
+    for official in officials_of(agency.code, "administrator"):
+        if official.email:
+            work.defer(deliver, to=official.email, subject=subject, text=text)
+    return asked
+
+
+@action
+def take_back(work: Work, client_id: str, *, owner: str) -> None:
+    """Offer it no longer; nothing happens where nothing waits. Raises NotFound, ClientRevoked."""
+    client = living_client(work, client_id, owner)
+    found = _locked(work, client_id)
+    if found is not None:
+        _decide(work, found, "withdrawn")
+        work.record("identity:client:adoption-withdrawn", client, agency=found.request.agency_code)
+
+
+@action
+def accept(work: Work, client_id: str, agency_code: str) -> NewClient:
+    """Make the application the agency's. What its developer knows of it opens nothing any more. Raises NotFound."""
+    found = _waiting_at(work, client_id, agency_code)
+    client, before = found.client, found.client.owner
+    client.owner = client.sector = owned_by_agency(agency_code)
+    client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
+    client.registration_token_hash = None
+    secret = replace_credentials(work, client)
+    _decide(work, found, "accepted")
+    work.record("identity:client:adopted", client, before=before, agency=agency_code)
+    _tell(work, found, str(_("“%(name)s” was taken over", name=client.name)))
+    return NewClient(client, secret)
+
+
+@action
+def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
+    """Leave the application with its developer, and say why. Raises NotFound, Invalid."""
+    remark = checked_words(remark, "remark")
+    found = _waiting_at(work, client_id, agency_code)
+    found.request.remark = remark
+    _decide(work, found, "declined")
+    work.record("identity:client:adoption-declined", found.client, agency=agency_code, remark=remark)
+    _tell(work, found, str(_("“%(name)s” was not taken over", name=found.client.name)))
+
+
+def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
+    found = _locked(work, client_id)
+    if found is None or found.request.agency_code != agency_code:
+        raise NotFound()
+    return found
+
+
+def _locked(work: Work, client_id: str) -> Offer | None:
+    """What waits for an agency's answer, kept from others until the commit."""
+    query = offers().where(
+        AdoptionRequest.state == "waiting",
+        Client.client_id == client_id.replace("\x00", ""),
+        Client.revoked_at.is_(None),
+    )
+    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    return Offer(row[0], row[1]) if row is not None else None
+
+
+def _decide(work: Work, found: Offer, state: str) -> None:
+    found.request.state, found.request.decided_at = state, work.now
+    found.request.decided_by = current_principal().name
+
+
+def _tell(work: Work, found: Offer, subject: str) -> None:
+    text = f"{subject}.\n\n{found.request.remark or ''}".strip() + f"\n\n{found.client.client_id}\n"
+    work.defer(deliver, to=found.request.developer, subject=subject, text=text)

@@ -1,0 +1,66 @@
+"""Reads of applications that developers offer to agencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, select
+
+from identity.adoptions.models import AdoptionRequest
+from identity.clients.models import Client
+from kernel.db import session
+from kernel.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An application, and how it was offered to an agency."""
+
+    client: Client
+    request: AdoptionRequest
+
+
+def offers() -> Select[Client, AdoptionRequest]:
+    """Applications with every offer of them."""
+    return select(Client, AdoptionRequest).join(AdoptionRequest, AdoptionRequest.client_id == Client.client_id)
+
+
+def waiting_at(agency_code: str) -> list[Offer]:
+    """What waits for an agency's answer, the oldest first."""
+    query = (
+        offers()
+        .where(
+            AdoptionRequest.agency_code == agency_code,
+            AdoptionRequest.state == "waiting",
+            Client.revoked_at.is_(None),
+        )
+        .order_by(AdoptionRequest.asked_at)
+        .limit(200)
+    )
+    return [Offer(client, request) for client, request in session().execute(query)]
+
+
+def offer_to(agency_code: str, client_id: str) -> Offer:
+    """One of them. Raises NotFound, also for what another agency was asked."""
+    found = next((one for one in waiting_at(agency_code) if one.client.client_id == client_id), None)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def last_offer_of(client_id: str) -> AdoptionRequest | None:
+    """The last time that an application was offered, None if it never was."""
+    query = select(AdoptionRequest).where(AdoptionRequest.client_id == client_id)
+    return session().scalar(query.order_by(AdoptionRequest.asked_at.desc()).limit(1))
+
+
+def handed_over_by(developer: str) -> Sequence[Offer]:
+    """What agencies took over of a developer, the newest first."""
+    query = (
+        offers()
+        .where(AdoptionRequest.developer == developer, AdoptionRequest.state == "accepted")
+        .order_by(AdoptionRequest.decided_at.desc())
+        .limit(50)
+    )
+    return [Offer(client, request) for client, request in session().execute(query)]

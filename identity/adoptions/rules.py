@@ -1,0 +1,27 @@
+"""When an agency may take over an application that a developer of the sandbox made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kernel.errors import Conflict, Invalid, _
+
+
+class AlreadyOffered(Conflict):
+    kind = "application-already-offered"
+    title = _("The application was offered before")
+    explanation = _("An agency is looking at it, or has it already.")
+    remedy = _("Wait for the answer, or take the offer back.")
+
+
+def checked_words(words: str, field: str) -> str:
+    """Why a developer offers an application, or an agency declines it. Raises Invalid."""
+    words = words.strip().replace("\x00", "")
+    if not 10 <= len(words) <= 500:
+        raise Invalid(fields={field: [_("Say why in 10 to 500 characters.")]})
+    return words
+
+
+def without_ours(addresses: Iterable[str], base_url: str) -> list[str]:
+    """The addresses to return to without those of this platform, where the sandbox lets its developers try."""
+    return [address for address in addresses if not address.startswith(f"{base_url}/")]

@@ -1,0 +1,158 @@
+"""A developer's application leaves the sandbox with an agency, and nobody else decides that."""
+
+import re
+from typing import Any
+
+import pytest
+from builders.identity import an_agency, an_official, sign_in_for
+from builders.sandbox import a_developer, an_application
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+
+from identity.adoptions.models import AdoptionRequest
+from identity.clients.queries import client_with_secret, registered_client
+from kernel.audit import AuditEvent
+from kernel.db import session
+
+OFFER = {"agency": "ae001", "reason": "Es el formulario que su equipo encargó."}
+
+
+@pytest.fixture
+def agencies(app: Flask) -> None:
+    with app.app_context():
+        for code in ("AE001", "AE002"):
+            an_agency(code, f"Organismo {code}")
+
+
+@pytest.fixture
+def developer(client: FlaskClient, agencies: None) -> FlaskClient:
+    a_developer(client)
+    return client
+
+
+def official_of(app: Flask, code: str, role: str = "administrator") -> FlaskClient:
+    browser = app.test_client()
+    with app.app_context():
+        person = an_official(code, role)
+    sign_in_for(browser, person, code)
+    return browser
+
+
+@pytest.fixture
+def ours(app: Flask, agencies: None) -> FlaskClient:
+    return official_of(app, "AE001")
+
+
+def offer(developer: FlaskClient, client_id: str, **changed: str) -> int:
+    return developer.post(f"/sandbox/applications/{client_id}/adoption", data=OFFER | changed).status_code
+
+
+def mails(app: Flask) -> list[tuple[str, str]]:
+    query = "SELECT args->>'to', args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"
+    with app.app_context():
+        return [(row[0], row[1]) for row in session().execute(text(query))]
+
+
+def state_of(app: Flask, client_id: str) -> list[str]:
+    with app.app_context():
+        query = select(AdoptionRequest.state).where(AdoptionRequest.client_id == client_id)
+        return list(session().scalars(query.order_by(AdoptionRequest.asked_at)))
+
+
+def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: FlaskClient) -> None:
+    client_id, secret = an_application(developer)
+    assert developer.get(f"/sandbox/applications/{client_id}/adoption").status_code == 200
+    assert offer(developer, client_id) == 303
+    assert (
+        "maria@example.cl",
+        "Una persona que desarrolla ofrece a su organismo la aplicación “Trámites de Ñuble”",
+    ) in mails(app)
+    assert "Trámites de Ñuble" in ours.get("/agency/adoptions").text
+    page = ours.get(f"/agency/adoptions/{client_id}").text
+    assert OFFER["reason"] in page
+    assert "eva@example.cl" in page
+    taken = ours.post(f"/agency/adoptions/{client_id}/accept")
+    assert taken.status_code == 200
+    new = re.findall(r"<code>([\w-]{43})</code>", taken.text)[0]
+    with app.app_context():
+        found = client_with_secret(client_id, new)
+        assert found is not None
+        # What the developer knows opens nothing any more, and nothing leads back into the sandbox.
+        assert client_with_secret(client_id, secret) is None
+        assert (found.owner, found.sector, found.environment) == ("agency:AE001", "agency:AE001", "sandbox")
+        assert found.redirect_uris == ("http://localhost:5000/callback", "https://tramites.example.cl/entrada")
+        tags = set(session().scalars(select(AuditEvent.tag).where(AuditEvent.subject == f"client:{client_id}")))
+    assert {"identity:client:adoption-offered", "identity:client:adopted"} <= tags
+    for path in ("", "/edit", "/try", "/adoption", "/delete"):
+        assert developer.get(f"/sandbox/applications/{client_id}{path}").status_code == 404, path
+    for path in ("/secret", "/delete", "/adoption/withdraw"):
+        assert developer.post(f"/sandbox/applications/{client_id}{path}").status_code == 404, path
+    assert "AE001" in developer.get("/sandbox/applications").text
+    assert ours.get(f"/agency/applications/{client_id}").status_code == 200
+    assert ("eva@example.cl", "“Trámites de Ñuble” fue recibida por el organismo") in mails(app)
+    assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
+
+
+def test_nobody_else_takes_or_declines_it(app: Flask, developer: FlaskClient, ours: FlaskClient) -> None:
+    client_id, _secret = an_application(developer)
+    answers: list[tuple[str, dict[str, Any]]] = [("accept", {}), ("decline", {"remark": "No es de nuestro organismo."})]
+    # Before it was offered, nobody; afterwards, only the agency's administrators.
+    for path, data in answers:
+        assert ours.post(f"/agency/adoptions/{client_id}/{path}", data=data).status_code == 404
+    assert offer(developer, client_id) == 303
+    others, publisher = official_of(app, "AE002"), official_of(app, "AE001", "publisher")
+    stranger = app.test_client()
+    for path, data in answers:
+        assert others.post(f"/agency/adoptions/{client_id}/{path}", data=data).status_code == 404
+        assert publisher.post(f"/agency/adoptions/{client_id}/{path}", data=data).status_code == 403
+        assert stranger.post(f"/agency/adoptions/{client_id}/{path}", data=data).status_code == 401
+        assert developer.post(f"/agency/adoptions/{client_id}/{path}", data=data).status_code in (401, 403)
+    assert others.get(f"/agency/adoptions/{client_id}").status_code == 404
+    assert "Trámites" not in others.get("/agency/adoptions").text
+    assert state_of(app, client_id) == ["waiting"]
+
+
+def test_only_its_developer_offers_it_and_once(app: Flask, developer: FlaskClient) -> None:
+    client_id, _secret = an_application(developer)
+    for wrong in ({"agency": "AE999"}, {"agency": ""}, {"agency": "\x00"}, {"reason": "corto"}, {"reason": "x" * 501}):
+        assert offer(developer, client_id, **wrong) == 422, wrong
+    assert mails(app)[1:] == []
+    stranger = app.test_client()
+    a_developer(stranger, "otra@example.cl")
+    assert offer(stranger, client_id) == 404
+    assert stranger.get(f"/sandbox/applications/{client_id}/adoption").status_code == 404
+    assert offer(developer, client_id) == 303
+    assert offer(developer, client_id) == 422
+    assert offer(developer, client_id, agency="AE002") == 422
+    assert stranger.post(f"/sandbox/applications/{client_id}/adoption/withdraw").status_code == 404
+    assert state_of(app, client_id) == ["waiting"]
+
+
+def test_an_offer_is_taken_back_or_declined_and_made_again(
+    app: Flask, developer: FlaskClient, ours: FlaskClient
+) -> None:
+    client_id, secret = an_application(developer)
+    assert offer(developer, client_id) == 303
+    for _twice in range(2):
+        assert developer.post(f"/sandbox/applications/{client_id}/adoption/withdraw").status_code == 303
+    assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
+    assert offer(developer, client_id) == 303
+    path = f"/agency/adoptions/{client_id}/decline"
+    assert ours.post(path, data={"remark": "corto"}).status_code == 422
+    assert ours.post(path, data={"remark": "No es de nuestro organismo."}).status_code == 303
+    assert "No es de nuestro organismo." in developer.get(f"/sandbox/applications/{client_id}").text
+    assert offer(developer, client_id) == 303
+    assert state_of(app, client_id) == ["withdrawn", "declined", "waiting"]
+    with app.app_context():
+        assert client_with_secret(client_id, secret) is not None
+
+
+def test_what_was_deleted_is_not_taken_over(app: Flask, developer: FlaskClient, ours: FlaskClient) -> None:
+    client_id, _secret = an_application(developer)
+    assert offer(developer, client_id) == 303
+    assert developer.post(f"/sandbox/applications/{client_id}/delete").status_code == 303
+    assert "Trámites" not in ours.get("/agency/adoptions").text
+    assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
+    with app.app_context():
+        assert registered_client(client_id) is None
