@@ -35,11 +35,12 @@ class InPlainWords:
 
 @dataclass(frozen=True)
 class DetailType:
-    """RFC 9396 2: what a type may contain, for whom it is, and how it is told."""
+    """RFC 9396 2: what a type may contain, for whom it is, how it is told, and whether one detail holds another."""
 
     schema: Draft202012Validator
     check: Callable[[Detail, RegisteredClient], None]
     tell: Callable[[Detail], InPlainWords]
+    covers: Callable[[Detail, Detail], bool]
 
 
 def read_details(text: str, client: RegisteredClient) -> tuple[Detail, ...]:
@@ -69,6 +70,13 @@ def _check(detail: Any, client: RegisteredClient) -> None:
     kind.check(detail, client)
 
 
+def check_covered(wanted: Sequence[Detail], granted: Sequence[Detail]) -> None:
+    """RFC 9396 6: a token may be for less than what the person agreed to. Raises InvalidAuthorizationDetails."""
+    for detail in wanted:
+        if not any(TYPES[detail["type"]].covers(one, detail) for one in granted if one["type"] == detail["type"]):
+            raise InvalidAuthorizationDetails("RFC 9396 6: one of the authorization_details was not granted.")
+
+
 def in_plain_words(details: Sequence[Detail]) -> list[InPlainWords]:
     """What the person reads before deciding."""
     return [TYPES[detail["type"]].tell(detail) for detail in details]
@@ -94,8 +102,18 @@ def _tell_agreement(detail: Detail) -> InPlainWords:
     return InPlainWords(
         title=_titled(agreement),
         purpose=agreement.purpose,
-        actions=tuple(ACTIONS[action] for action in detail.get("actions", ["read"])),
+        actions=tuple(ACTIONS[action] for action in _actions(detail)),
     )
+
+
+def _actions(detail: Detail) -> list[str]:
+    """What is done with the data: only read where nothing is said."""
+    found: list[str] = detail.get("actions", ["read"])
+    return found
+
+
+def _covers_agreement(granted: Detail, wanted: Detail) -> bool:
+    return granted["identifier"] == wanted["identifier"] and set(_actions(wanted)) <= set(_actions(granted))
 
 
 def _titled(agreement: AgreementInForce) -> Any:
@@ -123,5 +141,6 @@ TYPES: Mapping[str, DetailType] = {
         ),
         check=_check_agreement,
         tell=_tell_agreement,
+        covers=_covers_agreement,
     )
 }

@@ -18,9 +18,10 @@ from sqlalchemy import Boolean, DateTime, LargeBinary, Text, bindparam, func, in
 from sqlalchemy.dialects.postgresql import JSONB
 
 from identity.clients.rules import RegisteredClient
+from identity.openid.authorization_details import check_covered
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken
 from identity.openid.proofs.binding import UNBOUND, Binding
-from identity.openid.request_problems import InvalidTarget
+from identity.openid.request_problems import InvalidAuthorizationDetails, InvalidTarget
 from identity.openid.revoked import read_again
 from identity.openid.rules import (
     ACCESS_TOKEN_LIVES,
@@ -32,6 +33,7 @@ from identity.openid.rules import (
 )
 from identity.openid.tokens import Grant, audience_or_default, id_token, person_access_token
 from identity.people.models import Person
+from identity.profiles.rules import MANUAL
 from kernel import clock
 from kernel.db import session
 from kernel.http import settings
@@ -42,10 +44,13 @@ from kernel.work import Work, action
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a token request asks for besides the grant itself: fewer scopes or resources than were granted, a key."""
+    """What a token request asks for besides the grant itself: fewer scopes, resources or details than were granted, a
+    key.
+    """
 
     scopes: frozenset[str] | None = None
     resources: Sequence[str] = ()
+    details: Sequence[dict[str, Any]] | None = None
     binding: Binding = UNBOUND
 
 
@@ -143,8 +148,10 @@ def redeem_code(
 
     code_challenge: the S256 of the verifier sent, if any. Raises InvalidGrant, InvalidScope, InvalidTarget.
     """
+    if wanted.details is not None:
+        _check_details(client, code, wanted.details)
     now, binding = clock.now(), wanted.binding
-    access_token, refresh_token = _new_access_token(client), new_token()
+    access_token, refresh_token = _new_access_token(client, wanted), new_token()
     row = _redeem(
         code_hash=token_hash(code),
         client_id=client.client_id,
@@ -173,6 +180,16 @@ def redeem_code(
     redeemed = Redeemed(*row)
     kept_refresh_token = refresh_token if "offline_access" in redeemed.scopes else None
     return _issued(client, redeemed, wanted, now, access_token, kept_refresh_token, redeemed.nonce)
+
+
+def _check_details(client: RegisteredClient, code: str, wanted: Sequence[dict[str, Any]]) -> None:
+    """Before the code is used up, and only where details are named. Raises InvalidAuthorizationDetails."""
+    query = select(AuthorizationCode.authorization_details).where(
+        AuthorizationCode.code_hash == token_hash(code), AuthorizationCode.client_id == client.client_id
+    )
+    granted = session().scalar(query)
+    if granted is not None:
+        check_covered(wanted, granted)
 
 
 @action
@@ -244,7 +261,7 @@ def issue(
     Raises InvalidScope, InvalidTarget.
     """
     grant = _narrowed(code, wanted)
-    access_token = _new_access_token(client)
+    access_token = _new_access_token(client, wanted)
     if access_token is not None:
         _keep_access_token(work, grant, access_token, wanted.binding)
     if refresh_token is None and "offline_access" in code.scopes:
@@ -283,6 +300,8 @@ def _narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
     # RFC 8707 2.2: the token is for the resources asked for here, each of them granted before.
     if not set(wanted.resources) <= set(code.resources):
         raise InvalidTarget("A resource was not part of what was granted.")
+    if wanted.details is not None:
+        check_covered(wanted.details, code.authorization_details)
     return Grant(
         id=code.id,
         person_id=code.person_id,
@@ -293,15 +312,22 @@ def _narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
         acr=code.acr,
         amr=tuple(code.amr),
         claims=code.claims,
-        authorization_details=tuple(code.authorization_details),
+        authorization_details=tuple(code.authorization_details if wanted.details is None else wanted.details),
     )
 
 
-def _new_access_token(client: RegisteredClient) -> str | None:
-    """A token by reference as the client's profile wants it, None where the client chose tokens by value."""
-    if PROFILES[client.profile].short_hexadecimal_tokens:
-        return secrets.token_hex(16)
-    return None if client.options.get("access_token_format") == "jwt" else new_token()
+def _new_access_token(client: RegisteredClient, wanted: Wanted) -> str | None:
+    """A token by reference as the client's profile wants it, None where the client chose tokens by value.
+
+    One for fewer details than were granted is by value always: it alone says which. Raises InvalidAuthorizationDetails
+    in a profile that has none by value.
+    """
+    is_by_value = wanted.details is not None or client.options.get("access_token_format") == "jwt"
+    if not PROFILES[client.profile].short_hexadecimal_tokens:
+        return None if is_by_value else new_token()
+    if wanted.details is not None:
+        raise InvalidAuthorizationDetails(f"{MANUAL}: tokens of this profile cannot be narrowed by details.")
+    return secrets.token_hex(16)
 
 
 def _keep_access_token(work: Work, grant: Grant, access_token: str, binding: Binding) -> None:

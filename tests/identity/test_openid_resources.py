@@ -161,3 +161,85 @@ def test_the_service_of_the_agreement_is_a_resource(
     assert answer_of(authorize(client, made, resource=found.audience))["error"] == "invalid_target"
     page = authorize(client, made, resource=found.audience, authorization_details=details(code))
     assert "code" in answer_of(decide(client, page, "allow"))
+
+
+def agreed_code(client: FlaskClient, made: NewClient, code: str, **asked: Any) -> str:
+    page = authorize(
+        client, made, authorization_details=details(code, **asked), scope="openid offline_access", prompt="consent"
+    )
+    return answer_of(decide(client, page, "allow"))["code"]
+
+
+@pytest.fixture
+def lasting(app: Flask, made: NewClient) -> NewClient:
+    """The same agency's application, which may come back."""
+    with app.app_context():
+        act_as(Principal(kind="system", id="test"))
+        scopes = ["openid", "offline_access"]
+        return a_client("standard", owner=f"agency:{catalogue.CONSUMER.code}", scopes=scopes)
+
+
+def test_more_than_was_agreed_to_is_refused_and_the_code_stays_good(
+    client: FlaskClient, person: Person, lasting: NewClient, code: str
+) -> None:
+    granted = agreed_code(client, lasting, code)
+    wrong = [
+        details(code, actions=["write"]),
+        details(code, actions=["read", "write"]),
+        details("ACU-2026-999999"),
+        json.dumps([*json.loads(details(code)), *json.loads(details(code, actions=["write"]))]),
+        "[]",
+        "x",
+        details(code, colour="red"),
+        details(code) + " " * 9_990,
+    ]
+    for text in wrong:
+        answer = redeem(client, lasting, granted, authorization_details=text)
+        assert answer.status_code == 400
+        assert answer.get_json()["error"] in ("invalid_authorization_details", "invalid_request"), text[:80]
+    assert redeem(client, lasting, granted).status_code == 200
+
+
+def test_nobody_learns_of_another_clients_code_by_details(
+    client: FlaskClient, person: Person, made: NewClient, lasting: NewClient, code: str
+) -> None:
+    granted = agreed_code(client, lasting, code)
+    answer = redeem(client, made, granted, authorization_details=details(code, actions=["write"]))
+    assert answer.get_json()["error"] == "invalid_grant"
+
+
+def test_a_token_may_be_for_less_than_was_agreed_to(
+    client: FlaskClient, person: Person, lasting: NewClient, code: str
+) -> None:
+    # RFC 9396 6: where actions are left out, it is about reading.
+    for narrow in (details(code), details(code, actions=None)):
+        granted = agreed_code(client, lasting, code, actions=["read", "write"])
+        told = redeem(client, lasting, granted, authorization_details=narrow).get_json()
+        assert told["authorization_details"] == json.loads(narrow)
+        assert introspected(client, lasting, told["access_token"])["authorization_details"] == json.loads(narrow)
+        form = {"grant_type": "refresh_token", "refresh_token": told["refresh_token"], **secret_of(lasting)}
+        # The refresh token stands for all that was agreed to.
+        whole = client.post("/openid/token", data=form).get_json()
+        assert whole["authorization_details"] == json.loads(details(code, actions=["read", "write"]))
+        form |= {"refresh_token": whole["refresh_token"], "authorization_details": narrow}
+        narrowed = client.post("/openid/token", data=form).get_json()
+        assert narrowed["authorization_details"] == json.loads(narrow)
+        assert introspected(client, lasting, narrowed["access_token"])["authorization_details"] == json.loads(narrow)
+
+
+def test_where_nothing_was_agreed_to_nothing_can_be_named(
+    client: FlaskClient, person: Person, lasting: NewClient, code: str
+) -> None:
+    granted = answer_of(decide(client, authorize(client, lasting, scope="openid"), "allow"))["code"]
+    answer = redeem(client, lasting, granted, authorization_details=details(code))
+    assert answer.get_json()["error"] == "invalid_authorization_details"
+
+
+def secret_of(made: NewClient) -> dict[str, Any]:
+    return {"client_id": made.client.client_id, "client_secret": made.secret}
+
+
+def introspected(client: FlaskClient, made: NewClient, token: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.post("/openid/introspect", data={"token": token, **secret_of(made)}).get_json()
+    assert found["active"] is True
+    return found

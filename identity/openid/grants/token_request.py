@@ -7,8 +7,10 @@ from typing import Any
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from identity.clients.rules import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, RegisteredClient
+from identity.openid.authorization_details import MAX_CHARACTERS, read_details
 from identity.openid.grant_actions import Issued, Wanted
 from identity.openid.machine_records import note_issued
+from identity.openid.parameters import optional
 from identity.openid.proofs.binding import Binding, binding_of_request
 from identity.openid.request_problems import InvalidTarget
 from identity.openid.resources import check_resources
@@ -89,7 +91,13 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         return binding_of_request(self.request.client)
 
     def wanted(self) -> Wanted:
-        return Wanted(self.scopes(), self.several("resource"), self.binding())
+        details = optional(self.request.payload.data, "authorization_details", MAX_CHARACTERS)
+        return Wanted(
+            self.scopes(),
+            self.several("resource"),
+            read_details(details, self.request.client) if details is not None else None,
+            self.binding(),
+        )
 
     def answer_for_system(self, scopes: frozenset[str]) -> Any:
         """A signed access token of the client's own, which is on record within a second. Raises InvalidTarget."""
