@@ -14,6 +14,7 @@ from identity.second_factor.models import SecondFactor
 from identity.second_factor.queries import secret_of
 from identity.second_factor.rules import (
     AlreadyEnrolled,
+    CodeWanted,
     NotEnrolled,
     WrongCode,
     fitting_steps,
@@ -32,7 +33,8 @@ from identity.signin.actions import (
     start_session,
     take_guess,
 )
-from identity.signin.rules import PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof, network_of
+from identity.signin.queries import current_sign_in
+from identity.signin.rules import ACR_TWO_FACTORS, PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof, network_of
 from kernel.access import current_principal
 from kernel.crypto import seal
 from kernel.errors import Forbidden, NotFound, _
@@ -81,10 +83,8 @@ def confirm(work: Work, code: str, address: str) -> tuple[list[str], StartedSess
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
     person = get_person(current_principal().id)
+    proof = _prove(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
-    if not factor.is_confirmable(work.now):
-        raise NotEnrolled()
-    proof = _check(work, person, factor, code, address)
     _confirmed(work, person, factor, SECOND_FACTOR_ALWAYS)
     _tell(work, person, str(_("A second step was set up for your identity")))
     return _give_recovery_codes(factor), raise_session(proof)
@@ -118,13 +118,16 @@ def step_up(work: Work, code: str, address: str) -> StartedSession:
 def choose_use(work: Work, *, always: bool) -> None:
     """Whether the code is asked for at every sign-in, or only where an application wants it.
 
-    Raises NotEnrolled, SharedTestPerson.
+    Raises NotEnrolled, SharedTestPerson, and CodeWanted in a session that was begun with the password alone.
     """
-    person = get_person(current_principal().id)
+    here = current_sign_in()
+    if here is None or here.person.second_factor is None:
+        raise NotEnrolled()
+    person = here.person
     if person.is_test_person:
         raise SharedTestPerson()
-    if person.second_factor is None:
-        raise NotEnrolled()
+    if here.acr != ACR_TWO_FACTORS:
+        raise CodeWanted()
     person.second_factor = SECOND_FACTOR_ALWAYS if always else SECOND_FACTOR_WHEN_ASKED
     work.record("identity:second-factor:use-chosen", f"person:{person.id}", use=person.second_factor)
 
@@ -178,15 +181,16 @@ def _remove(work: Work, person: Person, reason: str) -> None:
     _tell(work, person, str(_("The second step of your identity was removed")))
 
 
-def _prove(work: Work, person: Person, code: str, address: str) -> Proof:
-    """What the code proves beside the password. Raises WrongCode, WaitBeforeTrying, NotEnrolled."""
-    return _check(work, person, _present(work, person), code, address)
+def _prove(work: Work, person: Person, code: str, address: str, *, is_first: bool = False) -> Proof:
+    """What the code, which is used up, proves beside the password. is_first: it is to confirm the secret.
 
-
-def _check(work: Work, person: Person, factor: SecondFactor, code: str, address: str) -> Proof:
-    """Use up the code, under the factor's row lock. The attempt counts as a failure until it has succeeded."""
+    The attempt counts as a failure until it has succeeded. Raises WrongCode, WaitBeforeTrying, NotEnrolled.
+    """
     key = _brake_key(person, address)
     take_guess(key)
+    factor = _locked(work, person.id)
+    if not (factor.is_confirmable(work.now) if is_first else factor.confirmed_at):
+        raise NotEnrolled()
     found = typed(code)
     proof = _use_code_of_app(work, person, factor, found) or _use_recovery_code(work, factor, found)
     if proof is None:

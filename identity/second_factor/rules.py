@@ -55,6 +55,13 @@ class NotEnrolled(Conflict):
     remedy = _("Begin again in your account.")
 
 
+class CodeWanted(Conflict):
+    kind = "second-factor-wanted"
+    title = _("Write your code first")
+    explanation = _("You signed in here with your password alone, and this is about the second step itself.")
+    remedy = _("Write the code that your app shows, and do it again.")
+
+
 def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 

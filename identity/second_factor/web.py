@@ -15,7 +15,7 @@ from identity.people.queries import get_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from identity.second_factor import actions
 from identity.second_factor.queries import find_factor, secret_to_confirm
-from identity.second_factor.rules import NotEnrolled, in_groups, otpauth_link, to_be_typed
+from identity.second_factor.rules import CodeWanted, NotEnrolled, in_groups, otpauth_link, to_be_typed
 from identity.signin.rules import WaitBeforeTrying
 from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
@@ -115,7 +115,10 @@ def choose_use() -> Page:
     form = UseForm()
     if not form.validate_on_submit():
         return _home(use=form), 422
-    actions.choose_use(always=form.use.data == SECOND_FACTOR_ALWAYS)
+    try:
+        actions.choose_use(always=form.use.data == SECOND_FACTOR_ALWAYS)
+    except CodeWanted:
+        return redirect(url_for("signin.ask_for_code", next=url_for("second_factor.home")), 303)
     flash(_("Saved."), "success")
     return redirect(url_for("second_factor.home"), 303)
 

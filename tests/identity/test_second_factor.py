@@ -354,6 +354,18 @@ def test_only_when_an_application_asks(app: Flask, client: FlaskClient, person: 
     assert living(app).acr == ONE
 
 
+def test_a_session_of_the_password_alone_does_not_weaken_it(app: Flask, client: FlaskClient, person: Person) -> None:
+    older = app.test_client()
+    sign_in(older, person)
+    enrolled = enrol(client, person)
+    asked = older.post(f"{PAGES}/use", data={"use": "when asked"})
+    assert asked.location.startswith("/sign-in/code?")
+    with app.app_context():
+        assert session().scalars(select(Person.second_factor)).one() == "always"
+    assert give_code(older, enrolled.code()).status_code == 303
+    assert older.post(f"{PAGES}/use", data={"use": "when asked"}).location == PAGES
+
+
 def test_a_living_session_is_raised_under_a_new_cookie_and_the_same_sid(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         person = a_test_person_with_code()

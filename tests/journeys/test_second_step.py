@@ -38,7 +38,7 @@ def test_a_citizen_sets_up_a_second_step_and_signs_in_with_it(
     page.get_by_role("button", name="Confirmar").click()
     recovery_codes = page.locator("figure.code code").inner_text().splitlines()
     assert len(recovery_codes) == 10
-    expect(page.locator("header")).to_contain_text("Rosa Soto")
+    expect(page.locator("body")).to_contain_text("Rosa Soto")
     assert_no_grave_finding(page)
     page.get_by_role("link", name="Ya los guardé").click()
     expect(page.locator("main")).to_contain_text("Configurado")
