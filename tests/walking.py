@@ -91,6 +91,18 @@ def wait_until_ready(url: str, status: int = 200) -> None:
         time.sleep(0.2)
 
 
+def wait_until_listening(url: str) -> None:
+    """The same for a server that is spoken to in another way than by HTTP alone."""
+    until = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < until, f"{url} does not answer"
+            time.sleep(0.05)
+
+
 GRAVE = ("serious", "critical")
 
 

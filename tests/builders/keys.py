@@ -4,13 +4,14 @@ import base64
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jws
 from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 
@@ -77,14 +78,35 @@ def a_proof(
     return {"DPoP": signed(key, sound | claims, **headers)}
 
 
+@dataclass(frozen=True)
+class Issued:
+    """A key with its certificate."""
+
+    key: Key
+    certificate: x509.Certificate
+
+    @property
+    def key_pem(self) -> bytes:
+        private: Any = self.key.private_key
+        found: bytes = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return found
+
+    @property
+    def certificate_pem(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.PEM)
+
+
 def a_certificate(key: Key, name: str = "CN=sistema,O=Servicio de Prueba,C=CL", **others: Any) -> x509.Certificate:
-    """A certificate of the key, signed by itself. others: `san`, a list of names; `ends`, when it ends."""
+    """A certificate of the key. others: `san`, a list of names; `ends`, when it ends; `issuer`, who signs it in place
+    of the key itself; `is_authority`, whether it may sign others.
+    """
     subject = x509.Name.from_rfc4514_string(name)
+    issuer: Issued | None = others.get("issuer")
     now = datetime.fromtimestamp(time.time(), tz=clock.now().tzinfo)
     built = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=400))
@@ -92,7 +114,10 @@ def a_certificate(key: Key, name: str = "CN=sistema,O=Servicio de Prueba,C=CL", 
     )
     if "san" in others:
         built = built.add_extension(x509.SubjectAlternativeName(others["san"]), critical=False)
-    return built.sign(key.private_key, hashes.SHA256())  # type: ignore[arg-type]
+    if others.get("is_authority"):
+        built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    signing = issuer.key if issuer else key
+    return built.sign(signing.private_key, hashes.SHA256())  # type: ignore[arg-type]
 
 
 def der(certificate: x509.Certificate) -> str:

@@ -22,6 +22,10 @@ def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app"
         "CORDILLERA_MASTER_KEY": base64.b64encode(settings.master_key).decode(),
         "CORDILLERA_SECRET_KEY": settings.secret_key,
         "CORDILLERA_BLOCKS": ",".join(settings.blocks),
+        "CORDILLERA_TRUSTED_PROXIES": str(settings.trusted_proxies),
+        "CORDILLERA_CLIENT_CERTIFICATE_HEADER": settings.client_certificate_header,
+        "CORDILLERA_CLIENT_CERTIFICATE_VERIFIED_HEADER": settings.client_certificate_verified_header,
+        "CORDILLERA_MTLS_BASE_URL": settings.mtls_base_url,
     }
     house = House(base_url, "", "", settings.data_dir, environment)
     # Clients keep connections open, and nobody is to wait for them in the end.

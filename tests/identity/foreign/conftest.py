@@ -37,6 +37,10 @@ def settings(
             master_key=b"the-master-key-of-the-test-suite",
             secret_key="the secret key of the test suite",
             outbound_allowed=frozenset({site.removeprefix("http://")}),
+            trusted_proxies=1,
+            client_certificate_header="X-Client-Cert",
+            client_certificate_verified_header="X-Client-Verify",
+            mtls_base_url=free_address().replace("http:", "https:"),
         )
 
 
