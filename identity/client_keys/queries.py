@@ -101,13 +101,26 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
 
 def published_keys(uri: str) -> list[dict[str, Any]]:
     """The keys at an address, asked now. Raises Invalid, AddressRefused, BadGateway, GatewayTimeout."""
+    return usable_keys(_json_at(uri))
+
+
+def published_at(uri: str) -> Any:
+    """What a client publishes in JSON at a public address, None where it cannot be had."""
+    try:
+        return _json_at(uri)
+    except Problem as problem:
+        log.warning("client document not fetched", uri=uri, cause=problem.log or problem.kind)
+        return None
+
+
+def _json_at(uri: str) -> Any:
     headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
     answer = outbound.send("GET", uri, headers=headers, timeout=FETCH_SECONDS)
     body = outbound.read(answer, MAX_JWKS_BYTES, FETCH_SECONDS)
     if answer.status_code != 200:
         raise Invalid(log=f"the address answered {answer.status_code}")
     try:
-        return usable_keys(json.loads(body))
+        return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Invalid(log="the address did not answer with JSON") from error
 

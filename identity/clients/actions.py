@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.agencies.queries import officials_of
-from identity.client_keys.queries import sound_jwks, sound_jwks_uri
+from identity.client_keys.queries import published_at, sound_jwks, sound_jwks_uri
 from identity.client_secrets.rules import (
     LastSecret,
     StoredSecret,
@@ -30,6 +30,7 @@ from identity.clients.rules import (
     NeedsApproval,
     Registration,
     check_credentials,
+    check_sector_members,
     checked_environment,
     checked_machine_scopes,
     checked_method,
@@ -41,7 +42,7 @@ from identity.clients.rules import (
     sector_kind,
     sector_named,
 )
-from identity.profiles.rules import SECRET_METHODS
+from identity.profiles.rules import SECRET_METHODS, SECTOR_URI
 from kernel.access import current_principal
 from kernel.errors import Conflict, Invalid, NotFound, _
 from kernel.ids import new_token
@@ -106,6 +107,8 @@ def register_client(
 
 def _sound(asked: Registration, environment: str) -> Registration:
     sound = checked_registration(asked, environment)
+    if SECTOR_URI in sound.options:
+        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
     return replace(
         sound,
         jwks=sound_jwks(sound.jwks) if sound.jwks is not None else None,
@@ -114,11 +117,13 @@ def _sound(asked: Registration, environment: str) -> Registration:
 
 
 def _fill(client: Client, sound: Registration) -> None:
+    published, before = sound.options.get(SECTOR_URI), (client.options or {}).get(SECTOR_URI)
     for name, value in vars(sound).items():
         if name != "sector":
             setattr(client, name, value)
-    if client.sector is None or sound.sector not in (None, sector_kind(client.sector)):
-        client.sector = sector_named(sound.sector, client.owner, client.redirect_uris, client.client_id)
+    if client.sector is None or sound.sector not in (None, sector_kind(client.sector)) or published != before:
+        addresses = [published] if published else client.redirect_uris
+        client.sector = sector_named(sound.sector, client.owner, addresses, client.client_id)
 
 
 def tell_owners(work: Work, client: Client, subject: str, text: str) -> int:

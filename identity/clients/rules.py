@@ -16,6 +16,7 @@ from identity.profiles.rules import (
     EITHER_SECRET,
     KEY_METHODS,
     PROFILES,
+    SECTOR_URI,
     URI_OPTIONS,
     auth_methods_of,
     checked_choices,
@@ -341,6 +342,14 @@ def same_authority(uri: str, registered: Iterable[str]) -> bool:
     )
 
 
+def check_sector_members(published: object, redirect_uris: Iterable[str]) -> None:
+    """OIDC Registration 5: a JSON array of addresses, every redirect_uri of the client among them. Raises Invalid."""
+    if not isinstance(published, list) or not all(isinstance(one, str) for one in published):
+        raise Invalid(fields={SECTOR_URI: [_("The address did not answer with a JSON array of addresses.")]})
+    if missing := [uri for uri in redirect_uris if uri not in published]:
+        raise Invalid(fields={SECTOR_URI: [_("It does not name %(uri)s.", uri=missing[0][:200])]})
+
+
 def sector_kind(sector: str) -> str:
     """Which of SECTORS it is."""
     if sector == PUBLIC_SECTOR:
@@ -348,22 +357,22 @@ def sector_kind(sector: str) -> str:
     return "application" if sector.startswith("client:") else "owner"
 
 
-def sector_named(kind: str | None, owner: str, redirect_uris: Iterable[str], client_id: str) -> str:
-    """The sector of this kind, of this application."""
+def sector_named(kind: str | None, owner: str, addresses: Iterable[str], client_id: str) -> str:
+    """The sector of this kind, of this application; addresses: those that `sector_of` looks at."""
     if kind == "public":
         return PUBLIC_SECTOR
-    return f"client:{client_id}" if kind == "application" else sector_of(owner, redirect_uris, client_id)
+    return f"client:{client_id}" if kind == "application" else sector_of(owner, addresses, client_id)
 
 
-def sector_of(owner: str, redirect_uris: Iterable[str], client_id: str) -> str:
+def sector_of(owner: str, addresses: Iterable[str], client_id: str) -> str:
     """Whose applications know a person by the same `sub` (OIDC Core 8.1).
 
     An agency's or a developer's applications form one sector. A client without such an owner has the sector of its
-    host; on loopback, one of its own.
+    host, that of the address where it publishes its sector or that of where it returns to; on loopback, one of its own.
     """
     if owner not in (OPERATOR, OPEN):
         return owner
-    hosts = {urlsplit(uri).hostname or "" for uri in redirect_uris}
+    hosts = {urlsplit(uri).hostname or "" for uri in addresses}
     if len(hosts) != 1 or hosts & set(LOOPBACK):
         return f"client:{client_id}"
     return f"host:{hosts.pop()}"

@@ -168,7 +168,8 @@ FLAGS = (
     "dpop_bound_access_tokens",
     "tls_client_certificate_bound_access_tokens",
 )
-URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri")
+SECTOR_URI = "sector_identifier_uri"
+URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri", SECTOR_URI)
 CERTIFICATE_SUBJECTS = (
     "tls_client_auth_subject_dn",
     "tls_client_auth_san_dns",

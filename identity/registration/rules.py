@@ -117,8 +117,6 @@ def _scopes(metadata: Mapping[str, Any], profile: str) -> list[str]:
         raise InvalidClientMetadata("response_types: code.")
     if metadata.get("subject_type") not in (None, "pairwise"):
         raise InvalidClientMetadata("subject_type: pairwise. A public one needs the authority's approval.")
-    if metadata.get("sector_identifier_uri") is not None:
-        raise InvalidClientMetadata("sector_identifier_uri: the owner's clients form the sector.")
     if metadata.get("application_type") not in (None, "web", "native"):
         raise InvalidClientMetadata("application_type: web or native.")
     asked = (_text(metadata, "scope") or "").split() or list(usual_scopes(profile))

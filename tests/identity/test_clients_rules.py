@@ -139,4 +139,6 @@ def test_a_sector_is_the_owner_or_else_the_host() -> None:
     assert sector_of("agency:AE001", ["https://a.example.cl/"], "1") == "agency:AE001"
     assert sector_of("operator", ["https://a.example.cl/", "https://a.example.cl/b"], "1") == "host:a.example.cl"
     assert sector_of("operator", ["https://a.example.cl/", "https://b.example.cl/"], "1") == "client:1"
+    # OIDC Core 8.1: the host of the sector_identifier_uri, whatever the hosts to return to.
+    assert sector_of("open-registration", ["https://sector.example.cl/s.json"], "1") == "host:sector.example.cl"
     assert sector_of("operator", ["http://localhost:1/"], "1") != sector_of("operator", ["http://localhost:1/"], "2")

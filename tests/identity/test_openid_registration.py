@@ -1,5 +1,6 @@
 """Dynamic registration and management by the letter of RFC 7591 and RFC 7592: the wrong cases first."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from builders.clients import CALLBACK, basic
 from builders.identity import a_person, an_agency
 from builders.keys import a_key, an_assertion, public
+from builders.publishing import let_call, publishing
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select
@@ -80,7 +82,10 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"response_types": ["code", "id_token"]}, "invalid_client_metadata"),
     ({"application_type": "desktop"}, "invalid_client_metadata"),
     ({"subject_type": "public"}, "invalid_client_metadata"),
-    ({"sector_identifier_uri": "https://example.cl/sector.json"}, "invalid_client_metadata"),
+    ({"sector_identifier_uri": 7}, "invalid_client_metadata"),
+    ({"sector_identifier_uri": "http://example.cl/sector.json"}, "invalid_client_metadata"),
+    ({"sector_identifier_uri": "https://127.0.0.1:9/sector.json"}, "invalid_client_metadata"),
+    ({"sector_identifier_uri": "https://10.0.0.1/sector.json"}, "invalid_client_metadata"),
     ({"scope": "openid everything"}, "invalid_client_metadata"),
     ({"scope": ["openid"]}, "invalid_client_metadata"),
     ({"contacts": ["nobody"]}, "invalid_client_metadata"),
@@ -331,3 +336,56 @@ def test_what_nobody_used_in_the_open_sandbox_is_swept(app: Flask, client: Flask
     swept = session().scalars(select(AuditEvent.subject).where(AuditEvent.tag == "identity:client:swept")).all()
     assert set(swept) == {f"client:{unused['client_id']}", f"client:{revoked['client_id']}"}
     assert registered_client(unused["client_id"]) is None
+
+
+# ---- sector_identifier_uri (OpenID Connect Registration 5) ----
+
+
+OTHER = "http://127.0.0.1:9/other"
+NO_SECTORS: list[tuple[int, bytes]] = [
+    (200, b"[]"),
+    (200, json.dumps([CALLBACK]).encode()),
+    (200, json.dumps([CALLBACK, f"{OTHER}/"]).encode()),
+    (200, json.dumps({"redirect_uris": [CALLBACK, OTHER]}).encode()),
+    (200, json.dumps([CALLBACK, OTHER, 7]).encode()),
+    (200, b"<html>"),
+    (200, b"[" * 100_000),
+    (200, b" " * 1_000_000 + json.dumps([CALLBACK, OTHER]).encode()),
+    (302, json.dumps([CALLBACK, OTHER]).encode()),
+    (404, json.dumps([CALLBACK, OTHER]).encode()),
+]
+
+
+def test_a_sector_has_to_name_every_address_to_return_to(app: Flask, client: FlaskClient) -> None:
+    answers = list(NO_SECTORS)
+    with publishing(lambda: answers[0]) as (place, calls):
+        let_call(app, place)
+        asked = SOUND | {"redirect_uris": [CALLBACK, OTHER], "sector_identifier_uri": f"http://{place}/sector.json"}
+        while answers:
+            refused = register(client, asked)
+            told = refused.get_json()
+            assert (refused.status_code, told["error"]) == (400, "invalid_client_metadata"), answers[0]
+            assert told["error_description"].startswith("sector_identifier_uri:")
+            answers.pop(0)
+        assert calls == ["/sector.json"] * len(NO_SECTORS)
+
+
+def test_a_private_place_is_not_asked(client: FlaskClient) -> None:
+    with publishing(lambda: (200, json.dumps([CALLBACK]).encode())) as (place, calls):
+        refused = register(client, SOUND | {"sector_identifier_uri": f"http://{place}/sector.json"})
+        assert (refused.status_code, calls) == (400, [])
+
+
+def test_a_sector_that_names_them_is_kept_and_asked_again_at_a_change(app: Flask, client: FlaskClient) -> None:
+    members = [CALLBACK, OTHER]
+    with publishing(lambda: (200, json.dumps(members).encode())) as (place, calls):
+        let_call(app, place)
+        where = f"http://{place}/sector.json"
+        made = made_by(register(client, SOUND | {"sector_identifier_uri": where}))
+        assert made["sector_identifier_uri"] == where
+        again = SOUND | {"redirect_uris": [CALLBACK, OTHER], "sector_identifier_uri": where}
+        assert manage(client, "PUT", made, json=again | {"client_id": made["client_id"]}).status_code == 200
+        members.remove(CALLBACK)
+        refused = manage(client, "PUT", made, json=again | {"client_id": made["client_id"]})
+        assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_client_metadata")
+        assert len(calls) >= 3
