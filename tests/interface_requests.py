@@ -4,6 +4,7 @@ A signature holds, a proof belongs to its key, a cursor was given before, a code
 lies within the document. Requests that are meant to be wrong go out as they were generated.
 """
 
+import base64
 import hashlib
 import itertools
 import json
@@ -18,6 +19,7 @@ from functools import cache
 from typing import Any
 
 import schemathesis
+from builders.pictures import a_png
 from joserfc import jws
 from joserfc.jwk import ECKey
 from schemathesis import Case, HookContext, Response
@@ -115,6 +117,11 @@ def with_a_public_key(case: Case[Any]) -> None:
     if isinstance(case.body, dict):
         key: Any = ECKey.generate_key("P-256").as_dict(private=False)
         case.body = {"jwks": {"keys": [key]}}
+
+
+def with_a_picture(case: Case[Any]) -> None:
+    if isinstance(case.body, dict):
+        case.body["png"] = base64.b64encode(a_png()).decode()
 
 
 def within_the_log(case: Case[Any]) -> None:
@@ -244,4 +251,5 @@ COMPLETE = {
     "registerApplication": that_is_sound,
     "changeApplication": that_is_sound,
     "replaceKeys": with_a_public_key,
+    "changeLogo": with_a_picture,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from identity.applications.schemas import (
     CLIENT_ID,
@@ -14,6 +14,7 @@ from identity.applications.schemas import (
     ApplicationsQuery,
     EnvironmentBody,
     KeysBody,
+    LogoBody,
     NewApplicationBody,
     NewSecretSchema,
 )
@@ -23,6 +24,8 @@ from identity.client_secrets.rules import living_secrets
 from identity.clients import actions, queries
 from identity.clients.rules import Registration, owned_by_agency
 from identity.expiry.queries import warnings_of
+from identity.logos import actions as logos
+from identity.logos.rules import from_base64
 from kernel import clock
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
@@ -120,6 +123,28 @@ def withdraw_secret(client_id: str, secret: str) -> None:
     actions.withdraw_secret(client_id, secret, owner=_application(client_id))
 
 
+@endpoints.route("/<client_id>/logo", methods=["PUT"], parameters=ONE)
+@endpoints.arguments(LogoBody)
+@endpoints.response(200, ApplicationSchema)
+@endpoints.alt_response(404, description=NOT_FOUND)
+@endpoints.alt_response(409, description=REVOKED)
+@endpoints.alt_response(422, description="This is not a picture that can be shown")
+@requires(MANAGE)
+def change_logo(body: dict[str, Any], client_id: str) -> dict[str, Any]:
+    """Show a picture with the application; for one in use, when the authority has approved it"""
+    return _told(logos.change_logo(client_id, from_base64(body["png"]), owner=_application(client_id)))
+
+
+@endpoints.route("/<client_id>/logo", methods=["DELETE"], parameters=ONE)
+@endpoints.response(204)
+@endpoints.alt_response(404, description=NOT_FOUND)
+@endpoints.alt_response(409, description=REVOKED)
+@requires(MANAGE)
+def remove_logo(client_id: str) -> None:
+    """Show no picture"""
+    logos.remove_logo(client_id, owner=_application(client_id))
+
+
 @endpoints.route("/<client_id>/request", methods=["POST"], parameters=ONE)
 @endpoints.arguments(EnvironmentBody)
 @endpoints.response(201, ApplicationSchema)
@@ -174,6 +199,7 @@ def _shown(client: Any, asked: Asked | None) -> dict[str, Any]:
     return {
         **registered,
         **{name: getattr(client, name) for name in names},
+        "logo": url_for("logos.picture", sha256=client.logo, _external=True) if client.logo else None,
         "secrets": living_secrets(client.secrets, clock.now()),
         "ends_soon_at": warnings.ends_at,
         "keys_failing_since": warnings.keys_failing_since,

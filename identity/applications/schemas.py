@@ -37,6 +37,9 @@ A_KEY: dict[str, Any] = {
 }
 
 
+A_PNG = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQAAAABbAUdZAAAAEElEQVR42mP4z/CfgWHwEgANrD/B+501bQAAAABJRU5ErkJggg=="
+
+
 def _uris(**more: Any) -> fields.List[str]:
     one = fields.String(validate=Matches(URI), metadata={"example": AN_EXAMPLE})
     return fields.List(one, **{"validate": validate.Length(max=MAX_URIS), **more})
@@ -137,6 +140,17 @@ class EnvironmentBody(Body):
     )
 
 
+class LogoBody(Body):
+    png = fields.String(
+        required=True,
+        validate=[validate.Length(max=270_000), Matches(r"[A-Za-z0-9+/]{4,}={0,2}")],
+        metadata={
+            "description": "A PNG in base64: 32 to 1024 pixels each way, not interlaced, at most 200 kilobytes",
+            "example": A_PNG,
+        },
+    )
+
+
 class SecretSchema(ma.Schema):
     """A secret that works."""
 
@@ -185,6 +199,7 @@ class ApplicationSchema(ma.Schema):
     scopes = fields.List(fields.String(), required=True)
     scope_reasons = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     sector = fields.String(required=True, validate=validate.OneOf(SECTORS))
+    logo = fields.String(required=True, allow_none=True, metadata={"description": "The address of its picture"})
     contacts = fields.List(fields.String(), required=True)
     auth_method = fields.String(required=True)
     jwks = fields.Dict(required=True, allow_none=True)

@@ -119,8 +119,10 @@ def _sound(asked: Registration, environment: str) -> Registration:
 def _fill(client: Client, sound: Registration) -> None:
     published, before = sound.options.get(SECTOR_URI), (client.options or {}).get(SECTOR_URI)
     for name, value in vars(sound).items():
-        if name != "sector":
+        if name not in ("sector", "logo"):
             setattr(client, name, value)
+    if sound.logo is not None:
+        client.logo = sound.logo or None
     if client.sector is None or sound.sector not in (None, sector_kind(client.sector)) or published != before:
         addresses = [published] if published else client.redirect_uris
         client.sector = sector_named(sound.sector, client.owner, addresses, client.client_id)
@@ -256,7 +258,8 @@ def changed_by(client: Client, asked: Registration) -> tuple[Registration, list[
     if client.profile not in PERSON_PROFILES:
         raise NotFound()
     before = registration_of(client)
-    after = _sound(replace(asked, sector=asked.sector or before.sector), client.environment)
+    logo = before.logo if asked.logo is None else asked.logo
+    after = _sound(replace(asked, sector=asked.sector or before.sector, logo=logo), client.environment)
     is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
     return after, needing_approval(before, after) if is_decided else []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,6 +47,7 @@ class Client(Identified, Base):
     jwks_uri: Mapped[str | None] = mapped_column(Text)
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     logo_uri: Mapped[str | None] = mapped_column(Text)
+    logo: Mapped[str | None] = mapped_column(ForeignKey("logo.sha256"))
     contacts: Mapped[list[str]] = mapped_column(default=list)
     scope_reasons: Mapped[dict[str, Any]] = mapped_column(default=dict)
     approved_by: Mapped[str | None] = mapped_column(Text)

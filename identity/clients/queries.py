@@ -108,13 +108,14 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         jwks=client.jwks,
         jwks_uri=client.jwks_uri,
         options=client.options,
+        logo=client.logo,
     )
 
 
 def registration_of(client: Client) -> Registration:
     """What the owner said of the application, as it is kept."""
     said = {one.name: getattr(client, one.name) for one in fields(Registration)}
-    return Registration(**{**said, "sector": sector_kind(client.sector)})
+    return Registration(**{**said, "sector": sector_kind(client.sector), "logo": client.logo or ""})
 
 
 def owner_of(client: Client) -> AgencyRef | None:

@@ -88,6 +88,7 @@ class RegisteredClient:
     jwks: Mapping[str, Any] | None = field(default=None, repr=False)
     jwks_uri: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    logo: str | None = None
 
     @property
     def is_for_test_persons(self) -> bool:
@@ -135,6 +136,8 @@ class Registration:
     scope_reasons: Mapping[str, str] = field(default_factory=dict)
     sector: str | None = None
     """One of SECTORS; None leaves it as it is."""
+    logo: str | None = None
+    """The SHA-256 of a picture that we keep, empty for none; None leaves it as it is."""
 
 
 def checked_registration(asked: Registration, environment: str) -> Registration:
@@ -159,6 +162,7 @@ def checked_registration(asked: Registration, environment: str) -> Registration:
         contacts=checked_contacts(asked.contacts),
         scope_reasons=checked_reasons(asked.scope_reasons, scopes),
         sector=checked_sector(asked.sector),
+        logo=asked.logo,
     )
 
 
@@ -169,6 +173,8 @@ def needing_approval(before: Registration, after: Registration) -> list[str]:
         for name in ("redirect_uris", "post_logout_redirect_uris", "scopes")
         if set(getattr(after, name)) - set(getattr(before, name))
     ]
+    if after.logo and after.logo != before.logo:
+        wider.append("logo")
     return [*(name for name in ("name", "profile", "sector") if getattr(after, name) != getattr(before, name)), *wider]
 
 

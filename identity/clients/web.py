@@ -80,6 +80,7 @@ FIELDS = {
     "jwks_uri": _("Where it publishes its keys"),
     "options": _("Further settings"),
     "logo_uri": _("Address of its logo"),
+    "logo": _("Logo"),
 }
 
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, Text
+from sqlalchemy import LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
 
 
-class ClientLogo(Base):
-    """An application's picture, a PNG of nothing but its pixels."""
+class Logo(Base):
+    """A PNG of nothing but its pixels, by its SHA-256. It never changes: another picture is another row."""
 
-    __tablename__ = "client_logo"
+    __tablename__ = "logo"
 
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id", ondelete="CASCADE"), primary_key=True)
-    sha256: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(Text, primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
-    changed_at: Mapped[datetime]
+    stored_at: Mapped[datetime]
 
     @property
     def code(self) -> str:
         """How the audit names it."""
-        return self.client_id
+        return self.sha256

@@ -65,6 +65,7 @@ class EnteredApplication:
     client_id: str
     name: str
     agency_name: str | None
+    logo: str | None
     is_test: bool
     is_revoked: bool
     scopes: Sequence[str]
@@ -88,6 +89,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             client_id=client.client_id,
             name=client.name,
             agency_name=agency_name,
+            logo=client.logo,
             is_test=client.environment != "production",
             is_revoked=client.revoked_at is not None,
             scopes=consent.scopes,

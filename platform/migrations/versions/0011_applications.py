@@ -21,8 +21,9 @@ def upgrade() -> None:
     allow_states("waiting", "approved", "returned", "withdrawn")
     for name in SEEN_KEYS:
         op.add_column("client", sa.Column(name, INSTANT, nullable=True))
+    op.add_column("client", sa.Column("logo", sa.Text(), nullable=True))
     create_adoption_requests()
-    create_client_logos()
+    create_logos()
 
 
 def rename(before: str, after: str) -> None:
@@ -67,25 +68,22 @@ def create_adoption_requests() -> None:
         op.create_index(f"ix_adoption_request_{column}_asked_at", "adoption_request", [column, "asked_at"])
 
 
-def create_client_logos() -> None:
+def create_logos() -> None:
     op.create_table(
-        "client_logo",
-        sa.Column("client_id", sa.Text(), nullable=False),
+        "logo",
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("changed_at", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("client_id", name="pk_client_logo"),
-        sa.ForeignKeyConstraint(
-            ["client_id"], ["client.client_id"], name="fk_client_logo_client_id_client", ondelete="CASCADE"
-        ),
+        sa.Column("stored_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_logo"),
     )
+    op.create_foreign_key("fk_client_logo_logo", "client", "logo", ["logo"], ["sha256"])
 
 
 def downgrade() -> None:
-    op.drop_table("client_logo")
     op.drop_table("adoption_request")
-    for name in SEEN_KEYS:
+    for name in (*SEEN_KEYS, "logo"):
         op.drop_column("client", name)
+    op.drop_table("logo")
     # A change of what is in use has no place in the table before this one.
     op.execute("DELETE FROM approval_request WHERE changes IS NOT NULL OR state = 'withdrawn'")
     op.drop_column("approval_request", "changes")

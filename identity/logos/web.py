@@ -1,0 +1,78 @@
+"""Pages: an application's picture, and the picture itself."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from werkzeug.wrappers import Response as Redirect
+
+from identity.approvals.actions import Changed
+from identity.approvals.rules import AlreadyAsked
+from identity.clients.queries import application_of
+from identity.clients.web import administrator, owner
+from identity.logos.actions import change_logo, remove_logo
+from identity.logos.queries import logo_content
+from identity.logos.rules import MAX_BYTES
+from kernel.access import public, requires
+from kernel.errors import Invalid
+from kernel.forms import explain
+
+pages = Blueprint("logos", __name__, template_folder="templates")
+Page = str | Redirect | tuple[str, int]
+
+
+class LogoForm(FlaskForm):
+    logo = FileField(
+        _("Picture"),
+        validators=[FileRequired(_("Choose a picture."))],
+        description=_("PNG, from 32 to 1024 pixels each way, at most 200 kilobytes. Best a square."),
+    )
+
+
+@pages.get("/logos/<sha256>.png")
+@public("it is shown to whoever signs in to the application")
+def picture(sha256: str) -> Response:
+    """A PNG that never changes under its address."""
+    answer = Response(logo_content(sha256), mimetype="image/png")
+    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return answer
+
+
+@pages.get("/agency/applications/<client_id>/logo")
+@requires(administrator)
+def ask(client_id: str) -> Page:
+    return _ask(client_id, LogoForm())
+
+
+@pages.post("/agency/applications/<client_id>/logo")
+@requires(administrator)
+def change(client_id: str) -> Page:
+    form = LogoForm()
+    if not form.validate_on_submit():
+        return _ask(client_id, form), 422
+    try:
+        return _done(change_logo(client_id, form.logo.data.read(MAX_BYTES + 1), owner=owner()))
+    except (Invalid, AlreadyAsked) as problem:
+        explain(form, problem)
+        return _ask(client_id, form), 422
+
+
+@pages.post("/agency/applications/<client_id>/logo/remove")
+@requires(administrator)
+def remove(client_id: str) -> Page:
+    return _done(remove_logo(client_id, owner=owner()))
+
+
+def _done(changed: Changed) -> Page:
+    if changed.request is not None:
+        flash(_("The authority has to approve this. Until then the application goes on as it is."), "attention")
+    else:
+        flash(_("The changes are saved."), "success")
+    return redirect(url_for("applications.show", client_id=changed.client.client_id), 303)
+
+
+def _ask(client_id: str, form: LogoForm) -> str:
+    return render_template("logos/ask.html", client=application_of(owner(), client_id), form=form)
