@@ -7,7 +7,7 @@ from typing import Any
 from identity.openid.authorization_details import TYPES
 from identity.openid.checks.check_prompt import PROMPTS
 from identity.openid.step_up import LEVELS
-from identity.profiles.rules import RESPONSE_MODES, SIGNING_ALGORITHMS
+from identity.profiles.rules import AGREED_KEY_ENCRYPTIONS, CONTENT_ENCRYPTIONS, RESPONSE_MODES, SIGNING_ALGORITHMS
 from kernel.i18n import LANGUAGES
 
 
@@ -27,6 +27,8 @@ def request_metadata(issuer: str) -> dict[str, Any]:
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(SIGNING_ALGORITHMS),
+        "request_object_encryption_alg_values_supported": list(AGREED_KEY_ENCRYPTIONS),
+        "request_object_encryption_enc_values_supported": list(CONTENT_ENCRYPTIONS),
         "require_signed_request_object": False,
         # OIDC Discovery 3: this is about addresses of others, which we do not fetch.
         "request_uri_parameter_supported": False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from identity.client_keys.queries import keys_of
 from identity.clients.rules import RegisteredClient
+from identity.openid.decryption import decrypted
 from identity.openid.proofs.signed import NotSound, Opened, opened
 from identity.openid.request_problems import InvalidRequestObject
 from identity.profiles.rules import PROFILES, SIGNING_ALGORITHMS
@@ -24,10 +25,10 @@ def parameters_in(request_object: str, client: RegisteredClient, now: datetime) 
 
     now: when it has to be good, which is when it was first shown to us.
     """
-    if request_object.count(".") == 4:
-        raise InvalidRequestObject("Encrypted request objects are not accepted.")
     try:
-        found = opened(request_object, allowed_algorithms=_algorithms(client))
+        # RFC 9101 4: signed, and then perhaps encrypted; never only encrypted.
+        signed = decrypted(request_object) if request_object.count(".") == 4 else request_object
+        found = opened(signed, allowed_algorithms=_algorithms(client))
         _check_signature(found, client)
         _check_meaning(found, client)
         _check_times(found, now, must_be_short=PROFILES[client.profile].par_required)

@@ -138,7 +138,9 @@ def auth_methods_of(profile: str) -> tuple[str, ...]:
     return PROFILES[profile].auth_methods if profile in PROFILES else MACHINE_AUTH_METHODS
 
 
-ENCRYPTION_ALGORITHMS = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-256", "RSA-OAEP")
+AGREED_KEY_ENCRYPTIONS = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
+"""What clients may encrypt to our own key with."""
+ENCRYPTION_ALGORITHMS = (*AGREED_KEY_ENCRYPTIONS, "RSA-OAEP-256", "RSA-OAEP")
 CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512")
 OUR_ALGORITHMS = ("ES256", "RS256", "Ed25519", "EdDSA")
 ANSWERS = ("id_token", "userinfo", "introspection", "authorization")
@@ -146,6 +148,8 @@ ANSWERS = ("id_token", "userinfo", "introspection", "authorization")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "token_endpoint_auth_signing_alg": SIGNING_ALGORITHMS,
     "request_object_signing_alg": SIGNING_ALGORITHMS,
+    "request_object_encryption_alg": AGREED_KEY_ENCRYPTIONS,
+    "request_object_encryption_enc": CONTENT_ENCRYPTIONS,
     "id_token_signed_response_alg": OUR_ALGORITHMS,
     "userinfo_signed_response_alg": OUR_ALGORITHMS,
     "introspection_signed_response_alg": OUR_ALGORITHMS,
@@ -198,10 +202,10 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in kept.items():
         if name not in URI_OPTIONS and (fault := _fault_of(name, value, profile)):
             raise _wrong(name, fault)
-    for kind in ANSWERS:
+    for encryption in ("request_object_encryption", *(f"{kind}_encrypted_response" for kind in ANSWERS)):
         # OIDC Registration 2: the enc may be left out, the alg may not.
-        if f"{kind}_encrypted_response_enc" in kept and f"{kind}_encrypted_response_alg" not in kept:
-            raise _wrong(f"{kind}_encrypted_response_enc", _("It needs the alg beside it."))
+        if f"{encryption}_enc" in kept and f"{encryption}_alg" not in kept:
+            raise _wrong(f"{encryption}_enc", _("It needs the alg beside it."))
     return kept
 
 

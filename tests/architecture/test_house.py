@@ -36,6 +36,7 @@ ROOMS_OF_THEIR_OWN = {
         "exchange_actions.py",
         "logout_actions.py",
         "encryption.py",
+        "decryption.py",
         "metadata.py",
         "machine_records.py",
         "logout_tokens.py",

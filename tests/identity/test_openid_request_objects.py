@@ -12,11 +12,16 @@ from builders.identity import a_person, sign_in
 from builders.requests import ISSUER, a_key, a_request_object, a_signing_client, agree, push, show
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc.jwk import ECKey, OctKey
+from joserfc import jwe
+from joserfc.jwe import JWERegistry
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from identity.clients.actions import NewClient
+from identity.openid.decryption import decrypted
+from identity.openid.proofs.signed import NotSound
 from identity.people.models import Person
 from kernel import clock
+from kernel.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +191,73 @@ def test_not_both_a_request_and_a_request_uri(client: FlaskClient, made: NewClie
     request_uri = push(client, made).get_json()["request_uri"]
     response = show(client, made, request=a_request_object(made, key), request_uri=request_uri, redirect_uri=CALLBACK)
     assert answer_of(response)["error"] == "invalid_request"
+
+
+# ---- encrypted to our key (RFC 9101 4, OIDC Core 6.1) ----
+
+
+def our_key(client: FlaskClient) -> ECKey:
+    (found,) = [key for key in client.get("/openid/jwks").get_json()["keys"] if key["use"] == "enc"]
+    assert "d" not in found
+    return ECKey.import_key(found)
+
+
+def encrypted(text: str, to: Any, alg: str = "ECDH-ES", enc: str = "A128CBC-HS256", **header: Any) -> str:
+    registry = JWERegistry(algorithms=[alg, enc, "DEF"], strict_check_header=False)
+    protected = {"alg": alg, "enc": enc, "cty": "JWT", **header}
+    return jwe.encrypt_compact(protected, text.encode(), to, algorithms=[alg, enc, "DEF"], registry=registry)
+
+
+def test_a_signed_request_may_be_encrypted_to_us(
+    client: FlaskClient, made: NewClient, key: ECKey, person: Person
+) -> None:
+    told = client.get("/openid/.well-known/openid-configuration").get_json()
+    to = our_key(client)
+    for alg in told["request_object_encryption_alg_values_supported"]:
+        for enc in told["request_object_encryption_enc_values_supported"]:
+            for header in ({}, {"kid": to.kid}):
+                text = encrypted(a_request_object(made, key), to, alg, enc, **header)
+                answer = agree(client, authorize(client, made, request=text))
+                assert "code" in answer_of(answer), (alg, enc)
+
+
+def test_what_is_only_encrypted_or_to_others_is_refused(client: FlaskClient, made: NewClient, key: ECKey) -> None:
+    to, signed_object = our_key(client), a_request_object(made, key)
+    sound = encrypted(signed_object, to)
+    parts = sound.split(".")
+    wrong = [
+        encrypted(json.dumps({"client_id": made.client.client_id}), to),
+        encrypted(unsigned({"iss": made.client.client_id}, {"alg": "none"}), to),
+        encrypted(sound, to),
+        encrypted("", to),
+        encrypted("\u00f1", to),
+        encrypted(signed_object, ECKey.generate_key("P-256")),
+        encrypted(signed_object, to, kid="another"),
+        encrypted(signed_object, to, zip="DEF"),
+        encrypted(signed_object, RSAKey.generate_key(2048), "RSA-OAEP-256"),
+        encrypted(signed_object, OctKey.generate_key(128), "A128KW"),
+        ".".join([*parts[:4], "A" * len(parts[4])]),
+        ".".join([parts[0], "AAAA", *parts[2:]]),
+        ".".join([*parts[:3], "", parts[4]]),
+        "....",
+        "e30....",
+        "W10.a.b.c.d",
+        "a.b.c.d.e",
+        sound + "A" * 40_000,
+    ]
+    for text in wrong:
+        answer = authorize(client, made, request=text)
+        assert answer_of(answer)["error"] == "invalid_request_object", text[:60]
+
+
+def test_our_key_is_replaced_and_the_one_before_still_opens(
+    app: Flask, client: FlaskClient, made: NewClient, key: ECKey, settings: Settings
+) -> None:
+    before = our_key(client)
+    turn = timedelta(days=settings.key_rotation_days)
+    with clock.shifted(turn):
+        assert our_key(client).kid != before.kid
+        with app.app_context():
+            assert decrypted(encrypted("x", before)) == "x"
+    with clock.shifted(2 * turn), app.app_context(), pytest.raises(NotSound):
+        decrypted(encrypted("x", before))

@@ -1,9 +1,10 @@
-"""GET /openid/jwks (RFC 7517 5): the public keys that our tokens are verified with."""
+"""GET /openid/jwks (RFC 7517 5): the public keys that our tokens are verified with, and the one to encrypt to us."""
 
 from __future__ import annotations
 
 from flask import Response, jsonify
 
+from identity.openid.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
 from identity.openid.tokens import PURPOSE
 from kernel.access import public
@@ -16,7 +17,7 @@ def jwks() -> Response:
     """The keys of every algorithm; the first call of a new installation makes them."""
     for algorithm in ALGORITHMS:
         signing_key(PURPOSE, algorithm)
-    answer = jsonify(public_jwks(PURPOSE))
+    answer = jsonify(keys=[*public_jwks(PURPOSE)["keys"], published_encryption_key()])
     answer.content_type = "application/jwk-set+json"
     answer.headers["Cache-Control"] = "public, max-age=300"
     answer.headers["Access-Control-Allow-Origin"] = "*"
