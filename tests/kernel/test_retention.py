@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import insert, select, text
 
 from catalogue.metering.models import GatewayCall
-from kernel import audit, sealing
+from kernel import audit, jobs, sealing
 from kernel.audit import AuditEvent
 from kernel.db import engine, new_session, session
 from kernel.ids import new_id
@@ -158,3 +158,8 @@ def test_every_table_that_migrations_partition_by_month_has_a_model_that_says_so
         text("SELECT partrelid::regclass::text FROM pg_partitioned_table WHERE partstrat = 'r'")
     )
     assert set(by_range) == set(app.extensions["cordillera.retention"])
+
+
+def test_the_workers_know_both_jobs(app: Flask) -> None:
+    # A job that nobody imports is never started, and nothing says so.
+    assert {"kernel:partitions:create", "kernel:partitions:drop"} <= set(jobs._application.tasks)

@@ -126,3 +126,13 @@ def test_a_program_that_registers_itself(served: House, node: NodeClients, perso
     assert found["parts"] == 5, "the ID token is encrypted"
     assert found["claims"]["aud"] == found["registered"]["client_id"]
     assert (found["person"]["sub"], found["person"]["name"]) == (found["claims"]["sub"], "Ana Ñancupil")
+
+
+def test_signed_answers(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+    for algorithm in ("RS256", "ES256", "EdDSA", "Ed25519"):
+        made = registered(app, "standard", options={"authorization_signed_response_alg": algorithm})
+        metadata = {"client_secret": made.secret, "authorization_signed_response_alg": algorithm}
+        found = node.run("signed-answer", person, **given(served, made), metadata=metadata)
+        assert found["answered"] == ["response"]
+        assert found["claims"]["aud"] == made.client.client_id
+        assert found["person"]["sub"] == found["claims"]["sub"]
