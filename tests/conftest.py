@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import psycopg
@@ -17,9 +18,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import make_url
 
-from kernel import migrate
+from kernel import i18n, migrate
 from kernel.access import Principal, act_as
 from kernel.postgres import EmbeddedPostgres
 from kernel.settings import BLOCKS, Settings
@@ -153,11 +155,34 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     )
 
 
+class Compiled(BytecodeCache):
+    """Templates, compiled once for all the applications that a run makes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def what_is_read_at_a_start() -> Iterator[Compiled]:
+    """A server starts once; the tests start hundreds, of which only the first reads templates and translations."""
+    with pytest.MonkeyPatch.context() as once:
+        once.setattr("kernel.i18n._read", lru_cache(i18n._read))
+        yield Compiled()
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, what_is_read_at_a_start: Compiled) -> Iterator[Flask]:
     """The whole application, with nobody signed in and no form tokens asked for."""
     application = create_app(settings)
     application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application.jinja_env.bytecode_cache = what_is_read_at_a_start
     yield application
     application.extensions["cordillera.engine"].dispose()
 
