@@ -1,17 +1,33 @@
-"""A running server for the clients that others wrote."""
-
-from collections.abc import Iterator
+"""What most tests of the provider begin with: an application and a person who has signed in."""
 
 import pytest
-from builders.server import two_workers
+from builders.clients import a_client
+from builders.identity import a_person, sign_in
 from flask import Flask
-from walking import House, free_address
+from flask.testing import FlaskClient
 
-from kernel.settings import Settings
+from identity.clients.actions import NewClient
+from identity.people.models import Person
 
 
 @pytest.fixture
-def served(app: Flask, settings: Settings) -> Iterator[House]:
-    """Two gunicorn workers on the same database, keys and documents as `app`."""
-    with two_workers(settings, free_address()) as house:
-        yield house
+def made(app: Flask) -> NewClient:
+    """An application of the profile `standard`."""
+    with app.app_context():
+        return a_client("standard")
+
+
+@pytest.fixture
+def legacy(app: Flask) -> NewClient:
+    """An application of the profile `clave-unica`."""
+    with app.app_context():
+        return a_client("clave-unica")
+
+
+@pytest.fixture
+def person(app: Flask, client: FlaskClient) -> Person:
+    """A test person, who has signed in with the browser `client`."""
+    with app.app_context():
+        person = a_person(is_test_person=True)
+    assert sign_in(client, person).status_code == 303
+    return person

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from builders.clients import LEFT, a_client, tokens_for, userinfo
+from builders.clients import a_client, tokens_for, userinfo
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import select, text
 
-from identity.clients.actions import NewClient
+from identity.clients.actions import NewClient, revoke_client
 from identity.openid import logout_actions
 from identity.people.models import Person
 from identity.signin.actions import change_password, end_expired_batch
@@ -54,14 +54,6 @@ def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
     monkeypatch.setattr("identity.openid.logout_actions.outbound.send", found.send)
     monkeypatch.setattr("identity.openid.logout_actions.outbound.read", lambda *_: b"")
     return found
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
 
 
 @pytest.fixture
@@ -105,6 +97,29 @@ def test_whoever_was_entered_is_told_of_the_end(
     with app.app_context():
         event = session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:logout:told")).one()
         assert event.detail == {"sid": claims["sid"], "status": 200}
+
+
+def test_each_application_is_told_in_its_own_name_and_once(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+) -> None:
+    """Back-Channel Logout 2.4 and 2.5: one token for each, with its own aud, sub and jti."""
+    options = {"backchannel_logout_uri": "https://otra.example/salida"}
+    with app.app_context():
+        other = a_client("standard", name="Otra", redirect_uris=["https://otra.example/vuelta"], options=options)
+        revoked = a_client("standard", name="Revocada", options=options)
+    for made in (hearing, other, revoked):
+        tokens_for(client, made, scope="openid")
+    with app.app_context():
+        revoke_client(revoked.client.client_id)
+    for _ in range(2):
+        client.post("/openid/end-session/confirm")
+        run_worker(app, until_empty=True)
+    heard = {address: claims_of(client, token) for address, token in ear.heard}
+    assert len(ear.heard) == 2
+    told, told_other = heard[HEARS], heard["https://otra.example/salida"]
+    assert (told["aud"], told_other["aud"]) == (hearing.client.client_id, other.client.client_id)
+    assert told["jti"] != told_other["jti"]
+    assert told["sub"] != told_other["sub"]
 
 
 def test_a_logout_token_is_no_id_token_and_no_access_token(
@@ -199,21 +214,3 @@ def test_signing_in_anew_in_the_same_browser_keeps_the_sessions_name(
     run_worker(app, until_empty=True)
     assert len(ear.heard) == 1
     assert userinfo(client, first["access_token"]).status_code == 401
-
-
-def test_a_hint_of_another_client_leads_nowhere(
-    client: FlaskClient, person: Person, hearing: NewClient, deaf: NewClient
-) -> None:
-    hint = tokens_for(client, hearing, scope="openid")["id_token"]
-    wrong: list[dict[str, Any]] = [
-        {"id_token_hint": hint, "client_id": deaf.client.client_id},
-        {"id_token_hint": hint, "client_id": deaf.client.client_id, "post_logout_redirect_uri": LEFT},
-        {"id_token_hint": [hint, hint]},
-        {"post_logout_redirect_uri": LEFT},
-    ]
-    for query in wrong:
-        assert client.get("/openid/end-session", query_string=query).status_code == 400, query
-    with clock.shifted(timedelta(days=2)):
-        query = {"id_token_hint": hint, "post_logout_redirect_uri": LEFT, "state": "s", "ui_locales": "en"}
-        answer = client.get("/openid/end-session", query_string=query)
-    assert (answer.status_code, answer.headers["Location"]) == (303, LEFT + "?state=s")

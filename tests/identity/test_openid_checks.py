@@ -22,26 +22,6 @@ from kernel.access import Principal, act_as
 ISSUER = "http://localhost/openid"
 
 
-@pytest.fixture
-def legacy(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("clave-unica")
-
-
-@pytest.fixture
-def modern(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
-
-
 BAD_CLIENTS_AND_ADDRESSES: list[dict[str, str | None]] = [
     {"client_id": None},
     {"client_id": ""},
@@ -148,9 +128,9 @@ WRONG_CHALLENGES: list[dict[str, str | None]] = [
 ]
 
 
-def test_standard_requires_pkce_by_s256(client: FlaskClient, modern: NewClient) -> None:
+def test_standard_requires_pkce_by_s256(client: FlaskClient, made: NewClient) -> None:
     for change in WRONG_CHALLENGES:
-        assert answer_of(authorize(client, modern, **change))["error"] == "invalid_request", change
+        assert answer_of(authorize(client, made, **change))["error"] == "invalid_request", change
 
 
 def test_clave_unica_requires_a_sound_state(client: FlaskClient, legacy: NewClient) -> None:
@@ -160,8 +140,8 @@ def test_clave_unica_requires_a_sound_state(client: FlaskClient, legacy: NewClie
         assert "state" not in answer
 
 
-def test_standard_does_without_a_state(client: FlaskClient, person: Person, modern: NewClient) -> None:
-    page = authorize(client, modern, state=None)
+def test_standard_does_without_a_state(client: FlaskClient, person: Person, made: NewClient) -> None:
+    page = authorize(client, made, state=None)
     assert set(answer_of(decide(client, page, "allow"))) == {"code", "iss"}
 
 

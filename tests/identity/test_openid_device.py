@@ -22,14 +22,6 @@ LATER = timedelta(seconds=6)
 
 
 @pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
-
-
-@pytest.fixture
 def television(app: Flask) -> NewClient:
     with app.app_context():
         return a_client("standard", name="Televisor", auth_method="none", scopes=["openid", "name", "offline_access"])

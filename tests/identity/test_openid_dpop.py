@@ -20,7 +20,7 @@ from builders.clients import (
     s256,
     token_form,
 )
-from builders.identity import a_person, an_agency, sign_in
+from builders.identity import an_agency
 from builders.keys import ISSUER, TOKEN, a_key, a_proof, an_assertion, public
 from builders.together import at_once
 from flask import Flask
@@ -46,13 +46,6 @@ def at(seconds: int) -> int:
 def system(app: Flask, context: None) -> NewClient:
     an_agency("AE001", "Servicio de Prueba")
     return a_system()
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
 
 
 def own_token(browser: FlaskClient, made: NewClient, headers: dict[str, str]) -> TestResponse:
@@ -216,6 +209,25 @@ def test_a_code_goes_to_the_key_it_was_asked_for(app: Flask, client: FlaskClient
     for jkt_of_wrong_form in ("short", "x" * 44, "=" * 43):
         answer = client.get("/openid/authorize?" + urlencode(_asked(made, dpop_jkt=jkt_of_wrong_form)))
         assert answer_of(answer)["error"] == "invalid_request"
+
+
+def test_a_refresh_token_of_a_client_without_credentials_is_bound_to_its_key(
+    app: Flask, client: FlaskClient, person: None
+) -> None:
+    """RFC 9449 5: for the others their credentials do it."""
+    offline: dict[str, Any] = {"scopes": ["openid", "offline_access"]}
+    with app.app_context():
+        public, confidential = a_client("standard", auth_method="none", **offline), a_client("standard", **offline)
+    refused = {"invalid_grant", "invalid_dpop_proof"}
+    for made, is_bound in ((public, True), (confidential, False)):
+        given = _redeem(client, made, a_code(client, made, scope="openid offline_access"), a_proof(KEY)).get_json()
+        form = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+        form |= {name: value for name, value in token_form(made, "").items() if name.startswith("client_")}
+        for wrong in ({}, a_proof(a_key())):
+            answer = client.post("/openid/token", data=form, headers=wrong).get_json()
+            assert (answer.get("error") in refused) is is_bound, (made.client.auth_method, wrong)
+        found = client.post("/openid/token", data=form, headers=a_proof(KEY)).get_json()
+        assert found["token_type"] == "DPoP", found
 
 
 def test_tokens_without_a_proof_stay_as_they_were(app: Flask, client: FlaskClient, person: None) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from builders.clients import a_client, a_code, a_system, basic, machine_token, redeem, tokens_for, userinfo
-from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -23,14 +22,6 @@ from kernel.errors import NotFound
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from builders.clients import CALLBACK, VERIFIER, a_client, basic, decide, s256
-from builders.identity import a_person, sign_in
 from builders.keys import ISSUER, Key, a_key, a_proof, an_assertion, public
 from flask import Flask
 from flask.testing import FlaskClient
@@ -31,13 +30,6 @@ Form = dict[str, str | None]
 def made(app: Flask) -> NewClient:
     with app.app_context():
         return a_client("fapi2", jwks=public(KEY), scopes=["openid", "name", "offline_access"])
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
 
 
 def asked(made: NewClient, **changed: str | None) -> dict[str, str]:

@@ -37,18 +37,6 @@ def person(app: Flask, client: FlaskClient) -> Person:
     return made
 
 
-@pytest.fixture
-def legacy(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("clave-unica")
-
-
-@pytest.fixture
-def modern(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
 def claims_of(browser: FlaskClient, id_token: str, algorithm: str) -> dict[str, object]:
     keys = KeySet.import_key_set(browser.get("/openid/jwks").get_json())
     return jwt.decode(id_token, keys, algorithms=[algorithm]).claims
@@ -73,11 +61,11 @@ def test_clave_unica_from_the_request_to_the_person(client: FlaskClient, person:
     }
 
 
-def test_standard_from_the_request_to_the_person(client: FlaskClient, person: Person, modern: NewClient) -> None:
-    token = tokens_for(client, modern, scope="openid profile run")
+def test_standard_from_the_request_to_the_person(client: FlaskClient, person: Person, made: NewClient) -> None:
+    token = tokens_for(client, made, scope="openid profile run")
     assert (token["token_type"], token["scope"]) == ("Bearer", "openid profile run")
     claims = claims_of(client, token["id_token"], "ES256")
-    assert claims["aud"] == modern.client.client_id
+    assert claims["aud"] == made.client.client_id
     assert (claims["iss"], claims["nonce"], claims["amr"]) == ("http://localhost/openid", "a-nonce", ["pwd"])
     assert {"at_hash", "auth_time", "acr", "sid", "exp", "iat"} <= set(claims)
     told = userinfo(client, token["access_token"]).get_json()
@@ -147,13 +135,13 @@ def test_two_sectors_know_a_person_by_different_names(app: Flask, client: FlaskC
     assert str(person.id) not in subjects
 
 
-def test_an_expired_code_gives_nothing(client: FlaskClient, person: Person, modern: NewClient) -> None:
-    code = a_code(client, modern)
+def test_an_expired_code_gives_nothing(client: FlaskClient, person: Person, made: NewClient) -> None:
+    code = a_code(client, made)
     with clock.shifted(timedelta(seconds=61)):
-        assert redeem(client, modern, code).get_json()["error"] == "invalid_grant"
+        assert redeem(client, made, code).get_json()["error"] == "invalid_grant"
 
 
-def test_an_expired_access_token_tells_nothing(client: FlaskClient, person: Person, modern: NewClient) -> None:
-    token = tokens_for(client, modern)["access_token"]
+def test_an_expired_access_token_tells_nothing(client: FlaskClient, person: Person, made: NewClient) -> None:
+    token = tokens_for(client, made)["access_token"]
     with clock.shifted(timedelta(hours=1, seconds=1)):
         assert userinfo(client, token).status_code == 401

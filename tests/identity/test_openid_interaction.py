@@ -21,20 +21,6 @@ from kernel import clock
 ONE, TWO = "urn:cordillera:acr:1", "urn:cordillera:acr:2"
 
 
-@pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
-
-
 def another(app: Flask) -> Person:
     with app.app_context():
         return a_person(is_test_person=True)

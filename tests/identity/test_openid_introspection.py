@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from builders.clients import a_client, a_system, basic, machine_token, tokens_for, userinfo
-from builders.identity import a_person, sign_in
 from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
@@ -22,14 +21,6 @@ from kernel.db import session
 
 OFFLINE = "openid name offline_access"
 SIGNED = "application/token-introspection+jwt"
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
 
 
 @pytest.fixture

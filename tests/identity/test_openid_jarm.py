@@ -5,7 +5,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from builders.clients import STATE, a_client, authorize, decide, redeem
-from builders.identity import a_person, sign_in
 from builders.keys import a_key, public
 from builders.requests import ISSUER, agree, posted
 from flask import Flask
@@ -17,20 +16,6 @@ from werkzeug.test import TestResponse
 from identity.clients.actions import NewClient
 from identity.people.models import Person
 from kernel import clock
-
-
-@pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
 
 
 def in_query(response: TestResponse) -> str:

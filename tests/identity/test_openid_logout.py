@@ -1,18 +1,16 @@
 """Leaving: as OpenID Connect has it, and as ClaveÚnica has it."""
 
+from datetime import timedelta
+
 import pytest
 from builders.clients import LEFT, a_client, tokens_for
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import MultiDict
 
-from identity.clients.actions import NewClient
-
-
-@pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
+from identity.clients.actions import NewClient, revoke_client
+from kernel import clock
 
 
 @pytest.fixture
@@ -73,6 +71,56 @@ def test_an_old_id_token_of_another_session_only_asks(
         other = a_person(is_test_person=True)
     sign_in(client, other)
     assert client.get("/openid/end-session", query_string={"id_token_hint": id_token}).status_code == 200
+    assert is_signed_in(client)
+
+
+def test_an_id_token_that_has_ended_still_says_who_leaves(client: FlaskClient, id_token: str) -> None:
+    """RP-Initiated Logout 2 and 4: it should be taken although its time is over."""
+    query = {"id_token_hint": id_token, "post_logout_redirect_uri": LEFT}
+    with clock.shifted(timedelta(hours=2)):
+        # The session has ended, too, and nobody is asked.
+        assert client.get("/openid/end-session", query_string=query).headers["Location"] == LEFT
+
+
+def test_a_form_does_the_same_as_a_link(client: FlaskClient, id_token: str) -> None:
+    """RP-Initiated Logout 2: GET and POST are supported; what is in the address of a form counts as in the form."""
+    form = {"id_token_hint": id_token, "post_logout_redirect_uri": LEFT, "state": "x"}
+    assert client.post("/openid/end-session", data=form).headers["Location"] == f"{LEFT}?state=x"
+    assert not is_signed_in(client)
+
+
+def test_without_a_place_to_go_to_the_state_goes_nowhere(client: FlaskClient, id_token: str) -> None:
+    response = client.get("/openid/end-session", query_string={"id_token_hint": id_token, "state": "x"})
+    assert (response.status_code, response.headers["Location"]) == (303, "/")
+
+
+def test_what_comes_twice_or_from_somebody_else_signs_nobody_out(
+    app: Flask, client: FlaskClient, made: NewClient, id_token: str
+) -> None:
+    with app.app_context():
+        other = a_client("standard", name="Otra aplicación", post_logout_redirect_uris=["https://otra.example.cl/"])
+        revoked = a_client("standard", name="Revocada")
+        revoke_client(revoked.client.client_id)
+    sound = [("id_token_hint", id_token), ("client_id", made.client.client_id), ("post_logout_redirect_uri", LEFT)]
+    forged = id_token[:-8] + ("AAAAAAAA" if id_token[-8:] != "AAAAAAAA" else "BBBBBBBB")
+    wrong: list[list[tuple[str, str]]] = [
+        *([*sound, twice] for twice in sound),
+        [*sound, ("state", "x"), ("state", "y")],
+        [sound[0], ("client_id", other.client.client_id), sound[2]],
+        [sound[0], ("post_logout_redirect_uri", other.client.post_logout_redirect_uris[0])],
+        [("client_id", revoked.client.client_id), sound[2]],
+        [("client_id", "unheard-of"), sound[2]],
+        [sound[2]],
+        [("id_token_hint", forged), sound[2]],
+        [("id_token_hint", id_token + ".x"), sound[2]],
+        [("id_token_hint", "x" * 20_000), sound[2]],
+    ]
+    for query in wrong:
+        for answer in (
+            client.get("/openid/end-session", query_string=MultiDict(query)),
+            client.post("/openid/end-session/confirm", data=MultiDict(query)),
+        ):
+            assert (answer.status_code, answer.headers.get("Location")) == (400, None), query
     assert is_signed_in(client)
 
 

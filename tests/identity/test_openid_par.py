@@ -3,7 +3,6 @@
 from datetime import timedelta
 from urllib.parse import urlencode
 
-import pytest
 from builders.clients import CALLBACK, STATE, a_client, a_request, a_system, answer_of, authorize, basic, decide, redeem
 from builders.identity import a_person, sign_in
 from builders.requests import a_request_uri, agree, push, show
@@ -18,21 +17,6 @@ from identity.openid.models import PushedRequest
 from identity.people.models import Person
 from kernel import clock
 from kernel.db import session
-
-
-@pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
-
 
 FAULTS: list[tuple[dict[str, str | None], str]] = [
     ({"client_id": None}, "invalid_request"),

@@ -44,6 +44,33 @@ def refresh(browser: FlaskClient, made: NewClient, token: str, **form: str) -> d
     return found
 
 
+def test_a_refresh_token_works_once_and_brings_the_next(client: FlaskClient, offline: NewClient) -> None:
+    first = tokens_for(client, offline, scope=OFFLINE)
+    second = refresh(client, offline, first["refresh_token"])
+    assert second["refresh_token"] != first["refresh_token"]
+    assert userinfo(client, second["access_token"]).get_json()["given_name"] == "María Carmen"
+    with clock.shifted(timedelta(days=29)):
+        third = refresh(client, offline, second["refresh_token"])
+    with clock.shifted(timedelta(days=60)):
+        assert refresh(client, offline, third["refresh_token"])["error"] == "invalid_grant"
+
+
+def test_a_refresh_may_ask_for_less_and_never_for_more(client: FlaskClient, offline: NewClient) -> None:
+    first = tokens_for(client, offline, scope=OFFLINE)
+    assert refresh(client, offline, first["refresh_token"], scope="openid run")["error"] == "invalid_scope"
+    less = refresh(client, offline, first["refresh_token"], scope="openid")
+    assert set(userinfo(client, less["access_token"]).get_json()) == {"sub"}
+    again = refresh(client, offline, less["refresh_token"])
+    assert set(again["scope"].split()) == set(OFFLINE.split())
+
+
+def test_without_offline_access_there_is_no_refresh_token(
+    client: FlaskClient, offline: NewClient, made: NewClient
+) -> None:
+    assert "refresh_token" not in tokens_for(client, offline, scope="openid")
+    assert "refresh_token" not in tokens_for(client, made, scope="openid offline_access")
+
+
 def test_a_retry_within_the_grace_gets_an_equivalent_answer(client: FlaskClient, offline: NewClient) -> None:
     first = tokens_for(client, offline, scope=OFFLINE)
     second = refresh(client, offline, first["refresh_token"])

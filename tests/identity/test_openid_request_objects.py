@@ -35,14 +35,6 @@ def made(app: Flask, key: ECKey) -> NewClient:
         return a_signing_client(key)
 
 
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
-
-
 def unsigned(claims: dict[str, Any], header: dict[str, Any]) -> str:
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
     return ".".join([*parts, ""])

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from builders.clients import a_client, answer_of, authorize, decide, tokens_for, userinfo
-from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -65,14 +64,6 @@ def test_only_what_was_named_is_told() -> None:
 def made(app: Flask) -> NewClient:
     with app.app_context():
         return a_client("standard", scopes=["openid", "email", "run"])
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
 
 
 def test_a_single_claim_is_shown_agreed_to_and_told_in_its_place(

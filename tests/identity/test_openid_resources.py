@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from builders import catalogue
 from builders.clients import a_client, a_request, answer_of, authorize, decide, redeem
-from builders.identity import a_person, an_agency, sign_in
+from builders.identity import an_agency
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -21,14 +21,6 @@ from kernel.db import session
 
 BASE = "http://localhost"
 AGREEMENT = "urn:cordillera:agreement"
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
 
 
 @pytest.fixture

@@ -3,29 +3,13 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from builders.clients import CALLBACK, STATE, a_client, answer_of, authorize, decide
-from builders.identity import a_person, sign_in
 from builders.requests import ISSUER, agree, posted
 from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.actions import NewClient
 from identity.people.models import Person
-
-
-@pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        found = a_person(is_test_person=True)
-    sign_in(client, found)
-    return found
 
 
 def test_a_mode_that_the_profile_does_not_have_is_refused(app: Flask, client: FlaskClient, made: NewClient) -> None:

@@ -27,12 +27,6 @@ ONE, TWO = "urn:cordillera:acr:1", "urn:cordillera:acr:2"
 
 
 @pytest.fixture
-def made(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
-
-
-@pytest.fixture
 def person(app: Flask, client: FlaskClient) -> Person:
     """Signed in with the password alone, and agreed to share with the application."""
     with app.app_context():

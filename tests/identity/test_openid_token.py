@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from builders.clients import VERIFIER, a_client, a_code, basic, redeem, token_form, tokens_for, userinfo
-from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, select
@@ -16,26 +15,6 @@ from identity.people.models import Person
 from kernel import clock
 from kernel.audit import AuditEvent
 from kernel.db import session
-
-
-@pytest.fixture
-def person(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        made = a_person(is_test_person=True)
-    sign_in(client, made)
-    return made
-
-
-@pytest.fixture
-def legacy(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("clave-unica")
-
-
-@pytest.fixture
-def modern(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("standard")
 
 
 @pytest.fixture
@@ -135,15 +114,15 @@ WRONG_REQUESTS: list[tuple[dict[str, str | None], str]] = [
 ]
 
 
-def test_a_wrong_token_request_is_told_as_json(client: FlaskClient, person: Person, modern: NewClient) -> None:
-    code = a_code(client, modern)
+def test_a_wrong_token_request_is_told_as_json(client: FlaskClient, person: Person, made: NewClient) -> None:
+    code = a_code(client, made)
     for change, error in WRONG_REQUESTS:
-        form = {name: value for name, value in {**token_form(modern, code), **change}.items() if value is not None}
+        form = {name: value for name, value in {**token_form(made, code), **change}.items() if value is not None}
         response = client.post("/openid/token", data=form)
         assert (response.status_code, response.get_json()["error"]) == (400, error), change
         assert response.content_type == "application/json"
         assert response.headers["Cache-Control"] == "no-store"
-    assert redeem(client, modern, code).status_code == 200
+    assert redeem(client, made, code).status_code == 200
 
 
 def test_a_verifier_without_a_challenge_is_a_downgrade(client: FlaskClient, person: Person, legacy: NewClient) -> None:
@@ -199,56 +178,6 @@ def test_neither_codes_nor_tokens_are_in_the_database(
         assert not [text for text in kept if secret in text]
 
 
-def test_a_refresh_token_works_once_and_brings_the_next(
-    client: FlaskClient, person: Person, offline: NewClient
-) -> None:
-    first = tokens_for(client, offline, scope=OFFLINE)
-    second = refresh(client, offline, first["refresh_token"])
-    assert second["refresh_token"] != first["refresh_token"]
-    assert userinfo(client, second["access_token"]).get_json()["given_name"] == "María Carmen"
-    with clock.shifted(timedelta(days=29)):
-        third = refresh(client, offline, second["refresh_token"])
-    with clock.shifted(timedelta(days=60)):
-        assert refresh(client, offline, third["refresh_token"])["error"] == "invalid_grant"
-
-
-def test_a_replayed_refresh_token_ends_the_family(
-    app: Flask, client: FlaskClient, person: Person, offline: NewClient
-) -> None:
-    first = tokens_for(client, offline, scope=OFFLINE)
-    second = refresh(client, offline, first["refresh_token"])
-    with clock.shifted(timedelta(seconds=11)):
-        assert refresh(client, offline, first["refresh_token"])["error"] == "invalid_grant"
-    assert refresh(client, offline, second["refresh_token"])["error"] == "invalid_grant"
-    assert userinfo(client, second["access_token"]).status_code == 401
-
-
-def test_a_refresh_may_ask_for_less_and_never_for_more(client: FlaskClient, person: Person, offline: NewClient) -> None:
-    first = tokens_for(client, offline, scope=OFFLINE)
-    assert refresh(client, offline, first["refresh_token"], scope="openid run")["error"] == "invalid_scope"
-    less = refresh(client, offline, first["refresh_token"], scope="openid")
-    assert set(userinfo(client, less["access_token"]).get_json()) == {"sub"}
-    again = refresh(client, offline, less["refresh_token"])
-    assert set(again["scope"].split()) == set(OFFLINE.split())
-
-
-def test_another_clients_refresh_token_is_no_good(
-    app: Flask, client: FlaskClient, person: Person, offline: NewClient
-) -> None:
-    with app.app_context():
-        other = a_client("standard", scopes=["openid", "offline_access"])
-    first = tokens_for(client, offline, scope=OFFLINE)
-    assert refresh(client, other, first["refresh_token"])["error"] == "invalid_grant"
-    assert "access_token" in refresh(client, offline, first["refresh_token"])
-
-
-def test_without_offline_access_there_is_no_refresh_token(
-    client: FlaskClient, person: Person, offline: NewClient, modern: NewClient
-) -> None:
-    assert "refresh_token" not in tokens_for(client, offline, scope="openid")
-    assert "refresh_token" not in tokens_for(client, modern, scope="openid offline_access")
-
-
 def test_withdrawing_consent_ends_every_token(
     app: Flask, client: FlaskClient, person: Person, offline: NewClient
 ) -> None:
@@ -287,11 +216,11 @@ def refresh(client: FlaskClient, made: NewClient, token: str, **others: str) -> 
     return found
 
 
-def test_a_database_that_is_down_is_told_in_oauths_words(app: Flask, client: FlaskClient, modern: NewClient) -> None:
+def test_a_database_that_is_down_is_told_in_oauths_words(app: Flask, client: FlaskClient, made: NewClient) -> None:
     code = "x" * 43
     engine = app.extensions["cordillera.engine"]
     app.extensions["cordillera.engine"] = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none")
-    response = redeem(client, modern, code)
+    response = redeem(client, made, code)
     app.extensions["cordillera.engine"] = engine
     assert (response.status_code, response.get_json()["error"]) == (503, "temporarily_unavailable")
     assert response.headers["Retry-After"]

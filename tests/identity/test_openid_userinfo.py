@@ -1,19 +1,12 @@
 """Userinfo, discovery and keys: what each shape of client is told, and what nobody is told."""
 
-import pytest
-from builders.clients import a_client, tokens_for, userinfo
+from builders.clients import tokens_for, userinfo
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.actions import NewClient
 from identity.openid.rules import left_half_hash, pairwise_subject, person_claims
-
-
-@pytest.fixture
-def legacy(app: Flask) -> NewClient:
-    with app.app_context():
-        return a_client("clave-unica")
 
 
 def test_each_scope_tells_its_part_and_no_more() -> None:

@@ -31,14 +31,6 @@ WEB = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share both providers, so one worker of the suite runs them."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("comparison"))
-
-
 @pytest.fixture(scope="package")
 def web_key() -> Key:
     """The key of `web`, which signs requests with it."""

@@ -7,6 +7,8 @@ import pytest
 from builders.clients import LEFT
 from builders.comparison import Case, Provider, told
 
+pytestmark = pytest.mark.xdist_group("comparison")  # they share both providers, so one worker runs them
+
 Doing = Callable[[Provider], str]
 PAR, INTROSPECTION, REVOCATION = (
     f"{name}_endpoint" for name in ("pushed_authorization_request", "introspection", "revocation")

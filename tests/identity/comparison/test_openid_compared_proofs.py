@@ -8,6 +8,8 @@ import pytest
 from builders.comparison import Case, Provider, told
 from builders.keys import Key, a_key
 
+pytestmark = pytest.mark.xdist_group("comparison")  # they share both providers, so one worker runs them
+
 Doing = Callable[[Provider], str]
 KEY, ANOTHER = a_key(), a_key()
 BOUND = "RFC 9449 7.1 and 7.2: a token is refused with invalid_token where it comes without its proof"

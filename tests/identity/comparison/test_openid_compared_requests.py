@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from builders.comparison import Case, Provider
 
+pytestmark = pytest.mark.xdist_group("comparison")  # they share both providers, so one worker runs them
+
 LIMITS = "nobody has to keep or hand back what no application needs (RFC 6749 Appendix A says which characters)"
 NOBODY = '{"id_token": {"sub": {"value": "unheard-of"}}}'
 UNREACHABLE = '{"id_token": {"acr": {"essential": true, "values": ["unheard-of"]}}}'

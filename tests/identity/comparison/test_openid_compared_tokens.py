@@ -8,6 +8,8 @@ import pytest
 from builders.clients import LEFT, VERIFIER, basic
 from builders.comparison import Case, Provider, told
 
+pytestmark = pytest.mark.xdist_group("comparison")  # they share both providers, so one worker runs them
+
 Doing = Callable[[Provider], str]
 FAILED = "RFC 6749 5.2: whoever fails to authenticate gets invalid_client, and 401 where it was by a header"
 REQUIRED = "RFC 6749 4.1.3: required where the authorization request had it; OAuth 2.1, which drops it, is a draft"

@@ -3,6 +3,7 @@
 import json
 
 import httpx2
+import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from builders.browser import PersonWithBrowser
 from builders.identity import a_person
@@ -10,6 +11,8 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from walking import House
+
+pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
 
 CALLBACK = "http://localhost:5999/callback"
 VERIFIER = "a-verifier-of-at-least-forty-three-characters-0123456789"

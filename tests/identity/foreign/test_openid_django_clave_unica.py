@@ -7,10 +7,13 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from builders.browser import PersonWithBrowser
 from builders.identity import a_person
 from flask import Flask
 from walking import House
+
+pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
 
 CALLBACK = "http://localhost:5999/claveunica/callback/"
 SITE = "a_django_site"
