@@ -99,7 +99,7 @@ class ApplicationForm(CredentialsForm):
             profile=self.profile.data or (before.profile if before else "standard"),
             redirect_uris=_lines(self.redirect_uris.data),
             post_logout_redirect_uris=_lines(self.post_logout_redirect_uris.data),
-            scopes=self.scopes.data or (before.scopes if before else ()),
+            scopes=["openid", *(self.scopes.data or ())],
             auth_method=self.auth_method.data or self._usual_method(before),
             logo_uri=before.logo_uri if before else None,
             contacts=_lines(self.contacts.data),

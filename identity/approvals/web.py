@@ -13,7 +13,7 @@ from identity.approvals import actions
 from identity.approvals.queries import waiting_for_decision, waiting_request
 from identity.approvals.rules import ASKED_FOR, AlreadyAsked, ChangedMeanwhile
 from identity.clients.queries import application_of, owner_of
-from identity.clients.web import ENVIRONMENTS, FIELDS, PROFILES, SCOPES, SECTORS, administrator, owner
+from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, PROFILES, SCOPES, SECTORS, administrator, owner
 from kernel.access import authority, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -133,6 +133,7 @@ def _review(client_id: str, form: RemarkForm) -> str:
         approval=ApproveForm(formdata=None, seen=found.fingerprint),
         environments=ENVIRONMENTS,
         profiles=PROFILES,
+        methods=METHODS,
         scope_labels=SCOPES,
         sectors=SECTORS,
         fields=FIELDS,

@@ -136,4 +136,4 @@ def test_who_has_no_address_reads_it_on_the_pages(app: Flask, client: FlaskClien
         warn_of_ends()
         assert {to for to, _ in mails()} == {"otra@example.cl"}
     for page in (path, "/agency/applications", f"/agency/systems/{system.client.client_id}", "/agency/systems"):
-        assert "terminan pronto" in client.get(page, headers=headers).text, page
+        assert "pronto" in client.get(page, headers=headers).text, page
