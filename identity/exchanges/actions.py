@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from identity.agencies.queries import officials_of
+from identity.clients.models import Client
 from identity.clients.queries import client_of_agency, registered_client
 from identity.clients.rules import RegisteredClient
 from identity.exchanges.models import ExchangePolicy
@@ -31,6 +32,7 @@ def ask_exchange(work: Work, official: Principal, actor_id: str, target_id: str,
     if actor is None:
         raise NotFound()
     target = check_pair(actor, registered_client(target_id.strip()))
+    _one_at_a_time(work, actor_id)
     if _living(work, actor_id, target.client_id, Status.ASKED) is not None:
         raise AlreadyAsked()
     policy = _policy(work, official, actor_id, target.client_id, wish)
@@ -40,6 +42,12 @@ def ask_exchange(work: Work, official: Principal, actor_id: str, target_id: str,
     else:
         _tell_owners_of(work, target, actor)
     return policy
+
+
+def _one_at_a_time(work: Work, actor_id: str) -> None:
+    """Who asks, decides or ends for the same calling client waits for the others. Nobody else waits."""
+    row = select(Client.id).where(Client.client_id == actor_id)
+    work.session.execute(row.with_for_update(key_share=True))
 
 
 def _policy(work: Work, by: Principal, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
@@ -70,7 +78,8 @@ def take_step(work: Work, official: Principal, policy_id: UUID, step: Step, reas
     code = official.acting_agency.code
     told = find(policy_id, code)
     policy = told.policy
-    work.session.refresh(policy, with_for_update=True)
+    _one_at_a_time(work, policy.actor_client_id)
+    work.session.refresh(policy)
     reached, text = after(told.status, step, told.sides_of(code)), checked_reasons(step, reasons)
     policy.reasons = text
     if reached == Status.ALLOWED:
@@ -111,13 +120,11 @@ def _end(work: Work, policy: ExchangePolicy) -> None:
 
 def _living(work: Work, actor_id: str, target_id: str, status: Status) -> ExchangePolicy | None:
     return work.session.scalar(
-        select(ExchangePolicy)
-        .where(
+        select(ExchangePolicy).where(
             ExchangePolicy.actor_client_id == actor_id,
             ExchangePolicy.target_client_id == target_id,
             ExchangePolicy.status == status,
         )
-        .with_for_update()
     )
 
 
@@ -129,6 +136,7 @@ def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[s
     """
     if registered_client(actor_id) is None or registered_client(target_id) is None:
         raise NotFound()
+    _one_at_a_time(work, actor_id)
     operator = current_principal()
     policy = _policy(work, operator, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
     _allow(work, policy, operator)
@@ -138,6 +146,7 @@ def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[s
 @action
 def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
     """The operator's word: end it. Raises NotFound where nothing was allowed."""
+    _one_at_a_time(work, actor_id)
     policy = _living(work, actor_id, target_id, Status.ALLOWED)
     if policy is None:
         raise NotFound()

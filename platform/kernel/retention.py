@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from kernel import clock
 from kernel.audit import PARTITION_DROPPED
-from kernel.db import Base, session
+from kernel.db import Base, engine
 from kernel.jobs import periodic
 from kernel.partitions import Kept, month_start, partition_of, partitions, wait_shortly
 from kernel.settings import Settings
@@ -29,8 +29,8 @@ def drop_old_partitions() -> None:
     """Every hour, drop the months whose time is over; the last one that goes is the one just outside of it."""
     for table, (kept, months) in _retention().items():
         oldest_kept = partition_of(table, month_start(clock.now(), -months))
-        found = partitions(session().connection(), table)
-        session().rollback()
+        with engine().connect() as connection:
+            found = partitions(connection, table)
         for partition in found:
             # The names of one table's partitions are in the order of their months; the default partition is none.
             if partition.startswith(f"{table}_y") and partition < oldest_kept:

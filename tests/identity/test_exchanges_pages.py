@@ -1,6 +1,8 @@
 """Who may call whom on behalf of people: the agency of the caller asks, the other one decides, either ends it."""
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,6 +164,22 @@ def test_a_new_decision_replaces_the_one_before(scene: Scene) -> None:
 def test_the_same_is_not_asked_twice_at_once(scene: Scene) -> None:
     scene.asked()
     assert scene.ask().status_code == 422
+
+
+def at_once(*calls: Callable[[], TestResponse]) -> list[int]:
+    """The status of each call, all of them made at the same time."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return sorted(answer.result().status_code for answer in [pool.submit(call) for call in calls])
+
+
+def test_two_who_ask_at_once_ask_once(scene: Scene) -> None:
+    assert at_once(*[scene.ask] * 4) == [303, 422, 422, 422]
+
+
+def test_two_who_decide_at_once_decide_once(scene: Scene) -> None:
+    page = scene.asked()
+    steps = [lambda: take(scene.target, page, "allow"), lambda: take(scene.target, page, "refuse", "No.")]
+    assert at_once(*steps, *steps) == [303, 409, 409, 409]
 
 
 def test_within_one_agency_nobody_else_has_to_be_asked(scene: Scene) -> None:
