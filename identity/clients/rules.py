@@ -288,10 +288,9 @@ def checked_scopes(profile: str, scopes: Iterable[str]) -> list[str]:
     """The scopes a person's application may ask for, in our order. Raises Invalid."""
     asked = set(scopes) or set(usual_scopes(profile))
     allowed = scopes_of(profile)
-    if unknown := sorted(asked - set(allowed)):
-        raise Invalid(
-            fields={"scopes": [_("Not offered by this profile: %(scopes)s.", scopes=", ".join(unknown)[:200])]}
-        )
+    if unknown := ", ".join(sorted(asked - set(allowed))):
+        rule = PROFILES[profile].rules.get("scopes", "RFC 6749 3.3")
+        raise Invalid(fields={"scopes": [_("%(rule)s: not offered: %(scopes)s.", rule=rule, scopes=unknown[:200])]})
     return [scope for scope in allowed if scope in asked | {"openid"}]
 
 

@@ -77,7 +77,7 @@ PROFILES: Mapping[str, Profile] = {
         rules=dict.fromkeys(
             (
                 *("auth_methods", "signing_algorithms", "state_required", "response_modes"),
-                *("device_flow", "token_exchange"),
+                *("scopes", "device_flow", "token_exchange"),
             ),
             MANUAL,
         ),

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.actions import NewClient
-from identity.clients.rules import DEVICE_CODE, TOKEN_EXCHANGE
+from identity.clients.rules import DEVICE_CODE, PERSON_SCOPES, TOKEN_EXCHANGE, scopes_of
 from identity.profiles.rules import AUTH_METHODS, OUR_ALGORITHMS, PROFILES, RESPONSE_MODES
 from kernel.errors import Invalid
 
@@ -110,9 +110,15 @@ def exchange(scene: Scene) -> list[str]:
     return [scene.told_at_token({"grant_type": TOKEN_EXCHANGE, "subject_token": "x"})]
 
 
+def every_other_scope(scene: Scene) -> list[str]:
+    others = set(PERSON_SCOPES) - set(scopes_of(scene.profile))
+    return [one for scope in sorted(others) for one in scene.told_at_registration(scopes=["openid", scope])]
+
+
 BREAKING: dict[str, Callable[[Scene], list[str]]] = {
     "auth_methods": every_other_method,
     "signing_algorithms": every_other_algorithm,
+    "scopes": every_other_scope,
     "state_required": lambda scene: [scene.told_at_authorize(state=None)],
     "pkce_required": no_challenge,
     "response_modes": every_other_mode,
@@ -141,6 +147,7 @@ def test_every_demand_of_a_profile_has_its_rule(profile: str) -> None:
     narrowed = {
         "auth_methods": set(it.auth_methods) < set(AUTH_METHODS),
         "signing_algorithms": set(it.signing_algorithms) < set(OUR_ALGORITHMS),
+        "scopes": set(scopes_of(profile)) < set(PERSON_SCOPES),
         "response_modes": set(it.response_modes) < set(RESPONSE_MODES),
         "device_flow": not it.device_flow,
         "token_exchange": not it.token_exchange,
