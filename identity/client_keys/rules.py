@@ -100,7 +100,7 @@ def fault_of(key: object) -> Any:
 def _fault_of_numbers(key: Mapping[str, Any]) -> Any:
     if key["kty"] == "RSA":
         modulus, exponent = (int.from_bytes(_decoded(key.get(name)), "big") for name in ("n", "e"))
-        # NIST SP 800-57 and FAPI 2.0 5.4.1 (3): RSA keys have at least 2048 bits.
+        # NIST SP 800-57 and FAPI 2.0 5.4.1 (2): RSA keys have at least 2048 bits.
         if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
             return _("an RSA key has at least 2048 and at most 8192 bits")
         if exponent % 2 == 0 or not 3 <= exponent < 2**33:
