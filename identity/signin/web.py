@@ -183,6 +183,8 @@ def _ask_code(person: Person, form: CodeForm) -> str:
         "signin/code.html",
         form=form,
         application=asking.application if asking else None,
+        name=person.name,
+        somebody_else=url_for("signin.sign_in", again=1, next=wanted() or None),
         published_code=None if settings().is_production else published_code(person),
     )
 

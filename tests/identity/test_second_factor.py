@@ -19,7 +19,7 @@ from builders.second_factor import (
 from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from identity.people.models import Person
 from identity.second_factor.actions import remove_for
@@ -308,6 +308,25 @@ def test_a_session_alone_neither_sets_up_nor_takes_away(
     sign_in(other, newcomer)
     assert other.post(PAGES, data={"password": "wrong"}).status_code == 422
     assert other.get(f"{PAGES}/confirm").location == PAGES
+
+
+def test_the_page_says_whose_code_it_wants(client: FlaskClient, person: Person, enrolled: Enrolled) -> None:
+    sign_in(client, person)
+    page = client.get("/sign-in/code?next=/account/password").text
+    assert person.name in page
+    assert 'href="/sign-in?again=1&amp;next=/account/password"' in page
+
+
+def test_the_person_is_told_by_mail(app: Flask, client: FlaskClient, person: Person, enrolled: Enrolled) -> None:
+    sign_in(client, person)
+    give_code(client, enrolled.code())
+    proof = {"password": "una clave de prueba", "code": enrolled.recovery_codes[0]}
+    client.post(f"{PAGES}/remove", data=proof)
+    with app.app_context():
+        query = "SELECT args->>'to', args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"
+        told = session().execute(text(f"{query} ORDER BY id")).all()
+    assert [to for to, _subject in told] == [person.email] * 2
+    assert ["configuró" in subject for _to, subject in told] == [True, False]
 
 
 def test_it_is_removed_with_password_and_code(
