@@ -66,6 +66,7 @@ class EnteredApplication:
     name: str
     agency_name: str | None
     logo: str | None
+    sector: str
     is_test: bool
     is_revoked: bool
     scopes: Sequence[str]
@@ -90,6 +91,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             name=client.name,
             agency_name=agency_name,
             logo=client.logo,
+            sector=client.sector,
             is_test=client.environment != "production",
             is_revoked=client.revoked_at is not None,
             scopes=consent.scopes,

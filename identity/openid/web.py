@@ -26,7 +26,7 @@ from identity.openid.endpoints import (
     token,
     userinfo,
 )
-from identity.openid.endpoints.authorize import SHARED
+from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import applications_entered_by
 from kernel.access import current_principal, person, requires
 
@@ -53,7 +53,7 @@ def applications() -> str:
     """Where the person signs in with this identity, and what each application may know."""
     entered = applications_entered_by(UUID(current_principal().id))
     return render_template(
-        "openid/applications.html", applications=entered, shared=SHARED, titles_in_force=titles_in_force
+        "openid/applications.html", applications=entered, in_words=in_words, titles_in_force=titles_in_force
     )
 
 

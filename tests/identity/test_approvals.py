@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from builders.clients import a_client
-from builders.identity import an_agency, an_official, sign_in_for
+from builders.clients import a_client, authorize, decide
+from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -253,3 +253,17 @@ def test_nothing_of_a_revoked_application_is_decided(
     assert authority.post(f"/authority/applications/{in_use}/approve", data=data).status_code == 404
     with app.app_context():
         assert session().scalars(select(ApprovalRequest.state)).one() == "waiting"
+
+
+def test_people_are_told_when_others_know_them_by_the_same_identifier(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        person = a_person(is_test_person=True)
+        shared, own = a_client("standard", sector="public"), a_client("standard", sector="application")
+    sign_in(client, person)
+    headers = {"Accept-Language": "en"}
+    said = "by an identifier that other applications know too"
+    for made, is_said in ((shared, True), (own, False)):
+        page = authorize(client, made)
+        assert (said in client.get(page.request.full_path, headers=headers).text) is is_said
+        decide(client, page, "allow")
+    assert client.get("/account/applications", headers=headers).text.count(said) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
+from identity.clients.rules import PUBLIC_SECTOR
 from identity.openid import actions
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.authorization_request import AuthorizationRequest
@@ -48,6 +50,13 @@ SHARED = {
     "account": _("the applications that you share data with, and to end that once you have given your code"),
     "offline_access": _("all of this also while you are away, until you withdraw it"),
 }
+KNOWN_TO_OTHERS = _("that you are the same person each time, by an identifier that other applications know too")
+
+
+def in_words(scopes: Collection[str], sector: str) -> list[str]:
+    """What an application of the sector will know of a person."""
+    words = {**SHARED, "openid": KNOWN_TO_OTHERS} if sector == PUBLIC_SECTOR else SHARED
+    return list(dict.fromkeys(str(text) for scope, text in words.items() if scope in scopes))
 
 
 @from_other_sites("/openid/authorize", "GET", "POST")
@@ -158,7 +167,7 @@ def _ask(asked: AuthorizationRequest, sign_in: SignIn) -> str:
         "openid/consent.html",
         client=asked.client,
         person=sign_in.person,
-        shared=list(dict.fromkeys(str(SHARED[scope]) for scope in SHARED if scope in asked.agreed_scopes)),
+        shared=in_words(asked.agreed_scopes, asked.client.sector),
         details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
         action=url_for("openid.consent") + "?" + asked.as_marked_query(Kind.CONSENT, clock.now()),

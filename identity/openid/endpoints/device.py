@@ -13,7 +13,7 @@ from identity.openid.authorization_details import in_plain_words
 from identity.openid.device_actions import decide_device
 from identity.openid.device_codes import shown, typed
 from identity.openid.endpoints import at
-from identity.openid.endpoints.authorize import SHARED
+from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import device_waiting
 from identity.openid.rules import WrongEnvironment
 from identity.signin.actions import forgive_guess, take_guess
@@ -50,7 +50,7 @@ def device_asks() -> Page:
         "openid/device_consent.html",
         client=client,
         person=sign_in.person,
-        shared=list(dict.fromkeys(str(SHARED[scope]) for scope in SHARED if scope in asked.scopes)),
+        shared=in_words(asked.scopes, client.sector),
         details=in_plain_words(asked.authorization_details),
         user_code=shown(typed(request.form["user_code"]) or ""),
     )
