@@ -19,7 +19,7 @@ from identity.agencies.rules import (
 )
 from identity.people.models import Person
 from identity.people.queries import find_by_run
-from identity.signin.queries import current_sign_in, forget_current_sign_in
+from identity.signin.queries import current_sign_in, forget_current_sign_in, own_session
 from kernel.access import AgencyRef
 from kernel.errors import Invalid, NotFound, NotYours, SignInRequired, _
 from kernel.work import Work, action
@@ -106,7 +106,7 @@ def choose_agency(work: Work, code: str) -> AgencyRef:
     )
     if agency is None:
         raise NotYours(log=f"person {here.person.id} holds no role at {code[:20]!r}")
-    here.session.agency_code = agency.code
+    own_session(here).agency_code = agency.code
     work.record("identity:session:agency-chosen", f"person:{here.person.id}", sid=here.sid, agency=agency.code)
     forget_current_sign_in()
     return agency.ref
@@ -118,7 +118,7 @@ def act_for_oneself(work: Work) -> None:
     here = current_sign_in()
     if here is None:
         raise SignInRequired()
-    here.session.agency_code = None
+    own_session(here).agency_code = None
     work.record("identity:session:agency-chosen", f"person:{here.person.id}", sid=here.sid, agency=None)
     forget_current_sign_in()
 

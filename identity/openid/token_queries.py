@@ -24,6 +24,8 @@ from sqlalchemy import Text as SqlText
 
 from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken, RevokedToken
 from identity.people.models import Person
+from identity.people.queries import KNOWN_PERSON
+from identity.people.rules import KnownPerson
 from kernel import clock
 from kernel.db import session
 from kernel.ids import token_hash
@@ -111,18 +113,6 @@ def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
 
 
 @dataclass(frozen=True)
-class KnownPerson:
-    """What may be told of a person."""
-
-    id: UUID
-    run_number: int
-    run_dv: str
-    given_names: list[str]
-    family_names: list[str]
-    email: str | None
-
-
-@dataclass(frozen=True)
 class TokenHolder:
     """Whom an access token speaks of, to whom, about what, and who may bring it."""
 
@@ -135,17 +125,9 @@ class TokenHolder:
     cert_thumbprint: str | None
 
 
-_PERSON = (
-    Person.id,
-    Person.run_number,
-    Person.run_dv,
-    Person.given_names,
-    Person.family_names,
-    Person.email,
-)
 _holder = Lookup(
     select(
-        *_PERSON,
+        *KNOWN_PERSON,
         AuthorizationCode.client_id,
         AuthorizationCode.claims,
         AccessToken.scopes,
@@ -159,7 +141,7 @@ _holder = Lookup(
     .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW, AuthorizationCode.revoked_at.is_(None))
 )
 _person_of_grant = Lookup(
-    select(*_PERSON, AuthorizationCode.claims)
+    select(*KNOWN_PERSON, AuthorizationCode.claims)
     .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
     .where(AuthorizationCode.id == bindparam("grant_id", type_=Uuid()), AuthorizationCode.revoked_at.is_(None))
 )

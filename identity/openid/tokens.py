@@ -35,8 +35,8 @@ from kernel.ids import new_token
 from kernel.keys import signing_key, verification_keys
 
 if TYPE_CHECKING:
-    from identity.openid.token_queries import KnownPerson
     from identity.people.models import Person
+    from identity.people.rules import KnownPerson
 
 PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"

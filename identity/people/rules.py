@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -65,6 +66,28 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.number:,}".replace(",", ".") + f"-{self.dv}"
+
+
+@dataclass(frozen=True)
+class KnownPerson:
+    """A person as read, without a tie to the database."""
+
+    id: UUID
+    run_number: int
+    run_dv: str
+    given_names: Sequence[str]
+    family_names: Sequence[str]
+    email: str | None
+    is_test_person: bool
+    second_factor: str | None
+
+    @property
+    def run(self) -> Run:
+        return Run(self.run_number, self.run_dv)
+
+    @property
+    def name(self) -> str:
+        return " ".join([*self.given_names, *self.family_names])
 
 
 def parse_run(text: str, field: str = "run") -> Run:

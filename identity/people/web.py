@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField
 from wtforms.validators import EqualTo, InputRequired
 
+from identity.brakes.rules import WaitBeforeTrying
 from identity.people.queries import get_person
 from identity.signin import actions
 from identity.signin.queries import current_sign_in, living_sessions
-from identity.signin.rules import WaitBeforeTrying
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
 from kernel.forms import explain

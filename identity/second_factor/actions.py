@@ -7,8 +7,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from identity.brakes.actions import forgive_guess, take_guess
+from identity.brakes.rules import network_of
 from identity.people.models import Person
-from identity.people.queries import find_by_run, get_person
+from identity.people.queries import find_by_run, get_person, known
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED, SharedTestPerson
 from identity.second_factor.models import SecondFactor
 from identity.second_factor.queries import secret_of
@@ -28,13 +30,11 @@ from identity.second_factor.rules import (
 from identity.signin.actions import (
     StartedSession,
     confirm_password,
-    forgive_guess,
     raise_session,
     start_session,
-    take_guess,
 )
 from identity.signin.queries import current_sign_in
-from identity.signin.rules import ACR_TWO_FACTORS, PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof, network_of
+from identity.signin.rules import ACR_TWO_FACTORS, PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof
 from kernel.access import current_principal
 from kernel.crypto import seal
 from kernel.errors import Forbidden, NotFound, _
@@ -105,7 +105,7 @@ def sign_in_with_code(
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
     person = get_person(person_id)
-    return start_session(person, _prove(work, person, code, address), address, device, replaces)
+    return start_session(known(person), _prove(work, person, code, address), address, device, replaces)
 
 
 @action
@@ -123,11 +123,11 @@ def choose_use(work: Work, *, always: bool) -> None:
     here = current_sign_in()
     if here is None or here.person.second_factor is None:
         raise NotEnrolled()
-    person = here.person
-    if person.is_test_person:
+    if here.person.is_test_person:
         raise SharedTestPerson()
     if here.acr != ACR_TWO_FACTORS:
         raise CodeWanted()
+    person = get_person(here.person.id)
     person.second_factor = SECOND_FACTOR_ALWAYS if always else SECOND_FACTOR_WHEN_ASKED
     work.record("identity:second-factor:use-chosen", f"person:{person.id}", use=person.second_factor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from identity.people.models import Person
+from identity.people.rules import KnownPerson
 from identity.second_factor.models import SecondFactor
 from identity.second_factor.rules import NotEnrolled, code_at, sealed_for, step_of
 from kernel import clock
@@ -31,7 +31,7 @@ def secret_to_confirm(person_id: UUID | str) -> bytes:
     return secret_of(found)
 
 
-def published_code(person: Person) -> str | None:
+def published_code(person: KnownPerson) -> str | None:
     """The code of this moment of a test person: their secrets are published, for whoever tries something out."""
     found = find_factor(person.id) if person.is_test_person else None
     return code_at(secret_of(found), step_of(clock.now())) if found else None

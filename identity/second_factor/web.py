@@ -11,12 +11,12 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, RadioField, StringField
 from wtforms.validators import InputRequired
 
+from identity.brakes.rules import WaitBeforeTrying
 from identity.people.queries import get_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from identity.second_factor import actions
 from identity.second_factor.queries import find_factor, secret_to_confirm
 from identity.second_factor.rules import CodeWanted, NotEnrolled, in_groups, otpauth_link, to_be_typed
-from identity.signin.rules import WaitBeforeTrying
 from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid

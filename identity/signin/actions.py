@@ -1,23 +1,23 @@
-"""Signing in and out, and the brakes on guessing."""
+"""Signing in and out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, insert, or_, select, update
 
+from identity.brakes.actions import FORGIVING, forgive, take_attempt
+from identity.brakes.rules import WaitBeforeTrying, throttle_keys
 from identity.people.actions import rehash_password, set_password
 from identity.people.models import Person
-from identity.people.queries import find_by_run, get_person
+from identity.people.queries import get_person
 from identity.people.rules import (
     NOBODYS_HASH,
     SECOND_FACTOR_ALWAYS,
+    KnownPerson,
     SharedTestPerson,
     check_new_password,
     needs_rehash,
@@ -25,27 +25,34 @@ from identity.people.rules import (
     password_matches,
     pepper_from,
 )
-from identity.signin.models import SignInSession, SignInThrottle
-from identity.signin.queries import alive, current_sign_in, find_session, forget_current_sign_in
+from identity.signin.models import SignInSession
+from identity.signin.queries import (
+    SignIn,
+    alive,
+    attempt_at,
+    current_sign_in,
+    find_session,
+    forget_current_sign_in,
+    note_current_sign_in,
+    own_session,
+)
 from identity.signin.rules import (
     ABSOLUTE_LIMIT,
-    FORGET_FAILURES_AFTER,
     IDLE_LIMIT,
     KEPT_FOR,
     PASSWORD_ALONE,
     Proof,
-    WaitBeforeTrying,
     WrongCredentials,
-    brake_of,
-    throttle_keys,
 )
 from kernel import clock
 from kernel.access import Principal, act_as, current_principal
+from kernel.audit import recorded
 from kernel.errors import Invalid, NotFound, SignInRequired, _
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
-from kernel.ids import new_token, token_hash
+from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
+from kernel.statements import Change
 from kernel.work import Work, action, separate_work
 
 ENDED_AT_A_TIME = 500
@@ -69,18 +76,21 @@ def listeners() -> Listeners:
 
 @dataclass(frozen=True)
 class StartedSession:
-    """A session that has just begun: what goes into the cookie, and whose it is."""
+    """A session that has just begun: what goes into the cookie, and what is known of it."""
 
     token: str
-    session: SignInSession
-    person: Person
+    sign_in: SignIn
+
+    @property
+    def person(self) -> KnownPerson:
+        return self.sign_in.person
 
 
 @dataclass(frozen=True)
 class Halfway:
     """The password is right, and this person wants a code to be asked for before any session begins."""
 
-    person: Person
+    person: KnownPerson
 
 
 def sign_in_with_password(
@@ -93,9 +103,10 @@ def sign_in_with_password(
     Raises Invalid for what is not a RUN, WaitBeforeTrying, and WrongCredentials, the same for unknown people.
     """
     person = _prove(run, password, address)
+    counters = throttle_keys(person.run_number, address)
     if person.second_factor == SECOND_FACTOR_ALWAYS:
-        return _stop_halfway(person, password, address)
-    return _begin_with_password(person, password, address, device, replaces)
+        return _stop_halfway(person, counters)
+    return start_session(person, PASSWORD_ALONE, address, device, replaces, forgives=counters)
 
 
 def change_password(current: str, new: str, address: str) -> None:
@@ -118,22 +129,22 @@ def confirm_password(password: str, address: str, field: str = "password") -> Pe
     if person.is_test_person:
         raise SharedTestPerson()
     try:
-        return _prove(str(person.run), password, address)
+        _prove(str(person.run), password, address)
     except WrongCredentials as problem:
         raise Invalid(fields={field: [_("This is not your password of now.")]}) from problem
+    return person
 
 
 @action
-def sign_out(work: Work) -> SignInSession | None:
-    """End the session of this request; what ended, or None if there was none."""
+def sign_out(work: Work) -> None:
+    """End the session of this request, if there is one."""
     found = current_sign_in()
     if found is None:
-        return None
-    found.session.ended_at = work.now
+        return
+    own_session(found).ended_at = work.now
     work.record("identity:session:ended", f"person:{found.person.id}", sid=found.sid, reason="signed out")
     _tell_ended(work, [found.sid])
     forget_current_sign_in()
-    return found.session
 
 
 @action
@@ -171,62 +182,29 @@ def end_other_sessions(work: Work) -> int:
     return len(ended)
 
 
-def _prove(run: str, password: str, address: str) -> Person:
+def _prove(run: str, password: str, address: str) -> KnownPerson:
     """The person, if the password is theirs. The attempt counts as a failure until it has succeeded."""
     number = parse_run(run).number
     keys = throttle_keys(number, address)
-    _take_attempt(number, keys)
-    person = find_by_run(run)
+    attempt = attempt_at(number, keys)
+    try:
+        take_attempt(keys, attempt.counters)
+    except WaitBeforeTrying:
+        _record_refusal(number, "has to wait")
+        raise
     # An unknown person costs the same hash, so that the time says nothing either.
-    known_hash = person.password_hash if person else NOBODYS_HASH
-    matches = password_matches(password, known_hash, pepper_from(settings().master_key))
-    if person is None or not matches:
-        _record_refusal(number, "wrong password" if person else "unknown person")
+    matches = password_matches(password, attempt.password_hash or NOBODYS_HASH, pepper_from(settings().master_key))
+    if attempt.person is None or attempt.password_hash is None or not matches:
+        _record_refusal(number, "wrong password" if attempt.person else "unknown person")
         raise WrongCredentials()
-    return person
-
-
-def _take_attempt(run_number: int, keys: list[str]) -> None:
-    """Count an attempt before it is looked at, under row locks: a thousand at once are a thousand, one after another.
-
-    Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does not make the wait longer.
-    """
-    wait = _count_attempt(keys)
-    if wait > 0:
-        _record_refusal(run_number, "has to wait")
-        raise WaitBeforeTrying(math.ceil(wait))
-
-
-def take_guess(key: str) -> None:
-    """Count a guess at something else than a password; `forgive_guess` where it was right. Raises WaitBeforeTrying."""
-    if (wait := _count_attempt([key])) > 0:
-        raise WaitBeforeTrying(math.ceil(wait))
+    if needs_rehash(attempt.password_hash):
+        _rehash(attempt.person.id, password)
+    return attempt.person
 
 
 @action
-def forgive_guess(work: Work, key: str) -> None:
-    """The guess was right: none of those before it counts any more."""
-    work.session.execute(delete(SignInThrottle).where(SignInThrottle.key == key))
-
-
-def _count_attempt(keys: list[str]) -> float:
-    """Count an attempt at each of the counters; the seconds to wait where it comes too early, and is not counted."""
-    with separate_work() as work:
-        work.session.execute(
-            insert(SignInThrottle)
-            .values([{"key": key, "failures": 0, "counted_at": work.now, "allowed_at": work.now} for key in keys])
-            .on_conflict_do_nothing()
-        )
-        counters = _locked(work, keys)
-        now = clock.now()
-        wait = max((counter.allowed_at - now for counter in counters), default=timedelta()).total_seconds()
-        if wait <= 0:
-            for counter in counters:
-                brake = brake_of(counter.key)
-                counter.failures = brake.remembered(counter.failures, now - counter.counted_at) + 1
-                counter.counted_at = now
-                counter.allowed_at = now + brake.wait_after(counter.failures)
-    return wait
+def _rehash(work: Work, person_id: UUID, password: str) -> None:
+    rehash_password(get_person(person_id), password)
 
 
 def _record_refusal(run_number: int, reason: str) -> None:
@@ -235,49 +213,67 @@ def _record_refusal(run_number: int, reason: str) -> None:
 
 
 @action
-def _begin_with_password(
-    work: Work, person: Person, password: str, address: str, device: str, replaces: str
-) -> StartedSession:
-    started = start_session(person, PASSWORD_ALONE, address, device, replaces)
-    _welcome(work, person, password, address)
-    return started
-
-
-@action
-def _stop_halfway(work: Work, person: Person, password: str, address: str) -> Halfway:
-    _welcome(work, person, password, address)
+def _stop_halfway(work: Work, person: KnownPerson, counters: Sequence[str]) -> Halfway:
+    forgive(counters)
     work.record("identity:sign-in:code-wanted", f"person:{person.id}")
     return Halfway(person)
 
 
-def _welcome(work: Work, person: Person, password: str, address: str) -> None:
-    """What a password that was right leads to."""
-    if needs_rehash(person.password_hash):
-        rehash_password(person, password)
-    _forgive(work, throttle_keys(person.run_number, address))
+_BEGUN = ("token_hash", "sid", "person_id", "acr", "amr", "device", "address", "authenticated_at", "expires_at")
+
+
+def _beginning() -> Change:
+    """A new session, and what its beginning forgives, with the audit's record."""
+    new = insert(SignInSession).values({column: bindparam(column) for column in (*_BEGUN, "id")})
+    new = new.values(last_seen_at=bindparam("authenticated_at"))
+    return Change(new.add_cte(*FORGIVING), is_recorded=True)
+
+
+_begin = _beginning()
+
+
+def start_session(
+    person: KnownPerson, proof: Proof, address: str, device: str, replaces: str, forgives: Sequence[str] = ()
+) -> StartedSession:
+    """Begin a session of a person who has just proved who they are, in place of the one of the cookie `replaces`.
+
+    forgives: the counters of `throttle_keys` that the proof was counted at.
+    """
+    act_as(Principal(kind="person", id=str(person.id), name=person.name))
+    if not replaces:
+        return _begin_session(person, proof, address, device, new_token(22), forgives)
+    return _replace_session(person, proof, address, device, replaces, forgives)
 
 
 @action
-def start_session(work: Work, person: Person, proof: Proof, address: str, device: str, replaces: str) -> StartedSession:
-    """Begin a session of a person who has just proved who they are, in place of the one of the cookie `replaces`."""
-    token = new_token()
-    started = SignInSession(
+def _replace_session(
+    work: Work, person: KnownPerson, proof: Proof, address: str, device: str, replaces: str, forgives: Sequence[str]
+) -> StartedSession:
+    sid = _end_replaced(work, replaces, person.id) or new_token(22)
+    return _begin_session(person, proof, address, device, sid, forgives)
+
+
+def _begin_session(
+    person: KnownPerson, proof: Proof, address: str, device: str, sid: str, forgives: Sequence[str]
+) -> StartedSession:
+    token, now = new_token(), clock.now()
+    _begin(
+        id=new_id(),
         token_hash=token_hash(token),
-        sid=new_token(22),
+        sid=sid,
         person_id=person.id,
         acr=proof.acr,
         amr=list(proof.amr),
         device=device,
         address=address,
-        authenticated_at=work.now,
-        last_seen_at=work.now,
-        expires_at=work.now + ABSOLUTE_LIMIT,
+        authenticated_at=now,
+        expires_at=now + ABSOLUTE_LIMIT,
+        forgiven=list(forgives),
+        **recorded("identity:session:started", f"person:{person.id}", sid=sid, acr=proof.acr, device=device),
     )
-    act_as(Principal(kind="person", id=str(person.id), name=person.name))
-    _end_replaced(work, replaces, started)
-    work.add(started)
-    work.record("identity:session:started", f"person:{person.id}", sid=started.sid, acr=started.acr, device=device)
-    return StartedSession(token, started, person)
+    started = SignIn(sid, person, now, proof.acr, list(proof.amr))
+    note_current_sign_in(started)
+    return StartedSession(token, started)
 
 
 @action
@@ -291,66 +287,44 @@ def raise_session(work: Work, proof: Proof) -> StartedSession:
     if found is None:
         raise SignInRequired()
     token = new_token()
-    found.session.token_hash = token_hash(token)
-    found.session.acr, found.session.amr = proof.acr, list(proof.amr)
+    row = own_session(found)
+    row.token_hash, row.acr, row.amr = token_hash(token), proof.acr, list(proof.amr)
     work.record("identity:session:raised", f"person:{found.person.id}", sid=found.sid, acr=proof.acr)
     forget_current_sign_in()
     act_as(found.principal)
-    return StartedSession(token, found.session, found.person)
+    return StartedSession(token, replace(found, acr=proof.acr, amr=list(proof.amr)))
 
 
 @action
 def _replace_password(work: Work, person: Person, password: str, address: str) -> None:
     set_password(person.id, password, field="new")
-    _forgive(work, throttle_keys(person.run_number, address))
+    forgive(throttle_keys(person.run_number, address))
     end_other_sessions()
     for listener in listeners().passwords_changed:
         listener(work, person.id)
 
 
-def _end_replaced(work: Work, token: str, started: SignInSession) -> None:
+def _end_replaced(work: Work, token: str, person_id: UUID) -> str | None:
     """End the session that was in this browser before.
 
-    Of the same person, the new one goes on under its public name: what applications know of it stays true.
+    Of the same person, the new one goes on under its public name, which is returned: what applications know of it
+    stays true.
     """
-    replaced = find_session(token) if token else None
+    replaced = find_session(token)
     if replaced is None or replaced.ended_at is not None:
-        return
+        return None
     replaced.ended_at = work.now
     work.record("identity:session:ended", f"person:{replaced.person_id}", sid=replaced.sid, reason="signed in again")
-    if replaced.person_id != started.person_id:
+    if replaced.person_id != person_id:
         _tell_ended(work, [replaced.sid])
-        return
+        return None
     kept, replaced.sid = replaced.sid, new_token(22)
-    work.session.flush()
-    started.sid = kept
+    return kept
 
 
 def _tell_ended(work: Work, sids: Sequence[str], *, by_time: bool = False) -> None:
     for listener in listeners().sessions_ended:
         listener(work, sids, by_time)
-
-
-def _forgive(work: Work, keys: list[str]) -> None:
-    """After a success the account's failures are forgotten, but of the address's only this attempt.
-
-    Otherwise whoever has an account of their own could wash an address clean after every hundred guesses at others.
-    """
-    for counter in _locked(work, keys):
-        if counter.key.startswith("address:"):
-            counter.failures = max(0.0, counter.failures - 1)
-        else:
-            work.session.delete(counter)
-
-
-def _locked(work: Work, keys: list[str]) -> Sequence[SignInThrottle]:
-    """The counters, locked always in the same order, which is that of `throttle_keys`."""
-    return work.session.scalars(
-        select(SignInThrottle)
-        .where(SignInThrottle.key.in_(keys))
-        .order_by(SignInThrottle.key.collate("C"))
-        .with_for_update()
-    ).all()
 
 
 @periodic("identity:session:expired", cron="* * * * *")
@@ -388,15 +362,8 @@ def end_expired_batch(work: Work) -> int:
 
 @periodic("identity:session:swept", cron="17 3 * * *")
 def forget_old_sessions() -> None:
-    """Delete sessions that ended long ago, and counters that nobody adds to, in batches."""
-    until_empty(delete_old_throttles)
+    """Delete sessions that ended long ago, in batches."""
     until_empty(delete_old_sessions)
-
-
-@action
-def delete_old_throttles(work: Work) -> int:
-    """One batch of counters that nobody adds to any more; how many."""
-    return remove_batch(work.session, SignInThrottle, SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER)
 
 
 @action

@@ -34,15 +34,3 @@ class SignInSession(Identified, Base):
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
-
-
-class SignInThrottle(Base):
-    """How often an account or an address failed lately, and when it may try again."""
-
-    __tablename__ = "sign_in_throttle"
-    unaudited = "a counter; each refusal has its own record"
-
-    key: Mapped[str] = mapped_column(Text, primary_key=True)
-    failures: Mapped[float]
-    counted_at: Mapped[datetime] = mapped_column(index=True)
-    allowed_at: Mapped[datetime]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,39 +12,31 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from identity.agencies.models import Agency, Membership
 from identity.agencies.rules import effective_roles
+from identity.brakes.queries import COUNTERS, counters_of
+from identity.brakes.rules import Counter
 from identity.people.models import Person
+from identity.people.queries import KNOWN_PERSON
+from identity.people.rules import KnownPerson
 from identity.signin.models import SignInSession
 from identity.signin.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_alive
 from kernel import clock
 from kernel.access import AgencyRef, Principal
-from kernel.db import engine, session
+from kernel.db import session
 from kernel.ids import token_hash
+from kernel.statements import Change, Lookup
 
 
 @dataclass(frozen=True)
 class SignIn:
     """A living session: the person, how and when they proved it, and the agency they act for."""
 
-    session: SignInSession
-    person: Person
-    agency: AgencyRef | None
-    roles: frozenset[str]
-
-    @property
-    def sid(self) -> str:
-        return self.session.sid
-
-    @property
-    def authenticated_at(self) -> datetime:
-        return self.session.authenticated_at
-
-    @property
-    def acr(self) -> str:
-        return self.session.acr
-
-    @property
-    def amr(self) -> list[str]:
-        return self.session.amr
+    sid: str
+    person: KnownPerson
+    authenticated_at: datetime
+    acr: str
+    amr: list[str]
+    agency: AgencyRef | None = None
+    roles: frozenset[str] = frozenset()
 
     @property
     def principal(self) -> Principal:
@@ -65,7 +57,7 @@ def session_principal() -> Principal | None:
 
 
 def current_sign_in() -> SignIn | None:
-    """The living session of this request's cookie: one select a request, and a write once a minute at most."""
+    """The living session of this request's cookie: one read a request, and a write once a minute at most."""
     if not has_request_context():
         return None
     token = request.cookies.get(COOKIE, "")
@@ -74,6 +66,12 @@ def current_sign_in() -> SignIn | None:
         known = (token, _load(token) if token else None)
         g.sign_in = known
     return known[1]
+
+
+def note_current_sign_in(sign_in: SignIn) -> None:
+    """This request has just begun a session."""
+    if has_request_context():
+        g.sign_in = (request.cookies.get(COOKIE, ""), sign_in)
 
 
 def forget_current_sign_in() -> None:
@@ -92,36 +90,75 @@ _ROLES = (
     .where(Membership.agency_code == SignInSession.agency_code, Membership.person_id == SignInSession.person_id)
     .scalar_subquery()
 )
-_SIGN_IN = (
-    select(SignInSession, Person, Agency, _ROLES)
+_sign_in = Lookup(
+    select(
+        SignInSession.sid,
+        SignInSession.authenticated_at,
+        SignInSession.acr,
+        SignInSession.amr,
+        SignInSession.last_seen_at,
+        SignInSession.expires_at,
+        Agency.code,
+        Agency.name,
+        Agency.is_authority,
+        _ROLES,
+        *KNOWN_PERSON,
+    )
     .join(Person, Person.id == SignInSession.person_id)
     .outerjoin(Agency, Agency.code == SignInSession.agency_code)
     .where(SignInSession.token_hash == bindparam("token_hash"), SignInSession.ended_at.is_(None))
 )
+_seen = Change(
+    update(SignInSession)
+    .where(SignInSession.sid == bindparam("name"), SignInSession.last_seen_at <= bindparam("before"))
+    .values(last_seen_at=bindparam("now"))
+)
 
 
 def _load(token: str) -> SignIn | None:
-    row = session().execute(_SIGN_IN, {"token_hash": token_hash(token)}).one_or_none()
-    now = clock.now()
-    if row is None or not is_alive(now, row[0].last_seen_at, row[0].expires_at):
+    row = _sign_in(token_hash=token_hash(token))
+    if row is None:
         return None
-    found, person, agency, held = row
-    if now - found.last_seen_at >= LAST_SEEN_EVERY:
-        _note_sign_of_life(found.id, now)
-    if agency is None or not held:
-        return SignIn(found, person, None, frozenset())
-    return SignIn(found, person, agency.ref, effective_roles(frozenset(held), is_authority=agency.is_authority))
+    sid, authenticated_at, acr, amr, last_seen_at, expires_at, code, name, is_authority, held, *person = row
+    now = clock.now()
+    if not is_alive(now, last_seen_at, expires_at):
+        return None
+    if now - last_seen_at >= LAST_SEEN_EVERY:
+        # By itself, because it counts even if the request fails; no news for the audit.
+        _seen.alone(name=sid, before=now - LAST_SEEN_EVERY, now=now)
+    alone = SignIn(sid, KnownPerson(*person), authenticated_at, acr, amr)
+    if code is None or not held:
+        return alone
+    roles = effective_roles(frozenset(held), is_authority=is_authority)
+    return replace(alone, agency=AgencyRef(code, name, is_authority), roles=roles)
 
 
-def _note_sign_of_life(session_id: UUID, now: datetime) -> None:
-    """Beside the request's transaction, because it counts even if the request fails; no news for the audit."""
-    table = SignInSession.__table__
-    with engine().begin() as connection:
-        connection.execute(
-            update(table)  # type: ignore[arg-type]
-            .where(table.c.id == session_id, table.c.last_seen_at <= now - LAST_SEEN_EVERY)
-            .values(last_seen_at=now)
-        )
+_attempt = Lookup(
+    select(*COUNTERS.c, Person.password_hash, *KNOWN_PERSON).select_from(
+        COUNTERS.outerjoin(Person, Person.run_number == bindparam("run_number"))
+    )
+)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What has to be known before a password is looked at: whose it would be, and the counters that there are."""
+
+    person: KnownPerson | None
+    password_hash: str | None
+    counters: Mapping[str, Counter]
+
+
+def attempt_at(run_number: int, keys: Sequence[str]) -> Attempt:
+    """An attempt to sign in with this RUN, in one read."""
+    row = _attempt.one(run_number=run_number, keys=list(keys))
+    arrays, password_hash, person = row[: len(COUNTERS.c)], row[len(COUNTERS.c)], row[len(COUNTERS.c) + 1 :]
+    return Attempt(KnownPerson(*person) if password_hash else None, password_hash, counters_of(arrays))
+
+
+def own_session(sign_in: SignIn) -> SignInSession:
+    """The row of a living session, to change it."""
+    return session().scalars(select(SignInSession).where(SignInSession.sid == sign_in.sid)).one()
 
 
 def living_sessions(person_id: UUID | str) -> Sequence[SignInSession]:

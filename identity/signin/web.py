@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
@@ -13,7 +14,8 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from identity.agencies.queries import is_official
-from identity.people.queries import get_person
+from identity.brakes.rules import WaitBeforeTrying
+from identity.people.queries import get_person, known
 from identity.second_factor.actions import sign_in_with_code, step_up
 from identity.second_factor.queries import published_code
 from identity.signin import actions
@@ -23,7 +25,6 @@ from identity.signin.rules import (
     COOKIE,
     HALFWAY_LIVES,
     Asking,
-    WaitBeforeTrying,
     WrongCredentials,
     describe_device,
 )
@@ -33,9 +34,10 @@ from kernel.errors import Invalid
 from kernel.forms import explain
 from kernel.http import settings
 from kernel.layout import local_path
+from kernel.standing import standing
 
 if TYPE_CHECKING:
-    from identity.people.models import Person
+    from identity.people.rules import KnownPerson
 
 TEST_PERSONS = ("44.444.444-4", "55.555.555-5", "88.888.888-8", "99.999.999-9")
 TEST_PASSWORD = "testing"
@@ -45,11 +47,23 @@ HALFWAY = "halfway"
 
 pages = Blueprint("signin", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-SignInContext = Callable[[str], Asking | None]
-"""Who asks for a sign-in that goes on to this local path, or None.
 
-It is called while the form is rendered, so it may also allow the form to lead to the application's address.
-"""
+
+@dataclass(frozen=True)
+class Way:
+    """What is known of the local paths that a sign-in goes on to.
+
+    asking: who asks for it; called while the form is rendered, so that it may also allow the form to lead to the
+    application's address. enter: the answer to whoever asked, where nothing more has to be asked of the person.
+    """
+
+    asking: Callable[[str], Asking | None]
+    enter: Callable[[str], Response | None]
+
+
+def _way() -> Way | None:
+    found: Way | None = current_app.extensions.get("cordillera.sign_in_way")
+    return found
 
 
 class SignInForm(FlaskForm):
@@ -69,7 +83,7 @@ def sign_in() -> Page:
     """Ask for RUN and password; whoever is signed in goes on at once, unless the address says `again=1`."""
     if current_sign_in() is not None and request.args.get("again") != "1":
         return redirect(_destination(), 303)
-    return _ask(SignInForm(next=wanted()))
+    return ask_to_sign_in(wanted(), _asking())
 
 
 @pages.post("/sign-in")
@@ -78,7 +92,7 @@ def prove() -> Page:
     """Begin a session and go on to `next`, or show the form again with what is wrong."""
     form = SignInForm()
     if not form.validate_on_submit():
-        return _ask(form), 422
+        return _ask_again(form), 422
     try:
         started = actions.sign_in_with_password(
             form.run.data,
@@ -89,7 +103,7 @@ def prove() -> Page:
         )
     except (Invalid, WrongCredentials, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return _ask(form), problem.status, problem.headers
+        return _ask_again(form), problem.status, problem.headers
     if isinstance(started, actions.Halfway):
         session[HALFWAY] = [str(started.person.id), clock.now().timestamp()]
         return redirect(url_for("signin.ask_for_code", next=wanted() or None), 303)
@@ -151,7 +165,9 @@ def sign_out() -> Page:
 def _enter(started: actions.StartedSession) -> Response:
     session.pop("csrf_token", None)  # who knew the form's token before the sign-in does not know the one after it
     session.pop(HALFWAY, None)
-    response = redirect(_destination(str(started.person.id)), 303)
+    way, following = _way(), wanted()
+    entered = way.enter(following) if way and following else None
+    response = entered or redirect(_destination(str(started.person.id)), 303)
     set_cookie(response, started.token)
     return response
 
@@ -162,10 +178,10 @@ def _halfway() -> str | None:
     return person_id if person_id and clock.now().timestamp() - at <= HALFWAY_LIVES.total_seconds() else None
 
 
-def _person_without_code() -> Person | None:
+def _person_without_code() -> KnownPerson | None:
     """Who may be asked for a code now."""
     if (halfway := _halfway()) is not None:
-        return get_person(halfway)
+        return known(get_person(halfway))
     found = current_sign_in()
     has_to = found is not None and found.person.second_factor is not None and found.acr != ACR_TWO_FACTORS
     return found.person if found and has_to else None
@@ -177,7 +193,7 @@ def _without_need_of_code() -> Response:
     return redirect(_destination(), 303)
 
 
-def _ask_code(person: Person, form: CodeForm) -> str:
+def _ask_code(person: KnownPerson, form: CodeForm) -> str:
     asking = _asking()
     return render_template(
         "signin/code.html",
@@ -190,19 +206,32 @@ def _ask_code(person: Person, form: CodeForm) -> str:
 
 
 def _asking() -> Asking | None:
-    context: SignInContext | None = current_app.extensions.get("cordillera.sign_in_context")
-    following = wanted()
-    return context(following) if context and following else None
+    way, following = _way(), wanted()
+    return way.asking(following) if way and following else None
 
 
-def _ask(form: SignInForm) -> str:
+def ask_to_sign_in(following: str, asking: Asking | None) -> str:
+    """The page that asks for RUN and password, to go on to a path of this site."""
+    if asking and asking.run:
+        return _page(SignInForm(next=following, run=asking.run), asking.application)
+    return _empty_page(following=following, application=asking.application if asking else "")
+
+
+def _ask_again(form: SignInForm) -> str:
     asking = _asking()
-    if asking and asking.run and form.run.data is None:
-        form.run.data = asking.run
+    return _page(form, asking.application if asking else "")
+
+
+@standing
+def _empty_page(following: str, application: str) -> str:
+    return _page(SignInForm(None, next=following), application)
+
+
+def _page(form: SignInForm, application: str) -> str:
     return render_template(
         "signin/sign_in.html",
         form=form,
-        application=asking.application if asking else None,
+        application=application,
         test_persons=() if settings().is_production else TEST_PERSONS,
         test_password=TEST_PASSWORD,
     )

@@ -112,7 +112,7 @@ class Frame:
     @property
     def here(self) -> str:
         """The address to come back to after switching language or appearance; the start for what was not a GET."""
-        return request.full_path.rstrip("?") if request.method == "GET" else "/"
+        return g.get("here") or (request.full_path.rstrip("?") if request.method == "GET" else "/")
 
 
 def frame_of_problem(status: int) -> Frame:
@@ -297,7 +297,8 @@ def format_file_size(size: int) -> str:
     return f"{format_decimal(round(amount, 1))} {units[0]}"
 
 
-def _scheme() -> str:
+def chosen_scheme() -> str:
+    """The appearance that the reader chose."""
     chosen = request.cookies.get(SCHEME_COOKIE, "auto")
     return chosen if chosen in SCHEMES else "auto"
 
@@ -318,7 +319,9 @@ def install_layout(app: Flask, settings: Settings) -> None:
     for each in (asset_url, icon_paths, page_url, reachable, is_hidden_field, current_principal):
         app.jinja_env.globals[each.__name__] = each
     app.jinja_env.globals.update(settings=settings, languages=LANGUAGES, schemes=SCHEMES, frame=Frame())
-    app.jinja_env.globals.update(frame_of_problem=frame_of_problem, chosen_language=chosen_language, scheme=_scheme)
+    app.jinja_env.globals.update(
+        frame_of_problem=frame_of_problem, chosen_language=chosen_language, scheme=chosen_scheme
+    )
     app.jinja_env.globals["csp_nonce"] = lambda: g.get("csp_nonce", "")
     app.jinja_env.filters.update(localtime=format_local_time, run=format_run, filesize=format_file_size)
     app.jinja_env.filters["number"] = format_decimal

@@ -15,10 +15,11 @@ from typing import Any, cast
 
 import psycopg
 from flask import current_app, g
-from sqlalchemy import JSON, ClauseElement, Delete, Engine, Insert, Select, Update, event
+from sqlalchemy import JSON, ClauseElement, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import HasCTE
 
 from kernel import audit
 from kernel.db import engine, is_usable
@@ -58,6 +59,13 @@ class Lookup(Statement):
         """The row's values in the order of the query's columns."""
         return self._run_alone(parameters)
 
+    def one(self, **parameters: Any) -> Row:
+        """The same, of a query that always has a row."""
+        found = self._run_alone(parameters)
+        if found is None:
+            raise NoResultFound
+        return found
+
 
 class Change(Statement):
     """A change that commits itself, or is part of the action that makes it, if one does.
@@ -65,9 +73,13 @@ class Change(Statement):
     is_recorded: its audit record (`audit.written_beside`) is part of the statement, so neither is without the other.
     """
 
-    def __init__(self, query: Insert | Update | Delete | Select[Any], *, is_recorded: bool = False) -> None:
-        super().__init__(query.add_cte(audit.RECORD_BESIDE) if is_recorded else query)
+    def __init__(self, query: ClauseElement, *, is_recorded: bool = False) -> None:
+        super().__init__(cast(HasCTE, query).add_cte(audit.RECORD_BESIDE) if is_recorded else query)
         self._is_recorded = is_recorded
+
+    def alone(self, **parameters: Any) -> Row | None:
+        """The first row that the statement returns, which stays even if the action around it fails."""
+        return self._run_alone(parameters)
 
     def __call__(self, **parameters: Any) -> Row | None:
         """The first row that the statement returns."""

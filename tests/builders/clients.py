@@ -7,8 +7,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -127,3 +128,15 @@ def machine_token(browser: FlaskClient, made: NewClient, **form: str) -> str:
     )
     assert response.status_code == 200, response.text
     return str(response.get_json()["access_token"])
+
+
+def asks_to_sign_in(response: TestResponse) -> bool:
+    """Whether the answer is the page that asks for RUN and password, or leads to it."""
+    return 'name="password"' in response.text or response.headers.get("Location", "").startswith("/sign-in?")
+
+
+def following(response: TestResponse) -> str:
+    """Where a page that asks for a password or a code goes on to, or one to which the answer leads."""
+    led = parse_qs(urlsplit(response.headers.get("Location", "")).query).get("next")
+    written = re.search(r'name="next" value="([^"]*)"', response.text)
+    return led[0] if led else unescape(written[1] if written else "")

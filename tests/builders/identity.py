@@ -48,10 +48,10 @@ def an_official(agency: Agency | str, *roles: str, run: str | None = None) -> Pe
     return person
 
 
-def sign_in(client: FlaskClient, person: Person | str, password: str = PASSWORD) -> TestResponse:
-    """Sign a browser in through the form. Call outside of an application context."""
+def sign_in(client: FlaskClient, person: Person | str, password: str = PASSWORD, following: str = "") -> TestResponse:
+    """Sign a browser in through the form, to go on to `following`. Call outside of an application context."""
     run = person if isinstance(person, str) else str(person.run)
-    return client.post("/sign-in", data={"run": run, "password": password})
+    return client.post("/sign-in", data={"run": run, "password": password, "next": following})
 
 
 def sign_in_for(client: FlaskClient, person: Person, agency: Agency | str) -> None:

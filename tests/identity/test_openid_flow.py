@@ -13,11 +13,13 @@ from builders.clients import (
     authorize,
     basic,
     decide,
+    following,
     redeem,
     tokens_for,
     userinfo,
 )
 from builders.identity import a_person, sign_in
+from builders.requests import posted
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -77,17 +79,31 @@ def test_standard_from_the_request_to_the_person(client: FlaskClient, person: Pe
 def test_who_is_not_signed_in_signs_in_first_and_comes_back(app: Flask, client: FlaskClient, legacy: NewClient) -> None:
     with app.app_context():
         made = a_person(is_test_person=True)
-    away = authorize(client, legacy)
-    assert away.status_code == 303
-    form = client.get(away.headers["Location"])
+    form = authorize(client, legacy)
     assert "Trámites de Prueba" in form.text
     assert "form-action 'self' http://127.0.0.1:9" in form.headers["Content-Security-Policy"]
-    next_path = client.get(away.headers["Location"]).request.args["next"]
-    back = client.post("/sign-in", data={"run": str(made.run), "password": "una clave de prueba", "next": next_path})
+    back = sign_in(client, made, following=following(form))
     assert back.headers["Location"].startswith("/openid/authorize?")
     page = client.get(back.headers["Location"])
     assert 'name="decision" value="allow"' in page.text
     assert "form-action 'self' http://127.0.0.1:9" in page.headers["Content-Security-Policy"]
+
+
+def test_who_agreed_before_goes_from_the_password_straight_to_the_application(
+    app: Flask, client: FlaskClient, person: Person, modern: NewClient
+) -> None:
+    a_code(client, modern)
+    for mode, way in (("query", answer_of), ("form_post", posted)):
+        elsewhere = app.test_client()
+        back = sign_in(elsewhere, person, following=following(authorize(elsewhere, modern, response_mode=mode)))
+        assert redeem(client, modern, way(back)["code"]).status_code == 200, mode
+        assert elsewhere.get("/account").status_code == 200
+
+
+def test_who_sends_a_form_finds_the_request_after_changing_the_language(client: FlaskClient, legacy: NewClient) -> None:
+    away = client.post("/openid/authorize", data=a_request(legacy))
+    assert away.headers["Location"].startswith("/sign-in?")
+    assert "Trámites de Prueba" in client.get(away.headers["Location"]).text
 
 
 def test_consent_is_asked_once(client: FlaskClient, person: Person, legacy: NewClient) -> None:

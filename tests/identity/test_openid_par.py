@@ -3,7 +3,19 @@
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from builders.clients import CALLBACK, STATE, a_client, a_request, a_system, answer_of, authorize, basic, decide, redeem
+from builders.clients import (
+    CALLBACK,
+    STATE,
+    a_client,
+    a_request,
+    a_system,
+    answer_of,
+    authorize,
+    basic,
+    decide,
+    following,
+    redeem,
+)
 from builders.identity import a_person, sign_in
 from builders.requests import a_request_uri, agree, push, show
 from builders.together import at_once
@@ -167,23 +179,22 @@ def test_who_takes_a_while_to_sign_in_is_still_in_time(app: Flask, client: Flask
         slow = a_person(is_test_person=True)
     away = show(client, made, request_uri=a_request_uri(client, made))
     for _ in range(2):
-        form = client.get(away.headers["Location"])
-        assert "Trámites de Prueba" in form.text
-    following = form.request.args["next"]
+        assert "Trámites de Prueba" in away.text
+    back = following(away)
     with clock.shifted(timedelta(minutes=5)):
-        assert "Trámites de Prueba" in client.get(away.headers["Location"]).text
+        assert "Trámites de Prueba" in away.text
         sign_in(client, slow)
-        assert "code" in answer_of(agree(client, client.get(following)))
+        assert "code" in answer_of(agree(client, client.get(back)))
 
 
 def test_nobody_makes_up_the_mark_of_having_begun_in_time(client: FlaskClient, person: Person, made: NewClient) -> None:
     first, second = a_request_uri(client, made, prompt="login"), a_request_uri(client, made, prompt="login")
-    following = client.get(show(client, made, request_uri=first).headers["Location"]).request.args["next"]
+    back = following(show(client, made, request_uri=first))
     with clock.shifted(timedelta(seconds=100)):
-        for forged in (following.replace(first.split(":")[-1], second.split(":")[-1]), following[:-1] + "0"):
+        for forged in (back.replace(first.split(":")[-1], second.split(":")[-1]), back[:-1] + "0"):
             assert client.get(forged).status_code == 400
     with clock.shifted(timedelta(minutes=16)):
-        assert client.get(following).status_code == 400
+        assert client.get(back).status_code == 400
 
 
 def test_who_must_push_does_nothing_else(app: Flask, client: FlaskClient, person: Person) -> None:

@@ -7,7 +7,7 @@ from time import time
 from typing import Any
 
 import pytest
-from builders.clients import CALLBACK, STATE, a_client, a_request, answer_of, authorize
+from builders.clients import CALLBACK, STATE, a_client, a_request, answer_of, authorize, following
 from builders.identity import a_person, sign_in
 from builders.requests import ISSUER, a_key, a_request_object, a_signing_client, agree, push, show
 from flask import Flask
@@ -153,11 +153,11 @@ def test_an_object_is_good_for_the_time_of_signing_in(
     with app.app_context():
         slow = a_person(is_test_person=True)
     away = show(client, made, request=a_request_object(made, key))
-    following = client.get(away.headers["Location"]).request.args["next"]
+    back = following(away)
     with clock.shifted(timedelta(minutes=3)):
         assert "expired" in answer_of(authorize(client, made, request=a_request_object(made, key)))["error_description"]
         sign_in(client, slow)
-        assert "code" in answer_of(agree(client, client.get(following)))
+        assert "code" in answer_of(agree(client, client.get(back)))
 
 
 def test_who_signs_always_may_not_leave_it_out(app: Flask, client: FlaskClient, person: Person, key: ECKey) -> None:

@@ -5,10 +5,9 @@ import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from builders.clients import a_client, a_code, answer_of, authorize, basic, redeem
+from builders.clients import a_client, a_code, answer_of, asks_to_sign_in, authorize, basic, following, redeem
 from builders.identity import a_person, sign_in
 from builders.requests import a_request_uri, agree, show
 from builders.second_factor import SECRET, a_test_person_with_code, code_of, give_code, secret_shown
@@ -54,11 +53,6 @@ WISHES = ({"acr_values": TWO}, {"acr_values": f"unknown {TWO}"}, {"claims": acr_
 
 def asks_for_code(answer: TestResponse) -> bool:
     return answer.status_code == 303 and answer.location.startswith("/sign-in/code?")
-
-
-def following(answer: TestResponse) -> str:
-    """Where the code form leads on to."""
-    return parse_qs(urlsplit(answer.location).query)["next"][0]
 
 
 def step_up(client: FlaskClient, answer: TestResponse) -> TestResponse:
@@ -142,7 +136,7 @@ def test_with_a_new_sign_in_asked_for_both_are_given_once(
 ) -> None:
     a_code(client, made)
     away = authorize(client, made, acr_values=TWO, **again)
-    assert away.location.startswith("/sign-in?")
+    assert asks_to_sign_in(away)
     with clock.shifted(timedelta(seconds=3)):
         run, password = str(person.run), "una clave de prueba"
         entered = client.post("/sign-in", data={"run": run, "password": password, "next": following(away)})
@@ -154,7 +148,7 @@ def test_with_a_new_sign_in_asked_for_both_are_given_once(
 def test_max_age_wants_the_password_too(client: FlaskClient, person: Person, made: NewClient) -> None:
     a_code(client, made)
     with clock.shifted(timedelta(minutes=2)):
-        assert authorize(client, made, acr_values=TWO, max_age="60").location.startswith("/sign-in?")
+        assert asks_to_sign_in(authorize(client, made, acr_values=TWO, max_age="60"))
         assert asks_for_code(authorize(client, made, acr_values=TWO, max_age="600"))
 
 

@@ -6,9 +6,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from identity.brakes.rules import BRAKES
 from identity.people.models import Person
 from identity.signin.models import SignInSession
-from identity.signin.rules import BRAKES
 from kernel.db import session
 
 NEW = "cordillera nieve puma"

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from identity.people.models import Person
 from identity.signin.models import SignInSession
 from identity.signin.rules import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT, Asking
+from identity.signin.web import Way
 from kernel.access import current_principal
 from kernel.audit import AuditEvent
 from kernel.clock import shifted
@@ -241,7 +242,7 @@ def test_a_form_without_its_token_is_refused(app: Flask, client: FlaskClient, pe
 
 def test_a_sign_in_says_who_asks(app: Flask, client: FlaskClient) -> None:
     asking = Asking("Portal <Uno>", "12.345.678-5")
-    app.extensions["cordillera.sign_in_context"] = lambda path: asking if "authorize" in path else None
+    app.extensions["cordillera.sign_in_way"] = Way(lambda path: asking if "authorize" in path else None, lambda _: None)
     page = client.get("/sign-in?next=/openid/authorize").text
     assert "Portal &lt;Uno&gt;" in page
     assert 'value="12.345.678-5"' in page

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
-from builders.clients import a_client, a_request, authorize
+from builders.clients import a_client, a_request, authorize, following
 from builders.identity import PASSWORD, a_person, a_run, sign_in
 from builders.statements import counted
 from flask import Flask
@@ -26,9 +26,9 @@ def with_a_wrong_password(browser: FlaskClient, _: NewClient, run: str) -> TestR
 
 
 def on_the_way_to_an_application(browser: FlaskClient, made: NewClient, run: str) -> TestResponse:
-    there = authorize(browser, made, login_hint=run).headers["Location"]
-    assert browser.get(there).status_code == 200
-    return browser.post("/sign-in", data={"run": run, "password": WRONG, "next": there.partition("next=")[2]})
+    page = authorize(browser, made, login_hint=run)
+    assert page.status_code == 200
+    return browser.post("/sign-in", data={"run": run, "password": WRONG, "next": following(page)})
 
 
 def as_a_hint(browser: FlaskClient, made: NewClient, run: str) -> TestResponse:

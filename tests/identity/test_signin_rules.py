@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.signin.rules import (
-    ABSOLUTE_LIMIT,
-    BRAKES,
-    IDLE_LIMIT,
-    brake_of,
-    describe_device,
-    is_alive,
-    network_of,
-    throttle_keys,
-)
+from identity.brakes.rules import BRAKES, brake_of, network_of, throttle_keys
+from identity.signin.rules import ABSOLUTE_LIMIT, IDLE_LIMIT, describe_device, is_alive
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

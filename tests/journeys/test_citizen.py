@@ -11,7 +11,7 @@ def test_a_citizen_signs_in_to_an_agency_and_leaves(house: House, visit: Callabl
     page = visit(width=390)
     page.goto(house.site_url)
     page.click("#sign-in")
-    expect(page).to_have_url(re.compile(re.escape(f"{house.base_url}/sign-in")))
+    expect(page).to_have_url(re.compile(re.escape(f"{house.base_url}/openid/authorize")))
     expect(page.locator("main")).to_contain_text("Municipalidad de Los Andes del Sur")
     assert_accessible(page)
 

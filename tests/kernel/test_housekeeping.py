@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, insert, select
 
-from identity.signin.actions import delete_old_throttles, forget_old_sessions
-from identity.signin.models import SignInThrottle
-from identity.signin.rules import FORGET_FAILURES_AFTER
+from identity.brakes.actions import delete_old_throttles, forget_old_throttles
+from identity.brakes.models import SignInThrottle
+from identity.brakes.rules import FORGET_FAILURES_AFTER
 from kernel import housekeeping
 from kernel.clock import now
 from kernel.db import new_session, session
@@ -36,7 +36,7 @@ def test_only_what_has_ended_goes_however_many_batches_it_takes(app: Flask, monk
         _fill(ended=25, living=3)
         assert delete_old_throttles() == 10
         assert _count() == 18
-        forget_old_sessions()
+        forget_old_throttles()
         assert _count() == 3
         assert delete_old_throttles() == 0
 

@@ -33,8 +33,10 @@ from identity.openid.step_up import told_acr
 from identity.openid.tokens import subject_for
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import Asking
+from identity.signin.web import Way, ask_to_sign_in
 from kernel import clock
 from kernel.access import public
+from kernel.errors import Problem
 from kernel.security import allow_form_action
 
 if TYPE_CHECKING:
@@ -92,12 +94,24 @@ def consent() -> Page:
 
 
 def _decide(asked: AuthorizationRequest) -> Page:
+    return _question(asked) or _enter(asked)
+
+
+def _enter(asked: AuthorizationRequest) -> Response:
+    sign_in = current_sign_in()
+    if sign_in is None:
+        raise LoginRequired("Nobody is signed in.")
+    return asked.answer(code=actions.enter(_entry(asked, sign_in)))
+
+
+def _question(asked: AuthorizationRequest) -> Page | None:
+    """What the person is asked before they may enter, None where everything is known."""
     sign_in = current_sign_in()
     if sign_in is None or _must_sign_in(asked, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.
         if "none" in asked.prompts:
             raise LoginRequired("Nobody is signed in, the sign-in is too old, or it is another person's.")
-        return redirect(_sign_in_page(asked), 303)
+        return _ask_to_sign_in(asked)
     _check_person(asked, sign_in)
     if "select_account" in asked.prompts and asked.detour is None:
         return _ask_who(asked, sign_in)
@@ -105,10 +119,19 @@ def _decide(asked: AuthorizationRequest) -> Page:
         return page
     agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.agreed_scopes, asked.authorization_details)
     if agreed and "consent" not in asked.prompts:
-        return asked.answer(code=actions.enter(_entry(asked, sign_in)))
+        return None
     if "none" in asked.prompts:
         raise ConsentRequired("The person has not agreed yet.")
     return _ask(asked, sign_in)
+
+
+def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
+    if request.method == "POST":
+        # So that who changes the language, or reloads the page, does not lose the request.
+        return redirect(_sign_in_page(asked), 303)
+    # Signing in may lead straight on to the client, which the form's policy has to know.
+    allow_form_action(asked.redirect_uri)
+    return ask_to_sign_in(_back_after_sign_in(asked), Asking(asked.client.name, asked.login_hint))
 
 
 def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
@@ -144,8 +167,11 @@ def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
 
 
 def _sign_in_page(asked: AuthorizationRequest) -> str:
-    here = url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.SIGN_IN, clock.now())
-    return url_for("signin.sign_in", next=here, again=1)
+    return url_for("signin.sign_in", next=_back_after_sign_in(asked), again=1)
+
+
+def _back_after_sign_in(asked: AuthorizationRequest) -> str:
+    return url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.SIGN_IN, clock.now())
 
 
 def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
@@ -196,22 +222,42 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
     )
 
 
-def application_asking(next_path: str) -> Asking | None:
-    """For the sign-in page: the application that the person is on the way to, None if `next_path` leads to none."""
-    parts = urlsplit(next_path)
-    if parts.path.rstrip("/") != url_for("openid.authorize"):
-        return None
-    asked = AuthorizationRequest.of_query(parse_qs(parts.query, keep_blank_values=True))
+def application_asking(following: str) -> Asking | None:
+    """For the sign-in page: the application that the person is on the way to, None if the path leads to none."""
+    asked = _request_at(following)
     try:
+        if asked is None:
+            return None
         run((*IDENTIFYING, check_login_hint), asked)
     except OAuthProblem:
         return None
-    # Signing in may lead straight on to the client, so the sign-in form needs its address as well.
     allow_form_action(asked.redirect_uri)
     return Asking(asked.client.name, asked.login_hint)
 
 
+def enter_after_sign_in(following: str) -> Response | None:
+    """The answer to the application that the person was on the way to, where there is nothing more to ask them.
+
+    None where there is, or something is wrong: the way itself tells then.
+    """
+    asked = _request_at(following)
+    try:
+        if asked is None:
+            return None
+        run(AUTHORIZE, asked)
+        return None if _question(asked) else _enter(asked)
+    except Problem:
+        return None
+
+
+def _request_at(path: str) -> AuthorizationRequest | None:
+    parts = urlsplit(path)
+    if parts.path.rstrip("/") != url_for("openid.authorize"):
+        return None
+    return AuthorizationRequest.of_query(parse_qs(parts.query, keep_blank_values=True))
+
+
 @pages.record
 def help_the_sign_in_page(state: BlueprintSetupState) -> None:
-    """Let the sign-in page say which application asks."""
-    state.app.extensions["cordillera.sign_in_context"] = application_asking
+    """Let the sign-in page say which application asks, and lead straight on to it."""
+    state.app.extensions["cordillera.sign_in_way"] = Way(application_asking, enter_after_sign_in)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import render_template, request
 from flask_babel import lazy_gettext as _
 
+from identity.brakes.actions import forgive_guess, take_guess
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.authorization_details import in_plain_words
@@ -16,7 +17,6 @@ from identity.openid.endpoints import at
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import device_waiting
 from identity.openid.rules import WrongEnvironment
-from identity.signin.actions import forgive_guess, take_guess
 from identity.signin.queries import current_sign_in
 from kernel.access import current_principal, person, requires
 from kernel.errors import SignInRequired

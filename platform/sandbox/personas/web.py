@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from identity.people.queries import find_by_run
+from identity.people.queries import find_by_run, known
 from identity.second_factor.queries import published_code
 from identity.signin.rules import ACR_TWO_FACTORS
 from kernel.access import public
@@ -23,6 +23,6 @@ def list_personas() -> str:
         password=PASSWORD,
         with_second_factor=WITH_SECOND_FACTOR,
         secret=PUBLISHED_SECRET,
-        code=published_code(person) if person else None,
+        code=published_code(known(person)) if person else None,
         level=ACR_TWO_FACTORS,
     )

@@ -1,0 +1,159 @@
+"""Counting attempts before they are looked at, and forgiving those that were right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ARRAY, CTE, Text, any_, bindparam, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from identity.brakes.models import SignInThrottle
+from identity.brakes.rules import FORGET_FAILURES_AFTER, Counter, WaitBeforeTrying, one_more
+from kernel import clock
+from kernel.housekeeping import remove_batch, until_empty
+from kernel.jobs import periodic
+from kernel.statements import Change
+from kernel.work import Work, action, separate_work
+
+
+def take_attempt(keys: Sequence[str], seen: Mapping[str, Counter]) -> None:
+    """Count an attempt before it is looked at: a thousand at once are a thousand, one after another.
+
+    Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does not make the wait longer.
+    """
+    now = clock.now()
+    wait = _wait(seen.values(), now)
+    if wait <= 0 and (missed := _count_as_seen(keys, seen, now)):
+        wait = _count_attempt(missed)
+    if wait > 0:
+        raise WaitBeforeTrying(math.ceil(wait))
+
+
+def _wait(counters: Iterable[Counter | SignInThrottle], now: datetime) -> float:
+    """The seconds until the last of the counters allows an attempt."""
+    return max((counter.allowed_at - now for counter in counters), default=timedelta()).total_seconds()
+
+
+_count = Change(
+    text("""
+WITH new AS (
+    SELECT * FROM unnest(
+        CAST(:key AS text[]), CAST(:failures AS float8[]), CAST(:allowed_at AS timestamptz[]),
+        CAST(:seen_failures AS float8[]), CAST(:seen_at AS timestamptz[])
+    ) AS new (key, failures, allowed_at, seen_failures, seen_at)
+), counted AS (
+    INSERT INTO sign_in_throttle AS kept (key, failures, counted_at, allowed_at)
+    SELECT key, failures, CAST(:now AS timestamptz), allowed_at FROM new ORDER BY key COLLATE "C"
+    ON CONFLICT (key) DO UPDATE
+    SET failures = excluded.failures, counted_at = excluded.counted_at, allowed_at = excluded.allowed_at
+    WHERE (kept.key, kept.failures, kept.counted_at) IN (SELECT key, seen_failures, seen_at FROM new)
+    RETURNING key
+)
+SELECT array_agg(key) FROM counted
+""")
+)
+"""Set counters that nobody has changed since they were seen, in the order of their names; returns which."""
+
+
+def _count_as_seen(keys: Sequence[str], seen: Mapping[str, Counter], now: datetime) -> list[str]:
+    """Count an attempt at counters that were seen a moment ago; those that somebody else has changed meanwhile.
+
+    It stays although what follows fails.
+    """
+    counters = {key: one_more(key, seen.get(key), now) for key in keys}
+    row = _count.alone(
+        key=list(keys),
+        failures=[counter.failures for counter in counters.values()],
+        allowed_at=[counter.allowed_at for counter in counters.values()],
+        seen_failures=[seen[key].failures if key in seen else None for key in keys],
+        seen_at=[seen[key].counted_at if key in seen else None for key in keys],
+        now=now,
+    )
+    counted = row[0] if row and row[0] else ()
+    return [key for key in keys if key not in counted]
+
+
+def take_guess(key: str) -> None:
+    """Count a guess at something else than a password; `forgive_guess` where it was right. Raises WaitBeforeTrying."""
+    if (wait := _count_attempt([key])) > 0:
+        raise WaitBeforeTrying(math.ceil(wait))
+
+
+def forgive_guess(key: str) -> None:
+    """The guess was right: none of those before it counts any more."""
+    forgive([key])
+
+
+def _count_attempt(keys: Sequence[str]) -> float:
+    """Count an attempt at each of the counters; the seconds to wait where it comes too early, and is not counted."""
+    with separate_work() as work:
+        work.session.execute(
+            insert(SignInThrottle)
+            .values([{"key": key, "failures": 0, "counted_at": work.now, "allowed_at": work.now} for key in keys])
+            .on_conflict_do_nothing()
+        )
+        counters = _locked(work, keys)
+        now = clock.now()
+        wait = _wait(counters, now)
+        if wait <= 0:
+            for counter in counters:
+                more = one_more(counter.key, Counter(counter.failures, counter.counted_at, counter.allowed_at), now)
+                counter.failures, counter.counted_at, counter.allowed_at = more.failures, now, more.allowed_at
+    return wait
+
+
+def _locked(work: Work, keys: Sequence[str]) -> Sequence[SignInThrottle]:
+    """The counters, locked always in the same order."""
+    return work.session.scalars(
+        select(SignInThrottle)
+        .where(SignInThrottle.key.in_(keys))
+        .order_by(SignInThrottle.key.collate("C"))
+        .with_for_update()
+    ).all()
+
+
+def _forgiving() -> tuple[CTE, CTE]:
+    name = SignInThrottle.key
+    locked = (
+        select(name)
+        .where(name == any_(bindparam("forgiven", type_=ARRAY(Text))))
+        .order_by(name.collate("C"))
+        .with_for_update()
+        .cte("locked")
+    )
+    of_address = locked.c.key.startswith("address:")
+    eased = (
+        update(SignInThrottle)
+        .where(name.in_(select(locked.c.key).where(of_address)))
+        .values(failures=func.greatest(SignInThrottle.failures - 1, 0))
+    )
+    forgotten = delete(SignInThrottle).where(name.in_(select(locked.c.key).where(~of_address)))
+    return eased.cte("eased"), forgotten.cte("forgotten")
+
+
+FORGIVING = _forgiving()
+"""What a success does to the counters `forgiven`, as parts of the statement that tells of it.
+
+The account's failures are forgotten, but of the address's only this attempt: otherwise whoever has an account of their
+own could wash an address clean after every hundred guesses at others.
+"""
+_forgive = Change(select(literal(1)).add_cte(*FORGIVING))
+
+
+def forgive(keys: Sequence[str]) -> None:
+    """An attempt that was counted at these was a success."""
+    _forgive(forgiven=list(keys))
+
+
+@periodic("identity:brakes:swept", cron="17 3 * * *")
+def forget_old_throttles() -> None:
+    """Delete counters that nobody adds to any more, in batches."""
+    until_empty(delete_old_throttles)
+
+
+@action
+def delete_old_throttles(work: Work) -> int:
+    """One batch of counters that nobody adds to any more; how many."""
+    return remove_batch(work.session, SignInThrottle, SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER)
