@@ -125,6 +125,7 @@ class Family(RuleBasedStateMachine):
         assert (len(given), len(refused)) == (1, len(theirs[-callers:]))
         self._took_successor(given)
 
+    @precondition(lambda self: self.tokens)  # a code lives a minute only
     @rule()
     def wait(self) -> None:
         self.past += GRACE * 1.5

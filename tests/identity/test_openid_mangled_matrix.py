@@ -178,8 +178,9 @@ def test_every_parameter_mangled_at_every_endpoint(house: House) -> None:
     for turn, (place, name) in enumerate(product(places(house.app), PARAMETERS)):
         sound, [value] = house.sound(place), value_of()
         check(house.send(place, {**sound, name: value}, as_it_is=turn % 2 == 0), place, name, value[:80])
-        twice = [*sound.items(), (name, sound.get(name, b"x")), (name, b"another")]
-        check(house.send(place, twice), place, name, "twice")
+        if place.path.startswith("/openid/"):
+            twice = [*sound.items(), (name, sound.get(name, b"x")), (name, b"another")]
+            check(house.send(place, twice), place, name, "twice")
 
 
 def test_every_parameter_of_an_authorization_request_mangled_in_every_way(house: House) -> None:
@@ -242,9 +243,9 @@ def test_every_body_mangled_at_every_endpoint(house: House) -> None:
 
 
 def test_a_megabyte_in_every_parameter_that_is_long(house: House) -> None:
-    for place, name in product(places(house.app), TAKES_LONG):
-        if place.takes_form:
-            check(house.send(place, {**house.sound(place), name: mangled.MEGABYTE}, as_it_is=True), place, name)
+    long = [place for place in places(house.app) if place.takes_form or place.path.endswith("/authorize")]
+    for place, name in product(long, TAKES_LONG):
+        check(house.send(place, {**house.sound(place), name: mangled.MEGABYTE}, as_it_is=True), place, name)
 
 
 def test_every_grant_with_every_parameter_mangled(house: House) -> None:
