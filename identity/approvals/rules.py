@@ -12,7 +12,10 @@ from identity.clients.rules import Registration, checked_scopes
 from kernel.errors import Conflict, Invalid, _
 
 ASKED_FOR = ("certification", "production")
-SHOWN = ("name", "profile", "redirect_uris", "post_logout_redirect_uris", "scopes", "scope_reasons", "sector", "logo")
+SHOWN = (
+    *("name", "logo", "profile", "auth_method", "redirect_uris", "post_logout_redirect_uris"),
+    *("scopes", "scope_reasons", "sector"),
+)
 """What is decided, and has to be as it was when it was looked at."""
 
 

@@ -29,16 +29,10 @@ from identity.clients.rules import (
     ClientRevoked,
     NeedsApproval,
     Registration,
-    check_credentials,
     check_sector_members,
     checked_environment,
-    checked_machine_scopes,
-    checked_method,
-    checked_name,
-    checked_options,
     checked_registration,
     needing_approval,
-    owned_by_agency,
     sector_kind,
     sector_named,
 )
@@ -51,7 +45,6 @@ from kernel.mail import deliver
 from kernel.work import Work, action
 
 BATCH = 1_000
-SYSTEM_FIELDS = ("name", "auth_method", "jwks", "jwks_uri", "options")
 TRUSTED = ("operator", "system")
 """Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
 
@@ -102,7 +95,7 @@ def register_client(
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
         client.approved_by, client.approved_at = approved_by or who.name, work.now
-    return _register(work, client, has_secret=client.auth_method in SECRET_METHODS)
+    return keep_new(work, client, has_secret=client.auth_method in SECRET_METHODS)
 
 
 def _sound(asked: Registration, environment: str) -> Registration:
@@ -138,79 +131,8 @@ def tell_owners(work: Work, client: Client, subject: str, text: str) -> int:
     return len(addresses)
 
 
-@action
-def create_machine_client(
-    work: Work,
-    name: str,
-    agency_code: str,
-    scopes: Iterable[str],
-    binding: Mapping[str, str] | None = None,
-    *,
-    environment: str = "production",
-    auth_method: str | None = None,
-    jwks: object = None,
-    jwks_uri: str | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> NewClient:
-    """Register an agency's system, which gets tokens for itself (RFC 6749 4.4). Raises Invalid.
-
-    binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
-    """
-    owner = owned_by_agency(agency_code)
-    client = Client(
-        client_id=secrets.token_hex(16),
-        name=checked_name(name),
-        profile="machine",
-        environment=checked_environment(environment),
-        owner=owner,
-        sector=owner,
-        redirect_uris=[],
-        post_logout_redirect_uris=[],
-        scopes=checked_machine_scopes(scopes),
-        binding=dict(binding or {}),
-    )
-    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
-    return _register(work, client, has_secret=client.auth_method in SECRET_METHODS)
-
-
-@action
-def change_machine_client(
-    work: Work,
-    client_id: str,
-    name: str,
-    *,
-    auth_method: str,
-    jwks: object = None,
-    jwks_uri: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    owner: str | None = None,
-) -> NewClient:
-    """Give a system another name or other credentials; what it may do stays. Raises NotFound, ClientRevoked, Invalid.
-
-    A secret that it had stays where it goes on having one; a new one is told where it did not.
-    """
-    client = living_client(work, client_id, owner)
-    if client.profile != "machine":
-        raise NotFound()
-    before = {one: getattr(client, one) for one in SYSTEM_FIELDS}
-    client.name = checked_name(name)
-    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
-    after = {one: getattr(client, one) for one in SYSTEM_FIELDS}
-    return _changed(work, client, before, after)
-
-
-def _give_credentials(
-    client: Client, auth_method: str | None, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]
-) -> None:
-    method = checked_method("machine", auth_method)
-    chosen = checked_options("machine", client.environment, options)
-    check_credentials(method, jwks, jwks_uri, chosen)
-    client.auth_method, client.options = method, chosen
-    client.jwks = sound_jwks(jwks) if jwks is not None else None
-    client.jwks_uri = sound_jwks_uri(jwks_uri) if jwks_uri is not None else None
-
-
-def _register(work: Work, client: Client, *, has_secret: bool) -> NewClient:
+def keep_new(work: Work, client: Client, *, has_secret: bool) -> NewClient:
+    """Keep a client just put together, and make its secret."""
     client.created_at = work.now
     client.secrets = []
     secret = _new_secret(work, client) if has_secret else None
@@ -280,10 +202,10 @@ def change_registration(
         raise NeedsApproval(log=", ".join(undecided))
     before = vars(registration_of(client))
     _fill(client, sound)
-    return _changed(work, client, before, vars(sound))
+    return keep_changed(work, client, before, vars(sound))
 
 
-def _changed(work: Work, client: Client, before: Mapping[str, Any], after: Mapping[str, Any]) -> NewClient:
+def keep_changed(work: Work, client: Client, before: Mapping[str, Any], after: Mapping[str, Any]) -> NewClient:
     """Record what is different, and make the secret that a new way to authenticate needs."""
     different = sorted(name for name, value in after.items() if value != before[name])
     secret = None

@@ -168,14 +168,15 @@ def checked_registration(asked: Registration, environment: str) -> Registration:
 
 def needing_approval(before: Registration, after: Registration) -> list[str]:
     """What of a change the authority decides once an application is in use; taking something away is the owner's."""
-    wider = [
-        name
-        for name in ("redirect_uris", "post_logout_redirect_uris", "scopes")
-        if set(getattr(after, name)) - set(getattr(before, name))
-    ]
-    if after.logo and after.logo != before.logo:
-        wider.append("logo")
-    return [*(name for name in ("name", "profile", "sector") if getattr(after, name) != getattr(before, name)), *wider]
+    other = [name for name in ("name", "profile", "sector") if getattr(after, name) != getattr(before, name)]
+    lists = ("redirect_uris", "post_logout_redirect_uris", "scopes")
+    wider = [name for name in lists if set(getattr(after, name)) - set(getattr(before, name))]
+    gained = {
+        "logo": after.logo not in ("", before.logo),
+        "auth_method": after.auth_method == "none" != before.auth_method,
+        "options": after.options.get(SECTOR_URI) != before.options.get(SECTOR_URI),
+    }
+    return [*other, *wider, *(name for name, is_so in gained.items() if is_so)]
 
 
 def checked_name(name: str) -> str:

@@ -12,7 +12,6 @@ from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from identity.client_secrets.rules import living_secrets
-from identity.clients import actions
 from identity.clients.queries import client_of_agency, systems_of
 from identity.clients.rules import ClientRevoked
 from identity.clients.web import (
@@ -26,6 +25,7 @@ from identity.clients.web import (
 )
 from identity.expiry.queries import warnings_of
 from identity.profiles.rules import MACHINE_AUTH_METHODS
+from identity.systems import actions
 from kernel import clock
 from kernel.access import requires
 from kernel.errors import Invalid, NotFound

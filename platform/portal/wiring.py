@@ -133,7 +133,7 @@ class CatalogueClients:
 
     def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> Credentials:
         from catalogue.ports import Credentials
-        from identity.clients.actions import create_machine_client
+        from identity.systems.actions import create_machine_client
 
         made = create_machine_client(name, agency_code, scopes, binding)
         return Credentials(made.client.client_id, made.secret or "")

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient, create_client, create_machine_client
+from identity.clients.actions import NewClient, create_client
+from identity.systems.actions import create_machine_client
 
 CALLBACK = "http://127.0.0.1:9/callback"
 LEFT = "http://127.0.0.1:9/left"

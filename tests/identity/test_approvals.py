@@ -105,6 +105,7 @@ WIDER = (
     {"sector": "application"},
     {"name": "Servicio de Impuestos"},
     {"profile": "clave-unica"},
+    {"auth_method": "none"},
 )
 
 

@@ -17,7 +17,7 @@ from walking import free_address
 from werkzeug.serving import make_server
 
 from identity.agencies.actions import create_agency
-from identity.clients.actions import create_machine_client
+from identity.systems.actions import create_machine_client
 from interoperability.communications import rules
 from interoperability.ports import SCOPES
 from kernel.access import Principal, act_as

@@ -9,10 +9,11 @@ from sqlalchemy import func, insert, literal, select
 from stdnum.cl.rut import calc_check_digit
 
 from identity.agencies.actions import create_agency
-from identity.clients.actions import create_client, create_machine_client
+from identity.clients.actions import create_client
 from identity.openid.models import ApplicationConsent
 from identity.people.actions import register_person
 from identity.people.models import Person
+from identity.systems.actions import create_machine_client
 from kernel import clock
 from kernel.access import Principal, act_as
 from kernel.work import Work, action

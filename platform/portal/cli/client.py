@@ -17,6 +17,7 @@ from identity.clients import actions, queries
 from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
 from identity.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, PROFILES
 from identity.registration import actions as registration
+from identity.systems import actions as systems
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
 
@@ -123,7 +124,7 @@ def change(client_id: str, profile: str | None, given: dict[str, Any], as_json: 
     if given["jwks"] is None and given["jwks_uri"] is None:
         new |= {"jwks": client.jwks, "jwks_uri": client.jwks_uri}
     if client.profile == "machine":
-        made = actions.change_machine_client(client_id, client.name, **new)
+        made = systems.change_machine_client(client_id, client.name, **new)
     else:
         asked = replace(queries.registration_of(client), profile=profile or client.profile, **new)
         asked = replace(asked, scopes=[scope for scope in asked.scopes if scope in scopes_of(asked.profile)])
@@ -173,7 +174,7 @@ def create_system(
                 ]
             }
         )
-    made = actions.create_machine_client(name, agency, asked, environment=environment, **given)
+    made = systems.create_machine_client(name, agency, asked, environment=environment, **given)
     show(
         {
             "client_id": made.client.client_id,

@@ -1,0 +1,97 @@
+"""Registering and changing an agency's systems."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from identity.client_keys.queries import sound_jwks, sound_jwks_uri
+from identity.clients.actions import NewClient, keep_changed, keep_new, living_client
+from identity.clients.models import Client
+from identity.clients.rules import (
+    check_credentials,
+    checked_environment,
+    checked_machine_scopes,
+    checked_method,
+    checked_name,
+    checked_options,
+    owned_by_agency,
+)
+from identity.profiles.rules import SECRET_METHODS
+from kernel.errors import NotFound
+from kernel.work import Work, action
+
+CHANGEABLE = ("name", "auth_method", "jwks", "jwks_uri", "options")
+
+
+@action
+def create_machine_client(
+    work: Work,
+    name: str,
+    agency_code: str,
+    scopes: Iterable[str],
+    binding: Mapping[str, str] | None = None,
+    *,
+    environment: str = "production",
+    auth_method: str | None = None,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> NewClient:
+    """Register an agency's system, which gets tokens for itself (RFC 6749 4.4). Raises Invalid.
+
+    binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
+    """
+    owner = owned_by_agency(agency_code)
+    client = Client(
+        client_id=secrets.token_hex(16),
+        name=checked_name(name),
+        profile="machine",
+        environment=checked_environment(environment),
+        owner=owner,
+        sector=owner,
+        redirect_uris=[],
+        post_logout_redirect_uris=[],
+        scopes=checked_machine_scopes(scopes),
+        binding=dict(binding or {}),
+    )
+    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    return keep_new(work, client, has_secret=client.auth_method in SECRET_METHODS)
+
+
+@action
+def change_machine_client(
+    work: Work,
+    client_id: str,
+    name: str,
+    *,
+    auth_method: str,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    owner: str | None = None,
+) -> NewClient:
+    """Give a system another name or other credentials; what it may do stays. Raises NotFound, ClientRevoked, Invalid.
+
+    A secret that it had stays where it goes on having one; a new one is told where it did not.
+    """
+    client = living_client(work, client_id, owner)
+    if client.profile != "machine":
+        raise NotFound()
+    before = {one: getattr(client, one) for one in CHANGEABLE}
+    client.name = checked_name(name)
+    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    after = {one: getattr(client, one) for one in CHANGEABLE}
+    return keep_changed(work, client, before, after)
+
+
+def _give_credentials(
+    client: Client, auth_method: str | None, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]
+) -> None:
+    method = checked_method("machine", auth_method)
+    chosen = checked_options("machine", client.environment, options)
+    check_credentials(method, jwks, jwks_uri, chosen)
+    client.auth_method, client.options = method, chosen
+    client.jwks = sound_jwks(jwks) if jwks is not None else None
+    client.jwks_uri = sound_jwks_uri(jwks_uri) if jwks_uri is not None else None
