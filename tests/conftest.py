@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from builders.databases import MIGRATED, create_database, superuser
+from builders.settings import settings_of_tests
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
@@ -144,15 +145,8 @@ def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of an installation of its own: an empty database and an empty data directory."""
-    return Settings(
-        environment="test",
-        base_url="http://localhost",
-        database_url=database_url,
-        data_dir=tmp_path / "var",
-        master_key=b"the-master-key-of-the-test-suite",
-        secret_key="the secret key of the test suite",
-        blocks=tuple(os.environ.get("CORDILLERA_BLOCKS", ",".join(BLOCKS)).split(",")),
-    )
+    blocks = tuple(os.environ.get("CORDILLERA_BLOCKS", ",".join(BLOCKS)).split(","))
+    return settings_of_tests(database_url, tmp_path / "var", blocks=blocks)
 
 
 class Compiled(BytecodeCache):

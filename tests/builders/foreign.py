@@ -28,14 +28,7 @@ class NodeClients:
 
     def run(self, flow: str, person: PersonWithBrowser | None = None, **given: Any) -> dict[str, Any]:
         """What the flow found; where it sends a browser, the person goes."""
-        with subprocess.Popen(
-            [_program("node"), f"{flow}.mjs"],
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with self._started(flow, stderr=subprocess.PIPE) as process:
             limit = Timer(FLOW_SECONDS, process.kill)
             limit.start()
             try:
@@ -47,14 +40,7 @@ class NodeClients:
     @contextmanager
     def serving(self, server: str, **given: Any) -> Iterator[str]:
         """The address at which a server of the folder answers, with these settings, until the block ends."""
-        with subprocess.Popen(
-            [_program("node"), f"{server}.mjs"],
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
+        with self._started(server, stderr=subprocess.DEVNULL) as process:
             assert process.stdin
             assert process.stdout
             try:
@@ -65,6 +51,11 @@ class NodeClients:
                 yield str(json.loads(said)["address"])
             finally:
                 process.kill()
+
+    def _started(self, program: str, stderr: int) -> "subprocess.Popen[str]":
+        command = [_program("node"), f"{program}.mjs"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=self.folder, stdin=pipe, stdout=pipe, stderr=stderr, text=True)
 
     def _converse(
         self, process: "subprocess.Popen[str]", person: PersonWithBrowser | None, given: dict[str, Any]

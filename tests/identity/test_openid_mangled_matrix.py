@@ -5,7 +5,7 @@ at a time; which ways it goes through takes turns, so that each way meets each e
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count, product
 
 import pytest
@@ -14,6 +14,7 @@ from builders.clients import CALLBACK, LEFT, VERIFIER, a_request, a_system
 from builders.identity import a_person, an_agency, sign_in
 from builders.keys import ASSERTION_TYPE, a_key, public
 from builders.requests import a_signing_client
+from builders.settings import behind_a_proxy
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -121,14 +122,7 @@ class House:
 
 @pytest.fixture
 def house(settings: Settings) -> Iterator[House]:
-    app = create_app(
-        replace(
-            settings,
-            trusted_proxies=1,
-            client_certificate_header="X-Client-Cert",
-            client_certificate_verified_header="X-Client-Verify",
-        )
-    )
+    app = create_app(behind_a_proxy(settings))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     with app.app_context():
         person = a_person(is_test_person=True)

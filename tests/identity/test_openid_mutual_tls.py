@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import quote
@@ -11,6 +10,7 @@ import pytest
 from builders.clients import a_system, basic
 from builders.identity import an_agency
 from builders.keys import a_certificate, a_key, der, public
+from builders.settings import behind_a_proxy
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from flask import Flask
@@ -34,14 +34,7 @@ SUBJECT = {"tls_client_auth_subject_dn": "CN=sistema,O=Servicio de Prueba,C=CL"}
 @pytest.fixture
 def behind(settings: Settings) -> Iterator[Flask]:
     """The application behind a proxy that hands certificates over."""
-    application = create_app(
-        replace(
-            settings,
-            trusted_proxies=1,
-            client_certificate_header="X-Client-Cert",
-            client_certificate_verified_header="X-Client-Verify",
-        )
-    )
+    application = create_app(behind_a_proxy(settings))
     application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     with application.app_context():
         an_agency("AE001", "Servicio de Prueba")
@@ -204,14 +197,7 @@ def test_a_token_bound_to_a_certificate_is_worth_nothing_without_it(behind: Flas
 @pytest.fixture
 def elsewhere(settings: Settings) -> Iterator[Flask]:
     """The application with a second host, which alone asks for certificates."""
-    application = create_app(
-        replace(
-            settings,
-            trusted_proxies=1,
-            client_certificate_header="X-Client-Cert",
-            mtls_base_url="https://mtls.id.example",
-        )
-    )
+    application = create_app(behind_a_proxy(settings, mtls_base_url="https://mtls.id.example"))
     application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     yield application
     application.extensions["cordillera.engine"].dispose()

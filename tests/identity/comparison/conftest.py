@@ -12,15 +12,16 @@ from builders.databases import a_database
 from builders.foreign import installed
 from builders.identity import PASSWORD, a_person, an_agency
 from builders.keys import Key, a_key, public
+from builders.settings import settings_of_tests
 from flask import Flask
 from joserfc.jwk import ECKey
 
 from kernel.keys import signing_key
 from kernel.postgres import EmbeddedPostgres
-from kernel.settings import Settings
 from portal.app import create_app
 
 SCOPES = ("openid", "name", "email", "offline_access")
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 SECRET = "a secret of the comparison, long enough for everyone"
 WEB = {
     "redirect_uris": [CALLBACK],
@@ -40,16 +41,7 @@ def web_key() -> Key:
 @pytest.fixture(scope="package")
 def app(postgres: EmbeddedPostgres, worker_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     with a_database(postgres, "comparison") as url:
-        application = create_app(
-            Settings(
-                environment="test",
-                base_url="http://localhost",
-                database_url=url,
-                data_dir=tmp_path_factory.mktemp("comparison") / "var",
-                master_key=b"the-master-key-of-the-test-suite",
-                secret_key="the secret key of the test suite",
-            )
-        )
+        application = create_app(settings_of_tests(url, tmp_path_factory.mktemp("comparison") / "var"))
         yield application
         application.extensions["cordillera.engine"].dispose()
 
@@ -93,7 +85,12 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, web_key: Key) -> Iterator[P
             "jwks": public(web_key),
             **WEB,
         },
-        {"client_id": "public", "token_endpoint_auth_method": "none", **WEB},
+        {
+            "client_id": "public",
+            "token_endpoint_auth_method": "none",
+            **WEB,
+            "grant_types": ["authorization_code", "refresh_token", DEVICE],
+        },
         {
             "client_id": "system",
             "client_secret": SECRET,

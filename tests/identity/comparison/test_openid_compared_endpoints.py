@@ -16,6 +16,7 @@ PAR, INTROSPECTION, REVOCATION = (
 OTHERS = "RFC 7662 4: a token that does not concern the caller is inactive to it; theirs leaves it to its configuration"
 SESSION = "RP-Initiated Logout 3: who has been signed out goes back, and here nobody was signed in; theirs stays"
 METHOD = "RFC 9110 15.5.6: the place is there, the method is not"
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 ELSEWHERE = "http://elsewhere.example/"
 
 
@@ -106,6 +107,26 @@ def calling_with(
 
         place = provider.metadata["userinfo_endpoint"]
         return told(provider.http.post(place, params=filled(params), data=filled(data), headers=filled(headers)))
+
+    return do
+
+
+def asking_for_a_device(by: str = "public", **changed: str) -> Doing:
+    def do(provider: Provider) -> str:
+        form = {"client_id": provider.clients[by].client_id, "scope": "openid", **changed}
+        return told(provider.post("device_authorization_endpoint", form))
+
+    return do
+
+
+def polling(times: int = 1, by: str = "public", **changed: str) -> Doing:
+    """A device that asks for its tokens, of which nobody has decided yet."""
+
+    def do(provider: Provider) -> str:
+        asked = {"client_id": provider.clients["public"].client_id, "scope": "openid"}
+        code = provider.post("device_authorization_endpoint", asked).json()["device_code"]
+        form = {"grant_type": DEVICE, "client_id": provider.clients[by].client_id, "device_code": code, **changed}
+        return [told(provider.post("token_endpoint", form)) for _ in range(times)][-1]
 
     return do
 
@@ -271,6 +292,31 @@ CASES = [
         calling_with(data={"access_token": "{}"}, headers={"Authorization": "Bearer {}"}),
         "400 invalid_request",
     ),
+    # Devices.
+    Case("a device", asking_for_a_device(), "200"),
+    Case(
+        "a device without openid",
+        asking_for_a_device(scope="name"),
+        "400 invalid_scope",
+        "200",
+        "OIDC Core 3.1.2.1: openid is required, and here nobody gets tokens of a person but by OpenID Connect",
+    ),
+    Case("a device with a scope that nobody knows", asking_for_a_device(scope="openid unheard-of"), "200"),
+    Case("a device of nobody", asking_for_a_device(client_id="unheard-of"), "401 invalid_client"),
+    Case("a device of who needs a secret", asking_for_a_device("web"), "401 invalid_client"),
+    Case("a device of a system", asking_for_a_device("system"), "401 invalid_client"),
+    Case("a device that asks", polling(), "400 authorization_pending"),
+    Case(
+        "a device that asks again at once",
+        polling(2),
+        "400 slow_down",
+        "400 authorization_pending",
+        "RFC 8628 3.5: who does not wait is told to; theirs keeps no count",
+    ),
+    Case("a device with an unknown code", polling(device_code="unheard-of"), "400 invalid_grant"),
+    Case("a device with an empty code", polling(device_code=""), "400 invalid_request"),
+    Case("a device that names who needs a secret", polling(by="web"), "401 invalid_client"),
+    Case("a device with a redirect_uri", polling(redirect_uri=LEFT), "400 authorization_pending"),
     # Leaving.
     Case("leaving", leaving(), "goes nowhere"),
     Case(

@@ -9,6 +9,7 @@ from builders.databases import a_database
 from builders.foreign import NodeClients, installed
 from builders.identity import a_person
 from builders.server import two_workers
+from builders.settings import behind_a_proxy, settings_of_tests
 from flask import Flask
 from walking import House, free_address
 
@@ -29,19 +30,13 @@ def settings(
 ) -> Iterator[Settings]:
     """Of an installation that lives until the last of these tests has ended, on a copy of the empty database."""
     with a_database(postgres, "foreign") as url:
-        yield Settings(
-            environment="test",
+        settings = settings_of_tests(
+            url,
+            tmp_path_factory.mktemp("foreign") / "var",
             base_url=free_address(),
-            database_url=url,
-            data_dir=tmp_path_factory.mktemp("foreign") / "var",
-            master_key=b"the-master-key-of-the-test-suite",
-            secret_key="the secret key of the test suite",
             outbound_allowed=frozenset({site.removeprefix("http://")}),
-            trusted_proxies=1,
-            client_certificate_header="X-Client-Cert",
-            client_certificate_verified_header="X-Client-Verify",
-            mtls_base_url=free_address().replace("http:", "https:"),
         )
+        yield behind_a_proxy(settings, mtls_base_url=free_address().replace("http:", "https:"))
 
 
 @pytest.fixture(scope="package")

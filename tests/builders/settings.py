@@ -1,0 +1,29 @@
+"""Settings of the installations that tests make."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kernel.settings import Settings
+
+
+def settings_of_tests(database_url: str, data_dir: Path, **others: Any) -> Settings:
+    """An installation with this database and this directory, and with keys that everybody knows."""
+    usual: dict[str, Any] = {
+        "environment": "test",
+        "base_url": "http://localhost",
+        "master_key": b"the-master-key-of-the-test-suite",
+        "secret_key": "the secret key of the test suite",
+    }
+    return Settings(database_url=database_url, data_dir=data_dir, **(usual | others))
+
+
+def behind_a_proxy(settings: Settings, **others: Any) -> Settings:
+    """The same installation, whose proxy hands the certificates of callers over."""
+    return replace(
+        settings,
+        trusted_proxies=1,
+        client_certificate_header="X-Client-Cert",
+        client_certificate_verified_header="X-Client-Verify",
+        **others,
+    )
