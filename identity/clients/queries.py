@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -27,11 +26,8 @@ from kernel import clock
 from kernel.access import AgencyRef
 from kernel.db import session
 from kernel.errors import NotFound, NotYours
+from kernel.notices import Memory, memory
 from kernel.pagination import Page, page
-
-CACHED_SECONDS = 5
-CACHED_CLIENTS = 10_000
-Cache = dict[str, tuple[float, RegisteredClient]]
 
 
 def registered_client(client_id: str) -> RegisteredClient | None:
@@ -43,21 +39,19 @@ def registered_client(client_id: str) -> RegisteredClient | None:
         .outerjoin(Agency, Client.owner == literal("agency:").concat(Agency.code))
         .where(Client.client_id == client_id, Client.revoked_at.is_(None))
     )
+    changes = _memory().changes
     row = session().execute(query).one_or_none()
     if row is None:
-        _cache().pop(client_id, None)
+        forget(client_id)
         return None
     found = _as_registered(row[0], row[1])
-    cache = _cache()
-    if len(cache) >= CACHED_CLIENTS:
-        cache.clear()
-    cache[client_id] = (time.monotonic(), found)
+    _memory().keep(client_id, found, changes)
     return found
 
 
 def known_client(client_id: str) -> RegisteredClient | None:
-    """The same, as this process read it in the last seconds: for what is asked with every request."""
-    return _remembered(client_id) or registered_client(client_id)
+    """The same, as this process remembers it (`kernel.notices`): for what is asked with every request."""
+    return _memory().get(client_id) or registered_client(client_id)
 
 
 def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
@@ -66,7 +60,7 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
     A secret unknown to memory is looked up once more, because another process may have made it a moment ago.
     """
     now = clock.now()
-    remembered = _remembered(client_id)
+    remembered = _memory().get(client_id)
     if remembered is not None and remembered.knows_secret(secret, now):
         return remembered
     found = registered_client(client_id)
@@ -74,17 +68,15 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
 
 
 def forget(client_id: str) -> None:
-    """Read the client again when it is next asked for."""
-    _cache().pop(client_id, None)
+    """Read the client again when it is next asked for: this process has just changed it."""
+    _memory().forget(client_id)
 
 
-def _remembered(client_id: str) -> RegisteredClient | None:
-    known = _cache().get(client_id)
-    return known[1] if known and time.monotonic() - known[0] < CACHED_SECONDS else None
-
-
-def _cache() -> Cache:
-    found: Cache = current_app.extensions.setdefault("cordillera.clients", {})
+def _memory() -> Memory[RegisteredClient]:
+    found: Memory[RegisteredClient] | None = current_app.extensions.get("cordillera.clients")
+    if found is None:
+        made: Memory[RegisteredClient] = memory(current_app, "client", contains=("agency",))
+        found = current_app.extensions.setdefault("cordillera.clients", made)
     return found
 
 

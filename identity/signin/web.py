@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
+from wtforms.form import BaseForm
 from wtforms.validators import InputRequired
 
 from identity.agencies.queries import is_official
@@ -70,6 +71,10 @@ class SignInForm(FlaskForm):
     run = StringField(_("RUN"), validators=[InputRequired(_("Write your RUN."))])
     password = PasswordField(_("Password"), validators=[InputRequired(_("Write your password."))])
     next = HiddenField()
+
+    class Meta(FlaskForm.Meta):
+        def get_translations(self, form: BaseForm) -> None:
+            """None: each message is ours and translated. The library would read its own from a file each time."""
 
 
 class CodeForm(FlaskForm):

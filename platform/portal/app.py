@@ -15,6 +15,7 @@ from kernel.keys import install_keys
 from kernel.layout import install_layout
 from kernel.logs import configure_logs, install_request_log
 from kernel.metrics import install_metrics
+from kernel.notices import install_notices
 from kernel.problems import install_errors
 from kernel.requests import install_request_id
 from kernel.retention import install_retention
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_throttle(app, settings)
     install_security(app, settings)
     install_db(app, settings)
+    install_notices(app)
     install_keys(app, settings)
     install_documents(app, settings)
     install_jobs(app)

@@ -1,0 +1,110 @@
+"""What a process remembers of a client is forgotten as soon as anybody changes it, and never kept for long unheard."""
+
+import time
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+
+import psycopg
+import pytest
+from builders.clients import a_client
+from builders.statements import counted
+from flask import Flask
+
+from identity.clients.actions import NewClient
+from identity.clients.queries import known_client
+from kernel.notices import KEPT_SECONDS, KEPT_UNHEARD_SECONDS, Notices
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within ten seconds."""
+    ends = time.monotonic() + 10
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def made(app: Flask) -> NewClient:
+    with app.app_context():
+        return a_client("standard", name="As it was")
+
+
+@pytest.fixture
+def listening(app: Flask) -> Iterator[Notices]:
+    notices: Notices = app.extensions["cordillera.notices"]
+    notices.listen()
+    assert soon(lambda: notices.is_heard)
+    yield notices
+    app.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture
+def elsewhere(database_url: str) -> Iterator[psycopg.Connection]:
+    """Somebody who changes rows without telling this process."""
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+def name_of(app: Flask, made: NewClient) -> str:
+    with app.app_context():
+        found = known_client(made.client.client_id)
+        return found.name if found else ""
+
+
+def in_seconds(seconds: float) -> object:
+    now = time.monotonic()
+    return patch("kernel.notices.time.monotonic", lambda: now + seconds)
+
+
+@pytest.mark.usefixtures("listening")
+def test_a_change_made_elsewhere_is_seen_at_once(app: Flask, made: NewClient, elsewhere: psycopg.Connection) -> None:
+    assert name_of(app, made) == "As it was"
+    with counted() as statements:
+        assert name_of(app, made) == "As it was"
+    assert statements == []
+    elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
+    assert soon(lambda: name_of(app, made) == "As it is")
+    elsewhere.execute("UPDATE client SET revoked_at = now() WHERE client_id = %s", [made.client.client_id])
+    assert soon(lambda: name_of(app, made) == "")
+
+
+@pytest.mark.usefixtures("listening")
+def test_a_client_that_did_not_change_stays_remembered(app: Flask, made: NewClient) -> None:
+    name_of(app, made)
+    with in_seconds(KEPT_SECONDS - 1), counted() as statements:  # type: ignore[attr-defined]
+        assert name_of(app, made) == "As it was"
+    assert statements == []
+
+
+def test_unheard_nothing_is_remembered_for_long(app: Flask, made: NewClient, elsewhere: psycopg.Connection) -> None:
+    name_of(app, made)
+    elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
+    assert name_of(app, made) == "As it was"
+    with in_seconds(KEPT_UNHEARD_SECONDS + 1):  # type: ignore[attr-defined]
+        assert name_of(app, made) == "As it is"
+
+
+def test_what_changed_while_the_connection_was_lost_is_read_again(
+    app: Flask, made: NewClient, listening: Notices, elsewhere: psycopg.Connection
+) -> None:
+    name_of(app, made)
+    with patch("kernel.notices.TRIES_AGAIN_SECONDS", 0.05):
+        elsewhere.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' "
+            "AND datname = current_database()"
+        )
+        elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
+        assert soon(lambda: name_of(app, made) == "As it is")
+    assert soon(lambda: listening.is_heard)
+
+
+def test_what_was_read_before_a_change_is_not_kept_after_it(app: Flask, made: NewClient) -> None:
+    with app.app_context():
+        known_client(made.client.client_id)
+        memory = app.extensions["cordillera.clients"]
+        before = memory.changes
+        memory.hear("client", made.client.client_id)
+        memory.keep(made.client.client_id, "an old reading", before)
+        assert memory.get(made.client.client_id) is None
