@@ -27,8 +27,11 @@ class Enrolled:
     recovery_codes: list[str]
 
     def code(self, steps: int = 0) -> str:
-        """What the app shows, or showed or will show so many steps from now."""
-        return code_of(self.secret, steps)
+        """What the app shows, or showed or will show so many steps from then.
+
+        Its clock is a step ahead, which is accepted: so the first code is not the one that has confirmed it.
+        """
+        return code_of(self.secret, steps + 1)
 
 
 def code_of(secret: bytes, steps: int = 0) -> str:
@@ -61,10 +64,10 @@ def recovery_codes_shown(page: TestResponse) -> list[str]:
 
 
 def enrol(client: FlaskClient, person: Person) -> Enrolled:
-    """Sign in and set the second factor up with the code of the step before this one, so that this one is unused."""
+    """Sign in and set the second factor up."""
     sign_in(client, person)
     secret = begin(client)
-    page = client.post("/account/second-step/confirm", data={"code": code_of(secret, -1)})
+    page = client.post("/account/second-step/confirm", data={"code": code_of(secret)})
     return Enrolled(secret, recovery_codes_shown(page))
 
 
