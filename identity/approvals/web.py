@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired
 
 from identity.approvals import actions
 from identity.approvals.queries import waiting_for_decision, waiting_request
-from identity.approvals.rules import ASKED_FOR, AlreadyAsked, ChangedMeanwhile
+from identity.approvals.rules import AlreadyAsked, ChangedMeanwhile
 from identity.clients.queries import application_of, owner_of
 from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, PROFILES, SCOPES, SECTORS, administrator, owner
 from kernel.access import authority, requires
@@ -22,10 +22,14 @@ pages = Blueprint("approvals", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 
 
+STAGES = {
+    "certification": _("Certification: still with test persons, at its own addresses"),
+    "production": _("In use: everybody signs in to it"),
+}
+
+
 class AskForm(FlaskForm):
-    environment = RadioField(
-        _("Stage"), choices=[(name, ENVIRONMENTS[name]) for name in ASKED_FOR], default="production"
-    )
+    environment = RadioField(_("Stage"), choices=list(STAGES.items()), default="production")
 
 
 class ApproveForm(FlaskForm):
@@ -71,6 +75,7 @@ def withdraw(client_id: str) -> Page:
 
 def _ask(client_id: str, form: AskForm) -> str:
     client = application_of(owner(), client_id)
+    form.environment.choices = [(name, text) for name, text in STAGES.items() if name != client.environment]
     return render_template("approvals/ask.html", client=client, form=form)
 
 
