@@ -290,9 +290,9 @@ def raise_session(work: Work, proof: Proof) -> StartedSession:
     row = own_session(found)
     row.token_hash, row.acr, row.amr = token_hash(token), proof.acr, list(proof.amr)
     work.record("identity:session:raised", f"person:{found.person.id}", sid=found.sid, acr=proof.acr)
-    forget_current_sign_in()
-    act_as(found.principal)
-    return StartedSession(token, replace(found, acr=proof.acr, amr=list(proof.amr)))
+    raised = replace(found, acr=proof.acr, amr=list(proof.amr))
+    note_current_sign_in(raised)
+    return StartedSession(token, raised)
 
 
 @action

@@ -69,7 +69,7 @@ def current_sign_in() -> SignIn | None:
 
 
 def note_current_sign_in(sign_in: SignIn) -> None:
-    """This request has just begun a session."""
+    """This request has just begun a session, or made more of it."""
     if has_request_context():
         g.sign_in = (request.cookies.get(COOKIE, ""), sign_in)
 

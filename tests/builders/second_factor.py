@@ -74,3 +74,8 @@ def enrol(client: FlaskClient, person: Person) -> Enrolled:
 def give_code(client: FlaskClient, code: str, following: str = "") -> TestResponse:
     """Fill in the form that asks for the code."""
     return client.post("/sign-in/code", data={"code": code, "next": following})
+
+
+def go_on(client: FlaskClient, entered: TestResponse) -> TestResponse:
+    """What comes after the code: the answer to the application at once, or a page of ours in between."""
+    return client.get(entered.location) if entered.location.startswith("/") else entered

@@ -18,7 +18,7 @@ from builders.clients import (
 from builders.identity import a_person, an_agency, sign_in
 from builders.keys import a_key, a_proof
 from builders.requests import agree
-from builders.second_factor import SECRET, a_test_person_with_code, code_of, give_code
+from builders.second_factor import SECRET, a_test_person_with_code, code_of, give_code, go_on
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -107,7 +107,7 @@ def test_the_application_is_told_how_and_the_resource_answers_then(
     asked = authorize(client, made, scope=SCOPE, resource=API, acr_values=told["acr_values"], max_age=told["max_age"])
     assert asked.location.startswith("/sign-in/code?")
     entered = client.post(asked.location, data={"code": code_of(SECRET)})
-    better = a_token(client, made, agree(client, client.get(entered.location)))
+    better = a_token(client, made, agree(client, go_on(client, entered)))
     assert withdraw(client, better, other.client.client_id).status_code == 204
     assert {one["name"] for one in shared(client, better).get_json()["items"]} == {"Mi identidad"}
     # The token from before is worth no more than it was.

@@ -10,7 +10,7 @@ import pytest
 from builders.clients import a_client, a_code, answer_of, asks_to_sign_in, authorize, basic, following, redeem
 from builders.identity import a_person, sign_in
 from builders.requests import a_request_uri, agree, show
-from builders.second_factor import SECRET, a_test_person_with_code, code_of, give_code, secret_shown
+from builders.second_factor import SECRET, a_test_person_with_code, code_of, give_code, go_on, secret_shown
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -60,7 +60,7 @@ def step_up(client: FlaskClient, answer: TestResponse) -> TestResponse:
     assert asks_for_code(answer), answer.text
     entered = give_code(client, code_of(SECRET), following(answer))
     assert entered.status_code == 303, entered.text
-    return agree(client, client.get(entered.location))
+    return agree(client, go_on(client, entered))
 
 
 def id_token_of(client: FlaskClient, made: NewClient, answer: TestResponse) -> dict[str, Any]:
@@ -86,6 +86,14 @@ def test_who_has_a_second_factor_is_asked_for_the_code_alone(
     assert (claims["acr"], claims["amr"]) == (TWO, ["pwd", "otp", "mfa"])
     # The session is stepped up: the next application that wants it need not ask again.
     assert "code" in answer_of(authorize(client, made, prompt="none", **wish))
+
+
+def test_the_code_leads_straight_back_where_nothing_else_is_asked(
+    client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    a_code(client, made)
+    asked = authorize(client, made, acr_values=TWO)
+    assert id_token_of(client, made, give_code(client, code_of(SECRET), following(asked)))["acr"] == TWO
 
 
 def test_the_sid_and_the_time_of_the_sign_in_stay(client: FlaskClient, person: Person, made: NewClient) -> None:
