@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -268,3 +270,28 @@ def test_people_are_told_when_others_know_them_by_the_same_identifier(app: Flask
         assert (said in client.get(page.request.full_path, headers=headers).text) is is_said
         decide(client, page, "allow")
     assert client.get("/account/applications", headers=headers).text.count(said) == 1
+
+
+def test_of_an_approval_and_a_withdrawal_at_once_one_counts(
+    app: Flask, owner: FlaskClient, authority: FlaskClient, in_use: str, present: Any
+) -> None:
+    for number in range(3):
+        before = present().redirect_uris
+        added = f"{NEW}/{number}"
+        assert edit(owner, in_use, redirect_uris="\n".join([*before, added])) == 303
+        data, start = seen(authority, in_use), Barrier(2)
+
+        def post(browser: FlaskClient, path: str, start: Barrier = start, data: dict[str, str] = data) -> int:
+            start.wait()
+            return browser.post(path, data=data).status_code
+
+        with ThreadPoolExecutor(2) as both:
+            approved = both.submit(post, authority, f"/authority/applications/{in_use}/approve")
+            withdrawn = both.submit(post, owner, f"/agency/applications/{in_use}/request/withdraw")
+        assert withdrawn.result() == 303
+        assert approved.result() in (303, 404)
+        with app.app_context():
+            query = select(ApprovalRequest.state).order_by(ApprovalRequest.asked_at.desc()).limit(1)
+            state = session().scalars(query).one()
+        assert state == ("approved" if approved.result() == 303 else "withdrawn")
+        assert (added in present().redirect_uris) is (state == "approved")
