@@ -90,13 +90,13 @@ def test_who_is_not_signed_in_signs_in_first_and_comes_back(app: Flask, client: 
 
 
 def test_who_agreed_before_goes_from_the_password_straight_to_the_application(
-    app: Flask, client: FlaskClient, person: Person, modern: NewClient
+    app: Flask, client: FlaskClient, person: Person, made: NewClient
 ) -> None:
-    a_code(client, modern)
+    a_code(client, made)
     for mode, way in (("query", answer_of), ("form_post", posted)):
         elsewhere = app.test_client()
-        back = sign_in(elsewhere, person, following=following(authorize(elsewhere, modern, response_mode=mode)))
-        assert redeem(client, modern, way(back)["code"]).status_code == 200, mode
+        back = sign_in(elsewhere, person, following=following(authorize(elsewhere, made, response_mode=mode)))
+        assert redeem(client, made, way(back)["code"]).status_code == 200, mode
         assert elsewhere.get("/account").status_code == 200
 
 
