@@ -13,6 +13,7 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STOP_SECONDS = 15
+SETTLED_SECONDS = 0.5
 
 
 class DidNotStart(Exception):
@@ -31,6 +32,17 @@ def cpu_seconds(roots: Iterable[int]) -> float:
     while below := {pid for pid, parent in parents.items() if parent in counted and pid not in counted}:
         counted |= below
     return sum(used[pid] for pid in counted) / TICKS
+
+
+def settle(roots: Iterable[int], seconds: float = 20) -> None:
+    """Wait until the processes have done what they still had to do: they use less than a tenth of a core."""
+    roots, until = list(roots), time.monotonic() + seconds
+    used = cpu_seconds(roots)
+    while time.monotonic() < until:
+        time.sleep(SETTLED_SECONDS)
+        before, used = used, cpu_seconds(roots)
+        if used - before < SETTLED_SECONDS / 10:
+            return
 
 
 def _stat(entry: Path) -> list[str]:

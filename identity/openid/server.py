@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -22,7 +23,7 @@ class FormPayload(OAuth2Payload):
     def data(self) -> Any:
         return request.form
 
-    @property
+    @cached_property
     def datalist(self) -> Any:
         return {name: request.form.getlist(name) for name in request.form}
 

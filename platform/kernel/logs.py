@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 from structlog.typing import EventDict, WrappedLogger
 
 from kernel.requests import current_request_id
@@ -29,10 +29,17 @@ def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say during which request it happened."""
+    if has_request_context():
+        event.setdefault("request_id", current_request_id())
+    return event
+
+
 def configure_logs(settings: Settings) -> None:
     """JSON lines on stderr, for our own logs and the libraries'."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_request_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
@@ -57,14 +64,11 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    as_it_is = logging.StreamHandler(sys.stderr)
-    requests = logging.getLogger(REQUESTS)
-    requests.handlers, requests.propagate = [as_it_is], False
 
 
 def install_request_log(app: Flask) -> None:
     """One line a request: method, path without its query, status and milliseconds."""
-    log = logging.getLogger(REQUESTS)
+    is_wanted = logging.getLogger(REQUESTS).isEnabledFor(logging.INFO)
 
     @app.before_request
     def start() -> None:
@@ -73,7 +77,7 @@ def install_request_log(app: Flask) -> None:
     @app.after_request
     def tell(response: Response) -> Response:
         # Written by hand: every request pays for its line, and this one has nothing to hide or to look up.
-        if log.isEnabledFor(logging.INFO):
+        if is_wanted:
             now = time.perf_counter()
             line = {
                 "method": request.method,
@@ -85,5 +89,5 @@ def install_request_log(app: Flask) -> None:
                 "level": "info",
                 "timestamp": datetime.now(UTC).isoformat(),
             }
-            log.info(json.dumps(line))
+            sys.stderr.write(json.dumps(line) + "\n")
         return response

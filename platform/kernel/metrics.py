@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -13,6 +14,11 @@ from kernel.access import public
 
 REQUESTS = Counter("cordillera_requests", "Requests answered", ["endpoint", "method", "status"])
 SECONDS = Histogram("cordillera_request_seconds", "Time to answer", ["endpoint"])
+
+
+# Finding the child of a metric by its labels costs more than counting.
+_requests = lru_cache(maxsize=4096)(REQUESTS.labels)
+_seconds = lru_cache(maxsize=1024)(SECONDS.labels)
 
 
 def install_metrics(app: Flask) -> None:
@@ -25,11 +31,9 @@ def install_metrics(app: Flask) -> None:
     @app.after_request
     def observe(response: Response) -> Response:
         endpoint = request.endpoint or "none"
-        REQUESTS.labels(
-            endpoint, request.method if request.method in KNOWN_METHODS else "other", response.status_code
-        ).inc()
+        _requests(endpoint, request.method if request.method in KNOWN_METHODS else "other", response.status_code).inc()
         if "metrics_started" in g:
-            SECONDS.labels(endpoint).observe(time.perf_counter() - g.metrics_started)
+            _seconds(endpoint).observe(time.perf_counter() - g.metrics_started)
         return response
 
     @app.get("/metrics")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import structlog
 from flask import Flask, Response, g, request
 
 from kernel.ids import new_id
@@ -29,8 +28,6 @@ def install_request_id(app: Flask) -> None:
         theirs = request.headers.get(HEADER, "")
         if ACCEPTED.fullmatch(theirs):
             g.request_id = theirs
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=current_request_id())
 
     @app.after_request
     def tell_it(response: Response) -> Response:

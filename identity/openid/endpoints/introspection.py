@@ -85,8 +85,10 @@ def _says(living: LivingToken) -> dict[str, Any]:
 
 
 def _wants_signed() -> bool:
+    if SIGNED not in request.headers.get("Accept", ""):
+        return False
     accepted = request.accept_mimetypes
-    return accepted[SIGNED] > 0 and accepted[SIGNED] >= accepted["application/json"] and SIGNED in accepted.values()
+    return accepted[SIGNED] > 0 and accepted[SIGNED] >= accepted["application/json"]
 
 
 def _plain(says: dict[str, Any]) -> Response:
