@@ -16,6 +16,7 @@ from identity.agencies.rules import (
     check_role,
     clean_code,
     clean_name,
+    is_code,
 )
 from identity.people.models import Person
 from identity.people.queries import find_by_run
@@ -98,12 +99,13 @@ def choose_agency(work: Work, code: str) -> AgencyRef:
     here = current_sign_in()
     if here is None:
         raise SignInRequired()
-    agency = work.session.scalar(
+    query = (
         select(Agency)
         .join(Membership, Membership.agency_code == Agency.code)
         .where(Agency.code == code, Membership.person_id == here.person.id)
         .limit(1)
     )
+    agency = work.session.scalar(query) if is_code(code) else None
     if agency is None:
         raise NotYours(log=f"person {here.person.id} holds no role at {code[:20]!r}")
     own_session(here).agency_code = agency.code

@@ -46,6 +46,11 @@ def clean_code(code: str) -> str:
     return cleaned
 
 
+def is_code(code: str) -> bool:
+    """Whether an agency could have this code."""
+    return bool(_CODE.fullmatch(code))
+
+
 def clean_name(name: str) -> str:
     """An agency's name on one line. Raises Invalid."""
     cleaned = " ".join(unicodedata.normalize("NFC", name).split())

@@ -55,7 +55,7 @@ def test_choosing_goes_on_to_a_path_of_this_site_only(client: FlaskClient, admin
         assert client.post("/agency", data={"agency": "AE001", "next": wanted}).location == target
 
 
-@pytest.mark.parametrize("code", ["AE002", "AE999", "", "ae001", "AE001'"])
+@pytest.mark.parametrize("code", ["AE002", "AE999", "", "ae001", "AE001'", "AE001\x00", "\x00"])
 def test_nobody_acts_for_an_agency_that_is_not_theirs(client: FlaskClient, administrator: Person, code: str) -> None:
     sign_in(client, administrator)
     assert client.post("/agency", data={"agency": code}).status_code == 404
