@@ -42,6 +42,7 @@ def web_key() -> Key:
 def app(postgres: EmbeddedPostgres, worker_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     with a_database(postgres, "comparison") as url:
         application = create_app(settings_of_tests(url, tmp_path_factory.mktemp("comparison") / "var"))
+        application.config["TESTING"] = True
         yield application
         application.extensions["cordillera.engine"].dispose()
 
