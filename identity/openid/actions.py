@@ -30,6 +30,7 @@ from identity.openid.rules import (
     PUSHED_REQUEST_URI,
     REQUEST_KEPT,
     SWEPT_AFTER,
+    USE_NOTED_EVERY,
 )
 from kernel import clock
 from kernel.audit import recorded
@@ -142,7 +143,9 @@ _NAMED = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "auth
 _CONSENT_USED = (
     update(ApplicationConsent)
     .where(
-        ApplicationConsent.person_id == bindparam("person_id"), ApplicationConsent.client_id == bindparam("client_id")
+        ApplicationConsent.person_id == bindparam("person_id"),
+        ApplicationConsent.client_id == bindparam("client_id"),
+        ApplicationConsent.last_used_at < bindparam("last_used_before"),
     )
     .values(last_used_at=bindparam("created_at"))
 )
@@ -192,6 +195,7 @@ def _issue_code(entry: Entry) -> str:
         amr=entry.amr,
         created_at=now,
         expires_at=now + profile.code_lives,
+        last_used_before=now - USE_NOTED_EVERY,
         **recorded(
             "identity:application:entered",
             f"client:{client.client_id}",

@@ -24,6 +24,8 @@ PUSHED_REQUEST_LIVES = timedelta(seconds=90)
 REQUEST_KEPT = timedelta(hours=1)
 """How long whoever began in time may take in all for signing in, choosing and agreeing."""
 SWEPT_AFTER = timedelta(days=1)
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly it is told when a person last used an application."""
 MAX_PARAMETER_CHARACTERS = 2_000
 MAX_NONCE_CHARACTERS = 500
 

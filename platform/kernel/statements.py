@@ -42,7 +42,8 @@ class Statement:
             if sent[name] is not None:
                 sent[name] = json.dumps(sent[name])
         cursor = connection.execute(self._sql, sent)
-        return cursor.fetchone() if cursor.description else None
+        # `description` would describe each column, which costs more than the row.
+        return cursor.fetchone() if cursor.pgresult and cursor.pgresult.nfields else None
 
     def _run_alone(self, parameters: Mapping[str, Any]) -> Row | None:
         try:
