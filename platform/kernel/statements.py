@@ -71,7 +71,7 @@ class Lookup(Statement):
 class Change(Statement):
     """A change that commits itself, or is part of the action that makes it, if one does.
 
-    is_recorded: its audit record (`audit.written_beside`) is part of the statement, so neither is without the other.
+    is_recorded: its audit record (`audit.recorded`) is part of the statement, so neither is without the other.
     """
 
     def __init__(self, query: ClauseElement, *, is_recorded: bool = False) -> None:
