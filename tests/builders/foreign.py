@@ -50,7 +50,9 @@ class NodeClients:
                 said = next(line for line in process.stdout if line.startswith("{"))
                 yield str(json.loads(said)["address"])
             finally:
-                process.kill()
+                # What was started only starts Node, which a signal would not reach: it ends when nobody speaks to it.
+                process.stdin.close()
+                process.wait(FLOW_SECONDS)
 
     def _started(self, program: str, stderr: int) -> "subprocess.Popen[str]":
         command = [_program("node"), f"{program}.mjs"]

@@ -3,8 +3,9 @@ import http from "node:http";
 import { createInterface } from "node:readline";
 import Provider from "oidc-provider";
 
-const said = (await createInterface({ input: process.stdin })[Symbol.asyncIterator]().next()).value;
-const given = JSON.parse(said);
+const lines = createInterface({ input: process.stdin });
+lines.on("close", () => process.exit()); // the test has ended
+const given = JSON.parse((await lines[Symbol.asyncIterator]().next()).value);
 const scopes = ["openid", "name", "email", "offline_access"];
 
 const server = http.createServer((request, response) => {
