@@ -1,4 +1,4 @@
-"""A gunicorn worker that shares connections fairly with the others, and whose threads stay with one while it is used."""
+"""A gunicorn worker that shares connections with the others, and whose threads stay with one while it is used."""
 
 from __future__ import annotations
 
