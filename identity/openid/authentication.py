@@ -29,7 +29,7 @@ Credentials = tuple[str, str]
 
 def by_header() -> RegisteredClient | None:
     """`client_secret_basic`, RFC 6749 2.3.1: the identifier and the secret, each form-encoded, in the Basic scheme."""
-    client_id, secret = _basic_credentials()
+    client_id, secret = basic_credentials(request.headers["Authorization"])
     if request.form.get("client_id", client_id) != client_id:
         raise MalformedRequest("The client_id in the form is not the one in the Authorization header.")
     return client_with_secret(client_id, secret)
@@ -103,8 +103,9 @@ def authenticate() -> RegisteredClient:
     return client
 
 
-def _basic_credentials() -> Credentials:
-    scheme, _, encoded = request.headers["Authorization"].partition(" ")
+def basic_credentials(header: str) -> Credentials:
+    """The identifier and the secret of an Authorization header. Raises InvalidClient."""
+    scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > 4 * MAX_CREDENTIAL_CHARACTERS:
         raise InvalidClient("The Authorization header must be of the Basic scheme.", headers=CHALLENGE)
     try:

@@ -35,7 +35,11 @@ def client_principal(
 
 def access_token_of_header() -> tuple[str, str | None]:
     """The scheme of the Authorization header, and the token if it is well formed (RFC 6750 2.1, RFC 9449 7.1)."""
-    header = request.headers.get("Authorization", "")
+    return access_token_in(request.headers.get("Authorization", ""))
+
+
+def access_token_in(header: str) -> tuple[str, str | None]:
+    """The same of any such header."""
     matched = _AUTHORIZATION.fullmatch(header)
     return (matched[1], matched[2]) if matched else (header.partition(" ")[0], None)
 

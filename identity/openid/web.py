@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
 from uuid import UUID
 
-from flask import flash, redirect, render_template, url_for
+from flask import Flask, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -28,8 +29,10 @@ from identity.openid.endpoints import (
 )
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import applications_entered_by
+from identity.openid.shortcuts import open_shortcuts
 from kernel.access import current_principal, person, requires
 
+pages.record(lambda state: open_shortcuts(cast(Flask, state.app)))
 ENDPOINTS = (
     authorize,
     par,

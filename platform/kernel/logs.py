@@ -68,7 +68,6 @@ def configure_logs(settings: Settings) -> None:
 
 def install_request_log(app: Flask) -> None:
     """One line a request: method, path without its query, status and milliseconds."""
-    is_wanted = logging.getLogger(REQUESTS).isEnabledFor(logging.INFO)
 
     @app.before_request
     def start() -> None:
@@ -76,18 +75,23 @@ def install_request_log(app: Flask) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
-        # Written by hand: every request pays for its line, and this one has nothing to hide or to look up.
-        if is_wanted:
-            now = time.perf_counter()
-            line = {
-                "method": request.method,
-                "path": request.path,
-                "status": response.status_code,
-                "ms": round((now - g.get("started", now)) * 1000, 1),
-                "event": "request",
-                "request_id": current_request_id(),
-                "level": "info",
-                "timestamp": datetime.now(UTC).isoformat(),
-            }
-            sys.stderr.write(json.dumps(line) + "\n")
+        now = time.perf_counter()
+        tell_request(request.method, request.path, response.status_code, now - g.get("started", now))
         return response
+
+
+def tell_request(method: str, path: str, status: int, seconds: float) -> None:
+    """Write the line of a request. By hand: each pays for it, and it has nothing to hide or to look up."""
+    if not logging.getLogger(REQUESTS).isEnabledFor(logging.INFO):
+        return
+    line = {
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "event": "request",
+        "request_id": current_request_id(),
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    sys.stderr.write(json.dumps(line) + "\n")

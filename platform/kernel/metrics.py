@@ -21,6 +21,12 @@ _requests = lru_cache(maxsize=4096)(REQUESTS.labels)
 _seconds = lru_cache(maxsize=1024)(SECONDS.labels)
 
 
+def count_request(endpoint: str, method: str, status: int, seconds: float) -> None:
+    """Count an answer and the time that it took."""
+    _requests(endpoint, method, status).inc()
+    _seconds(endpoint).observe(seconds)
+
+
 def install_metrics(app: Flask) -> None:
     """Count and time every request by endpoint (never by path: its values are unbounded), and show it at `/metrics`."""
 
@@ -30,10 +36,9 @@ def install_metrics(app: Flask) -> None:
 
     @app.after_request
     def observe(response: Response) -> Response:
-        endpoint = request.endpoint or "none"
-        _requests(endpoint, request.method if request.method in KNOWN_METHODS else "other", response.status_code).inc()
-        if "metrics_started" in g:
-            _seconds(endpoint).observe(time.perf_counter() - g.metrics_started)
+        now = time.perf_counter()
+        method = request.method if request.method in KNOWN_METHODS else "other"
+        count_request(request.endpoint or "none", method, response.status_code, now - g.get("metrics_started", now))
         return response
 
     @app.get("/metrics")

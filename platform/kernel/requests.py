@@ -20,14 +20,18 @@ def current_request_id() -> str:
     return found
 
 
+def take_request_id(theirs: str) -> None:
+    """Call this request as the caller does, if that is a sane name."""
+    if ACCEPTED.fullmatch(theirs):
+        g.request_id = theirs
+
+
 def install_request_id(app: Flask) -> None:
     """Take the caller's id where it is a sane one, make one otherwise, and answer with it."""
 
     @app.before_request
     def name_it() -> None:
-        theirs = request.headers.get(HEADER, "")
-        if ACCEPTED.fullmatch(theirs):
-            g.request_id = theirs
+        take_request_id(request.headers.get(HEADER, ""))
 
     @app.after_request
     def tell_it(response: Response) -> Response:

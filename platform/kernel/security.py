@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_wtf import CSRFProtect
 
 from kernel.settings import Settings
@@ -19,6 +19,8 @@ ALWAYS = (
 )
 NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The policy of an answer that is no page: should a browser show it, it may do nothing."""
+
+NOT_KEPT = ("Cache-Control", "no-store")
 
 csrf = CSRFProtect()
 
@@ -44,6 +46,7 @@ def install_security(app: Flask, settings: Settings) -> None:
     always = list(ALWAYS)
     if settings.is_secure:
         always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
+    app.extensions["cordillera.headers"] = (*always, ("Content-Security-Policy", NO_PAGE), NOT_KEPT)
 
     @app.before_request
     def make_nonce() -> None:
@@ -59,8 +62,14 @@ def install_security(app: Flask, settings: Settings) -> None:
         if "content-security-policy" not in set_already:
             headers.add("Content-Security-Policy", _policy() if response.mimetype == "text/html" else NO_PAGE)
         if "cache-control" not in set_already and "/static/" not in request.path:
-            headers.add("Cache-Control", "no-store")
+            headers.add(*NOT_KEPT)
         return response
+
+
+def headers_of_no_page() -> tuple[tuple[str, str], ...]:
+    """The headers of an answer to a program."""
+    found: tuple[tuple[str, str], ...] = current_app.extensions["cordillera.headers"]
+    return found
 
 
 def _policy() -> str:

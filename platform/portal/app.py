@@ -21,6 +21,7 @@ from kernel.requests import install_request_id
 from kernel.retention import install_retention
 from kernel.security import install_security
 from kernel.settings import Settings
+from kernel.shortcuts import install_shortcuts
 from kernel.throttle import install_throttle
 from portal import wiring
 
@@ -48,4 +49,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     wiring.install_blocks(app, settings)
     install_retention(app, settings)
     refuse_bare_views(app)
+    install_shortcuts(app)
     return app

@@ -34,10 +34,15 @@ def introspect() -> Response:
     # RFC 7662 2.1: who asks must be authorized, so that nobody tries out tokens; a public client's name proves nothing.
     if client.auth_method == "none":
         raise InvalidClient("A client without credentials cannot ask about tokens.", headers=CHALLENGE)
-    living = living_token(token_parameter(request.form))
-    # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
-    says = _says(living) if living is not None and _concerns(living, client) else {"active": False}
+    says = said_of(token_parameter(request.form), client)
     return _signed(client, says) if _wants_signed() else _plain(says)
+
+
+def said_of(token: str, client: RegisteredClient) -> dict[str, Any]:
+    """What the client may know of a token."""
+    living = living_token(token)
+    # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
+    return _says(living) if living is not None and _concerns(living, client) else {"active": False}
 
 
 def _concerns(living: LivingToken, client: RegisteredClient) -> bool:

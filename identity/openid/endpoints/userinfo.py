@@ -40,6 +40,11 @@ def userinfo() -> Any:
     if holder is None or client is None:
         raise InvalidToken(headers=INVALID)
     check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client)
+    return _answer(client, told_to(client, holder))
+
+
+def told_to(client: RegisteredClient, holder: TokenHolder) -> dict[str, Any]:
+    """What the client learns of the person. Raises InvalidToken, InsufficientScope."""
     # RFC 9068 4, RFC 8707 2: a token for another place is not for this one.
     if holder.audience and settings().issuer not in holder.audience:
         raise InvalidToken("The token is meant for another place (aud).", headers=INVALID)
@@ -47,7 +52,7 @@ def userinfo() -> Any:
         raise InsufficientScope(headers=INSUFFICIENT)
     told = claims_about(client, holder.scopes, holder.person)
     told |= told_here(client, holder.claims, "userinfo", holder.person)
-    return _answer(client, {**told, "sub": subject_for(client, holder.person.id)})
+    return {**told, "sub": subject_for(client, holder.person.id)}
 
 
 def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Response:

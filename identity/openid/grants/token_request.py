@@ -42,6 +42,23 @@ without `offline_access` there is no refreshing, and without credentials no exch
 """
 
 
+def token_for_system(
+    client: RegisteredClient, scopes: frozenset[str], audience: tuple[str, ...], binding: Binding
+) -> dict[str, Any]:
+    """A signed access token of the client's own, which is on record within a second: the answer of RFC 6749 5.1."""
+    token_id = new_token(22)
+    token = machine_access_token(
+        client, scopes, clock.now(), token_id=token_id, audience=audience, confirmation=binding.cnf
+    )
+    note_issued(client, scopes, audience, token_id)
+    return {
+        "access_token": token,
+        "token_type": binding.token_type,
+        "expires_in": int(MACHINE_TOKEN_LIVES.total_seconds()),
+        "scope": " ".join(sorted(scopes)),
+    }
+
+
 class TokenGrant(BaseGrant, TokenEndpointMixin):
     """A grant at the token endpoint."""
 
@@ -107,17 +124,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         audience = check_resources(self.several("resource"), client) or (usual,)
         if client.binding and set(audience) != {usual}:
             raise InvalidTarget("The system is bound to one service.")
-        binding, token_id = self.binding(), new_token(22)
-        token = machine_access_token(
-            client, scopes, clock.now(), token_id=token_id, audience=audience, confirmation=binding.cnf
-        )
-        note_issued(client, scopes, audience, token_id)
-        return self.answer(
-            access_token=token,
-            token_type=binding.token_type,
-            expires_in=int(MACHINE_TOKEN_LIVES.total_seconds()),
-            scope=" ".join(sorted(scopes)),
-        )
+        return self.answer(**token_for_system(client, scopes, audience, self.binding()))
 
     def answer(self, **values: Any) -> Any:
         return 200, values, self.TOKEN_RESPONSE_HEADER
