@@ -32,8 +32,9 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$Y29yZGlsbGVyYW5vYm9keQ$kDXyaMGuMhZ11wXTEUKGNeHaLwvl2CCyUQDeWN2sjQw"
 """What is verified for a person who does not exist, so that the answer takes as long. No password fits it."""
 
-# Each hash takes 19 MiB and a core: more at once than cores only makes everybody wait longer.
-_HASHES_AT_ONCE = BoundedSemaphore(max(2, os.cpu_count() or 1))
+# Each hash takes 19 MiB and a core: more at once than cores makes everybody wait longer, and each of them dearer,
+# because they push one another out of the caches. The cores are shared by as many processes as gunicorn starts.
+_HASHES_AT_ONCE = BoundedSemaphore(max(1, (os.cpu_count() or 1) // int(os.environ.get("WEB_CONCURRENCY", "2"))))
 _LONGEST_WAIT_SECONDS = 10.0
 
 _SEPARATORS = re.compile(r"[\s.,'’\-‐-―−_]")

@@ -25,6 +25,7 @@ from kernel import audit
 from kernel.db import engine, is_usable
 
 Row = tuple[Any, ...]
+BELIEVED_SECONDS = 1.0
 
 
 class Statement:
@@ -58,11 +59,16 @@ class Lookup(Statement):
 
     def __call__(self, **parameters: Any) -> Row | None:
         """The row's values in the order of the query's columns."""
-        return self._run_alone(parameters)
+        try:
+            with _lines().one(is_read=True) as connection:
+                return self._run(connection, parameters)
+        except psycopg.OperationalError:
+            # Perhaps only this connection was lost. A read may be made twice.
+            return self._run_alone(parameters)
 
     def one(self, **parameters: Any) -> Row:
         """The same, of a query that always has a row."""
-        found = self._run_alone(parameters)
+        found = self(**parameters)
         if found is None:
             raise NoResultFound
         return found
@@ -102,9 +108,11 @@ class _Lines:
         event.listen(engine, "engine_disposed", lambda _: self.close())
 
     @contextmanager
-    def one(self) -> Iterator[psycopg.Connection]:
-        """A connection that lives. What fails on it is not used again."""
-        connection = self._living() or self._connect()
+    def one(self, *, is_read: bool = False) -> Iterator[psycopg.Connection]:
+        """A connection that lives; one that was used a moment ago is believed to, for a read. What fails on it is not
+        used again.
+        """
+        connection = self._living(BELIEVED_SECONDS if is_read else 0) or self._connect()
         try:
             yield connection
         except psycopg.OperationalError:
@@ -114,13 +122,13 @@ class _Lines:
             if not connection.closed:
                 self._free.append((connection, time.monotonic()))
 
-    def _living(self) -> psycopg.Connection | None:
+    def _living(self, believed_seconds: float) -> psycopg.Connection | None:
         while True:
             try:
                 connection, free_since = self._free.pop()
             except IndexError:
                 return None
-            if is_usable(connection, free_since):
+            if time.monotonic() - free_since < believed_seconds or is_usable(connection, free_since):
                 return connection
             connection.close()
 
