@@ -41,6 +41,8 @@ class Notices:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
     _connection: psycopg.Connection | None = None
+    _is_told: bool = False
+    """Whether the log knows already: an outage is one line, not one for each attempt."""
 
     def __post_init__(self) -> None:
         event.listen(self.engine, "engine_disposed", lambda _: self._end())
@@ -58,8 +60,9 @@ class Notices:
             try:
                 self._hear()
             except (psycopg.Error, DBAPIError) as error:
-                if not self._ended.is_set():
+                if not (self._ended.is_set() or self._is_told):
                     log.warning("changes are not heard", cause=type(error).__name__)
+                    self._is_told = True
             finally:
                 self.is_heard = False
             self._ended.wait(TRIES_AGAIN_SECONDS)
@@ -79,7 +82,7 @@ class Notices:
             connection.execute(f"LISTEN {CHANNEL}")
             # What changed while nobody listened is not told again.
             self._tell("", "")
-            self.is_heard = True
+            self.is_heard, self._is_told = True, False
             while True:
                 for notice in connection.notifies(timeout=ASKED_AFTER_SECONDS):
                     table, _, key = notice.payload.partition(":")
