@@ -121,6 +121,11 @@ def connect(settings: Settings) -> Engine:
         pool_recycle=1800,
         connect_args={
             "connect_timeout": 3,
+            # A server that went away without a word is noticed within half a minute, not when TCP gives up.
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
             "application_name": "cordillera",
             "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
             # What is asked twice is asked again: the server parses and plans it once a connection.
