@@ -12,6 +12,7 @@ from functools import lru_cache
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
+import segno
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -25,6 +26,8 @@ STEP_SECONDS = 30
 DRIFT = 1
 """RFC 6238 5.2: one step to each side, for clocks that differ and for the time that typing takes."""
 ENROLMENT_LIVES = timedelta(hours=1)
+QR_PIXELS = 5
+"""The side of one square of a QR code: large enough for an old camera, small enough for the narrowest screen."""
 RECOVERY_CODES = 10
 RECOVERY_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """No vowels, so that no words come about, and no digits, so that no recovery code looks like one of the app."""
@@ -116,6 +119,14 @@ def otpauth_link(secret: bytes, account: str) -> str:
     name = quote(f"Cordillera:{account}", safe=":")
     parameters = {"secret": base32(secret), "issuer": "Cordillera", "digits": DIGITS, "period": STEP_SECONDS}
     return f"otpauth://totp/{name}?{urlencode(parameters)}"
+
+
+def qr_code(link: str) -> str:
+    """The link as a picture (ISO/IEC 18004) in the page itself: the secret in it is nowhere else to be fetched from.
+
+    On white with its quiet zone, whatever the colours around it: cameras look for dark on light.
+    """
+    return segno.make_qr(link, error="m").svg_data_uri(scale=QR_PIXELS, border=4, light="#fff")
 
 
 def new_recovery_codes() -> list[str]:

@@ -16,7 +16,7 @@ from identity.people.queries import get_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from identity.second_factor import actions
 from identity.second_factor.queries import find_factor, secret_to_confirm
-from identity.second_factor.rules import CodeWanted, NotEnrolled, in_groups, otpauth_link, to_be_typed
+from identity.second_factor.rules import CodeWanted, NotEnrolled, in_groups, otpauth_link, qr_code, to_be_typed
 from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
@@ -185,11 +185,9 @@ def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] 
         secret = secret_to_confirm(found.id)
     except NotEnrolled:
         return redirect(url_for("second_factor.home"), 303)
+    link = otpauth_link(secret, str(found.run))
     page = render_template(
-        "second_factor/confirm.html",
-        form=form,
-        secret=to_be_typed(secret),
-        link=otpauth_link(secret, str(found.run)),
+        "second_factor/confirm.html", form=form, secret=to_be_typed(secret), link=link, picture=qr_code(link)
     )
     return page, status, dict(headers or {})
 

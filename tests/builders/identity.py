@@ -54,6 +54,10 @@ def sign_in(client: FlaskClient, person: Person | str, password: str = PASSWORD,
     return client.post("/sign-in", data={"run": run, "password": password, "next": following})
 
 
+def is_signed_in(client: FlaskClient) -> bool:
+    return client.get("/account").status_code == 200
+
+
 def sign_in_for(client: FlaskClient, person: Person, agency: Agency | str) -> None:
     """Sign an official in and act for the agency."""
     assert sign_in(client, person).status_code == 303

@@ -8,14 +8,21 @@ import re
 from dataclasses import dataclass
 
 from builders.identity import PASSWORD, a_person, sign_in
+from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from identity.people.models import Person
 from identity.second_factor.actions import publish_secret
 from identity.second_factor.rules import code_at, step_of
+from identity.signin.models import SignInSession
 from kernel import clock
+from kernel.audit import AuditEvent
+from kernel.db import session
 
+ONE, TWO = "urn:cordillera:acr:1", "urn:cordillera:acr:2"
+PAGES = "/account/second-step"
 SECRET = b"a secret of twenty b"
 
 
@@ -47,8 +54,8 @@ def a_test_person_with_code() -> Person:
 
 def begin(client: FlaskClient, password: str = PASSWORD) -> bytes:
     """Get a secret for the person signed in."""
-    assert client.post("/account/second-step", data={"password": password}).status_code == 303
-    return secret_shown(client.get("/account/second-step/confirm"))
+    assert client.post(PAGES, data={"password": password}).status_code == 303
+    return secret_shown(client.get(f"{PAGES}/confirm"))
 
 
 def secret_shown(page: TestResponse) -> bytes:
@@ -67,7 +74,7 @@ def enrol(client: FlaskClient, person: Person) -> Enrolled:
     """Sign in and set the second factor up."""
     sign_in(client, person)
     secret = begin(client)
-    page = client.post("/account/second-step/confirm", data={"code": code_of(secret)})
+    page = client.post(f"{PAGES}/confirm", data={"code": code_of(secret)})
     return Enrolled(secret, recovery_codes_shown(page))
 
 
@@ -79,3 +86,15 @@ def give_code(client: FlaskClient, code: str, following: str = "") -> TestRespon
 def go_on(client: FlaskClient, entered: TestResponse) -> TestResponse:
     """What comes after the code: the answer to the application at once, or a page of ours in between."""
     return client.get(entered.location) if entered.location.startswith("/") else entered
+
+
+def living_session(app: Flask) -> SignInSession:
+    """The only session that has not ended."""
+    with app.app_context():
+        return session().scalars(select(SignInSession).where(SignInSession.ended_at.is_(None))).one()
+
+
+def audited(app: Flask) -> list[str]:
+    """The tags of all that was recorded, in order."""
+    with app.app_context():
+        return list(session().scalars(select(AuditEvent.tag).order_by(AuditEvent.id)))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from builders.identity import PASSWORD, a_person, an_agency, an_official, sign_in
+from builders.identity import PASSWORD, a_person, an_agency, an_official, is_signed_in, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -29,10 +29,6 @@ def person(app: Flask) -> Person:
 def cookie(client: FlaskClient) -> str:
     found = client.get_cookie(COOKIE)
     return found.value if found else ""
-
-
-def is_signed_in(client: FlaskClient) -> bool:
-    return client.get("/account").status_code == 200
 
 
 def recorded(app: Flask, tag: str) -> list[AuditEvent]:
