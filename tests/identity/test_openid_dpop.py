@@ -171,7 +171,7 @@ def test_a_token_that_is_only_borne_is_no_dpop_token(app: Flask, client: FlaskCl
 
 def test_a_client_that_registered_it_is_held_to_it(client: FlaskClient, system: NewClient) -> None:
     made = a_system(options={"dpop_bound_access_tokens": True})
-    assert own_token(client, made, {}).get_json()["error"] == "invalid_dpop_proof"
+    assert own_token(client, made, {}).get_json()["error"] == "invalid_request"
     assert own_token(client, made, a_proof(KEY)).status_code == 200
 
 
@@ -323,7 +323,7 @@ def test_fapi2_refuses_tokens_that_are_only_borne(client: FlaskClient, strict: N
     me = strict.client.client_id
     code = entered(client, strict, pushed(client, strict))["code"]
     response = client.post("/openid/token", data=grant(code) | an_assertion(KEY, me))
-    assert response.get_json()["error"] == "invalid_dpop_proof"
+    assert response.get_json()["error"] == "invalid_request"
     assert "FAPI 2.0" in response.get_json()["error_description"]
 
 

@@ -11,90 +11,34 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from builders.clients import CALLBACK, VERIFIER, a_client, basic, decide, s256
-from builders.keys import ISSUER, Key, a_key, a_proof, an_assertion, public
+from builders.clients import CALLBACK, VERIFIER, a_client, basic, s256
+from builders.fapi2 import (
+    USERINFO,
+    Fapi2,
+    Form,
+    a_fapi2_client,
+    asked,
+    called,
+    entered,
+    error_of,
+    pushed,
+    redeemed,
+    shown,
+)
+from builders.keys import ISSUER, a_key, a_proof, an_assertion, public
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient
 from kernel import clock
 from kernel.errors import Invalid
 
 KEY = a_key()
-USERINFO = f"{ISSUER}/userinfo"
-Form = dict[str, str | None]
 
 
 @pytest.fixture
-def made(app: Flask) -> NewClient:
+def made(app: Flask) -> Fapi2:
     with app.app_context():
-        return a_client("fapi2", jwks=public(KEY), scopes=["openid", "name", "offline_access"])
-
-
-def asked(made: NewClient, **changed: str | None) -> dict[str, str]:
-    """A sound request; a parameter given replaces the sound one, None takes it away."""
-    sound: Form = {
-        "response_type": "code",
-        "client_id": made.client.client_id,
-        "redirect_uri": CALLBACK,
-        "scope": "openid name offline_access",
-        "code_challenge": s256(),
-        "code_challenge_method": "S256",
-    }
-    return {name: value for name, value in (sound | changed).items() if value is not None}
-
-
-def called(browser: FlaskClient, path: str, form: dict[str, str], made: NewClient, key: Key = KEY) -> TestResponse:
-    """The request with an assertion and a proof, which takes the nonce from the refusal of the first."""
-    url, me = f"http://localhost{path}", made.client.client_id
-    first = browser.post(path, data=form | an_assertion(KEY, me), headers=a_proof(key, url=url))
-    if first.status_code < 400 or first.get_json()["error"] != "use_dpop_nonce":
-        return first
-    headers = a_proof(key, url=url, nonce=first.headers["DPoP-Nonce"])
-    return browser.post(path, data=form | an_assertion(KEY, me), headers=headers)
-
-
-def pushed(browser: FlaskClient, made: NewClient, **changed: str | None) -> TestResponse:
-    return called(browser, "/openid/par", asked(made, **changed), made)
-
-
-def entered(browser: FlaskClient, made: NewClient, decision: str = "allow", **changed: str | None) -> dict[str, str]:
-    """What the browser brings back for a request that was pushed."""
-    told = pushed(browser, made, **changed)
-    assert told.status_code == 201, told.text
-    query = {"client_id": made.client.client_id, "request_uri": told.get_json()["request_uri"]}
-    response = browser.get(f"/openid/authorize?{urlencode(query)}")
-    if response.status_code == 200:
-        response = decide(browser, response, decision)
-    # 5.3.2.2 (10) and (11): never 307; 303.
-    assert response.status_code == 303, response.text
-    assert response.headers["Location"].startswith(f"{CALLBACK}?")
-    return dict(parse_qsl(urlsplit(response.headers["Location"]).query))
-
-
-def redeemed(browser: FlaskClient, made: NewClient, code: str, **changed: str | None) -> TestResponse:
-    sound: Form = {
-        "grant_type": "authorization_code",
-        "code": code,
-        "redirect_uri": CALLBACK,
-        "code_verifier": VERIFIER,
-    }
-    form = {name: value for name, value in (sound | changed).items() if value is not None}
-    return called(browser, "/openid/token", form, made)
-
-
-def error_of(response: TestResponse) -> tuple[int, str]:
-    return response.status_code, str(response.get_json()["error"])
-
-
-def shown(browser: FlaskClient, token: str, key: Key = KEY) -> TestResponse:
-    """Userinfo, asked with a proof of the key."""
-    scheme = {"Authorization": f"DPoP {token}"}
-    first = browser.get("/openid/userinfo", headers=scheme | a_proof(key, "GET", USERINFO, access_token=token))
-    nonce = first.headers.get("DPoP-Nonce")
-    proof = a_proof(key, "GET", USERINFO, access_token=token, nonce=nonce)
-    return browser.get("/openid/userinfo", headers=scheme | proof)
+        return a_fapi2_client(KEY)
 
 
 # ---- 5.3.2.1 General requirements ----
@@ -111,7 +55,7 @@ def test_only_clients_with_keys_or_certificates(app: Flask, context: None) -> No
         a_client("fapi2", jwks=public(KEY), options={"id_token_signed_response_alg": "RS256"})
 
 
-def test_a_name_or_a_secret_proves_nothing(client: FlaskClient, made: NewClient) -> None:
+def test_a_name_or_a_secret_proves_nothing(client: FlaskClient, made: Fapi2) -> None:
     me = made.client.client_id
     form = asked(made) | {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
     nameless = {name: value for name, value in form.items() if name != "client_id"}
@@ -126,7 +70,7 @@ def test_a_name_or_a_secret_proves_nothing(client: FlaskClient, made: NewClient)
             assert error_of(response) == (401, "invalid_client"), (path, sent, headers)
 
 
-def test_no_grant_but_the_code_and_its_refresh(client: FlaskClient, made: NewClient) -> None:
+def test_no_grant_but_the_code_and_its_refresh(client: FlaskClient, made: Fapi2) -> None:
     for grant_type, error in (
         ("password", "unsupported_grant_type"),
         ("implicit", "unsupported_grant_type"),
@@ -137,7 +81,7 @@ def test_no_grant_but_the_code_and_its_refresh(client: FlaskClient, made: NewCli
         assert error_of(called(client, "/openid/token", form, made)) == (400, error)
 
 
-def test_the_issuer_as_a_text_is_the_only_audience(client: FlaskClient, made: NewClient) -> None:
+def test_the_issuer_as_a_text_is_the_only_audience(client: FlaskClient, made: Fapi2) -> None:
     me = made.client.client_id
     for audience in (f"{ISSUER}/par", f"{ISSUER}/token", [ISSUER], [ISSUER, f"{ISSUER}/par"], f"{ISSUER}/", None, ""):
         response = client.post("/openid/par", data=asked(made) | an_assertion(KEY, me, aud=audience))
@@ -151,7 +95,7 @@ CLOCKS: list[tuple[str, int, bool]] = [
 ]
 
 
-def test_clocks_may_differ_by_ten_seconds_and_not_by_a_minute(client: FlaskClient, made: NewClient) -> None:
+def test_clocks_may_differ_by_ten_seconds_and_not_by_a_minute(client: FlaskClient, made: Fapi2) -> None:
     me, now = made.client.client_id, int(clock.now().timestamp())
     for name, seconds, is_good in CLOCKS:
         when: dict[str, Any] = {name: now + seconds}
@@ -163,14 +107,13 @@ def test_clocks_may_differ_by_ten_seconds_and_not_by_a_minute(client: FlaskClien
         assert (by_proof.get_json().get("error") != "invalid_dpop_proof") == is_good, ("proof", when)
 
 
-def test_tokens_are_bound_to_the_key_and_refresh_tokens_stay(
-    client: FlaskClient, made: NewClient, person: None
-) -> None:
+def test_tokens_are_bound_to_the_key_and_refresh_tokens_stay(client: FlaskClient, made: Fapi2, person: None) -> None:
     first = redeemed(client, made, entered(client, made)["code"]).get_json()
     assert first["token_type"] == "DPoP"
     refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     borne = client.post("/openid/token", data=refresh | an_assertion(KEY, made.client.client_id))
-    assert error_of(borne) == (400, "invalid_dpop_proof")
+    # RFC 9449 5: no proof is not an invalid one, but a parameter that is missing.
+    assert error_of(borne) == (400, "invalid_request")
     # 5.3.2.1 (9): no rotation. Not even twice, and a new key binds what is new.
     for key in (KEY, a_key("RSA"), a_key("OKP")):
         told = called(client, "/openid/token", refresh, made, key)
@@ -178,11 +121,11 @@ def test_tokens_are_bound_to_the_key_and_refresh_tokens_stay(
         found = told.get_json()
         assert found["token_type"] == "DPoP"
         assert found.get("refresh_token", first["refresh_token"]) == first["refresh_token"]
-        assert shown(client, found["access_token"], key).status_code == 200
-        assert error_of(shown(client, found["access_token"], a_key())) == (401, "invalid_token")
+        assert shown(client, found["access_token"], made, key).status_code == 200
+        assert error_of(shown(client, found["access_token"], made, a_key())) == (401, "invalid_token")
 
 
-def test_a_refresh_may_only_narrow(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_a_refresh_may_only_narrow(client: FlaskClient, made: Fapi2, person: None) -> None:
     first = redeemed(client, made, entered(client, made, scope="openid offline_access")["code"]).get_json()
     refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     assert error_of(called(client, "/openid/token", refresh | {"scope": "openid name"}, made)) == (400, "invalid_scope")
@@ -218,12 +161,12 @@ NOT_PUSHED: list[tuple[Form, str]] = [
 ]
 
 
-def test_what_may_not_be_pushed(client: FlaskClient, made: NewClient) -> None:
+def test_what_may_not_be_pushed(client: FlaskClient, made: Fapi2) -> None:
     for changed, error in NOT_PUSHED:
         assert error_of(pushed(client, made, **changed)) == (400, error), changed
 
 
-def test_a_request_lives_minutes_and_its_name_cannot_be_guessed(client: FlaskClient, made: NewClient) -> None:
+def test_a_request_lives_minutes_and_its_name_cannot_be_guessed(client: FlaskClient, made: Fapi2) -> None:
     told = [pushed(client, made).get_json() for _ in range(2)]
     assert 5 < told[0]["expires_in"] < 600
     assert told[0]["request_uri"] != told[1]["request_uri"]
@@ -231,7 +174,7 @@ def test_a_request_lives_minutes_and_its_name_cannot_be_guessed(client: FlaskCli
     assert len(told[0]["request_uri"].rpartition(":")[2]) >= 22
 
 
-def test_what_is_not_pushed_is_refused_whatever_it_is(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_what_is_not_pushed_is_refused_whatever_it_is(client: FlaskClient, made: Fapi2, person: None) -> None:
     for changed in ({}, {"state": "x"}, {"prompt": "none"}, {"max_age": "0"}, {"scope": "openid"}):
         response = client.get(f"/openid/authorize?{urlencode(asked(made) | changed)}")
         told = dict(parse_qsl(urlsplit(response.headers["Location"]).query))
@@ -239,7 +182,7 @@ def test_what_is_not_pushed_is_refused_whatever_it_is(client: FlaskClient, made:
         assert "code" not in told
 
 
-def test_every_answer_names_the_issuer(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_every_answer_names_the_issuer(client: FlaskClient, made: Fapi2, person: None) -> None:
     denied = entered(client, made, decision="deny")
     assert (denied["error"], denied["iss"]) == ("access_denied", ISSUER)
     refused = entered(client, made, prompt="none", state="x")
@@ -247,7 +190,7 @@ def test_every_answer_names_the_issuer(client: FlaskClient, made: NewClient, per
     assert set(entered(client, made)) == {"code", "iss"}
 
 
-def test_nobody_signed_in_is_told_with_the_issuer(client: FlaskClient, made: NewClient) -> None:
+def test_nobody_signed_in_is_told_with_the_issuer(client: FlaskClient, made: Fapi2) -> None:
     refused = entered(client, made, prompt="none")
     assert (refused["error"], refused["iss"]) == ("login_required", ISSUER)
 
@@ -263,30 +206,28 @@ WRONG_CODES: list[tuple[str, Form]] = [
 ]
 
 
-def test_a_code_comes_with_all_that_belongs_to_it(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_a_code_comes_with_all_that_belongs_to_it(client: FlaskClient, made: Fapi2, person: None) -> None:
     for why, changed in WRONG_CODES:
         code = entered(client, made)["code"]
         status, error = error_of(redeemed(client, made, **({"code": code} | changed)))  # type: ignore[arg-type]
         assert (status, error in ("invalid_grant", "invalid_request")) == (400, True), why
 
 
-def test_a_code_works_once_and_for_its_own_client(
-    app: Flask, client: FlaskClient, made: NewClient, person: None
-) -> None:
+def test_a_code_works_once_and_for_its_own_client(app: Flask, client: FlaskClient, made: Fapi2, person: None) -> None:
     with app.app_context():
-        other = a_client("fapi2", jwks=public(KEY))
+        other = a_fapi2_client(KEY)
     code = entered(client, made)["code"]
     assert error_of(redeemed(client, other, code)) == (400, "invalid_grant")
     first = redeemed(client, made, code).get_json()
-    assert shown(client, first["access_token"]).status_code == 200
+    assert shown(client, first["access_token"], made).status_code == 200
     assert error_of(redeemed(client, made, code)) == (400, "invalid_grant")
     # RFC 6749 4.1.2: what the code gave ends with its second use.
-    assert error_of(shown(client, first["access_token"])) == (401, "invalid_token")
+    assert error_of(shown(client, first["access_token"], made)) == (401, "invalid_token")
     refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
     assert error_of(called(client, "/openid/token", refresh, made)) == (400, "invalid_grant")
 
 
-def test_a_code_lives_a_minute(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_a_code_lives_a_minute(client: FlaskClient, made: Fapi2, person: None) -> None:
     codes = [entered(client, made)["code"] for _ in range(2)]
     with clock.shifted(timedelta(seconds=50)):
         assert redeemed(client, made, codes[0]).status_code == 200
@@ -297,7 +238,7 @@ def test_a_code_lives_a_minute(client: FlaskClient, made: NewClient, person: Non
 # ---- 5.3.2.3 OpenID Connect, 5.3.4 resource servers, 5.4 cryptography ----
 
 
-def test_nonces_of_sixty_four_characters_come_back(client: FlaskClient, made: NewClient, person: None) -> None:
+def test_nonces_of_sixty_four_characters_come_back(client: FlaskClient, made: Fapi2, person: None) -> None:
     nonce = "n" * 64
     found = redeemed(client, made, entered(client, made, nonce=nonce)["code"]).get_json()
     header, claims = (
@@ -308,7 +249,7 @@ def test_nonces_of_sixty_four_characters_come_back(client: FlaskClient, made: Ne
 
 
 def test_a_resource_wants_the_token_in_the_header_with_its_proof(
-    client: FlaskClient, made: NewClient, person: None
+    client: FlaskClient, made: Fapi2, person: None
 ) -> None:
     token = redeemed(client, made, entered(client, made)["code"]).get_json()["access_token"]
     proof: Callable[..., dict[str, str]] = lambda **claims: a_proof(KEY, "GET", USERINFO, access_token=token, **claims)  # noqa: E731
@@ -325,9 +266,9 @@ def test_a_resource_wants_the_token_in_the_header_with_its_proof(
         assert response.status_code == 401, (query, headers)
         assert "WWW-Authenticate" in response.headers
     assert client.post("/openid/userinfo", data={"access_token": token}).status_code == 401
-    assert shown(client, token).status_code == 200
+    assert shown(client, token, made).status_code == 200
     with clock.shifted(timedelta(hours=1, seconds=1)):
-        assert error_of(shown(client, token)) == (401, "invalid_token")
+        assert error_of(shown(client, token, made)) == (401, "invalid_token")
 
 
 def test_only_strong_algorithms_are_offered(client: FlaskClient) -> None:

@@ -39,14 +39,15 @@ UNBOUND = Binding()
 def binding_of_request(client: RegisteredClient) -> Binding:
     """What the tokens of this token request are bound to: what the client shows, and what it must show.
 
-    Raises InvalidProof, UseNonce, MalformedRequest.
+    Raises InvalidProof, UseNonce; MalformedRequest where what must be shown is not there: RFC 9449 5 has its own error
+    for proofs that are not valid, RFC 6749 5.2 for what is missing.
     """
     profile = PROFILES.get(client.profile)
     rule = profile.rules["sender_constrained"] if profile is not None and profile.sender_constrained else None
     jkt = dpop.proof_of_request(nonce_required=profile is not None and profile.nonce_required)
     # RFC 9449 5.2, RFC 8705 3.4: the client registered that its tokens are always bound in this way.
     if jkt is None and client.options.get("dpop_bound_access_tokens"):
-        raise InvalidProof("The client registered dpop_bound_access_tokens, and there is no DPoP proof.")
+        raise MalformedRequest("The client registered dpop_bound_access_tokens, and there is no DPoP proof.")
     by_certificate = client.options.get("tls_client_certificate_bound_access_tokens")
     if rule and jkt is None and client.auth_method in CERTIFICATE_METHODS:
         by_certificate = True
@@ -54,7 +55,7 @@ def binding_of_request(client: RegisteredClient) -> Binding:
     if by_certificate and thumbprint is None:
         raise MalformedRequest("The client's tokens are bound to its certificate, and there is none.")
     if rule and jkt is None and thumbprint is None:
-        raise InvalidProof(f"{rule}: access tokens are bound to a key. Send a DPoP proof.")
+        raise MalformedRequest(f"{rule}: access tokens are bound to a key. Send a DPoP proof.")
     return Binding(jkt, thumbprint)
 
 
