@@ -14,6 +14,8 @@ from identity.agencies.queries import find_agency, officials_of
 from identity.clients.actions import NewClient, living_client, replace_credentials
 from identity.clients.models import Client
 from identity.clients.rules import owned_by_agency
+from identity.exchanges.actions import end_all_of as end_all_exchanges_of
+from identity.openid.token_actions import end_all_of as end_all_tokens_of
 from identity.profiles.rules import SECRET_METHODS
 from kernel.access import current_principal
 from kernel.errors import Invalid, NotFound, _
@@ -72,13 +74,17 @@ def take_back(work: Work, client_id: str, *, owner: str) -> None:
 
 @action
 def accept(work: Work, client_id: str, agency_code: str) -> NewClient:
-    """Make the application the agency's. What its developer knows of it opens nothing any more. Raises NotFound."""
+    """Make the application the agency's. What its developer knows of it opens nothing any more, and what it was given
+    in the developer's name has ended. Raises NotFound.
+    """
     found = _waiting_at(work, client_id, agency_code)
     client, before = found.client, found.client.owner
     client.owner = client.sector = owned_by_agency(agency_code)
     client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
     client.registration_token_hash = None
     secret = replace_credentials(work, client)
+    end_all_tokens_of(work, client_id)
+    end_all_exchanges_of(work, client_id)
     _decide(work, found, "accepted")
     work.record("identity:client:adopted", client, before=before, agency=agency_code)
     _tell(work, found, str(_("“%(name)s” was taken over", name=client.name)))

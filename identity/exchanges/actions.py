@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from identity.agencies.queries import officials_of
 from identity.clients.models import Client
@@ -94,7 +94,7 @@ def take_step(work: Work, official: Principal, policy_id: UUID, step: Step, reas
         )
     else:
         _end(work, policy)
-        work.record("identity:exchange:forbidden", f"client:{policy.actor_client_id}", target=policy.target_client_id)
+        _record_end(work, policy)
     return policy
 
 
@@ -116,6 +116,19 @@ def _allow(work: Work, policy: ExchangePolicy, by: Principal) -> None:
 
 def _end(work: Work, policy: ExchangePolicy) -> None:
     policy.status, policy.ended_at = Status.ENDED, work.now
+
+
+def end_all_of(work: Work, client_id: str) -> None:
+    """End every call that a client makes or answers, for it is somebody else's from now on."""
+    concerned = or_(ExchangePolicy.actor_client_id == client_id, ExchangePolicy.target_client_id == client_id)
+    living = select(ExchangePolicy).where(concerned, ExchangePolicy.status.in_((Status.ASKED, Status.ALLOWED)))
+    for policy in work.session.scalars(living.with_for_update()):
+        _end(work, policy)
+        _record_end(work, policy)
+
+
+def _record_end(work: Work, policy: ExchangePolicy) -> None:
+    work.record("identity:exchange:forbidden", f"client:{policy.actor_client_id}", target=policy.target_client_id)
 
 
 def _living(work: Work, actor_id: str, target_id: str, status: Status) -> ExchangePolicy | None:
@@ -151,4 +164,4 @@ def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
     if policy is None:
         raise NotFound()
     _end(work, policy)
-    work.record("identity:exchange:forbidden", f"client:{actor_id}", target=target_id)
+    _record_end(work, policy)
