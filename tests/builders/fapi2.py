@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from builders.clients import CALLBACK, VERIFIER, a_client, decide, s256
-from builders.keys import ISSUER, Key, a_proof, an_assertion, public, signed
+from builders.keys import ISSUER, Key, a_certificate, a_key, a_proof, an_assertion, public, signed
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -17,6 +18,10 @@ from identity.clients.models import Client
 from kernel import clock
 
 USERINFO = f"{ISSUER}/userinfo"
+KEY, OTHER_KEY = a_key(), a_key()
+CERTIFICATE = a_certificate(KEY)
+VARIANTS = ("private_key_jwt+dpop", "private_key_jwt+mtls", "mtls+mtls", "mtls+dpop")
+"""How the client authenticates, and what its tokens are bound by."""
 SCOPES = ["openid", "name", "offline_access"]
 Form = dict[str, str | None]
 
@@ -55,6 +60,29 @@ def a_fapi2_client(key: Key, **others: Any) -> Fapi2:
     return Fapi2(a_client("fapi2", jwks=public(key), **({"scopes": SCOPES} | others)), key)
 
 
+def a_variant(app: Flask, variant: str = VARIANTS[0], key: Key = KEY, **others: Any) -> Fapi2:
+    """The conformance suite's client: one of the VARIANTS."""
+    method, bound_by = variant.split("+")
+    options: dict[str, Any] = dict(others.pop("options", {}))
+    # Who shows a certificate anyway has to say that a proof is never to be done without.
+    options["tls_client_certificate_bound_access_tokens" if bound_by == "mtls" else "dpop_bound_access_tokens"] = True
+    if method == "mtls":
+        others["auth_method"] = "self_signed_tls_client_auth"
+    with app.app_context():
+        made = a_fapi2_client(key, options=options, **others).made
+    return Fapi2(made, key, CERTIFICATE if "mtls" in variant else None, with_proof=bound_by == "dpop")
+
+
+def the_other(app: Flask) -> Fapi2:
+    """The suite's second client."""
+    return a_variant(app, key=OTHER_KEY)
+
+
+def type_of(made: Fapi2) -> str:
+    """The type of its tokens."""
+    return "DPoP" if made.with_proof else "Bearer"
+
+
 def asked(made: Fapi2, **changed: str | None) -> dict[str, str]:
     """A sound request; a parameter given replaces the sound one, None takes it away."""
     sound: Form = {
@@ -86,7 +114,8 @@ def called(
         return browser.post(path, data=form | made.proves_itself(), headers=made.headers())
     url, nonce = f"http://localhost{path}", None
     for _ in range(2):
-        headers = made.headers() | a_proof(key or made.key, url=url, **({"nonce": nonce} | claims))
+        proof: dict[str, Any] = {"nonce": nonce} | claims
+        headers = made.headers() | a_proof(key or made.key, url=url, **proof)
         response = browser.post(path, data=form | made.proves_itself(), headers=headers)
         if response.status_code < 400 or response.get_json()["error"] != "use_dpop_nonce":
             break
@@ -141,7 +170,7 @@ def shown(
         return browser.get("/openid/userinfo", headers=headers)
     nonce = None
     for _ in range(2):
-        claims = {"nonce": nonce, "access_token": token} | proof
+        claims: dict[str, Any] = {"nonce": nonce, "access_token": token} | proof
         response = browser.get(
             "/openid/userinfo", headers=headers | a_proof(key or made.key, "GET", **({"url": USERINFO} | claims))
         )
