@@ -11,11 +11,10 @@ from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from identity.approvals.actions import change_application
+from identity.approvals.actions import change_application, register_application
 from identity.approvals.queries import find_waiting, requests_of
 from identity.approvals.rules import AlreadyAsked
 from identity.client_secrets.rules import living_secrets
-from identity.clients import actions
 from identity.clients.queries import application_of, applications_of, registration_of
 from identity.clients.rules import ClientRevoked, Registration
 from identity.clients.web import (
@@ -163,7 +162,7 @@ def create() -> Page:
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        made = actions.register_client(form.registration(), "sandbox", owner())
+        made = register_application(form.registration(), "sandbox", owner())
     except Invalid as problem:
         form.explain(problem)
         return _ask(form), 422

@@ -19,7 +19,15 @@ from identity.approvals.rules import (
     differences,
 )
 from identity.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
-from identity.clients.actions import change_registration, changed_by, living_client, register_client, tell_owners
+from identity.clients.actions import (
+    change_registration,
+    changed_by,
+    living_client,
+    look_outside,
+    look_outside_for,
+    register_client,
+    tell_owners,
+)
 from identity.clients.models import Client
 from identity.clients.queries import forget, registration_of
 from identity.clients.rules import Registration, checked_environment
@@ -37,10 +45,15 @@ class Changed:
     request: ApprovalRequest | None
 
 
-@action
-def register_application(work: Work, asked: Registration, environment: str, owner: str) -> Changed:
+def register_application(asked: Registration, environment: str, owner: str) -> Changed:
     """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
     environment = checked_environment(environment)
+    look_outside(asked, "sandbox")
+    return _register_application(asked, environment, owner)
+
+
+@action
+def _register_application(work: Work, asked: Registration, environment: str, owner: str) -> Changed:
     made = register_client(asked, "sandbox", owner)
     request = None
     if environment != "sandbox":
@@ -61,11 +74,16 @@ def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: 
     return asked
 
 
-@action
-def change_application(work: Work, client_id: str, asked: Registration, *, owner: str | None = None) -> Changed:
+def change_application(client_id: str, asked: Registration, *, owner: str | None = None) -> Changed:
     """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
     as it is. Raises NotFound, ClientRevoked, Invalid, AlreadyAsked where something waits already.
     """
+    look_outside_for(client_id, owner, **vars(asked))
+    return _change_application(client_id, asked, owner)
+
+
+@action
+def _change_application(work: Work, client_id: str, asked: Registration, owner: str | None) -> Changed:
     client = living_client(work, client_id, owner)
     proposed, undecided = changed_by(client, asked)
     if not undecided:
@@ -84,13 +102,23 @@ def change_application(work: Work, client_id: str, asked: Registration, *, owner
     return Changed(client, None, request)
 
 
-@action
-def replace_keys(work: Work, client_id: str, jwks: object, jwks_uri: str | None, *, owner: str) -> Changed:
+def replace_keys(client_id: str, jwks: object, jwks_uri: str | None, *, owner: str) -> Changed:
     """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
     if jwks is None and jwks_uri is None:
         raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
-    client = living_client(work, client_id, owner)
-    return change_application(client_id, replace(registration_of(client), jwks=jwks, jwks_uri=jwks_uri), owner=owner)
+    return change_fields(client_id, owner, jwks=jwks, jwks_uri=jwks_uri)
+
+
+def change_fields(client_id: str, owner: str, **changed: Any) -> Changed:
+    """Change these fields of what is registered, and leave the others as they are. Raises as `change_application`."""
+    look_outside_for(client_id, owner, **changed)
+    return _change_fields(client_id, owner, changed)
+
+
+@action
+def _change_fields(work: Work, client_id: str, owner: str, changed: Mapping[str, Any]) -> Changed:
+    asked = replace(registration_of(living_client(work, client_id, owner)), **changed)
+    return _change_application(client_id, asked, owner)
 
 
 def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:

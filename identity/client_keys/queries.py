@@ -55,16 +55,17 @@ def sound_jwks(jwks: object) -> dict[str, Any]:
     return kept
 
 
-def sound_jwks_uri(uri: str) -> str:
-    """An address that keys may be fetched from. Raises Invalid, AddressRefused for a private one."""
-    uri = uri.strip()
+def check_jwks_uri(uri: str) -> None:
+    """Whether keys may be fetched from an address: its name is looked up, so call it outside of transactions.
+
+    Raises Invalid, also for a private one.
+    """
     if len(uri) > 1_000 or "#" in uri:
         raise Invalid(fields={"jwks_uri": [_("A public address that begins with https.")]})
     try:
         outbound.check_url(uri)
     except outbound.AddressRefused as refused:
         raise Invalid(fields={"jwks_uri": [_("A public address that begins with https.")]}, log=refused.log) from None
-    return uri
 
 
 def keys_of(client: RegisteredClient, kid: str | None, use: str = "sig") -> list[PublicKey]:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.agencies.queries import officials_of
-from identity.client_keys.queries import published_at, sound_jwks, sound_jwks_uri
+from identity.client_keys.queries import check_jwks_uri, published_at, sound_jwks
 from identity.client_secrets.rules import (
     LastSecret,
     StoredSecret,
@@ -22,7 +22,7 @@ from identity.client_secrets.rules import (
     living_secrets,
 )
 from identity.clients.models import Client, UsedProof
-from identity.clients.queries import client_of, forget, registration_of
+from identity.clients.queries import any_client, client_of, forget, registration_of
 from identity.clients.rules import (
     OPERATOR,
     PERSON_PROFILES,
@@ -38,6 +38,7 @@ from identity.clients.rules import (
 )
 from identity.profiles.rules import SECRET_METHODS, SECTOR_URI
 from kernel.access import current_principal
+from kernel.db import session
 from kernel.errors import Conflict, Invalid, NotFound, _
 from kernel.ids import new_token
 from kernel.jobs import periodic
@@ -47,6 +48,8 @@ from kernel.work import Work, action
 BATCH = 1_000
 TRUSTED = ("operator", "system")
 """Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
+LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
+"""The fields of a registration that somebody else's server has a say in."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,30 @@ def create_client(
 
     owner: `agency:<code>`, `developer:<id>` or `operator`. Raises Invalid, its message beside the field that is wrong.
     """
-    return register_client(Registration(name, profile, list(redirect_uris), **others), environment, owner)
+    asked = Registration(name, profile, list(redirect_uris), **others)
+    look_outside(asked, environment)
+    return register_client(asked, environment, owner)
+
+
+def look_outside(asked: Registration, environment: str) -> None:
+    """Ask the addresses that a registration names for what they have to answer.
+
+    Call it before the transaction that keeps the registration: nobody's rows wait there for a stranger's server.
+    Raises Invalid.
+    """
+    sound = checked_registration(asked, checked_environment(environment))
+    if sound.jwks_uri is not None:
+        check_jwks_uri(sound.jwks_uri)
+    if SECTOR_URI in sound.options:
+        session().rollback()  # what was read so far is not kept open either
+        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
+
+
+def look_outside_for(client_id: str, owner: str | None, **changed: Any) -> None:
+    """The same where these fields of a registration are to change. Raises NotFound, NotYours (told alike), Invalid."""
+    client = client_of(owner, client_id) if owner is not None else any_client(client_id)
+    if client.profile in PERSON_PROFILES and client.revoked_at is None and changed.keys() & LEADING_OUTSIDE:
+        look_outside(replace(registration_of(client), **changed), client.environment)
 
 
 @action
@@ -83,7 +109,10 @@ def register_client(
     registration_token_hash: bytes | None = None,
     approved_by: str | None = None,
 ) -> NewClient:
-    """The same, of a registration put together. approved_by: who let it outside the sandbox. Raises Invalid."""
+    """The same, of a registration put together whose addresses were looked at (`look_outside`).
+
+    approved_by: who let it outside the sandbox. Raises Invalid.
+    """
     environment = checked_environment(environment)
     who = current_principal()
     # Agencies and developers begin in the sandbox, and the authority lets them go on.
@@ -100,13 +129,7 @@ def register_client(
 
 def _sound(asked: Registration, environment: str) -> Registration:
     sound = checked_registration(asked, environment)
-    if SECTOR_URI in sound.options:
-        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
-    return replace(
-        sound,
-        jwks=sound_jwks(sound.jwks) if sound.jwks is not None else None,
-        jwks_uri=sound_jwks_uri(sound.jwks_uri) if sound.jwks_uri is not None else None,
-    )
+    return replace(sound, jwks=sound_jwks(sound.jwks) if sound.jwks is not None else None)
 
 
 def _fill(client: Client, sound: Registration) -> None:
@@ -152,9 +175,7 @@ def keep_new(work: Work, client: Client, *, has_secret: bool) -> NewClient:
     return NewClient(client, secret)
 
 
-@action
 def update_client(
-    work: Work,
     client_id: str,
     *,
     name: str,
@@ -163,12 +184,18 @@ def update_client(
     owner: str | None = None,
 ) -> Client:
     """Change an application's name and addresses; its credentials stay. Raises NotFound, ClientRevoked, Invalid."""
-    asked = replace(
-        registration_of(living_client(work, client_id, owner)),
-        name=name,
-        redirect_uris=list(redirect_uris),
-        post_logout_redirect_uris=list(post_logout_redirect_uris),
-    )
+    changed = {
+        "name": name,
+        "redirect_uris": list(redirect_uris),
+        "post_logout_redirect_uris": list(post_logout_redirect_uris),
+    }
+    look_outside_for(client_id, owner, **changed)
+    return _update_client(client_id, owner, changed)
+
+
+@action
+def _update_client(work: Work, client_id: str, owner: str | None, changed: Mapping[str, Any]) -> Client:
+    asked = replace(registration_of(living_client(work, client_id, owner)), **changed)
     return change_registration(client_id, asked, owner=owner).client
 
 
@@ -190,7 +217,7 @@ def changed_by(client: Client, asked: Registration) -> tuple[Registration, list[
 def change_registration(
     work: Work, client_id: str, asked: Registration, *, owner: str | None = None, is_approved: bool = False
 ) -> NewClient:
-    """Put a registration in the place of the one before, in another profile too.
+    """Put a registration in the place of the one before, in another profile too, whose addresses were looked at.
 
     The secret stays where the client goes on having one; a new one is told where it did not. is_approved: the authority
     has approved this very change. Raises NotFound, ClientRevoked, NeedsApproval, Invalid, which names the rule that the

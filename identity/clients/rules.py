@@ -156,7 +156,7 @@ def checked_registration(asked: Registration, environment: str) -> Registration:
         scopes=scopes,
         auth_method=method,
         jwks=asked.jwks,
-        jwks_uri=asked.jwks_uri,
+        jwks_uri=(asked.jwks_uri or "").strip() or None,
         options=options,
         logo_uri=checked_logo(asked.logo_uri),
         contacts=checked_contacts(asked.contacts),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import and_, exists
 
-from identity.approvals.actions import Changed, change_application
+from identity.approvals.actions import Changed, change_fields
 from identity.approvals.models import ApprovalRequest
 from identity.clients.actions import living_client
 from identity.clients.models import Client
-from identity.clients.queries import registration_of
 from identity.logos.models import Logo
 from identity.logos.rules import clean_png, name_of
 from kernel.housekeeping import remove_batch, until_empty
@@ -26,7 +24,7 @@ def change_logo(work: Work, client_id: str, content: bytes, *, owner: str) -> Ch
     """Show the picture with an application: at once, or when the authority has approved it. Raises Invalid and whatever
     `change_application` does.
     """
-    client = living_client(work, client_id, owner)
+    living_client(work, client_id, owner)
     cleaned = clean_png(content)
     sha256 = name_of(cleaned)
     if work.session.get(Logo, sha256) is None:
@@ -34,14 +32,12 @@ def change_logo(work: Work, client_id: str, content: bytes, *, owner: str) -> Ch
         work.add(logo)
         work.record("identity:logo:stored", logo, client=client_id, size=len(cleaned))
         work.session.flush()
-    return change_application(client_id, replace(registration_of(client), logo=sha256), owner=owner)
+    return change_fields(client_id, owner, logo=sha256)
 
 
-@action
-def remove_logo(work: Work, client_id: str, *, owner: str) -> Changed:
+def remove_logo(client_id: str, *, owner: str) -> Changed:
     """Show none. Raises whatever `change_application` does."""
-    client = living_client(work, client_id, owner)
-    return change_application(client_id, replace(registration_of(client), logo=""), owner=owner)
+    return change_fields(client_id, owner, logo="")
 
 
 @periodic("identity:logo:sweep", "29 5 * * *")

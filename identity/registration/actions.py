@@ -13,21 +13,19 @@ from identity.agencies.queries import find_agency
 from identity.approvals.actions import ask_for_environment, change_application
 from identity.approvals.rules import AlreadyAsked
 from identity.client_secrets.rules import sha256_of
-from identity.clients.actions import TRUSTED, register_client, revoke_client
+from identity.clients.actions import TRUSTED, look_outside, register_client, revoke_client
 from identity.clients.models import Client
 from identity.clients.queries import forget
-from identity.clients.rules import OPEN, checked_environment
+from identity.clients.rules import OPEN, Registration, checked_environment
 from identity.openid.models import ApplicationConsent
 from identity.registration.models import InitialAccessToken
-from identity.registration.queries import client_managed_by
+from identity.registration.queries import client_managed_by, living_token
 from identity.registration.rules import (
     UNUSED_LIVES,
     InvalidClientMetadata,
-    InvalidRegistrationToken,
     check_unchanged,
     checked_token,
     in_words_of_rfc_7591,
-    is_living,
     registration_from,
 )
 from kernel.access import Principal, act_as, current_principal
@@ -37,7 +35,6 @@ from kernel.jobs import periodic
 from kernel.work import Work, action
 
 BATCH = 200
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
 
 
 @dataclass(frozen=True)
@@ -132,45 +129,51 @@ class Registered:
     registration_token: str
 
 
-@action
-def register(work: Work, metadata: Mapping[str, Any], initial_token: str | None) -> Registered:
+def register(metadata: Mapping[str, Any], initial_token: str | None) -> Registered:
     """RFC 7591 3. Without an initial access token a client of the sandbox.
 
     Raises InvalidClientMetadata, InvalidRedirectUri, UnapprovedSoftwareStatement, InvalidRegistrationToken.
     """
-    kept = _used(work, initial_token) if initial_token is not None else None
-    asked, token = registration_from(metadata), new_token()
-    is_direct = kept is not None and kept.is_approval
+    environment = _environment_by(living_token(initial_token) if initial_token is not None else None)
+    asked = registration_from(metadata)
     try:
-        made = register_client(
-            asked,
-            kept.environment if kept is not None and is_direct else "sandbox",
-            kept.owner if kept is not None else OPEN,
-            registration_token_hash=token_hash(token),
-            approved_by=kept.created_by if kept is not None and is_direct else None,
-        )
-        if kept is not None and not is_direct and kept.environment != "sandbox":
-            ask_for_environment(made.client.client_id, kept.environment)
+        look_outside(asked, environment)
+        return _register(asked, initial_token)
     except Invalid as problem:
         raise in_words_of_rfc_7591(problem) from problem
+
+
+@action
+def _register(work: Work, asked: Registration, initial_token: str | None) -> Registered:
+    kept, token = _used(initial_token) if initial_token is not None else None, new_token()
+    is_direct = kept is not None and kept.is_approval
+    made = register_client(
+        asked,
+        _environment_by(kept),
+        kept.owner if kept is not None else OPEN,
+        registration_token_hash=token_hash(token),
+        approved_by=kept.created_by if kept is not None and is_direct else None,
+    )
+    if kept is not None and not is_direct and kept.environment != "sandbox":
+        ask_for_environment(made.client.client_id, kept.environment)
     return Registered(made.client, made.secret, token)
 
 
-def _used(work: Work, initial_token: str) -> InitialAccessToken:
-    """One use less, and whoever has the token acts for its owner."""
-    kept = work.session.scalar(
-        select(InitialAccessToken).where(InitialAccessToken.token_hash == token_hash(initial_token)).with_for_update()
-    )
-    if kept is None or not is_living(kept.uses_left, kept.expires_at, kept.revoked_at, work.now):
-        raise InvalidRegistrationToken(headers=CHALLENGE)
+def _environment_by(kept: InitialAccessToken | None) -> str:
+    """Where a client begins that registers itself with this token, or with none."""
+    return kept.environment if kept is not None and kept.is_approval else "sandbox"
+
+
+def _used(initial_token: str) -> InitialAccessToken:
+    """One use less, and whoever has the token acts for its owner. Raises InvalidRegistrationToken."""
+    kept = living_token(initial_token, for_use=True)
     kept.uses_left -= 1
     agency = find_agency(kept.owner.removeprefix("agency:")) if kept.owner.startswith("agency:") else None
     act_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
     return kept
 
 
-@action
-def replace_registered(work: Work, client_id: str, token: str | None, metadata: Mapping[str, Any]) -> Registered:
+def replace_registered(client_id: str, token: str | None, metadata: Mapping[str, Any]) -> Registered:
     """RFC 7592 2.2: what is sent takes the place of all that was. Raises as `register` does.
 
     Of what is in use some changes wait for the authority; the answer then tells what is registered until then.

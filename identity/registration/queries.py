@@ -8,9 +8,12 @@ from sqlalchemy import select
 
 from identity.clients.models import Client
 from identity.registration.models import InitialAccessToken
-from identity.registration.rules import InvalidRegistrationToken
+from identity.registration.rules import InvalidRegistrationToken, is_living
+from kernel import clock
 from kernel.db import session
 from kernel.ids import same, token_hash
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
 
 
 def client_managed_by(client_id: str, token: str | None) -> Client:
@@ -20,8 +23,22 @@ def client_managed_by(client_id: str, token: str | None) -> Client:
     kept = found.registration_token_hash if found else None
     # RFC 7592 2.1: a client that does not exist is told like a token that is wrong.
     if found is None or kept is None or token is None or not same(kept, token_hash(token)):
-        raise InvalidRegistrationToken(headers={"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'})
+        raise InvalidRegistrationToken(headers=CHALLENGE)
     return found
+
+
+def living_token(initial_token: str, *, for_use: bool = False) -> InitialAccessToken:
+    """The initial access token of this text. for_use: as it is now, kept from others until the commit.
+
+    Raises InvalidRegistrationToken.
+    """
+    query = select(InitialAccessToken).where(InitialAccessToken.token_hash == token_hash(initial_token))
+    if for_use:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    kept = session().scalar(query)
+    if kept is None or not is_living(kept.uses_left, kept.expires_at, kept.revoked_at, clock.now()):
+        raise InvalidRegistrationToken(headers=CHALLENGE)
+    return kept
 
 
 def tokens_of(owner: str) -> Sequence[InitialAccessToken]:

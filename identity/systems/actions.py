@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from identity.client_keys.queries import sound_jwks, sound_jwks_uri
+from identity.client_keys.queries import check_jwks_uri, sound_jwks
 from identity.clients.actions import NewClient, keep_changed, keep_new, living_client
 from identity.clients.models import Client
 from identity.clients.rules import (
@@ -22,12 +23,26 @@ from identity.profiles.rules import SECRET_METHODS
 from kernel.errors import NotFound
 from kernel.work import Work, action
 
+
+@dataclass(frozen=True)
+class Credentials:
+    """How a system would prove who it is."""
+
+    auth_method: str | None
+    jwks: object
+    jwks_uri: str | None
+    options: Mapping[str, Any]
+
+    def look_outside(self) -> None:
+        """Look its address up before the transaction, where others would wait for the answer. Raises Invalid."""
+        if self.jwks_uri is not None:
+            check_jwks_uri(self.jwks_uri)
+
+
 CHANGEABLE = ("name", "auth_method", "jwks", "jwks_uri", "options")
 
 
-@action
 def create_machine_client(
-    work: Work,
     name: str,
     agency_code: str,
     scopes: Iterable[str],
@@ -43,6 +58,21 @@ def create_machine_client(
 
     binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
     """
+    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.look_outside()
+    return _create(name, agency_code, scopes, binding or {}, environment, credentials)
+
+
+@action
+def _create(
+    work: Work,
+    name: str,
+    agency_code: str,
+    scopes: Iterable[str],
+    binding: Mapping[str, str],
+    environment: str,
+    credentials: Credentials,
+) -> NewClient:
     owner = owned_by_agency(agency_code)
     client = Client(
         client_id=secrets.token_hex(16),
@@ -54,15 +84,13 @@ def create_machine_client(
         redirect_uris=[],
         post_logout_redirect_uris=[],
         scopes=checked_machine_scopes(scopes),
-        binding=dict(binding or {}),
+        binding=dict(binding),
     )
-    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    _give(client, credentials)
     return keep_new(work, client, has_secret=client.auth_method in SECRET_METHODS)
 
 
-@action
 def change_machine_client(
-    work: Work,
     client_id: str,
     name: str,
     *,
@@ -76,22 +104,27 @@ def change_machine_client(
 
     A secret that it had stays where it goes on having one; a new one is told where it did not.
     """
+    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.look_outside()
+    return _change(client_id, name, credentials, owner)
+
+
+@action
+def _change(work: Work, client_id: str, name: str, credentials: Credentials, owner: str | None) -> NewClient:
     client = living_client(work, client_id, owner)
     if client.profile != "machine":
         raise NotFound()
     before = {one: getattr(client, one) for one in CHANGEABLE}
     client.name = checked_name(name)
-    _give_credentials(client, auth_method, jwks, jwks_uri, options or {})
+    _give(client, credentials)
     after = {one: getattr(client, one) for one in CHANGEABLE}
     return keep_changed(work, client, before, after)
 
 
-def _give_credentials(
-    client: Client, auth_method: str | None, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]
-) -> None:
-    method = checked_method("machine", auth_method)
-    chosen = checked_options("machine", client.environment, options)
-    check_credentials(method, jwks, jwks_uri, chosen)
+def _give(client: Client, asked: Credentials) -> None:
+    method = checked_method("machine", asked.auth_method)
+    chosen = checked_options("machine", client.environment, asked.options)
+    check_credentials(method, asked.jwks, asked.jwks_uri, chosen)
     client.auth_method, client.options = method, chosen
-    client.jwks = sound_jwks(jwks) if jwks is not None else None
-    client.jwks_uri = sound_jwks_uri(jwks_uri) if jwks_uri is not None else None
+    client.jwks = sound_jwks(asked.jwks) if asked.jwks is not None else None
+    client.jwks_uri = asked.jwks_uri

@@ -14,7 +14,7 @@ from flask import Flask
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from identity.client_keys import queries
-from identity.client_keys.queries import keys_of, sound_jwks, sound_jwks_uri
+from identity.client_keys.queries import check_jwks_uri, keys_of, sound_jwks
 from identity.client_keys.rules import checked_jwks
 from identity.clients.actions import change_registration
 from identity.clients.queries import registered_client, registration_of
@@ -108,7 +108,7 @@ def test_addresses_that_keys_are_not_fetched_from() -> None:
         "jwks",
     ):
         with pytest.raises(Invalid) as refused:
-            sound_jwks_uri(uri)
+            check_jwks_uri(uri)
         assert list(refused.value.fields) == ["jwks_uri"]
 
 

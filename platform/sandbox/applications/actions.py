@@ -49,9 +49,7 @@ def create_application(
     return Credentials(made.client, made.secret or "")
 
 
-@action
 def change_application(
-    work: Work,
     developer_id: str,
     client_id: str,
     name: str,
