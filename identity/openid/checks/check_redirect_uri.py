@@ -2,6 +2,7 @@ from urllib.parse import urlsplit
 
 from identity.clients.rules import RegisteredClient, split_uri
 from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.checks.check_response_mode import sound_response_mode
 from identity.openid.checks.check_state import sound_state
 from identity.openid.rules import UnregisteredRedirect
 from kernel.errors import _
@@ -15,6 +16,8 @@ def check_outer_redirect_uri(asked: AuthorizationRequest) -> None:
     if len(values) == 1 and is_registered(values[0], asked.client):
         asked.redirect_uri = values[0]
         asked.state = sound_state(asked)
+        # Form Post Response Mode 2, JARM 2.3: an error travels as the code would have.
+        asked.response_mode = sound_response_mode(asked)
 
 
 def check_redirect_uri(asked: AuthorizationRequest) -> None:
