@@ -13,6 +13,7 @@ from identity.approvals.queries import Asked, waiting
 from identity.approvals.rules import (
     AlreadyAsked,
     ChangedMeanwhile,
+    as_asked,
     check_ready,
     check_step,
     checked_remark,
@@ -91,13 +92,13 @@ def _change_application(work: Work, client_id: str, asked: Registration, owner: 
         return Changed(made.client, made.secret, None)
     check_ready(proposed)
     found = differences(registration_of(client), proposed)
-    request = _ask(work, client, client.environment, {one.name: one.after for one in found})
+    request = _ask(work, client, client.environment, as_asked(found))
     work.record(
         "identity:client:change-asked",
         client,
         undecided=undecided,
         before={one.name: one.before for one in found},
-        after=request.changes,
+        after={one.name: one.after for one in found},
     )
     return Changed(client, None, request)
 

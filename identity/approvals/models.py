@@ -15,8 +15,8 @@ from kernel.db import Base, Identified
 class ApprovalRequest(Identified, Base):
     """To let an application into an environment, or to change one that is in use. At most one waits for each.
 
-    `changes`: the fields of its registration that would be different, with their new values; null where only the
-    environment would be.
+    `changes`: the fields of its registration that would be different, each `before` and `after`, so that what changes
+    of them while it waits is not undone; null where only the environment would be.
     """
 
     __tablename__ = "approval_request"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from identity.clients.rules import Registration, checked_scopes
+from identity.profiles.rules import SECTOR_URI
 from kernel.errors import Conflict, Invalid, _
 
 ASKED_FOR = ("certification", "production")
@@ -17,6 +18,9 @@ SHOWN = (
     *("scopes", "scope_reasons", "sector"),
 )
 """What is decided, and has to be as it was when it was looked at."""
+LISTS = ("redirect_uris", "post_logout_redirect_uris", "scopes", "contacts")
+MAPPINGS = ("options", "scope_reasons")
+"""Fields of which parts change by themselves."""
 
 
 class AlreadyAsked(Conflict):
@@ -48,14 +52,33 @@ def differences(before: Registration, after: Registration) -> list[Difference]:
     return [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
 
 
+def as_asked(found: Iterable[Difference]) -> dict[str, Any]:
+    """The same as it is kept until it is decided."""
+    return {one.name: {"before": one.before, "after": one.after} for one in found}
+
+
 def with_changes(kept: Registration, changes: Mapping[str, Any] | None) -> Registration:
-    """The registration as it would be."""
-    return replace(kept, **(changes or {}))
+    """The registration as it would be: what was asked for, over what it has become meanwhile."""
+    return replace(
+        kept, **{name: _merged(getattr(kept, name), **asked, name=name) for name, asked in (changes or {}).items()}
+    )
+
+
+def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
+    """What is there now with the step from `before` to `after`; what changed since of its own accord stays changed."""
+    if name in LISTS:
+        kept = [one for one in now if one in after or one not in before]
+        return [*kept, *(one for one in after if one not in before and one not in now)]
+    if name in MAPPINGS:
+        found = {key: _merged(now.get(key), before=before.get(key), after=after.get(key)) for key in {**now, **after}}
+        return {key: value for key, value in found.items() if value is not None}
+    return after if now == before else now
 
 
 def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
     """What somebody saw who decides, so that nothing else is approved by their word."""
     seen = {name: getattr(proposed, name) for name in SHOWN}
+    seen[SECTOR_URI] = proposed.options.get(SECTOR_URI)
     text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -49,7 +49,7 @@ def sweep_logos() -> None:
 @action
 def sweep_unused_logos(work: Work) -> int:
     """One batch; how many were forgotten. What waits for approval stays."""
-    waits = ApprovalRequest.changes["logo"].astext == Logo.sha256
+    waits = ApprovalRequest.changes["logo"]["after"].astext == Logo.sha256
     unused = and_(
         Logo.stored_at < work.now - KEPT_UNUSED,
         ~exists().where(Client.logo == Logo.sha256),
