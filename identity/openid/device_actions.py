@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -16,10 +16,14 @@ from identity.openid.device_codes import new_user_code, shown, user_code_hash
 from identity.openid.grant_actions import Issued, Wanted, issue, lifetime, revoke_grants
 from identity.openid.models import AuthorizationCode, DeviceAuthorization
 from identity.openid.rules import InvalidGrant
+from identity.openid.step_up import told_acr
 from identity.signin.queries import SignIn
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.openid.authorization_request import AuthorizationRequest
 
 LIVES = timedelta(minutes=10)
 INTERVAL_SECONDS = 5
@@ -44,14 +48,8 @@ class NotYet(StrEnum):
 
 
 @action
-def start_device(
-    work: Work,
-    client: RegisteredClient,
-    scopes: frozenset[str],
-    resources: tuple[str, ...],
-    details: tuple[dict[str, Any], ...],
-) -> Started:
-    """Keep what a device asks for, and give it its two codes."""
+def start_device(work: Work, asked: AuthorizationRequest) -> Started:
+    """Keep what a device asks for, which the checks have passed, and give it its two codes."""
     device_code, user_code = new_token(), new_user_code()
     work.session.execute(
         delete(DeviceAuthorization).where(
@@ -63,10 +61,12 @@ def start_device(
         DeviceAuthorization(
             device_code_hash=token_hash(device_code),
             user_code_hash=user_code_hash(settings().master_key, user_code),
-            client_id=client.client_id,
-            scopes=sorted(scopes),
-            resources=list(resources),
-            authorization_details=list(details),
+            client_id=asked.client.client_id,
+            scopes=sorted(asked.scopes),
+            resources=list(asked.resources),
+            authorization_details=list(asked.authorization_details),
+            acr_values=list(asked.acr_values),
+            max_age=asked.max_age,
             created_at=work.now,
             expires_at=work.now + LIVES,
             interval=INTERVAL_SECONDS,
@@ -91,7 +91,8 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
         return False
     asked.decision = "allow" if allowed else "deny"
     asked.person_id, asked.sid = sign_in.person.id, sign_in.sid
-    asked.authenticated_at, asked.acr, asked.amr = sign_in.authenticated_at, sign_in.acr, list(sign_in.amr)
+    asked.authenticated_at, asked.amr = sign_in.authenticated_at, list(sign_in.amr)
+    asked.acr = told_acr(sign_in.acr, asked.acr_values, is_essential=False)
     subject = f"client:{client.client_id}"
     if allowed:
         remember_consent(work, sign_in.person.id, asked.client_id, asked.scopes, asked.authorization_details)

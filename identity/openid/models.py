@@ -122,6 +122,8 @@ class DeviceAuthorization(Identified, Base):
     scopes: Mapped[list[str]]
     resources: Mapped[list[str]]
     authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    acr_values: Mapped[list[str]] = mapped_column(default=list)
+    max_age: Mapped[int | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     interval: Mapped[int]

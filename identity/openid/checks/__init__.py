@@ -67,7 +67,7 @@ TABLE: tuple[tuple[Check, bool, bool, bool], ...] = (
     (check_dpop_proof,                _,    True, _),
     (check_nonce,                     True, True, _),
     (check_prompt,                    True, True, _),
-    (check_max_age,                   True, True, _),
+    (check_max_age,                   True, True, True),
     (check_acr,                       True, True, True),
     (check_claims,                    True, True, _),
     (check_id_token_hint,             True, True, _),

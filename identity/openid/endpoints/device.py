@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from flask import render_template, request
 from flask_babel import lazy_gettext as _
+from werkzeug.wrappers import Response
 
 from identity.brakes.actions import forgive_guess, take_guess
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
+from identity.openid import detours
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.device_actions import decide_device
 from identity.openid.device_codes import shown, typed
 from identity.openid.endpoints import at
 from identity.openid.endpoints.authorize import in_words
+from identity.openid.endpoints.device_step_up import page_before_approval
 from identity.openid.queries import device_waiting
 from identity.openid.rules import WrongEnvironment
 from identity.signin.queries import current_sign_in
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from identity.openid.models import DeviceAuthorization
     from identity.signin.queries import SignIn
 
-Page = str | tuple[str, int]
+Page = str | tuple[str, int] | Response
 WRONG_CODE = 422
 
 
@@ -33,7 +36,12 @@ WRONG_CODE = 422
 @requires(person)
 def device() -> str:
     """Ask for the code; a link may bring it along, but going on is the person's."""
-    return render_template("openid/device.html", user_code=request.args.get("user_code", "")[:20], is_wrong=False)
+    return render_template(
+        "openid/device.html",
+        user_code=request.args.get("user_code", "")[:20],
+        detour=request.args.get(detours.PARAMETER, ""),
+        is_wrong=False,
+    )
 
 
 @at("/device", "POST")
@@ -44,15 +52,18 @@ def device_asks() -> Page:
     if found is None:
         return _ask_again()
     asked, client = found
-    sign_in = _sign_in()
+    sign_in, user_code = _sign_in(), shown(typed(request.form["user_code"]) or "")
     _check_environment(client, sign_in)
+    if (page := page_before_approval(asked, client, sign_in, user_code)) is not None:
+        return page
     return render_template(
         "openid/device_consent.html",
         client=client,
         person=sign_in.person,
         shared=in_words(asked.scopes, client.sector),
         details=in_plain_words(asked.authorization_details),
-        user_code=shown(typed(request.form["user_code"]) or ""),
+        user_code=user_code,
+        detour=request.form.get(detours.PARAMETER, ""),
     )
 
 
@@ -68,6 +79,10 @@ def device_decided() -> Page:
     _check_environment(client, sign_in)
     # RFC 8628 5.4: nothing but the button that allows, allows.
     allowed = request.form.get("decision") == "allow"
+    # The form has been in the browser's hands: what was asked of the sign-in is asked again.
+    user_code = shown(typed(request.form["user_code"]) or "")
+    if allowed and (page := page_before_approval(asked, client, sign_in, user_code)) is not None:
+        return page
     if not decide_device(asked.id, sign_in, client, allowed=allowed):
         return _ask_again()
     return render_template("openid/device_done.html", client=client, allowed=allowed)

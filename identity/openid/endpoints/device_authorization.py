@@ -28,7 +28,7 @@ def device_authorization() -> Response:
         raise UnauthorizedClient("The client is not registered for devices.")
     asked = AuthorizationRequest.of_client(client)
     run(DEVICE, asked)
-    started = start_device(client, asked.scopes, asked.resources, asked.authorization_details)
+    started = start_device(asked)
     page = settings().base_url + url_for("openid.device")
     # RFC 8628 3.2
     answer = jsonify(
