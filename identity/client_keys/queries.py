@@ -42,6 +42,8 @@ class _Fetched:
     keys: list[dict[str, Any]] = field(default_factory=list)
     fetched_at: float = float("-inf")
     asked_at: float = float("-inf")
+    may_ask_again: bool = True
+    """Whether an unknown name may have it asked once more before it has rested."""
 
 
 def sound_jwks(jwks: object) -> dict[str, Any]:
@@ -90,9 +92,11 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
         known.clear()
     kept, now = known.setdefault(uri, _Fetched()), time.monotonic()
     is_missing = kid is not None and all(key.get("kid") != kid for key in kept.keys)
-    # An unknown name means a new key, so the address is asked at once; but not by each of many wrong names.
-    if (now - kept.fetched_at > FRESH_SECONDS or is_missing) and now - kept.asked_at > RETRY_SECONDS:
-        kept.asked_at = now
+    # OIDC Core 10.1.1: an unknown name means a new key, so the address is asked at once; but not by each of many wrong
+    # names. Even a moment after it was asked it may be asked once more: who has just begun may change keys too.
+    has_rested = now - kept.asked_at > RETRY_SECONDS
+    if (now - kept.fetched_at > FRESH_SECONDS or is_missing) and (has_rested or (is_missing and kept.may_ask_again)):
+        kept.asked_at, kept.may_ask_again = now, has_rested
         try:
             kept.keys, kept.fetched_at = published_keys(uri), now
         except Problem as problem:
