@@ -9,25 +9,25 @@ from sqlalchemy import or_, select
 
 from identity.agencies.queries import officials_of
 from identity.clients.models import Client
-from identity.clients.queries import client_of_agency, registered_client
+from identity.clients.queries import client_of, registered_client
 from identity.clients.rules import RegisteredClient
 from identity.exchanges.models import ExchangePolicy
 from identity.exchanges.queries import find
 from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish, after, check_pair, checked_reasons
-from kernel.access import Principal, current_principal
+from kernel.access import current_principal
 from kernel.errors import NotFound, _
 from kernel.mail import deliver
 from kernel.work import Work, action
 
 
 @action
-def ask_exchange(work: Work, official: Principal, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
-    """Ask the agency whose client is called. Where that is the official's own, it is allowed at once.
+def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+    """Ask, in the name of the calling client's owner, whoever owns the one that is called. Where that is the same, it
+    is allowed at once.
 
-    Raises NotFound for a client that is not the agency's, Invalid, AlreadyAsked.
+    Raises NotFound for a client that is not the owner's, Invalid, AlreadyAsked.
     """
-    agency = official.acting_agency
-    client_of_agency(agency.code, actor_id)
+    client_of(owner, actor_id)
     actor = registered_client(actor_id)
     if actor is None:
         raise NotFound()
@@ -35,10 +35,10 @@ def ask_exchange(work: Work, official: Principal, actor_id: str, target_id: str,
     _one_at_a_time(work, actor_id)
     if _living(work, actor_id, target.client_id, Status.ASKED) is not None:
         raise AlreadyAsked()
-    policy = _policy(work, official, actor_id, target.client_id, wish)
+    policy = _policy(work, actor_id, target.client_id, wish)
     work.record("identity:exchange:asked", f"client:{actor_id}", target=target.client_id, scopes=policy.scopes)
-    if target.agency_code == agency.code:
-        _allow(work, policy, official)
+    if target.owner == owner:
+        _allow(work, policy)
     else:
         _tell_owners_of(work, target, actor)
     return policy
@@ -50,14 +50,14 @@ def _one_at_a_time(work: Work, actor_id: str) -> None:
     work.session.execute(row.with_for_update(key_share=True))
 
 
-def _policy(work: Work, by: Principal, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
     policy = ExchangePolicy(
         actor_client_id=actor_id,
         target_client_id=target_id,
         scopes=list(wish.scopes),
         purpose=wish.purpose,
         status=Status.ASKED,
-        asked_by=by.name,
+        asked_by=current_principal().name,
         created_at=work.now,
     )
     work.add(policy)
@@ -73,19 +73,18 @@ def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClien
 
 
 @action
-def take_step(work: Work, official: Principal, policy_id: UUID, step: Step, reasons: str) -> ExchangePolicy:
-    """Allow, refuse or end. Raises NotYours, NotInThisState, Invalid."""
-    code = official.acting_agency.code
-    told = find(policy_id, code)
+def take_step(work: Work, owner: str, policy_id: UUID, step: Step, reasons: str = "") -> ExchangePolicy:
+    """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
+    told = find(policy_id, owner)
     policy = told.policy
     _one_at_a_time(work, policy.actor_client_id)
     work.session.refresh(policy)
-    reached, text = after(told.status, step, told.sides_of(code)), checked_reasons(step, reasons)
+    reached, text = after(told.status, step, told.sides_of(owner)), checked_reasons(step, reasons)
     policy.reasons = text
     if reached == Status.ALLOWED:
-        _allow(work, policy, official)
+        _allow(work, policy)
     elif reached == Status.REFUSED:
-        policy.status, policy.decided_by, policy.decided_at = Status.REFUSED, official.name, work.now
+        _decide(work, policy, Status.REFUSED)
         work.record(
             "identity:exchange:refused",
             f"client:{policy.actor_client_id}",
@@ -98,12 +97,16 @@ def take_step(work: Work, official: Principal, policy_id: UUID, step: Step, reas
     return policy
 
 
-def _allow(work: Work, policy: ExchangePolicy, by: Principal) -> None:
+def _decide(work: Work, policy: ExchangePolicy, status: Status) -> None:
+    policy.status, policy.decided_by, policy.decided_at = status, current_principal().name, work.now
+
+
+def _allow(work: Work, policy: ExchangePolicy) -> None:
     earlier = _living(work, policy.actor_client_id, policy.target_client_id, Status.ALLOWED)
     if earlier is not None:
         _end(work, earlier)
         work.session.flush()
-    policy.status, policy.decided_by, policy.decided_at = Status.ALLOWED, by.name, work.now
+    _decide(work, policy, Status.ALLOWED)
     before = {"before": earlier.scopes} if earlier is not None else {}
     work.record(
         "identity:exchange:allowed",
@@ -150,9 +153,8 @@ def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[s
     if registered_client(actor_id) is None or registered_client(target_id) is None:
         raise NotFound()
     _one_at_a_time(work, actor_id)
-    operator = current_principal()
-    policy = _policy(work, operator, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
-    _allow(work, policy, operator)
+    policy = _policy(work, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
+    _allow(work, policy)
     return policy
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.orm import aliased
 from identity.agencies.models import Agency
 from identity.clients.models import Client
 from identity.clients.queries import applications_of, systems_of
-from identity.clients.rules import owned_by_agency
 from identity.exchanges.models import ExchangePolicy
 from identity.exchanges.rules import Side, Status, Step, possible
 from kernel.db import session
@@ -38,13 +37,13 @@ class Told:
     def status(self) -> Status:
         return Status(self.policy.status)
 
-    def sides_of(self, agency_code: str) -> frozenset[Side]:
-        """Which of the two clients is the agency's: one, both or none."""
-        owners = {Side.ACTOR: self.actor_agency, Side.TARGET: self.target_agency}
-        return frozenset(side for side, owner in owners.items() if owner is not None and owner.code == agency_code)
+    def sides_of(self, owner: str) -> frozenset[Side]:
+        """Which of the two clients is the owner's: one, both or none."""
+        clients = {Side.ACTOR: self.actor, Side.TARGET: self.target}
+        return frozenset(side for side, client in clients.items() if client.owner == owner)
 
-    def steps_for(self, agency_code: str) -> list[Step]:
-        return possible(self.status, self.sides_of(agency_code))
+    def steps_for(self, owner: str) -> list[Step]:
+        return possible(self.status, self.sides_of(owner))
 
 
 def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:
@@ -64,18 +63,17 @@ def _told(condition: ColumnElement[bool]) -> Sequence[Told]:
     return [Told(*row) for row in session().execute(query)]
 
 
-def of_agency(agency_code: str) -> Sequence[Told]:
-    """All that concerns an agency's clients: what waits first, then the newest."""
-    owner = owned_by_agency(agency_code)
+def of_owner(owner: str) -> Sequence[Told]:
+    """All that concerns an owner's clients: what waits first, then the newest."""
     return _told(or_(_actor.owner == owner, _target.owner == owner))
 
 
-def find(policy_id: UUID, agency_code: str) -> Told:
-    """One that concerns the agency. Raises NotYours for any other, and for one that is not."""
+def find(policy_id: UUID, owner: str) -> Told:
+    """One that concerns the owner. Raises NotYours for any other, and for one that is not."""
     for told in _told(ExchangePolicy.id == policy_id):
-        if told.sides_of(agency_code):
+        if told.sides_of(owner):
             return told
-    raise NotYours(log=f"{agency_code} asked for exchange policy {policy_id}")
+    raise NotYours(log=f"{owner} asked for exchange policy {policy_id}")
 
 
 def everyones(cursor: str | None = None) -> Page[Told]:
@@ -85,9 +83,8 @@ def everyones(cursor: str | None = None) -> Page[Told]:
     return Page([told[policy.id] for policy in found.items], found.next)
 
 
-def own_clients(agency_code: str) -> Sequence[Client]:
-    """The agency's living clients, which may call others."""
-    owner = owned_by_agency(agency_code)
+def own_clients(owner: str) -> Sequence[Client]:
+    """The owner's living clients, which may call others."""
     return [client for client in (*applications_of(owner), *systems_of(owner)) if client.revoked_at is None]
 
 

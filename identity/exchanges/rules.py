@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from identity.clients.rules import PERSON_SCOPES, TOKEN_EXCHANGE, RegisteredClient
 from kernel.errors import Conflict, Invalid, _
@@ -35,7 +36,7 @@ class Step(StrEnum):
     END = "end"
 
 
-# The agency whose client is called decides: it answers for what it tells. Either may end it.
+# Whoever owns the client that is called decides: they answer for what it tells. Either may end it.
 STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
     (Status.ASKED, Step.ALLOW): (Status.ALLOWED, frozenset({Side.TARGET})),
     (Status.ASKED, Step.REFUSE): (Status.REFUSED, frozenset({Side.TARGET})),
@@ -80,10 +81,8 @@ class Wish:
     @classmethod
     def checked(cls, scopes: Iterable[str], purpose: str) -> Wish:
         """Raises Invalid with every field that is wrong."""
-        wrong = {}
         found, text = sorted(set(scopes)), purpose.strip()
-        if not found or set(found) - set(SCOPES):
-            wrong["scopes"] = [_("Choose at least one.")]
+        wrong = _faults_of(found)
         least, most = PURPOSE_LENGTH
         if not least <= len(text) <= most or "\x00" in text:
             wrong["purpose"] = [_("Between %(least)s and %(most)s characters.", least=least, most=most)]
@@ -91,17 +90,36 @@ class Wish:
             raise Invalid(fields=wrong)
         return cls(tuple(found), text)
 
+    @classmethod
+    def between_own(cls, scopes: Iterable[str]) -> Wish:
+        """Of one's own clients, of which nobody else has to know why. Raises Invalid."""
+        found = sorted(set(scopes))
+        if wrong := _faults_of(found):
+            raise Invalid(fields=wrong)
+        return cls(tuple(found), "")
+
+
+def _faults_of(scopes: list[str]) -> dict[str, list[Any]]:
+    return {} if scopes and set(scopes) <= set(SCOPES) else {"scopes": [_("Choose at least one.")]}
+
 
 def check_pair(actor: RegisteredClient, target: RegisteredClient | None) -> RegisteredClient:
     """The client to be called, if the other may ask for it. Raises Invalid."""
     if TOKEN_EXCHANGE not in actor.grant_types:
-        raise Invalid(fields={"actor": [_("This client cannot exchange tokens: it has no credentials of its own.")]})
-    # Whoever owns it decides, so it must be some agency's; made-up people never reach what is in use.
-    if target is None or target.agency_code is None or target.environment != actor.environment:
-        raise Invalid(fields={"target": [_("No agency's client in the same environment has this identifier.")]})
+        fault = _("This client cannot exchange tokens: its profile has none, or it has no credentials of its own.")
+        raise Invalid(fields={"actor": [fault]})
+    # Made-up people never reach what is in use.
+    if target is None or target.environment != actor.environment or not _is_decidable(actor, target):
+        fault = _("No client that may be called in the same environment has this identifier.")
+        raise Invalid(fields={"target": [fault]})
     if target.client_id == actor.client_id:
         raise Invalid(fields={"target": [_("A client needs no leave to call itself.")]})
     return target
+
+
+def _is_decidable(actor: RegisteredClient, target: RegisteredClient) -> bool:
+    """Whoever owns the target decides: the same owner, or an agency, which only another agency may ask."""
+    return target.owner == actor.owner or (actor.agency_code is not None and target.agency_code is not None)
 
 
 def checked_reasons(step: Step, reasons: str) -> str:

@@ -16,9 +16,10 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from identity.clients.web import administrator, owner
 from identity.exchanges import actions, queries
 from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish
-from kernel.access import authority, current_principal, requires, role
+from kernel.access import authority, current_principal, requires
 from kernel.errors import Invalid, NotFound
 from kernel.forms import explain
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 pages = Blueprint("exchanges", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
-administrator = role("administrator")
 
 SCOPES = {
     "run": _("the RUN"),
@@ -83,20 +83,19 @@ def names() -> dict[str, object]:
 @requires(administrator)
 def own() -> Page:
     agency = current_principal().acting_agency
-    return render_template("exchanges/own.html", agency=agency, found=queries.of_agency(agency.code))
+    return render_template("exchanges/own.html", agency=agency, owner=owner(), found=queries.of_owner(owner()))
 
 
 @pages.route("/agency/exchanges/new", methods=["GET", "POST"])
 @requires(administrator)
 def ask() -> Page:
-    principal = current_principal()
     form = AskForm()
-    clients = queries.own_clients(principal.acting_agency.code)
+    clients = queries.own_clients(owner())
     form.actor.choices = [SelectChoice(one.client_id, f"{one.name} ({one.client_id})") for one in clients]
     if form.validate_on_submit():
         try:
             wish = Wish.checked(form.scopes.data or [], form.purpose.data or "")
-            policy = actions.ask_exchange(principal, form.actor.data, form.target.data or "", wish)
+            policy = actions.ask_exchange(owner(), form.actor.data, form.target.data or "", wish)
             return redirect(url_for("exchanges.show", policy_id=policy.id), 303)
         except (Invalid, AlreadyAsked) as problem:
             explain(form, problem)
@@ -107,28 +106,28 @@ def ask() -> Page:
 @pages.get("/agency/exchanges/<uuid:policy_id>")
 @requires(administrator)
 def show(policy_id: UUID) -> Page:
-    return _show(queries.find(policy_id, current_principal().acting_agency.code), StepForm(formdata=None))
+    return _show(queries.find(policy_id, owner()), StepForm(formdata=None))
 
 
 @pages.post("/agency/exchanges/<uuid:policy_id>")
 @requires(administrator)
 def take_step(policy_id: UUID) -> Page:
     """Allow, refuse or end, as the button pressed says."""
-    principal, form = current_principal(), StepForm()
+    form = StepForm()
     if request.form.get("step") not in set(Step):
         raise NotFound(log="no such step")
     step = Step(request.form["step"])
     try:
-        actions.take_step(principal, policy_id, step, form.reasons.data or "")
+        actions.take_step(owner(), policy_id, step, form.reasons.data or "")
     except Invalid as invalid:
         explain(form, invalid)
-        return _show(queries.find(policy_id, principal.acting_agency.code), form), 422
+        return _show(queries.find(policy_id, owner()), form), 422
     flash(DONE[step], "success")
     return redirect(url_for("exchanges.show", policy_id=policy_id), 303)
 
 
 def _show(told: Told, form: StepForm) -> str:
-    steps = told.steps_for(current_principal().acting_agency.code)
+    steps = told.steps_for(owner())
     return render_template("exchanges/show.html", told=told, steps=steps, form=form)
 
 

@@ -42,7 +42,7 @@ CAPABILITIES = {
     ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "communications", "evidence"),
-    "sandbox": ("accounts", "applications", "personas", "outbox"),
+    "sandbox": ("accounts", "applications", "exchanges", "personas", "outbox"),
 }
 
 

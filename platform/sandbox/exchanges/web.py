@@ -1,0 +1,93 @@
+"""A developer's pages: which of their applications may call which other one on behalf of people."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import SelectField, SelectMultipleField
+from wtforms.fields import SelectChoice
+from wtforms.validators import InputRequired
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from identity.exchanges import actions, queries
+from identity.exchanges.rules import Step, Wish
+from identity.exchanges.web import SCOPES, STATUSES
+from kernel.access import current_principal, developer, requires
+from kernel.errors import Invalid
+from kernel.forms import explain
+from kernel.throttle import limiter
+from sandbox.applications.rules import owned_by
+
+pages = Blueprint("sandbox_exchanges", __name__, url_prefix="/sandbox/exchanges", template_folder="templates")
+Page = str | Response | tuple[str, int]
+
+
+class AllowForm(FlaskForm):
+    actor = SelectField(_("Which application calls"), validators=[InputRequired(_("Choose one."))])
+    target = SelectField(_("Which application it calls"), validators=[InputRequired(_("Choose one."))])
+    scopes = SelectMultipleField(
+        _("What it may tell there of a person"),
+        choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        validators=[InputRequired(_("Choose at least one."))],
+        validate_choice=False,
+    )
+
+
+@pages.get("")
+@requires(developer)
+def list_exchanges() -> Page:
+    """What the developer allowed, and what of it has ended."""
+    found = queries.of_owner(_owner())
+    return render_template("sandbox_exchanges/list.html", found=found, scope_names=SCOPES, exchange_statuses=STATUSES)
+
+
+@pages.get("/new")
+@requires(developer)
+def ask() -> Page:
+    return _ask(AllowForm())
+
+
+@pages.post("/new")
+@limiter.limit("60 per hour")
+@requires(developer)
+def allow() -> Page:
+    """Let one application call another; both are the developer's, so nobody else has to agree."""
+    form = AllowForm()
+    _offer_own(form)
+    if not form.validate_on_submit():
+        return _ask(form), 422
+    try:
+        actions.ask_exchange(_owner(), form.actor.data, form.target.data, Wish.between_own(form.scopes.data or ()))
+    except Invalid as problem:
+        explain(form, problem)
+        return _ask(form), 422
+    flash(_("It may call the other one from now on."), "success")
+    return redirect(url_for("sandbox_exchanges.list_exchanges"), 303)
+
+
+@pages.post("/<uuid:policy_id>/end")
+@requires(developer)
+def end(policy_id: UUID) -> Page:
+    actions.take_step(_owner(), policy_id, Step.END)
+    flash(_("It has ended. No further token is given."), "success")
+    return redirect(url_for("sandbox_exchanges.list_exchanges"), 303)
+
+
+def _ask(form: AllowForm) -> str:
+    _offer_own(form)
+    return render_template("sandbox_exchanges/new.html", form=form)
+
+
+def _offer_own(form: AllowForm) -> None:
+    choices = [SelectChoice(one.client_id, f"{one.name} ({one.client_id})") for one in queries.own_clients(_owner())]
+    form.actor.choices = form.target.choices = choices
+
+
+def _owner() -> str:
+    return owned_by(current_principal().id)
