@@ -7,16 +7,22 @@ from unittest.mock import patch
 
 import psycopg
 
+from kernel.lines import Line
+
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
     """The statements that this process executes in the block; BEGIN and COMMIT, which the driver adds, are not told."""
     statements: list[str] = []
-    execute = psycopg.Cursor.execute
+    execute, run = psycopg.Cursor.execute, Line.run
 
     def note(cursor: psycopg.Cursor, query: Any, *given: Any, **named: Any) -> Any:
         statements.append(query if isinstance(query, str) else repr(query))
         return execute(cursor, query, *given, **named)
 
-    with patch.object(psycopg.Cursor, "execute", note):
+    def note_alone(line: Line, sql: str, values: Any) -> Any:
+        statements.append(sql)
+        return run(line, sql, values)
+
+    with patch.object(psycopg.Cursor, "execute", note), patch.object(Line, "run", note_alone):
         yield statements

@@ -1,0 +1,180 @@
+"""Statements that go past the session: alone they commit themselves, inside an action they share its fate."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Float,
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import NoResultFound, OperationalError
+from sqlalchemy.types import TypeEngine
+
+from kernel.audit import AuditEvent, recorded
+from kernel.db import UnrecordedChange, session
+from kernel.ids import new_id
+from kernel.keys import SigningKey
+from kernel.lines import lines
+from kernel.statements import Change, Lookup
+from kernel.work import Work, action
+
+NOW = datetime(2026, 12, 1, 9, 30, 15, 123456, tzinfo=UTC)
+TYPES: dict[str, TypeEngine[Any]] = {
+    "text": Text(),
+    "json": JSONB(),
+    "bytes": LargeBinary(),
+    "time": DateTime(timezone=True),
+    "uuid": Uuid(),
+    "number": Float(53),
+    "texts": ARRAY(Text()),
+}
+echo = Lookup(select(*(cast(bindparam(name, type_=kind), kind) for name, kind in TYPES.items())))
+ECHOED: dict[str, Any] = dict.fromkeys(TYPES)
+server_process = Lookup(select(func.pg_backend_pid()))
+key_named = Lookup(select(SigningKey.purpose).where(SigningKey.kid == bindparam("kid")))
+
+NEW_KEY = insert(SigningKey).values(
+    {name: bindparam(name) for name in ("id", "purpose", "algorithm", "kid", "public_jwk", "created_at", "signs_from")}
+)
+add_key = Change(NEW_KEY.returning(SigningKey.kid))
+add_key_recorded = Change(NEW_KEY, is_recorded=True)
+KEY: dict[str, Any] = {
+    "purpose": "test", "algorithm": "ES256", "public_jwk": {"kty": "EC"}, "created_at": NOW, "signs_from": NOW,
+}  # fmt: skip
+
+
+def add(change: Change, kid: str) -> Any:
+    said = recorded("kernel:key:created", f"key:{kid}") if change is add_key_recorded else {}
+    return change(id=new_id(), kid=kid, **KEY, **said)
+
+
+def count(rows: type) -> int:
+    session().rollback()
+    return session().scalar(select(func.count()).select_from(rows)) or 0
+
+
+def lose_connections() -> None:
+    mine = text("pid <> pg_backend_pid() AND datname = current_database()")
+    session().execute(
+        select(func.pg_terminate_backend(column("pid"))).select_from(table("pg_stat_activity")).where(mine)
+    )
+
+
+def test_every_kind_of_value_comes_back_as_it_went(context: None) -> None:
+    sent = {"text": "Ñuñoa $1 %s", "json": {"a": [1, None, "ñ"]}, "bytes": b"\x00\xff", "time": NOW, "uuid": uuid4(),
+            "number": 0.1, "texts": ["a", 'b"{,}']}  # fmt: skip
+    assert echo.one(**sent) == tuple(sent.values())
+    assert echo.one(**ECHOED) == tuple(ECHOED.values())
+    assert echo.one(**sent) == tuple(sent.values())
+
+
+@given(said=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
+def test_no_text_is_read_as_sql(app: Any, said: str) -> None:
+    with app.app_context():
+        assert echo.one(**{**ECHOED, "text": said, "json": said})[:2] == (said, said)
+
+
+def test_a_row_that_is_not_there_is_none_and_one_that_must_be_is_an_error(context: None) -> None:
+    assert key_named(kid="nobody's") is None
+    with pytest.raises(NoResultFound):
+        key_named.one(kid="nobody's")
+
+
+def test_a_change_alone_stays_and_returns_its_row(context: None) -> None:
+    assert add(add_key, "one") == ("one",)
+    assert count(SigningKey) == 1
+    assert key_named(kid="one") == ("test",)
+
+
+def test_a_change_and_its_record_are_one_statement(context: None) -> None:
+    assert add(add_key_recorded, "one") is None
+    assert (count(SigningKey), count(AuditEvent)) == (1, 1)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        add(add_key_recorded, "one")
+    assert (count(SigningKey), count(AuditEvent)) == (1, 1)
+
+
+def test_a_change_inside_an_action_falls_with_it(context: None) -> None:
+    @action
+    def fail(work: Work) -> None:
+        add(add_key_recorded, "one")
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (count(SigningKey), count(AuditEvent)) == (0, 0)
+
+
+def test_a_recorded_change_is_the_record_that_its_action_owes(context: None) -> None:
+    @action
+    def change(work: Work, statement: Change) -> None:
+        work.add(SigningKey(kid="beside", **KEY))
+        add(statement, "one")
+
+    with pytest.raises(UnrecordedChange):
+        change(add_key)
+    change(add_key_recorded)
+    assert (count(SigningKey), count(AuditEvent)) == (2, 1)
+
+
+def test_a_change_that_is_to_stay_outlives_the_action_that_fails(context: None) -> None:
+    @action
+    def fail(work: Work) -> None:
+        add_key.alone(id=new_id(), kid="stays", **KEY)
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert count(SigningKey) == 1
+
+
+def test_a_read_survives_a_connection_that_was_lost(context: None) -> None:
+    before = server_process.one()
+    lose_connections()
+    assert server_process.one() != before
+
+
+def test_a_change_is_never_tried_twice(context: None) -> None:
+    """A connection is asked before it writes; one that breaks meanwhile leaves open whether the change was made."""
+    add(add_key, "one")
+    lose_and_add = Change(
+        NEW_KEY.add_cte(select(func.pg_terminate_backend(func.pg_backend_pid())).cte("lost")).returning(
+            select(func.pg_terminate_backend(func.pg_backend_pid())).scalar_subquery()
+        )
+    )
+    with pytest.raises(OperationalError):
+        add(lose_and_add, "two")
+    assert add(add_key, "three") == ("three",)
+    assert count(SigningKey) == 2
+
+
+def test_a_connection_on_which_a_statement_failed_is_not_used_again(context: None) -> None:
+    before = server_process.one()
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        Lookup(select(bindparam("uuid", type_=Text()).cast(Uuid)))(uuid="none")
+    assert server_process.one() != before
+
+
+def test_a_statement_is_prepared_once_a_connection(context: None) -> None:
+    prepared = Lookup(text("SELECT count(*) FROM pg_prepared_statements"))
+    with lines().one():
+        # A second connection, for nobody else has this one.
+        assert [prepared.one() for _ in range(3)] == [(1,)] * 3
