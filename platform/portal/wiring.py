@@ -17,7 +17,7 @@ import flask
 from flask import Flask
 from flask_babel import lazy_gettext as _
 
-from kernel import audit
+from kernel import audit_chain
 from kernel.access import Authenticator, authority, install_access, official
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
@@ -37,8 +37,9 @@ ROOT = HERE.parent.parent
 
 CAPABILITIES = {
     "identity": (
-        *("people", "signin", "second_factor", "agencies", "clients", "applications", "systems", "approvals"),
-        *("adoptions", "logos", "expiry", "registration", "exchanges", "openid"),
+        *("people", "brakes", "signin", "second_factor", "agencies", "clients", "client_keys", "client_secrets"),
+        *("applications", "systems", "approvals", "adoptions", "logos", "expiry", "registration", "exchanges"),
+        *("profiles", "openid"),
     ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "communications", "evidence"),
@@ -54,7 +55,7 @@ class House:
     authenticators: list[Authenticator] = field(default_factory=list)
     pages: list[flask.Blueprint] = field(default_factory=list)
     endpoints: list[ApiBlueprint] = field(default_factory=list)
-    seals: list[SealBatch] = field(default_factory=lambda: [audit.seal_batch])
+    seals: list[SealBatch] = field(default_factory=lambda: [audit_chain.seal_batch])
     machine_scopes: dict[str, Text] = field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Flask
 
 from kernel.access import declared_access
+from portal.wiring import CAPABILITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
@@ -25,6 +26,10 @@ def capabilities() -> Iterator[Path]:
         for folder in sorted((ROOT / block).iterdir()):
             if folder.is_dir() and folder.name not in ("translations", "__pycache__"):
                 yield folder
+
+
+def has_tables_or_jobs(folder: Path) -> bool:
+    return (folder / "models.py").exists() or (folder / "actions.py").exists()
 
 
 def source_files(ending: str) -> list[Path]:
@@ -55,6 +60,12 @@ def test_every_capability_has_only_known_furniture() -> None:
             allowed = FURNITURE | {"templates", "__pycache__"}
             strange += [str(piece.relative_to(ROOT)) for piece in folder.iterdir() if piece.name not in allowed]
     assert strange == []
+
+
+def test_every_capability_is_furnished_by_the_portal() -> None:
+    # What the portal does not name has its tables and jobs only where somebody else happens to import them.
+    furnished = {(folder.parent.name, folder.name) for folder in capabilities() if has_tables_or_jobs(folder)}
+    assert furnished <= {(block, name) for block, names in CAPABILITIES.items() for name in names}
 
 
 def test_no_file_outgrows_a_few_screens() -> None:
