@@ -1,21 +1,17 @@
-"""The audit: who did what to what, written in the transaction of the change, sealed afterwards into a hash chain.
+"""The audit: who did what to what, written in the transaction of the change; sealed afterwards (`kernel.audit_chain`).
 
-Writers only insert, so no request waits for another. The sealer (`kernel.sealing`) takes what is not sealed yet in
-batches within a second: each seal holds the hash of its batch chained to the seal before it. Altering, removing or
-inserting a sealed event breaks the chain from there on.
+Writers only insert, so no request waits for another.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import rfc8785
-from sqlalchemy import BigInteger, Index, LargeBinary, Select, Text, bindparam, cast, func, insert, or_, select, update
+from sqlalchemy import Index, Select, Text, bindparam, insert, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -27,25 +23,31 @@ from kernel.pagination import Page, page
 from kernel.partitions import Kept
 from kernel.requests import current_request_id
 
-GENESIS = bytes(32)
-PARTITION_DROPPED = "kernel:partition:dropped"
-BATCH = 2_000
+LAST_SEAL = """(
+    SELECT max(number) FROM audit_seal
+    WHERE audit_seal.first_at BETWEEN max(month.at) - interval '60 days' AND max(month.at)
+)"""
+"""The last seal that has events of a month, or of an older one: it is not older than the batch with the last event."""
 
 
 class AuditEvent(Base):
-    """One thing done or refused. Append-only: a trigger allows nothing but the sealer's two columns to be set, once."""
+    """One thing done or refused. Append-only: a trigger refuses every change, another puts it among those that wait for
+    their seal.
+    """
 
     __tablename__ = "audit_event"
     __table_args__ = (
-        Index("ix_audit_event_unsealed", "id", postgresql_where="seal IS NULL"),
-        Index("ix_audit_event_seal_position", "seal", "position"),
         Index("ix_audit_event_agency_id", "agency", "id"),
         Index("ix_audit_event_subject_id", "subject", "id"),
         Index("ix_audit_event_actor_id", "actor", "id"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is the audit"
-    kept = Kept("audit_kept_months", unfinished="seal IS NULL", told=(("last_seal", "max(seal)"),))
+    kept = Kept(
+        "audit_kept_months",
+        unfinished="id IN (SELECT id FROM audit_waiting)",
+        told=(("last_seal", LAST_SEAL),),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(primary_key=True)
@@ -57,20 +59,6 @@ class AuditEvent(Base):
     subject: Mapped[str] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]]
-    seal: Mapped[int | None] = mapped_column(BigInteger)
-    position: Mapped[int | None]
-
-
-class AuditSeal(Base):
-    """A link of the chain: `hash` = SHA-256(previous hash, then the hash of each event of the batch in order)."""
-
-    __tablename__ = "audit_seal"
-    unaudited = "it is the audit"
-
-    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    sealed_at: Mapped[datetime]
-    events: Mapped[int]
-    hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 _INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
@@ -122,103 +110,6 @@ def subject_name(subject: object) -> str:
     return str(subject)
 
 
-def event_hash(event: AuditEvent) -> bytes:
-    """SHA-256 over the canonical JSON (RFC 8785) of everything that the event says."""
-    said = {
-        "id": str(event.id),
-        "at": event.at.isoformat(timespec="microseconds"),
-        "tag": event.tag,
-        "actor_kind": event.actor_kind,
-        "actor": event.actor,
-        "actor_name": event.actor_name,
-        "agency": event.agency,
-        "subject": event.subject,
-        "request_id": event.request_id,
-        "detail": event.detail,
-    }
-    return hashlib.sha256(rfc8785.dumps(said)).digest()
-
-
-def chain(previous: bytes, events: Sequence[AuditEvent]) -> bytes:
-    """The hash of a seal."""
-    link = hashlib.sha256(previous)
-    for event in events:
-        link.update(event_hash(event))
-    return link.digest()
-
-
-def seal_batch(session: Session) -> int:
-    """Seal what is not sealed yet; the number of events sealed. Only the one sealer calls this, in its transaction."""
-    waiting = session.scalars(
-        select(AuditEvent).where(AuditEvent.seal.is_(None)).order_by(AuditEvent.id).limit(BATCH)
-    ).all()
-    if not waiting:
-        return 0
-    last = session.scalars(select(AuditSeal).order_by(AuditSeal.number.desc()).limit(1)).first()
-    number = last.number + 1 if last else 1
-    session.add(
-        AuditSeal(
-            number=number,
-            sealed_at=clock.now(),
-            events=len(waiting),
-            hash=chain(last.hash if last else GENESIS, waiting),
-        )
-    )
-    session.execute(
-        update(AuditEvent),
-        [
-            {"id": event.id, "at": event.at, "seal": number, "position": position}
-            for position, event in enumerate(waiting)
-        ],
-    )
-    return len(waiting)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a recomputation of the chain found: `broken_at` is the first seal that does not hold, None for an intact
-    chain.
-    """
-
-    seals: int
-    events: int
-    broken_at: int | None
-
-
-def verify(session: Session) -> Verdict:
-    """Recompute the chain. Events may be missing only where retention says, in the chain itself, that it took them."""
-    previous, seals, events, taken = GENESIS, 0, 0, _taken_by_retention(session)
-    for seal, batch in _seals(session):
-        # A batch may lie on both sides of a month's end: what is left of it cannot be recomputed either.
-        is_whole = len(batch) == seal.events
-        holds = chain(previous, batch) == seal.hash if is_whole else seal.number <= taken
-        if not holds or seal.number != seals + 1:
-            return Verdict(seals, events, seal.number)
-        previous, seals, events = seal.hash, seals + 1, events + len(batch)
-    return Verdict(seals, events, None)
-
-
-def _taken_by_retention(session: Session) -> int:
-    """The last seal of which a month that was dropped had events, as later seals witness."""
-    last_seal = cast(AuditEvent.detail["last_seal"].astext, BigInteger)
-    dropped = select(func.max(last_seal)).where(
-        AuditEvent.tag == PARTITION_DROPPED,
-        AuditEvent.detail["table"].astext == AuditEvent.__tablename__,
-        AuditEvent.seal > last_seal,
-    )
-    return session.scalar(dropped) or 0
-
-
-def _seals(session: Session) -> Iterator[tuple[AuditSeal, Sequence[AuditEvent]]]:
-    for seal in session.scalars(select(AuditSeal).order_by(AuditSeal.number).execution_options(yield_per=500)):
-        yield (
-            seal,
-            session.scalars(
-                select(AuditEvent).where(AuditEvent.seal == seal.number).order_by(AuditEvent.position)
-            ).all(),
-        )
-
-
 @dataclass(frozen=True)
 class EventFilter:
     """What to look for: the beginning of a tag, a state code, part of an actor's name or their id, the beginning of a
@@ -257,18 +148,3 @@ def get_event(session: Session, event_id: UUID) -> AuditEvent:
     if found is None:
         raise NotFound()
     return found
-
-
-@dataclass(frozen=True)
-class SealState:
-    """How far the chain reaches: its last link, and how many events wait for the next."""
-
-    last: AuditSeal | None
-    waiting: int
-
-
-def seal_state(session: Session) -> SealState:
-    """The state of the chain, without recomputing it (`verify` does)."""
-    last = session.scalars(select(AuditSeal).order_by(AuditSeal.number.desc()).limit(1)).first()
-    unsealed = select(func.count()).select_from(AuditEvent).where(AuditEvent.seal.is_(None))
-    return SealState(last, session.scalar(unsealed) or 0)

@@ -13,7 +13,7 @@ from sqlalchemy import TableClause, exists, func, literal_column, select, text
 from sqlalchemy.exc import OperationalError
 
 from kernel import clock
-from kernel.audit import PARTITION_DROPPED
+from kernel.audit_chain import PARTITION_DROPPED
 from kernel.db import Base, engine
 from kernel.jobs import periodic
 from kernel.partitions import Kept, month_start, partition_of, partitions, wait_shortly
@@ -47,7 +47,7 @@ def _drop(table: str, partition: str, kept: Kept) -> None:
 @action
 def drop_partition(work: Work, table: str, partition: str, kept: Kept) -> bool:
     """End one month of a table; whether it went. Raises OperationalError where somebody uses it at this moment."""
-    connection, month = work.session.connection(), TableClause(partition)
+    connection, month = work.session.connection(), TableClause(partition).alias("month")
     wait_shortly(connection)
     if not connection.scalar(select(func.pg_try_advisory_xact_lock(ONE_AT_A_TIME))):
         return False

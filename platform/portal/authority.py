@@ -12,7 +12,7 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from kernel import audit, backlog
+from kernel import audit, audit_chain, backlog
 from kernel.access import authority, requires
 from kernel.clock import SANTIAGO
 from kernel.db import session
@@ -93,7 +93,7 @@ def search_audit() -> tuple[str, int]:
         found = audit.search_events(session(), filters, cursor=request.args.get("cursor"))
     except Invalid as problem:
         faults = {name: str(messages[0]) for name, messages in problem.fields.items()}
-    chain = audit.seal_state(session())
+    chain = audit_chain.seal_state(session())
     answer = render_template(
         "portal/authority/audit.html", found=found, asked=asked, faults=faults, chain=chain, actor_kinds=_actor_kinds()
     )
@@ -104,7 +104,8 @@ def search_audit() -> tuple[str, int]:
 @requires(authority)
 def show_event(event_id: UUID) -> str:
     event = audit.get_event(session(), event_id)
-    return render_template("portal/authority/event.html", event=event, actor_kinds=_actor_kinds())
+    seal = audit_chain.seal_of(session(), event)
+    return render_template("portal/authority/event.html", event=event, seal=seal, actor_kinds=_actor_kinds())
 
 
 @pages.get("/jobs")

@@ -8,10 +8,18 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from psycopg.types.json import Jsonb
-from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy import create_engine, func, inspect, make_url, select, text
+from sqlalchemy.orm import Session
 
 from kernel import migrate
+from kernel.audit_chain import GENESIS, AuditWaiting, Verdict, chain, verify
 from kernel.postgres import EmbeddedPostgres
+
+EVENT_WITH_A_SEAL = """
+INSERT INTO audit_event (id, at, tag, actor_kind, actor, actor_name, subject, request_id, detail, seal, position)
+VALUES (uuidv7(), now(), 'access:refused', 'system', '', '', 'path:/', '', '{}', :seal, :position)
+"""
+SEALED = text("SELECT * FROM audit_event WHERE seal = 1 ORDER BY position")
 
 
 @pytest.fixture
@@ -80,3 +88,22 @@ def test_a_change_that_waited_before_it_told_what_was_goes_on_waiting(empty_data
 def plain(url: str) -> str:
     """The address of a database as its driver takes it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def test_a_chain_of_seals_made_when_events_named_them_holds_on_both_ways(empty_database: str) -> None:
+    migrate.upgrade(empty_database, "0016")
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        for seal, position in ((1, 0), (1, 1), (None, None)):
+            connection.execute(text(EVENT_WITH_A_SEAL), {"seal": seal, "position": position})
+        sealed = connection.execute(SEALED).all()
+        connection.execute(text("INSERT INTO audit_seal VALUES (1, now(), 2, :hash)"), {"hash": chain(GENESIS, sealed)})
+    for _ in range(2):
+        migrate.upgrade(empty_database)
+        with Session(engine) as session:
+            assert verify(session) == Verdict(seals=1, events=2, broken_at=None)
+            assert session.scalar(select(func.count()).select_from(AuditWaiting)) == 1
+        migrate.downgrade(empty_database, "0016")
+        with engine.begin() as connection:
+            assert connection.execute(SEALED).all() == sealed
+    engine.dispose()

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import insert, select, text
 
 from catalogue.metering.models import GatewayCall
-from kernel import audit, jobs, sealing
+from kernel import audit_chain, jobs, sealing
 from kernel.audit import AuditEvent
 from kernel.db import engine, new_session, session
 from kernel.ids import new_id
@@ -60,7 +60,7 @@ def test_a_month_that_is_over_goes_and_the_chain_says_so_and_holds(app: Flask, o
     assert (first.tag, first.subject) == ("kernel:partition:dropped", "partition:audit_event_y2001m01")
     assert first.detail == {"table": "audit_event", "last_seal": 1}
     assert second.detail == {"table": "audit_event", "last_seal": None}
-    assert audit.verify(session()) == audit.Verdict(seals=2, events=2, broken_at=None)
+    assert audit_chain.verify(session()) == audit_chain.Verdict(seals=2, events=2, broken_at=None)
 
 
 def test_a_batch_on_both_sides_of_the_month_end_is_no_break(app: Flask, old_months: None) -> None:
@@ -69,7 +69,7 @@ def test_a_batch_on_both_sides_of_the_month_end_is_no_break(app: Flask, old_mont
     sealing.seal_all(app)
     drop_old_partitions()
     sealing.seal_all(app)
-    assert audit.verify(session()).broken_at is None
+    assert audit_chain.verify(session()).broken_at is None
 
 
 def test_events_of_later_seals_are_still_missed(app: Flask, old_months: None) -> None:
@@ -80,7 +80,7 @@ def test_events_of_later_seals_are_still_missed(app: Flask, old_months: None) ->
     with session() as forger:
         forger.execute(text("ALTER TABLE audit_event DISABLE TRIGGER audit_event_append_only"))
         forger.execute(text("DELETE FROM audit_event WHERE subject = 'partition:audit_event_y2001m02'"))
-        assert audit.verify(forger).broken_at == 2
+        assert audit_chain.verify(forger).broken_at == 2
         forger.rollback()
 
 
@@ -89,7 +89,7 @@ def test_a_month_that_somebody_else_dropped_breaks_the_chain(app: Flask, old_mon
     sealing.seal_all(app)
     with engine().begin() as forger:
         forger.execute(text("DROP TABLE audit_event_y2001m01"))
-    assert audit.verify(session()).broken_at == 1
+    assert audit_chain.verify(session()).broken_at == 1
 
 
 def test_a_month_with_an_unsealed_event_stays_until_it_is_sealed(app: Flask, old_months: None) -> None:

@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from kernel import audit, keys, sealing
+from kernel import audit_chain, keys, sealing
 from kernel.audit import AuditEvent
 from kernel.db import UnrecordedChange, session
 from kernel.jobs import job
@@ -88,7 +88,7 @@ def test_the_sealed_chain_holds(app: Flask, context: None) -> None:
     sealing.seal_all(app)
     recorded("second")
     assert sealing.seal_all(app) == 1
-    assert audit.verify(session()) == audit.Verdict(seals=2, events=4, broken_at=None)
+    assert audit_chain.verify(session()) == audit_chain.Verdict(seals=2, events=4, broken_at=None)
 
 
 def test_a_changed_event_breaks_the_chain_where_it_lies(app: Flask, context: None) -> None:
@@ -98,21 +98,50 @@ def test_a_changed_event_breaks_the_chain_where_it_lies(app: Flask, context: Non
     sealing.seal_all(app)
     with session() as forger:
         forger.execute(text("ALTER TABLE audit_event DISABLE TRIGGER audit_event_append_only"))
-        forger.execute(text("UPDATE audit_event SET actor = 'somebody else' WHERE seal = 2"))
+        forger.execute(text("UPDATE audit_event SET actor = 'somebody else' WHERE subject LIKE '%second'"))
         forger.execute(text("ALTER TABLE audit_event ENABLE TRIGGER audit_event_append_only"))
-        assert audit.verify(forger).broken_at == 2
+        assert audit_chain.verify(forger).broken_at == 2
         forger.rollback()
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE audit_event SET tag = 'x'", "DELETE FROM audit_event", "UPDATE audit_event SET seal = 9, position = 9"],
+    ["UPDATE audit_event SET tag = 'x'", "DELETE FROM audit_event"],
 )
 def test_the_database_itself_refuses_to_rewrite_a_sealed_event(app: Flask, context: None, statement: str) -> None:
     recorded("first")
     sealing.seal_all(app)
     with pytest.raises(ProgrammingError, match="append-only"):
         session().execute(text(statement))
+
+
+def test_an_event_outside_of_the_chain_is_found(app: Flask, context: None) -> None:
+    recorded("first")
+    sealing.seal_all(app)
+    recorded("second")
+    session().execute(text("DELETE FROM audit_waiting"))
+    assert audit_chain.verify(session()) == audit_chain.Verdict(seals=1, events=1, broken_at=None, strays=1)
+    session().rollback()
+    assert audit_chain.verify(session()).strays == 0
+
+
+@pytest.mark.parametrize("told", ["members = '{}'", "first_at = last_at + interval '1 day'", "events = 0"])
+def test_a_seal_cannot_disown_its_events(app: Flask, context: None, told: str) -> None:
+    recorded("first")
+    sealing.seal_all(app)
+    session().execute(text(f"UPDATE audit_seal SET {told}"))
+    assert audit_chain.verify(session()).broken_at == 1
+
+
+def test_an_event_knows_its_seal_once_it_has_one(app: Flask, context: None) -> None:
+    recorded("first")
+    sealing.seal_all(app)
+    recorded("second")
+    first, second = session().scalars(select(AuditEvent).order_by(AuditEvent.id))
+    assert [audit_chain.seal_of(session(), event) for event in (first, second)] == [1, None]
+    sealing.seal_all(app)
+    session().rollback()
+    assert [audit_chain.seal_of(session(), event) for event in (first, second)] == [1, 2]
 
 
 def test_a_key_is_made_on_first_use_and_published(context: None) -> None:

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from kernel import audit, clock, mail
+from kernel import audit_chain, clock, mail
 from kernel.access import AgencyRef, Principal, act_as
 from kernel.db import session
 from kernel.work import Work, action
@@ -167,9 +167,9 @@ def test_one_record_is_shown_whole(app: Flask, being: Callable[[Principal], Flas
 def test_the_state_of_the_chain_is_shown(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
     did(app, OFFICIAL, "test:a:done", "thing:1")
     with app.app_context():
-        assert audit.seal_batch(session()) == 1
+        assert audit_chain.seal_batch(session()) == 1
         session().commit()
-        state = audit.seal_state(session())
+        state = audit_chain.seal_state(session())
     assert state.last is not None
     assert state.waiting == 0
     assert state.last.hash.hex()[:16] in being(AUTHORITY).get("/authority/audit").text

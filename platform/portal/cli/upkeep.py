@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import timedelta
 
 import click
 
-from kernel import audit as kernel_audit
-from kernel import backlog
+from kernel import audit_chain, backlog
 from kernel import keys as kernel_keys
 from kernel.db import session
 from portal.cli.context import as_json_option, show, with_app
@@ -23,11 +23,14 @@ def audit() -> None:
 @as_json_option
 @with_app
 def verify(as_json: bool) -> None:
-    """Recompute the chain of seals; exit code 1 if it does not hold."""
-    verdict = kernel_audit.verify(session())
-    show({"seals": verdict.seals, "events": verdict.events, "broken_at": verdict.broken_at}, as_json)
+    """Recompute the chain of seals; exit code 1 if it does not hold, or if there are events outside of it."""
+    verdict = audit_chain.verify(session())
+    show(asdict(verdict), as_json)
     if verdict.broken_at is not None:
         click.echo(f"BROKEN: seal {verdict.broken_at} does not hold.", err=True)
+        sys.exit(1)
+    if verdict.strays:
+        click.echo(f"BROKEN: {verdict.strays} events have no seal and do not wait for one.", err=True)
         sys.exit(1)
     if not as_json:
         click.echo("The chain holds.")
