@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
-from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms import BooleanField, RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -65,6 +65,10 @@ class ApplicationForm(CredentialsForm):
     profile = RadioField(
         _("How it signs people in"), choices=list(PROFILES.items()), default="standard", validate_choice=False
     )
+    device_flow = BooleanField(
+        _("It also runs on devices without a browser, such as televisions"),
+        description=_("People let it in with a code that it shows (RFC 8628). Leave this out unless you need it."),
+    )
     contacts = TextAreaField(
         _("Whom to write to"), description=_("Addresses of e-mail, one a line. They are told before a secret ends.")
     )
@@ -92,7 +96,11 @@ class ApplicationForm(CredentialsForm):
 
     def registration(self, before: Registration | None = None) -> Registration:
         """What was typed, over what was there. Raises Invalid for keys that are no JSON."""
-        options = {**(before.options if before else {}), "backchannel_logout_uri": self.backchannel_logout_uri.data}
+        options = {
+            **(before.options if before else {}),
+            "backchannel_logout_uri": self.backchannel_logout_uri.data,
+            "device_flow": self.device_flow.data or None,
+        }
         return Registration(
             name=self.name.data,
             profile=self.profile.data or (before.profile if before else "standard"),
@@ -125,6 +133,7 @@ def _said_of(client: Client) -> dict[str, object]:
         "profile": kept.profile,
         "contacts": "\n".join(kept.contacts),
         "backchannel_logout_uri": kept.options.get("backchannel_logout_uri"),
+        "device_flow": bool(kept.options.get("device_flow")),
         "scopes": list(kept.scopes),
         "sector": kept.sector,
         **credentials_of(client),

@@ -78,7 +78,7 @@ def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
 def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
     """What somebody saw who decides, so that nothing else is approved by their word."""
     seen = {name: getattr(proposed, name) for name in SHOWN}
-    seen[SECTOR_URI] = proposed.options.get(SECTOR_URI)
+    seen |= {name: proposed.options.get(name) for name in (SECTOR_URI, "device_flow")}
     text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
 

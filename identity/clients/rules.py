@@ -112,7 +112,9 @@ class RegisteredClient:
             return frozenset({"client_credentials", TOKEN_EXCHANGE, JWT_BEARER})
         refresh = {"refresh_token"} if "offline_access" in self.scopes else set()
         profile = PROFILES[self.profile]
-        device = {DEVICE_CODE} if profile.device_flow else set()
+        # RFC 8628 5.4: whoever knows the name of a client could have people let a device of theirs in, so only clients
+        # that have devices have the grant.
+        device = {DEVICE_CODE} if profile.device_flow and self.options.get("device_flow") else set()
         # RFC 8693 5: whoever has no credentials must not go on with a token that it may have stolen.
         exchange = {TOKEN_EXCHANGE} if profile.token_exchange and self.auth_method != "none" else set()
         return frozenset({"authorization_code"} | refresh | device | exchange)
@@ -174,7 +176,8 @@ def needing_approval(before: Registration, after: Registration) -> list[str]:
     gained = {
         "logo": after.logo not in ("", before.logo),
         "auth_method": after.auth_method == "none" != before.auth_method,
-        "options": after.options.get(SECTOR_URI) != before.options.get(SECTOR_URI),
+        "options": after.options.get(SECTOR_URI) != before.options.get(SECTOR_URI)
+        or bool(after.options.get("device_flow")) > bool(before.options.get("device_flow")),
     }
     return [*other, *wider, *(name for name, is_so in gained.items() if is_so)]
 

@@ -48,7 +48,7 @@ class Profile:
     issuer_is_only_audience: bool = False
     """Client assertions name the issuer, alone and as a string, as their audience."""
     device_flow: bool = True
-    """RFC 8628: a person may sign in on another device."""
+    """RFC 8628: a person may sign in on another device, where the client registered for it."""
     token_exchange: bool = True
     """RFC 8693: it may call others on behalf of people, where these allowed it."""
     rules: Mapping[str, str] = field(default_factory=dict)
@@ -171,6 +171,7 @@ FLAGS = (
     "backchannel_logout_session_required",
     "dpop_bound_access_tokens",
     "tls_client_certificate_bound_access_tokens",
+    "device_flow",
 )
 SECTOR_URI = "sector_identifier_uri"
 URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri", SECTOR_URI)
@@ -190,7 +191,7 @@ OPTIONS = (
     "default_acr_values",
 )
 """What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
-Connect Registration 2, JARM 3; `access_token_format` is ours.
+Connect Registration 2, JARM 3; `access_token_format` and `device_flow` are ours.
 """
 
 
@@ -210,6 +211,9 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fault_of(name: str, value: object, profile: str) -> Any:
+    if name == "device_flow" and value is True and not (profile in PROFILES and PROFILES[profile].device_flow):
+        rule = PROFILES[profile].rules["device_flow"] if profile in PROFILES else "RFC 8628 1"
+        return _("%(rule)s: no device flow.", rule=rule)
     if name in FLAGS:
         return None if isinstance(value, bool) else _("It is true or false.")
     if name == "default_max_age":

@@ -89,11 +89,17 @@ def registration_from(metadata: Mapping[str, Any]) -> Registration:
         auth_method=_method(metadata, profile),
         jwks=metadata.get("jwks"),
         jwks_uri=_text(metadata, "jwks_uri"),
-        options={name: metadata[name] for name in OPTIONS if metadata.get(name) is not None},
+        options=_options(metadata),
         logo_uri=_text(metadata, "logo_uri"),
         contacts=_texts(metadata, "contacts"),
         scope_reasons=_reasons(metadata),
     )
+
+
+def _options(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Further choices. RFC 7591 2: who is to have the device flow says so among its grant_types."""
+    found = {name: metadata[name] for name in OPTIONS if metadata.get(name) is not None and name != "device_flow"}
+    return found | ({"device_flow": True} if DEVICE_CODE in _texts(metadata, "grant_types") else {})
 
 
 def _method(metadata: Mapping[str, Any], profile: str) -> str | None:
@@ -159,7 +165,7 @@ def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
     """The same the other way round, with what was left out filled in (RFC 7591 3.2.1)."""
     grants = ["authorization_code"]
     grants += ["refresh_token"] if "offline_access" in kept.scopes else []
-    grants += [DEVICE_CODE] if PROFILES[kept.profile].device_flow else []
+    grants += [DEVICE_CODE] if kept.options.get("device_flow") else []
     said = {
         "client_name": kept.name,
         "profile": kept.profile,
@@ -176,7 +182,7 @@ def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
         "contacts": kept.contacts,
         "scope_reasons": kept.scope_reasons or None,
         "id_token_signed_response_alg": PROFILES[kept.profile].id_token_algorithm,
-        **kept.options,
+        **{name: value for name, value in kept.options.items() if name != "device_flow"},
     }
     return {name: value for name, value in said.items() if value not in (None, [])}
 

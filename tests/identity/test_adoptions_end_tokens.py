@@ -34,7 +34,8 @@ def developers(app: Flask) -> NewClient:
     """The application, with the secret that its developer knows."""
     with app.app_context():
         an_agency("AE001")
-        return a_client("standard", owner=DEVELOPER, scopes=["openid", "run", "name", "email", "offline_access"])
+        scopes = ["openid", "run", "name", "email", "offline_access"]
+        return a_client("standard", owner=DEVELOPER, scopes=scopes, options={"device_flow": True})
 
 
 def taken_over(app: Flask, made: NewClient) -> NewClient:

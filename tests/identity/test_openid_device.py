@@ -18,13 +18,20 @@ from identity.people.models import Person
 from kernel import clock
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+DEVICES = {"device_flow": True}
 LATER = timedelta(seconds=6)
 
 
 @pytest.fixture
 def television(app: Flask) -> NewClient:
     with app.app_context():
-        return a_client("standard", name="Televisor", auth_method="none", scopes=["openid", "name", "offline_access"])
+        return a_client(
+            "standard",
+            name="Televisor",
+            auth_method="none",
+            scopes=["openid", "name", "offline_access"],
+            options=DEVICES,
+        )
 
 
 @pytest.fixture
@@ -50,8 +57,9 @@ def decide(client: FlaskClient, user_code: str, decision: str = "allow") -> Test
 
 def test_who_may_not_have_devices_gets_no_codes(app: Flask, device: FlaskClient, television: NewClient) -> None:
     with app.app_context():
-        legacy, system = a_client("clave-unica"), a_system()
-    for made in (legacy, system):
+        # Who did not register for it has none either: whoever knows its name could have people let a device in.
+        legacy, system, other = a_client("clave-unica"), a_system(), a_client("standard")
+    for made in (legacy, system, other):
         response = device.post(
             "/openid/device_authorization",
             data={"scope": "openid"},
@@ -202,7 +210,7 @@ def test_another_clients_device_code_is_no_good(
     app: Flask, client: FlaskClient, person: Person, device: FlaskClient, television: NewClient
 ) -> None:
     with app.app_context():
-        other = a_client("standard", name="Otra", auth_method="none")
+        other = a_client("standard", name="Otra", auth_method="none", options=DEVICES)
     told = start(device, television).get_json()
     decide(client, told["user_code"])
     for code in (told["device_code"], told["user_code"], "x", "\x00", "x" * 5_000):

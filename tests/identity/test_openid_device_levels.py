@@ -20,12 +20,13 @@ from identity.people.models import Person
 from kernel import clock
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+DEVICES = {"device_flow": True}
 
 
 @pytest.fixture
 def television(app: Flask) -> NewClient:
     with app.app_context():
-        return a_client("standard", name="Televisor", auth_method="none", scopes=["openid", "name"])
+        return a_client("standard", name="Televisor", auth_method="none", scopes=["openid", "name"], options=DEVICES)
 
 
 @pytest.fixture
@@ -157,6 +158,8 @@ def test_what_the_client_registered_counts_where_the_device_says_nothing(
     app: Flask, client: FlaskClient, person: Person
 ) -> None:
     with app.app_context():
-        made = a_client("standard", auth_method="none", scopes=["openid"], options={"default_acr_values": [TWO]})
+        made = a_client(
+            "standard", auth_method="none", scopes=["openid"], options=DEVICES | {"default_acr_values": [TWO]}
+        )
     told = started(app, made, scope="openid")
     assert asked(client, told["user_code"]).location.startswith("/sign-in/code")

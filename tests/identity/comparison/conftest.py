@@ -52,14 +52,15 @@ def ours(app: Flask, web_key: Key) -> Provider:
     with app.app_context():
         an_agency("AE001")
         person = a_person(is_test_person=True)
-        basic: dict[str, Any] = {"scopes": SCOPES, "auth_method": "client_secret_basic"}
+        devices = {"device_flow": True}
+        basic: dict[str, Any] = {"scopes": SCOPES, "auth_method": "client_secret_basic", "options": devices}
         made = {
             "web": a_client("standard", name="Una aplicación", jwks=public(web_key), **basic),
             "other": a_client("standard", name="Otra aplicación", **basic),
             "signing": a_client(
                 "standard", name="Firma", scopes=SCOPES, auth_method="private_key_jwt", jwks=public(web_key)
             ),
-            "public": a_client("standard", name="Un programa", scopes=SCOPES, auth_method="none"),
+            "public": a_client("standard", name="Un programa", scopes=SCOPES, auth_method="none", options=devices),
             "system": a_system(auth_method="client_secret_basic"),
         }
     transport = httpx2.WSGITransport(app=app.wsgi_app)

@@ -112,7 +112,7 @@ def test_a_system_with_its_own_tokens(app: Flask, served: House, node: NodeClien
 
 
 def test_a_device(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
-    made = registered(app, "standard")
+    made = registered(app, "standard", options={"device_flow": True})
     found = node.run("device", person, **given(served, made))
     assert found["code"]
     assert found["claims"]["sub"] == found["person"]["sub"]
