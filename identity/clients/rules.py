@@ -20,6 +20,7 @@ from identity.profiles.rules import (
     URI_OPTIONS,
     auth_methods_of,
     checked_choices,
+    is_decided,
 )
 from kernel.errors import Conflict, Invalid, _
 
@@ -100,6 +101,11 @@ class RegisteredClient:
         # Every stored secret is compared, so that the time tells nothing about which one it was.
         return sum(stored.matches(digest, now) for stored in self.secrets) > 0
 
+    @property
+    def is_anybodys(self) -> bool:
+        """Whether nobody whom we know answers for it: it registered itself, or whoever signed up in the sandbox did."""
+        return self.owner == OPEN or self.owner.startswith("developer:")
+
     def may_authenticate_by(self, method: str) -> bool:
         """Whether the client registered this method (RFC 7591 2, token_endpoint_auth_method)."""
         if self.auth_method == EITHER_SECRET:
@@ -176,8 +182,7 @@ def needing_approval(before: Registration, after: Registration) -> list[str]:
     gained = {
         "logo": after.logo not in ("", before.logo),
         "auth_method": after.auth_method == "none" != before.auth_method,
-        "options": after.options.get(SECTOR_URI) != before.options.get(SECTOR_URI)
-        or bool(after.options.get("device_flow")) > bool(before.options.get("device_flow")),
+        "options": is_decided(before.options, after.options),
     }
     return [*other, *wider, *(name for name, is_so in gained.items() if is_so)]
 

@@ -96,6 +96,13 @@ class AuthorizationRequest:
         """What the person has to agree to: the scopes, and those that stand for the single claims."""
         return self.scopes | self.claims.scopes
 
+    @property
+    def may_be_any_programs(self) -> bool:
+        """RFC 8252 8.6: whatever runs on the person's own machine may say the name of a client without a secret, and
+        listen there for the answer.
+        """
+        return self.client.auth_method == "none" and self.redirect_uri.startswith("http://")
+
     def as_query(self) -> str:
         """The request as it came, as a query of our own. Values left empty are left out (RFC 6749 3.1)."""
         return urlencode([(name, value) for name, values in self.brought.items() for value in values if value])
@@ -133,10 +140,17 @@ class AuthorizationRequest:
 
     def refuse(self, problem: OAuthProblem) -> Response:
         """Tell the client what is wrong. Raises the problem itself where it must not be told by a redirect."""
-        if not problem.is_redirectable or not self.redirect_uri:
+        if not problem.is_redirectable or not self.redirect_uri or self._leads_to_anybody():
             raise problem
         description = {"error_description": str(problem.detail)} if problem.detail else {}
         return self.answer(error=problem.oauth_error, **description)
+
+    def _leads_to_anybody(self) -> bool:
+        """RFC 9700 4.11.2: whoever sends people a link of ours must not have them end up at a place of their choice, so
+        nobody is sent to an application that may be anybody's before a test person has signed in.
+        """
+        sign_in = current_sign_in() if self.client.is_anybodys else None
+        return self.client.is_anybodys and (sign_in is None or not sign_in.person.is_test_person)
 
 
 def _sid() -> str:

@@ -42,6 +42,7 @@ PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
 ED25519 = ("Ed25519", "EdDSA")
 """RFC 9864: the name of today, and the one that most clients know; it is the same key."""
+ONLY_IN_ID_TOKENS = frozenset({"sub", "exp", "auth_time", "sid"})
 BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_TOKEN_LIVES = timedelta(minutes=2)
 ACCESS_TOKEN_ALGORITHM = "ES256"
@@ -264,7 +265,9 @@ def verified_access_token(token: str, now: datetime) -> Mapping[str, Any] | None
 
 def verified_id_token(token: str) -> Mapping[str, Any] | None:
     """The claims of an ID token that we signed, however old (OIDC RP-Initiated Logout 2); None for any other."""
-    return _verified(token, list(OUR_ALGORITHMS), "JWT")
+    claims = _verified(token, list(OUR_ALGORITHMS), "JWT")
+    # RFC 8725 3.12: answers of userinfo and of /authorize have this typ too, but they tell of no sign-in.
+    return claims if claims is not None and set(claims) >= ONLY_IN_ID_TOKENS else None
 
 
 def _key_named_by(token: GuestProtocol) -> KeySet:

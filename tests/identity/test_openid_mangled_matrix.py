@@ -128,7 +128,10 @@ def house(settings: Settings) -> Iterator[House]:
         person = a_person(is_test_person=True)
         an_agency("AE001")
         options = {"tls_client_auth_subject_dn": "CN=sistema,O=Servicio de Prueba,C=CL"}
-        made, system = a_signing_client(a_key()), a_system(auth_method="tls_client_auth", options=options)
+        made, system = (
+            a_signing_client(a_key(), options={"device_flow": True}),
+            a_system(auth_method="tls_client_auth", options=options),
+        )
         open_to_all = a_system(jwks=public(a_key()))
     browser = app.test_client()
     sign_in(browser, person)

@@ -118,7 +118,8 @@ def _question(asked: AuthorizationRequest) -> Page | None:
     if (page := page_for_second_step(asked, sign_in)) is not None:
         return page
     agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.agreed_scopes, asked.authorization_details)
-    if agreed and "consent" not in asked.prompts:
+    # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
+    if agreed and "consent" not in asked.prompts and not asked.may_be_any_programs:
         return None
     if "none" in asked.prompts:
         raise ConsentRequired("The person has not agreed yet.")

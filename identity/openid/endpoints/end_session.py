@@ -86,6 +86,9 @@ def _leaving() -> Leaving:
         destination = None
     elif client is None or wanted not in client.post_logout_redirect_uris:
         raise UnregisteredRedirect(_("This post_logout_redirect_uri is not registered for the application."))
+    elif client.is_anybodys and hint is None:
+        # RP-Initiated Logout 3 and RFC 9700 4.11: without an ID token of its own, what may be anybody's leads nowhere.
+        raise UnregisteredRedirect(_("This application has to show the id_token_hint for that."))
     else:
         destination = _with_state(wanted, given.get("state"))
     sign_in = current_sign_in()
