@@ -5,10 +5,8 @@ Only what an agency answers for leaves the sandbox: once it is the agency's, it 
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from identity.adoptions.models import AdoptionRequest
-from identity.adoptions.queries import Offer, offers
+from identity.adoptions.queries import Offer, waiting
 from identity.adoptions.rules import AlreadyOffered, checked_words, without_ours
 from identity.agencies.queries import find_agency, officials_of
 from identity.clients.actions import NewClient, living_client, replace_credentials
@@ -38,10 +36,7 @@ def offer(work: Work, client_id: str, agency_code: str, reason: str, *, owner: s
     # A key of the developer would go on to work; a secret is replaced.
     if client.auth_method not in (*SECRET_METHODS, "none"):
         raise Invalid(fields={"agency": [_("An application with keys of yours cannot be taken over.")]})
-    waiting = select(AdoptionRequest.id).where(
-        AdoptionRequest.client_id == client_id, AdoptionRequest.state == "waiting"
-    )
-    if work.session.scalar(waiting) is not None:
+    if _locked(work, client_id) is not None:
         raise AlreadyOffered()
     asked = AdoptionRequest(
         client_id=client_id,
@@ -111,11 +106,7 @@ def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
 
 def _locked(work: Work, client_id: str) -> Offer | None:
     """What waits for an agency's answer, kept from others until the commit."""
-    query = offers().where(
-        AdoptionRequest.state == "waiting",
-        Client.client_id == client_id.replace("\x00", ""),
-        Client.revoked_at.is_(None),
-    )
+    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     return Offer(row[0], row[1]) if row is not None else None
 

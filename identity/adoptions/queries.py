@@ -26,27 +26,26 @@ def offers() -> Select[Client, AdoptionRequest]:
     return select(Client, AdoptionRequest).join(AdoptionRequest, AdoptionRequest.client_id == Client.client_id)
 
 
+def waiting() -> Select[Client, AdoptionRequest]:
+    """Living applications with the offer that waits for an answer."""
+    return offers().where(AdoptionRequest.state == "waiting", Client.revoked_at.is_(None))
+
+
 def waiting_at(agency_code: str) -> list[Offer]:
     """What waits for an agency's answer, the oldest first."""
-    query = (
-        offers()
-        .where(
-            AdoptionRequest.agency_code == agency_code,
-            AdoptionRequest.state == "waiting",
-            Client.revoked_at.is_(None),
-        )
-        .order_by(AdoptionRequest.asked_at)
-        .limit(200)
-    )
+    query = waiting().where(AdoptionRequest.agency_code == agency_code).order_by(AdoptionRequest.asked_at).limit(200)
     return [Offer(client, request) for client, request in session().execute(query)]
 
 
 def offer_to(agency_code: str, client_id: str) -> Offer:
     """One of them. Raises NotFound, also for what another agency was asked."""
-    found = next((one for one in waiting_at(agency_code) if one.client.client_id == client_id), None)
-    if found is None:
+    query = waiting().where(
+        AdoptionRequest.agency_code == agency_code, Client.client_id == client_id.replace("\x00", "")
+    )
+    row = session().execute(query).one_or_none()
+    if row is None:
         raise NotFound()
-    return found
+    return Offer(row[0], row[1])
 
 
 def last_offer_of(client_id: str) -> AdoptionRequest | None:

@@ -32,6 +32,8 @@ from identity.clients.actions import (
 from identity.clients.models import Client
 from identity.clients.queries import forget, registration_of
 from identity.clients.rules import Registration, checked_environment
+from identity.exchanges.actions import end_all_of as end_all_exchanges_of
+from identity.openid.token_actions import end_all_of as end_all_tokens_of
 from kernel.access import current_principal
 from kernel.errors import Invalid, NotFound, _
 from kernel.work import Work, action
@@ -175,7 +177,10 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
 
 
 def _let_in(work: Work, client: Client, environment: str) -> None:
+    """Nothing of the environment before leads into this one: neither what test persons gave nor who called whom."""
     before = client.environment
+    end_all_tokens_of(work, client.client_id)
+    end_all_exchanges_of(work, client.client_id)
     check_step(environment, before)
     client.environment = environment
     kept = [StoredSecret.from_row(row) for row in client.secrets]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from identity.clients.rules import Registration, checked_scopes
-from identity.profiles.rules import SECTOR_URI
+from identity.profiles.rules import DECIDED_OPTIONS
 from kernel.errors import Conflict, Invalid, _
 
 ASKED_FOR = ("certification", "production")
@@ -78,7 +78,7 @@ def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
 def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
     """What somebody saw who decides, so that nothing else is approved by their word."""
     seen = {name: getattr(proposed, name) for name in SHOWN}
-    seen |= {name: proposed.options.get(name) for name in (SECTOR_URI, "device_flow")}
+    seen |= {name: proposed.options.get(name) for name in DECIDED_OPTIONS}
     text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -175,6 +175,8 @@ FLAGS = (
 )
 SECTOR_URI = "sector_identifier_uri"
 URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri", SECTOR_URI)
+DECIDED_OPTIONS = (SECTOR_URI, "device_flow", "client_uri", "policy_uri", "tos_uri")
+"""What the authority decides of a client in use: who knows people as it does, and where its name leads them."""
 CERTIFICATE_SUBJECTS = (
     "tls_client_auth_subject_dn",
     "tls_client_auth_san_dns",
@@ -208,6 +210,12 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if f"{encryption}_enc" in kept and f"{encryption}_alg" not in kept:
             raise _wrong(f"{encryption}_enc", _("It needs the alg beside it."))
     return kept
+
+
+def is_decided(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the authority decides of these options, once the client is in use: taking one away is the owner's."""
+    other = {name for name in DECIDED_OPTIONS if after.get(name) != before.get(name)}
+    return SECTOR_URI in other or any(after.get(name) for name in other)
 
 
 def _fault_of(name: str, value: object, profile: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 
 from identity.agencies.queries import find_agency
 from identity.approvals.actions import ask_for_environment, change_application
@@ -17,6 +17,7 @@ from identity.clients.actions import TRUSTED, look_outside, register_client, rev
 from identity.clients.models import Client
 from identity.clients.queries import forget
 from identity.clients.rules import OPEN, Registration, checked_environment
+from identity.exchanges.models import ExchangePolicy
 from identity.openid.models import ApplicationConsent
 from identity.registration.models import InitialAccessToken
 from identity.registration.queries import client_managed_by, living_token
@@ -93,6 +94,12 @@ def sweep_unused_batch(work: Work) -> int:
             Client.environment == "sandbox",
             Client.created_at < work.now - UNUSED_LIVES,
             ~exists().where(ApplicationConsent.client_id == Client.client_id),
+            ~exists().where(
+                or_(
+                    ExchangePolicy.actor_client_id == Client.client_id,
+                    ExchangePolicy.target_client_id == Client.client_id,
+                )
+            ),
         )
         .limit(BATCH)
         .with_for_update(skip_locked=True)

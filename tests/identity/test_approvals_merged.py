@@ -64,17 +64,19 @@ def test_what_changed_at_once_survives_what_was_approved_afterwards(context: Non
         scope_reasons={"run": "Para encontrar su expediente."},
         contacts=["ana@example.cl"],
         post_logout_redirect_uris=[],
-        options={"client_uri": A, "tos_uri": A},
+        options={"backchannel_logout_uri": A, "default_max_age": 60},
     )
     client_id = made.client.client_id
     act_as(Principal(kind="official", id="test", name="Ana"))
     first = registration_of(made.client)
-    options = {**first.options, "policy_uri": C}
+    options = {**first.options, "require_auth_time": True}
     asked = change_application(client_id, replace(first, redirect_uris=[A, B, C], options=options))
     assert asked.request is not None
-    # B was found out to be somebody else's, and the terms have moved.
-    change_application(client_id, replace(first, redirect_uris=[A], options={"client_uri": A, "tos_uri": B}))
+    # B was found out to be somebody else's, and people who leave are told elsewhere.
+    change_application(
+        client_id, replace(first, redirect_uris=[A], options={**first.options, "backchannel_logout_uri": B})
+    )
     approve(client_id, waiting_request(client_id).fingerprint)
     now = registration_of(any_client(client_id))
     assert now.redirect_uris == [A, C]
-    assert now.options == {"client_uri": A, "tos_uri": B, "policy_uri": C}
+    assert now.options == {"backchannel_logout_uri": B, "default_max_age": 60, "require_auth_time": True}
