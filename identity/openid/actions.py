@@ -31,6 +31,7 @@ from identity.openid.rules import (
     REQUEST_KEPT,
     SWEPT_AFTER,
     USE_NOTED_EVERY,
+    lifetime,
 )
 from kernel import clock
 from kernel.audit import recorded
@@ -151,8 +152,7 @@ _CONSENT_USED = (
 )
 _new_code = Change(
     insert(AuthorizationCode)
-    .values({name: bindparam(name) for name in (*_NAMED, "id", "code_hash", "created_at", "expires_at")})
-    .values(kept_until=bindparam("expires_at"))
+    .values({name: bindparam(name) for name in (*_NAMED, "id", "code_hash", "created_at", "expires_at", "kept_until")})
     .add_cte(_CONSENT_USED.cte("used")),
     is_recorded=True,
 )
@@ -195,6 +195,8 @@ def _issue_code(entry: Entry) -> str:
         amr=entry.amr,
         created_at=now,
         expires_at=now + profile.code_lives,
+        # Not only when it is redeemed: what changes nothing that is indexed is written once.
+        kept_until=now + profile.code_lives + lifetime(scopes),
         last_used_before=now - USE_NOTED_EVERY,
         **recorded(
             "identity:application:entered",

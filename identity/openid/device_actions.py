@@ -13,9 +13,9 @@ from sqlalchemy import delete, select
 from identity.clients.rules import RegisteredClient
 from identity.openid.actions import remember_consent
 from identity.openid.device_codes import new_user_code, shown, user_code_hash
-from identity.openid.grant_actions import Issued, Wanted, issue, lifetime, revoke_grants
+from identity.openid.grant_actions import Issued, Wanted, issue, revoke_grants
 from identity.openid.models import AuthorizationCode, DeviceAuthorization
-from identity.openid.rules import InvalidGrant
+from identity.openid.rules import InvalidGrant, lifetime
 from identity.openid.step_up import told_acr
 from identity.signin.queries import SignIn
 from kernel.http import settings

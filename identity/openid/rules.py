@@ -30,6 +30,11 @@ MAX_PARAMETER_CHARACTERS = 2_000
 MAX_NONCE_CHARACTERS = 500
 
 
+def lifetime(scopes: Iterable[str]) -> timedelta:
+    """How long what comes of a sign-in with these scopes may be used."""
+    return REFRESH_TOKEN_LIVES if "offline_access" in scopes else ACCESS_TOKEN_LIVES
+
+
 class OAuthProblem(Problem):
     """An error of the protocol. `is_redirectable`: whether the client may be told by sending the browser there."""
 

@@ -1,7 +1,7 @@
 """The shorter ways to the provider's hottest endpoints (`kernel.shortcuts`): what systems and applications ask all day.
 
-Each is for a client that proves itself by its secret in the header, or a token that is only borne, and for a request
-without anything that is optional. They call what the endpoints call; every other case goes the whole way.
+Each is for a client that proves itself by its secret, or a token that is only borne, and for a request without anything
+that is optional. They call what the endpoints call; every other case goes the whole way.
 """
 
 from __future__ import annotations
@@ -16,25 +16,40 @@ from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import is_by_value
 from identity.openid.authentication import MAX_CREDENTIAL_CHARACTERS, basic_credentials
 from identity.openid.bearer import access_token_in
+from identity.openid.code_actions import ShownCode, redeem_if_right
 from identity.openid.endpoints.introspection import SIGNED, said_of
 from identity.openid.endpoints.userinfo import told_to
+from identity.openid.grant_actions import Wanted
+from identity.openid.grants.authorization_code import AuthorizationCodeGrant, code_challenge_of
 from identity.openid.grants.client_credentials import ClientCredentialsGrant
-from identity.openid.grants.token_request import token_for_system
+from identity.openid.grants.token_request import token_for_system, tokens_for_person
 from identity.openid.parameters import MAX_TOKEN_CHARACTERS
-from identity.openid.proofs.binding import UNBOUND
-from identity.openid.rules import PROFILES
+from identity.openid.proofs.binding import UNBOUND, may_be_unbound
+from identity.openid.rules import MAX_PARAMETER_CHARACTERS, PROFILES
 from identity.openid.token_queries import holder_of
 from identity.openid.tokens import service_audience
-from kernel.shortcuts import PlainRequest, Shortcut, add_shortcut
+from kernel.shortcuts import PlainRequest, Shortcut, add_shortcut, only_once
 
 Said = Mapping[str, Any] | None
+OF_A_CODE = {"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "state"}
+"""`state` comes with the code from clients made for ClaveÚnica, whose manual asks for it, and means nothing here."""
 
 
 def token(asked: PlainRequest) -> Said:
-    """RFC 6749 4.4: a system asks for a token with all its scopes."""
-    if asked.form != {"grant_type": ClientCredentialsGrant.GRANT_TYPE} or "HTTP_DPOP" in asked.headers:
+    """RFC 6749 3.2: a system asks for a token of its own, or an application for those of a person who signed in."""
+    grant = asked.form.get("grant_type")
+    if "HTTP_DPOP" in asked.headers:
         return None
-    client = _client(asked)
+    if grant == ClientCredentialsGrant.GRANT_TYPE:
+        return _token_for_system(asked)
+    return _tokens_for_code(asked) if grant == AuthorizationCodeGrant.GRANT_TYPE else None
+
+
+def _token_for_system(asked: PlainRequest) -> Said:
+    """RFC 6749 4.4, with all the scopes of the system."""
+    if asked.form.keys() != {"grant_type"}:
+        return None
+    client = _client_by_header(asked)
     # Clients of people's sign-ins have profiles and options, with rules about what their tokens are bound to.
     if client is None or client.profile in PROFILES or client.options:
         return None
@@ -43,11 +58,28 @@ def token(asked: PlainRequest) -> Said:
     return token_for_system(client, client.scopes, (service_audience(client.binding),), UNBOUND)
 
 
+def _tokens_for_code(asked: PlainRequest) -> Said:
+    """RFC 6749 4.1.3, for all that was granted."""
+    form = asked.form
+    if not OF_A_CODE.issuperset(form) or not all(0 < len(value) <= MAX_PARAMETER_CHARACTERS for value in form.values()):
+        return None
+    client, code = _client(asked), form.get("code")
+    if client is None or code is None or client.profile not in PROFILES or not may_be_unbound(client):
+        return None
+    if AuthorizationCodeGrant.GRANT_TYPE not in client.grant_types:
+        return None
+    verifier = form.get("code_verifier")
+    shown = ShownCode(code, form.get("redirect_uri"), code_challenge_of(verifier) if verifier else None)
+    with only_once():
+        issued = redeem_if_right(client, shown, Wanted())
+    return tokens_for_person(client, issued) if issued is not None else None
+
+
 def introspect(asked: PlainRequest) -> Said:
     """RFC 7662 2.1: a client asks about a token, to be answered as JSON."""
     if asked.form.keys() != {"token"} or SIGNED in asked.headers.get("HTTP_ACCEPT", ""):
         return None
-    client, shown = _client(asked), asked.form["token"]
+    client, shown = _client_by_header(asked), asked.form["token"]
     return said_of(shown, client) if client is not None and 0 < len(shown) <= MAX_TOKEN_CHARACTERS else None
 
 
@@ -66,12 +98,26 @@ def userinfo(asked: PlainRequest) -> Said:
 
 
 def _client(asked: PlainRequest) -> RegisteredClient | None:
-    """The client whose secret is in the header, if it may prove itself so."""
+    """The client whose secret is in the header or in the form, if it may prove itself so."""
+    if "client_secret" not in asked.form:
+        return _client_by_header(asked)
+    if asked.authorization:
+        return None
+    return _proven(asked.form.get("client_id", ""), asked.form["client_secret"], "client_secret_post")
+
+
+def _client_by_header(asked: PlainRequest) -> RegisteredClient | None:
     client_id, secret = basic_credentials(asked.authorization)
+    if asked.form.get("client_id", client_id) != client_id:
+        return None
+    return _proven(client_id, secret, "client_secret_basic")
+
+
+def _proven(client_id: str, secret: str, method: str) -> RegisteredClient | None:
     if max(len(client_id), len(secret)) > MAX_CREDENTIAL_CHARACTERS:
         return None
     client = client_with_secret(client_id, secret)
-    return client if client is not None and client.may_authenticate_by("client_secret_basic") else None
+    return client if client is not None and client.may_authenticate_by(method) else None
 
 
 def open_shortcuts(app: Flask) -> None:

@@ -1,21 +1,23 @@
 """A shorter way for the few requests that come thousands of times a second and are all alike.
 
 A shortcut answers the plainest form of a request. Whatever is unusual about it, and whatever goes wrong, it leaves to
-Flask, which sees the request as if nobody had looked at it: so every rule and every error keeps its one place. Nothing
-that lasts is done before the answer is known. Only for views that have no limit by address and declare no access.
+Flask, which sees the request as if nobody had looked at it: so every rule and every error keeps its one place. What
+must not be tried a second time is marked (`only_once`), and the view tells how it failed (`tell_failure`). Only for
+views that have no limit by address and declare no access.
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import structlog
-from flask import Flask
+from flask import Flask, request
 
 from kernel.errors import Problem
 from kernel.logs import tell_request
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_BODY = 16_384
+FAILURE = "cordillera.failure_of_shortcut"
 log = structlog.get_logger(__name__)
 
 
@@ -79,7 +82,7 @@ class _Shortcuts:
             started = time.perf_counter()
             with self._app.app_context():
                 take_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-                said = _try(shortcut, asked)
+                said = _try(shortcut, asked, environ)
                 if said is not None:
                     seconds = time.perf_counter() - started
                     tell_request(environ["REQUEST_METHOD"], environ["PATH_INFO"], 200, seconds)
@@ -119,10 +122,33 @@ def _plain(environ: WSGIEnvironment) -> PlainRequest | None:
     return PlainRequest(environ, form) if len(form) == len(fields) else None
 
 
-def _try(shortcut: Shortcut, asked: PlainRequest) -> Mapping[str, Any] | None:
+class NotToBeTriedAgain(Exception):
+    """What failed may have been done all the same; its cause is what went wrong."""
+
+
+@contextmanager
+def only_once() -> Iterator[None]:
+    """For the part of a shortcut that changes something: if it fails, the view tells so and does not do it again."""
+    try:
+        yield
+    except Exception as error:
+        raise NotToBeTriedAgain from error
+
+
+def tell_failure() -> None:
+    """At the beginning of a view whose shortcut uses `only_once`: raise what went wrong there."""
+    failure: BaseException | None = request.environ.get(FAILURE)
+    if failure is not None:
+        raise failure
+
+
+def _try(shortcut: Shortcut, asked: PlainRequest, environ: WSGIEnvironment) -> Mapping[str, Any] | None:
     try:
         return shortcut.answer(asked)
     except Problem:
+        return None
+    except NotToBeTriedAgain as failed:
+        environ[FAILURE] = failed.__cause__
         return None
     except Exception as error:
         # The whole way says what is wrong, in the words of its endpoint; a defect of the shortcut must not hide.

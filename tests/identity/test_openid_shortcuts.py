@@ -1,18 +1,15 @@
 """The shorter ways answer what the whole way answers, and leave to it whatever is unusual."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from builders.clients import a_system, basic, tokens_for
+from builders.shortcuts import headers_of, said, taken, the_whole_way
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc import jws
 from prometheus_client import REGISTRY
-from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient, revoke_client
 from identity.people.models import Person
@@ -42,39 +39,6 @@ def asked(client: FlaskClient, person: Person, made: NewClient, system: NewClien
         "/openid/introspect": {"method": "POST", "headers": secret, "data": {"token": access_token}},
         "/openid/userinfo": {"method": "GET", "headers": {"Authorization": f"Bearer {access_token}"}},
     }
-
-
-@contextmanager
-def taken() -> Iterator[list[str]]:
-    """The shortcuts that answered in the block."""
-    found: list[str] = []
-    send = shortcuts._Shortcuts._send
-
-    def note(way: Any, shortcut: shortcuts.Shortcut, *given: Any) -> Any:
-        found.append(shortcut.endpoint)
-        return send(way, shortcut, *given)
-
-    with patch.object(shortcuts._Shortcuts, "_send", note):
-        yield found
-
-
-def the_whole_way(client: FlaskClient, path: str, **request: Any) -> TestResponse:
-    with patch.object(shortcuts, "_plain", lambda _: None):
-        return client.open(path, **request)
-
-
-def said(response: TestResponse) -> Any:
-    """The answer, with what differs from one token to the next read or left out."""
-    answer = response.get_json(silent=True)
-    if isinstance(answer, dict) and str(answer.get("access_token", "")).count(".") == 2:
-        claims = json.loads(jws.extract_compact(answer["access_token"].encode()).payload)
-        answer = answer | {"access_token": {name: claims[name] for name in claims.keys() - {"jti", "iat", "exp"}}}
-    # What is signed has its time in it.
-    return response.mimetype if answer is None else answer
-
-
-def headers_of(response: TestResponse) -> dict[str, str]:
-    return {name: value for name, value in response.headers if name not in ("X-Request-Id", "Content-Length")}
 
 
 @pytest.mark.parametrize("path", PATHS)

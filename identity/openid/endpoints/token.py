@@ -8,6 +8,7 @@ from identity.openid.answers import in_oauth_words
 from identity.openid.endpoints import for_programs
 from identity.openid.server import server
 from kernel.access import public
+from kernel.shortcuts import tell_failure
 
 
 @for_programs("/openid/token", "POST")
@@ -15,4 +16,5 @@ from kernel.access import public
 @public("clients authenticate by the protocol")
 def token() -> Any:
     """Exchange a grant for tokens."""
+    tell_failure()
     return server().create_token_response()

@@ -7,7 +7,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from identity.openid.grant_actions import redeem_code
+from identity.openid.code_actions import ShownCode, redeem_code
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.rules import InvalidGrant, MalformedRequest
 
@@ -18,23 +18,20 @@ class AuthorizationCodeGrant(TokenGrant):
     GRANT_TYPE = "authorization_code"
 
     def create_token_response(self) -> Any:
-        issued = redeem_code(
-            self.request.client,
-            self.required("code"),
-            self.optional("redirect_uri"),
-            self._code_challenge(),
-            self.wanted(),
+        verifier = self.optional("code_verifier")
+        shown = ShownCode(
+            self.required("code"), self.optional("redirect_uri"), code_challenge_of(verifier) if verifier else None
         )
+        issued = redeem_code(self.request.client, shown, self.wanted())
         if issued is None:
             raise InvalidGrant("The code was used before. What it gave has been revoked.")
         return self.answer_for_person(issued)
 
-    def _code_challenge(self) -> str | None:
-        verifier = self.optional("code_verifier")
-        if verifier is None:
-            return None
-        # RFC 7636 4.1: 43 to 128 unreserved characters.
-        if not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier):
-            raise MalformedRequest("The code_verifier is not 43 to 128 unreserved characters.")
-        challenge: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
-        return challenge
+
+def code_challenge_of(verifier: str) -> str:
+    """The S256 of a code_verifier. Raises MalformedRequest."""
+    # RFC 7636 4.1: 43 to 128 unreserved characters.
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{43,128}", verifier):
+        raise MalformedRequest("The code_verifier is not 43 to 128 unreserved characters.")
+    challenge: str = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call]
+    return challenge

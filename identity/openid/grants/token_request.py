@@ -59,6 +59,25 @@ def token_for_system(
     }
 
 
+def tokens_for_person(client: RegisteredClient, issued: Issued) -> dict[str, Any]:
+    """RFC 6749 5.1 and OIDC Core 3.1.3.3; the `clave-unica` profile has the manual's four members and no more."""
+    values: dict[str, Any] = {
+        "access_token": issued.access_token,
+        "token_type": "bearer" if client.profile == "clave-unica" else issued.token_type,
+        "expires_in": int(ACCESS_TOKEN_LIVES.total_seconds()),
+    }
+    if issued.id_token is not None:
+        values["id_token"] = issued.id_token
+    if client.profile != "clave-unica":
+        values["scope"] = " ".join(sorted(issued.scopes))
+    if issued.refresh_token is not None:
+        values["refresh_token"] = issued.refresh_token
+    # RFC 9396 7: what was granted of them.
+    if issued.authorization_details:
+        values["authorization_details"] = list(issued.authorization_details)
+    return values
+
+
 class TokenGrant(BaseGrant, TokenEndpointMixin):
     """A grant at the token endpoint."""
 
@@ -130,20 +149,4 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         return 200, values, self.TOKEN_RESPONSE_HEADER
 
     def answer_for_person(self, issued: Issued) -> Any:
-        """RFC 6749 5.1 and OIDC Core 3.1.3.3; the `clave-unica` profile has the manual's four members and no more."""
-        client: RegisteredClient = self.request.client
-        values: dict[str, Any] = {
-            "access_token": issued.access_token,
-            "token_type": "bearer" if client.profile == "clave-unica" else issued.token_type,
-            "expires_in": int(ACCESS_TOKEN_LIVES.total_seconds()),
-        }
-        if issued.id_token is not None:
-            values["id_token"] = issued.id_token
-        if client.profile != "clave-unica":
-            values["scope"] = " ".join(sorted(issued.scopes))
-        if issued.refresh_token is not None:
-            values["refresh_token"] = issued.refresh_token
-        # RFC 9396 7: what was granted of them.
-        if issued.authorization_details:
-            values["authorization_details"] = list(issued.authorization_details)
-        return self.answer(**values)
+        return self.answer(**tokens_for_person(self.request.client, issued))

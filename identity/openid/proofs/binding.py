@@ -34,6 +34,15 @@ class Binding:
 
 
 UNBOUND = Binding()
+BY_KEY, BY_CERTIFICATE = ALWAYS_BOUND = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
+"""What a client registers whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
+
+
+def may_be_unbound(client: RegisteredClient) -> bool:
+    """Whether the client's tokens may be only borne, if nothing in a request binds them."""
+    profile = PROFILES.get(client.profile)
+    is_bound_always = profile is not None and profile.sender_constrained
+    return not is_bound_always and not any(client.options.get(option) for option in ALWAYS_BOUND)
 
 
 def binding_of_request(client: RegisteredClient) -> Binding:
@@ -45,10 +54,9 @@ def binding_of_request(client: RegisteredClient) -> Binding:
     profile = PROFILES.get(client.profile)
     rule = profile.rules["sender_constrained"] if profile is not None and profile.sender_constrained else None
     jkt = dpop.proof_of_request(nonce_required=profile is not None and profile.nonce_required)
-    # RFC 9449 5.2, RFC 8705 3.4: the client registered that its tokens are always bound in this way.
-    if jkt is None and client.options.get("dpop_bound_access_tokens"):
+    if jkt is None and client.options.get(BY_KEY):
         raise MalformedRequest("The client registered dpop_bound_access_tokens, and there is no DPoP proof.")
-    by_certificate = client.options.get("tls_client_certificate_bound_access_tokens")
+    by_certificate = client.options.get(BY_CERTIFICATE)
     if rule and jkt is None and client.auth_method in CERTIFICATE_METHODS:
         by_certificate = True
     thumbprint = _thumbprint() if by_certificate else None

@@ -1,0 +1,56 @@
+"""The shorter way and the whole way, to compare what they answer."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from flask.testing import FlaskClient
+from joserfc import jws
+from werkzeug.test import TestResponse
+
+from kernel import shortcuts
+
+TOKENS = ("access_token", "id_token", "refresh_token")
+DIFFERS = {"jti", "iat", "exp", "at_hash", "grant_id"}
+
+
+@contextmanager
+def taken() -> Iterator[list[str]]:
+    """The shortcuts that answered in the block."""
+    found: list[str] = []
+    send = shortcuts._Shortcuts._send
+
+    def note(way: Any, shortcut: shortcuts.Shortcut, *given: Any) -> Any:
+        found.append(shortcut.endpoint)
+        return send(way, shortcut, *given)
+
+    with patch.object(shortcuts._Shortcuts, "_send", note):
+        yield found
+
+
+def the_whole_way(client: FlaskClient, path: str, **request: Any) -> TestResponse:
+    with patch.object(shortcuts, "_plain", lambda _: None):
+        return client.open(path, **request)
+
+
+def said(response: TestResponse) -> Any:
+    """The answer, with what differs from one token to the next read or left out."""
+    answer = response.get_json(silent=True)
+    if isinstance(answer, dict):
+        answer = {name: _told(value) if name in TOKENS else value for name, value in answer.items()}
+    # What is signed has its time in it.
+    return response.mimetype if answer is None else answer
+
+
+def headers_of(response: TestResponse) -> dict[str, str]:
+    return {name: value for name, value in response.headers if name not in ("X-Request-Id", "Content-Length")}
+
+
+def _told(token: str) -> Any:
+    """What a token says, if it says anything, and else how long it is."""
+    if token.count(".") != 2:
+        return len(token)
+    claims = json.loads(jws.extract_compact(token.encode()).payload)
+    return {name: claims[name] for name in claims.keys() - DIFFERS}
