@@ -38,12 +38,11 @@ from identity.clients.rules import (
 )
 from identity.profiles.rules import SECRET_METHODS, SECTOR_URI
 from kernel.access import current_principal
-from kernel.db import session
 from kernel.errors import Conflict, Invalid, NotFound, _
 from kernel.ids import new_token
 from kernel.jobs import periodic
 from kernel.mail import deliver
-from kernel.work import Work, action
+from kernel.work import Work, action, let_go
 
 BATCH = 1_000
 TRUSTED = ("operator", "system")
@@ -88,7 +87,7 @@ def look_outside(asked: Registration, environment: str) -> None:
     if sound.jwks_uri is not None:
         check_jwks_uri(sound.jwks_uri)
     if SECTOR_URI in sound.options:
-        session().rollback()  # what was read so far is not kept open either
+        let_go()
         check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
 
 

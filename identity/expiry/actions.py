@@ -16,7 +16,7 @@ from kernel.clock import local
 from kernel.db import session
 from kernel.errors import Problem, _
 from kernel.jobs import job, periodic
-from kernel.work import Work, action
+from kernel.work import Work, action, let_go
 
 BATCH = 200
 
@@ -42,9 +42,9 @@ def look_at_batch(work: Work, after: str) -> str | None:
 def look_at_keys(client_id: str) -> None:
     """Note when the keys at a client's address end, or that they cannot be had."""
     uri = session().scalar(select(Client.jwks_uri).where(Client.client_id == client_id, Client.revoked_at.is_(None)))
-    session().rollback()  # nothing waits for us while we wait for the address
     if uri is None:
         return
+    let_go()
     try:
         keys, cause = published_keys(uri), "there is no key of use"
     except Problem as problem:

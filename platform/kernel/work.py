@@ -75,3 +75,13 @@ def separate_work() -> Iterator[Work]:
         work = Work(beside)
         yield work
         beside.commit()
+
+
+def let_go() -> None:
+    """Before waiting for somebody else's server: keep no connection, and no transaction of reads, open meanwhile.
+
+    Raises RuntimeError in an action, which would lose what it has changed: whoever calls it should have waited before.
+    """
+    if "work" in g:
+        raise RuntimeError("an action waits for nobody else's server")
+    session().rollback()

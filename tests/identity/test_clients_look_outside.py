@@ -20,6 +20,7 @@ from identity.systems.actions import change_machine_client, create_machine_clien
 from kernel import outbound
 from kernel.db import engine
 from kernel.errors import Invalid
+from kernel.work import Work, action
 
 OWNER = "agency:AE001"
 OTHER = "http://127.0.0.1:9/other"
@@ -102,6 +103,16 @@ def test_an_owner_registers_and_changes_an_application(context: None, sector: Se
     assert sector.was_asked()
     # A picture and the like have nothing to do with it.
     remove_logo(client_id, owner=OWNER)
+    assert sector.was_asked(0)
+
+
+def test_an_action_that_forgets_to_look_before_fails_loudly(context: None, sector: Sector) -> None:
+    @action
+    def register(work: Work) -> None:
+        a_client("standard", options={"sector_identifier_uri": sector.uri})
+
+    with pytest.raises(RuntimeError):
+        register()
     assert sector.was_asked(0)
 
 
