@@ -39,6 +39,8 @@ class Profile:
     short_hexadecimal_tokens: bool
     response_modes: tuple[str, ...]
     refresh_rotates: bool
+    pkce_may_be_optional: bool = False
+    """A client with credentials may register that it does without PKCE, as OpenID Connect Core has it."""
     par_required: bool = False
     """RFC 9126 5: only a request that was pushed is taken at /authorize."""
     sender_constrained: bool = False
@@ -95,6 +97,7 @@ PROFILES: Mapping[str, Profile] = {
         response_modes=RESPONSE_MODES,
         # RFC 9700 2.2.2 asks for rotation, or binding, of public clients; for the others it does no harm.
         refresh_rotates=True,
+        pkce_may_be_optional=True,
         rules={"pkce_required": "RFC 9700 2.1.1"},
     ),
     "fapi2": Profile(
@@ -172,10 +175,13 @@ FLAGS = (
     "dpop_bound_access_tokens",
     "tls_client_certificate_bound_access_tokens",
     "device_flow",
+    "pkce_optional",
 )
+NOT_EVERYONES = {"device_flow": "device_flow", "pkce_optional": "pkce_required"}
+"""Those of them that a profile may forbid, and the name of the rule in its table."""
 SECTOR_URI = "sector_identifier_uri"
 URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri", SECTOR_URI)
-DECIDED_OPTIONS = (SECTOR_URI, "device_flow", "client_uri", "policy_uri", "tos_uri")
+DECIDED_OPTIONS = (SECTOR_URI, "device_flow", "pkce_optional", "client_uri", "policy_uri", "tos_uri")
 """What the authority decides of a client in use: who knows people as it does, and where its name leads them."""
 CERTIFICATE_SUBJECTS = (
     "tls_client_auth_subject_dn",
@@ -193,7 +199,8 @@ OPTIONS = (
     "default_acr_values",
 )
 """What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
-Connect Registration 2, JARM 3; `access_token_format` and `device_flow` are ours.
+Connect Registration 2, JARM 3; `access_token_format`, `device_flow` and `pkce_optional` are
+ours.
 """
 
 
@@ -219,9 +226,8 @@ def is_decided(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def _fault_of(name: str, value: object, profile: str) -> Any:
-    if name == "device_flow" and value is True and not (profile in PROFILES and PROFILES[profile].device_flow):
-        rule = PROFILES[profile].rules["device_flow"] if profile in PROFILES else "RFC 8628 1"
-        return _("%(rule)s: no device flow.", rule=rule)
+    if name in NOT_EVERYONES and value is True and (rule := _rule_against(name, profile)):
+        return _("%(rule)s: this is not for this profile to choose.", rule=rule)
     if name in FLAGS:
         return None if isinstance(value, bool) else _("It is true or false.")
     if name == "default_max_age":
@@ -237,6 +243,15 @@ def _fault_of(name: str, value: object, profile: str) -> Any:
         return _fault_by_profile(value, PROFILES[profile])
     offered = CHOICES.get(name, (value,))
     return None if value in offered else _("One of: %(choices)s.", choices=", ".join(offered))
+
+
+def _rule_against(name: str, profile: str) -> str | None:
+    """What keeps clients of the profile from choosing it, None where nothing does."""
+    if profile not in PROFILES:
+        return "RFC 6749 4.4"
+    told = PROFILES[profile]
+    may = {"device_flow": told.device_flow, "pkce_optional": told.pkce_may_be_optional}
+    return None if may[name] else told.rules.get(NOT_EVERYONES[name], MANUAL)
 
 
 def _fault_by_profile(algorithm: str, profile: Profile) -> Any:

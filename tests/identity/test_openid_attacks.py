@@ -251,3 +251,16 @@ def test_a_device_gets_in_by_nothing_but_the_button(app: Flask, client: FlaskCli
     with clock.shifted(timedelta(minutes=11)):
         late = client.post("/device/decide", data={"user_code": told["user_code"], "decision": "allow"})
         assert late.status_code == 422
+
+
+def test_nobody_says_the_name_of_a_client_that_has_no_devices(client: FlaskClient) -> None:
+    """RFC 7591 2: a client uses the grants that it registered. RFC 8628 5.4: anybody may say a public client's name."""
+    grants = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"]
+    for metadata, status in (({}, 400), ({"device_flow": True}, 400), ({"grant_types": grants}, 200)):
+        told = registered(client, **metadata)
+        assert (grants[1] in told["grant_types"]) == (status == 200)
+        assert "device_flow" not in told
+        form = {"client_id": told["client_id"], "scope": "openid"}
+        assert client.post("/openid/device_authorization", data=form).status_code == status
+    strict = {"profile": "fapi2", "jwks": public(a_key()), "token_endpoint_auth_method": None, "grant_types": grants}
+    assert registered(client, **strict)["error"] == "invalid_client_metadata"

@@ -182,23 +182,6 @@ def test_each_profile_registers_what_it_allows(client: FlaskClient) -> None:
     assert "offline_access" in refreshing["scope"].split()
 
 
-def test_only_who_asks_for_devices_has_them(client: FlaskClient) -> None:
-    """RFC 7591 2: a client uses the grants that it registered. RFC 8628 5.4: anybody may say a public client's name."""
-    grants = ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"]
-    plain = SOUND | {"token_endpoint_auth_method": "none"}
-    for made, status in ((register(client, plain), 400), (register(client, plain | {"grant_types": grants}), 200)):
-        told = made_by(made)
-        assert ("device" in " ".join(told["grant_types"])) == (status == 200)
-        assert "device_flow" not in told
-        form = {"client_id": told["client_id"], "scope": "openid"}
-        assert client.post("/openid/device_authorization", data=form).status_code == status
-    # It is not a name of the standard, so nobody gets it by that.
-    assert "device" not in " ".join(made_by(register(client, plain | {"device_flow": True}))["grant_types"])
-    key = public(a_key())
-    refused = register(client, SOUND | {"profile": "fapi2", "jwks": key, "grant_types": grants})
-    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_client_metadata")
-
-
 @pytest.fixture
 def made(client: FlaskClient) -> dict[str, Any]:
     return made_by(register(client, SOUND))

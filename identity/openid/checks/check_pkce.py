@@ -1,5 +1,6 @@
 import re
 
+from identity.clients.rules import RegisteredClient
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.rules import MalformedRequest
 
@@ -9,7 +10,7 @@ def check_pkce(asked: AuthorizationRequest) -> None:
     challenge = asked.one("code_challenge")
     method = asked.one("code_challenge_method")
     if challenge is None:
-        if asked.profile.pkce_required:
+        if asked.profile.pkce_required and not _does_without(asked.client):
             rule = asked.profile.rules["pkce_required"]
             raise MalformedRequest(f"{rule}: the parameter code_challenge is missing, and PKCE is required.")
         if method is not None:
@@ -23,3 +24,8 @@ def check_pkce(asked: AuthorizationRequest) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge):
         raise MalformedRequest("RFC 7636 4.2: the code_challenge is not a SHA-256 in base64url.")
     asked.code_challenge = challenge
+
+
+def _does_without(client: RegisteredClient) -> bool:
+    """RFC 9700 2.1.1: for a client with credentials PKCE is recommended; one that registered so does without it."""
+    return bool(client.options.get("pkce_optional")) and client.auth_method != "none"

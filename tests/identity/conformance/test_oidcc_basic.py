@@ -1,7 +1,7 @@
 """oidcc-basic-certification-test-plan and oidcc-config-certification-test-plan, module by module.
 
-The suite sends no `code_challenge` but in one module. This provider wants one of everyone (RFC 9700 2.1.1), so here
-every request has one. The name of a module stands in the docstring of its test.
+The suite sends a `code_challenge` in one module only, so its client is one that registered `pkce_optional`. The name of
+a module stands in the docstring of its test.
 """
 
 import json
@@ -9,17 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from builders import clients
 from builders.clients import (
     CALLBACK,
     STATE,
+    VERIFIER,
     a_client,
     a_request,
     answer_of,
     asks_to_sign_in,
-    authorize,
     basic,
     following,
     redeem,
+    s256,
     token_form,
 )
 from builders.conformance import (
@@ -39,19 +41,31 @@ from builders.requests import a_request_object, agree
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import KeySet
+from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient
 from identity.people.models import Person
 from kernel import clock
+from kernel.errors import Invalid
 
+WITHOUT = {"pkce_optional": True}
+NO_CHALLENGE: dict[str, str | None] = {"code_challenge": None, "code_challenge_method": None}
 EVERYTHING = ["openid", "profile", "name", "email", "run", "offline_access"]
 
 
 @pytest.fixture
 def plain(app: Flask) -> NewClient:
-    """The suite's client: client_secret_basic, and all the scopes there are."""
+    """The suite's client: client_secret_basic, all the scopes there are, and no PKCE."""
     with app.app_context():
-        return a_client("standard", auth_method="client_secret_basic", scopes=EVERYTHING)
+        return a_client("standard", auth_method="client_secret_basic", scopes=EVERYTHING, options=WITHOUT)
+
+
+def authorize(browser: FlaskClient, made: NewClient, **changed: str | None) -> TestResponse:
+    return clients.authorize(browser, made, **({**NO_CHALLENGE, **changed} if is_plain(made) else changed))
+
+
+def is_plain(made: NewClient) -> bool:
+    return "pkce_optional" in made.client.options
 
 
 def entered(browser: FlaskClient, made: NewClient, **changed: str | None) -> dict[str, str]:
@@ -61,8 +75,8 @@ def entered(browser: FlaskClient, made: NewClient, **changed: str | None) -> dic
     return told
 
 
-def redeemed(browser: FlaskClient, made: NewClient, code: str) -> Any:
-    form = token_form(made, code, client_id=None, client_secret=None)
+def redeemed(browser: FlaskClient, made: NewClient, code: str, code_verifier: str | None = None) -> TestResponse:
+    form = token_form(made, code, client_id=None, client_secret=None, code_verifier=code_verifier)
     return browser.post("/openid/token", data=form, headers=basic(made.client.client_id, made.secret))
 
 
@@ -126,10 +140,30 @@ def test_the_keys_are_public_and_each_has_a_name(client: FlaskClient) -> None:
 
 
 def test_a_sign_in_works(client: FlaskClient, plain: NewClient, person: Person) -> None:
-    """oidcc-server, oidcc-idtoken-signature, oidcc-ensure-request-with-valid-pkce-succeeds"""
+    """oidcc-server, oidcc-idtoken-signature"""
     told, claims = tokens(client, plain)
     assert hash_fits(claims, told["access_token"])
     assert "refresh_token" not in told
+
+
+def test_a_challenge_is_held_to_where_there_is_one(client: FlaskClient, plain: NewClient, person: Person) -> None:
+    """oidcc-ensure-request-with-valid-pkce-succeeds"""
+    challenge = {"code_challenge": s256(), "code_challenge_method": "S256"}
+    a_token_answer(redeemed(client, plain, entered(client, plain, **challenge)["code"], VERIFIER))
+    for wrong in (None, "b" * 43):
+        an_error(redeemed(client, plain, entered(client, plain, **challenge)["code"], wrong), "invalid_grant")
+    an_error(redeemed(client, plain, entered(client, plain)["code"], VERIFIER), "invalid_grant")
+
+
+def test_only_who_registered_so_and_has_credentials_does_without(app: Flask, client: FlaskClient) -> None:
+    """RFC 9700 2.1.1: what the suite's client does is nobody else's to do"""
+    with app.app_context():
+        for made in (a_client("standard"), a_client("standard", auth_method="none", options=WITHOUT)):
+            answer = clients.authorize(client, made, **NO_CHALLENGE)
+            a_redirected_error(answer, "invalid_request", state=STATE)
+        for profile in ("fapi2", "clave-unica"):
+            with pytest.raises(Invalid):
+                a_client(profile, jwks=public(a_key()) if profile == "fapi2" else None, options=WITHOUT)
 
 
 @pytest.mark.parametrize("method", ["client_secret_post", "client_secret_basic", "private_key_jwt"])
@@ -273,7 +307,7 @@ def test_an_address_that_is_not_registered_is_never_gone_to(client: FlaskClient,
 
 def test_a_request_may_come_by_post(client: FlaskClient, plain: NewClient, person: Person) -> None:
     """oidcc-ensure-post-request-succeeds"""
-    answer = client.post("/openid/authorize", data=a_request(plain, scope="openid"))
+    answer = client.post("/openid/authorize", data=a_request(plain, scope="openid", **NO_CHALLENGE))
     a_token_answer(redeemed(client, plain, answer_of(agree(client, answer))["code"]))
 
 
