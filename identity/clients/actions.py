@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.agencies.queries import officials_of
@@ -39,12 +39,12 @@ from identity.clients.rules import (
 from identity.profiles.rules import SECRET_METHODS, SECTOR_URI
 from kernel.access import current_principal
 from kernel.errors import Conflict, Invalid, NotFound, _
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.ids import new_token
 from kernel.jobs import periodic
 from kernel.mail import deliver
 from kernel.work import Work, action, let_go
 
-BATCH = 1_000
 TRUSTED = ("operator", "system")
 """Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
 LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
@@ -351,18 +351,10 @@ def use_once(work: Work, kind: str, client_id: str, jti: str, until: datetime) -
 @periodic("identity:proof:sweep", "*/5 * * * *")
 def sweep_proofs() -> None:
     """Forget what has ended by itself, in batches that keep nobody waiting."""
-    while sweep_used_proofs() == BATCH:
-        pass
+    until_empty(sweep_used_proofs)
 
 
 @action
 def sweep_used_proofs(work: Work) -> int:
     """One batch; how many were forgotten."""
-    ended = (
-        select(UsedProof.proof_hash)
-        .where(UsedProof.expires_at < work.now)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    forgotten = delete(UsedProof).where(UsedProof.proof_hash.in_(ended)).returning(UsedProof.proof_hash)
-    return len(work.session.execute(forgotten.execution_options(synchronize_session=False)).all())
+    return remove_batch(work.session, UsedProof, UsedProof.expires_at < work.now)
