@@ -4,7 +4,7 @@ from benchmarks.peers.canaille import Canaille
 from benchmarks.peers.control import Control
 from benchmarks.peers.django_oauth_toolkit import DjangoOAuthToolkit
 from benchmarks.peers.oidc_provider import OidcProvider
-from benchmarks.peers.ours import Ours
+from benchmarks.peers.ours import Ours, OursWithACheapHash
 from benchmarks.peers.peer import Peer
 
-PEERS: tuple[Peer, ...] = (Control(), Ours(), OidcProvider(), DjangoOAuthToolkit(), Canaille())
+PEERS: tuple[Peer, ...] = (Control(), Ours(), OursWithACheapHash(), OidcProvider(), DjangoOAuthToolkit(), Canaille())

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.peer import PASSWORD, PERSONS, REDIRECT_URI, Credentials, Place, Running, discovered, run, serve
@@ -21,6 +22,8 @@ class Ours:
 
     name = "cordillera"
     about = "ours: gunicorn gthread with 2 workers, a worker that seals, everything on"
+    application = "wsgi:app"
+    has_cheap_hash = False
 
     def install(self, folder: Path) -> None:
         """It is installed: the bench runs in its environment."""
@@ -39,13 +42,14 @@ class Ours:
             "PROMETHEUS_MULTIPROC_DIR": str(data / "metrics"),
         }
         migrate.upgrade(place.database.url)
-        options = json.dumps({"persons": PERSONS, "password": PASSWORD, "redirect_uri": REDIRECT_URI})
-        said = run([sys.executable, "-m", "benchmarks.peers.servers.seed_cordillera", options], ROOT, **environment)
+        options = {"persons": PERSONS, "password": PASSWORD, "redirect_uri": REDIRECT_URI}
+        told = json.dumps([options, self.has_cheap_hash])
+        said = run([sys.executable, "-m", "benchmarks.peers.servers.seed_cordillera", told], ROOT, **environment)
         seeded = json.loads(said.splitlines()[-1])
         configuration = ROOT / "platform/portal/gunicorn_config.py"
         command: list[str | Path] = [
             *(BIN / "gunicorn", "-c", configuration, "--chdir", ROOT),
-            *("--bind", f"127.0.0.1:{place.port}", "--workers", "2", "wsgi:app"),
+            *("--bind", f"127.0.0.1:{place.port}", "--workers", "2", self.application),
         ]
         server = serve(place, command, f"{place.address}/health/ready", **environment)
         worker = self._worker(place, environment)
@@ -70,3 +74,17 @@ class Ours:
                 stdout=log,
                 stderr=log,
             )
+
+
+class OursWithACheapHash(Ours):
+    """To see what a sign-in costs beside the hash: under load the hash's own cost is not steady enough to take off."""
+
+    name = "cordillera, cheap hash"
+    about = "ours, with a password hash that costs nothing, for what a password login costs beside it"
+    application = "benchmarks.peers.servers.cheap_hash:application()"
+    has_cheap_hash = True
+
+    def start(self, place: Place) -> Running:
+        running = super().start(place)
+        needed = ("authorization_endpoint", "token_endpoint")
+        return replace(running, endpoints={name: running.endpoints[name] for name in needed}, system_form={})

@@ -8,6 +8,7 @@ import sys
 from sqlalchemy import func, insert, literal, select
 from stdnum.cl.rut import calc_check_digit
 
+from benchmarks.peers.servers.cheap_hash import use_cheap_hash
 from identity.agencies.actions import create_agency
 from identity.clients.actions import create_client
 from identity.openid.models import ApplicationConsent
@@ -61,9 +62,12 @@ def seed(work: Work, persons: int, password: str, redirect_uri: str) -> dict[str
 
 
 def _main() -> None:
+    options, has_cheap_hash = json.loads(sys.argv[1])
+    if has_cheap_hash:
+        use_cheap_hash()
     with create_app().app_context():
         act_as(Principal("system", "bench", "bench"))
-        print(json.dumps(seed(**json.loads(sys.argv[1]))))
+        print(json.dumps(seed(**options)))
 
 
 if __name__ == "__main__":
