@@ -9,6 +9,7 @@ from identity.adoptions.models import AdoptionRequest
 from identity.adoptions.queries import Offer, waiting
 from identity.adoptions.rules import AlreadyOffered, checked_words, without_ours
 from identity.agencies.queries import find_agency, officials_of
+from identity.approvals.rules import ChangedMeanwhile
 from identity.clients.actions import NewClient, living_client, replace_credentials
 from identity.clients.models import Client
 from identity.clients.rules import owned_by_agency
@@ -68,11 +69,15 @@ def take_back(work: Work, client_id: str, *, owner: str) -> None:
 
 
 @action
-def accept(work: Work, client_id: str, agency_code: str) -> NewClient:
+def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient:
     """Make the application the agency's. What its developer knows of it opens nothing any more, and what it was given
-    in the developer's name has ended. Raises NotFound.
+    in the developer's name has ended.
+
+    seen: the fingerprint of what was looked at. Raises NotFound, ChangedMeanwhile.
     """
     found = _waiting_at(work, client_id, agency_code)
+    if found.fingerprint != seen:
+        raise ChangedMeanwhile()
     client, before = found.client, found.client.owner
     client.owner = client.sector = owned_by_agency(agency_code)
     client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)

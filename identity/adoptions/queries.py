@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, select
 
 from identity.adoptions.models import AdoptionRequest
+from identity.approvals.rules import fingerprint
 from identity.clients.models import Client
+from identity.clients.queries import registration_of
 from kernel.db import session
 from kernel.errors import NotFound
 
@@ -19,6 +21,11 @@ class Offer:
 
     client: Client
     request: AdoptionRequest
+
+    @property
+    def fingerprint(self) -> str:
+        """What is looked at."""
+        return fingerprint(self.request.id, self.client.environment, registration_of(self.client))
 
 
 def offers() -> Select[Client, AdoptionRequest]:

@@ -6,11 +6,12 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import TextAreaField
+from wtforms import HiddenField, TextAreaField
 from wtforms.validators import InputRequired
 
 from identity.adoptions import actions
 from identity.adoptions.queries import offer_to, waiting_at
+from identity.approvals.rules import ChangedMeanwhile
 from identity.clients.queries import registration_of
 from identity.clients.web import FIELDS, PROFILES, SCOPES, administrator, agency_code, show_secret
 from kernel.access import requires
@@ -23,6 +24,10 @@ Page = str | Response | tuple[str, int]
 
 class RemarkForm(FlaskForm):
     remark = TextAreaField(_("Why not"), validators=[InputRequired(_("Say why."))])
+
+
+class AcceptForm(FlaskForm):
+    seen = HiddenField()
 
 
 @pages.get("/agency/adoptions")
@@ -43,7 +48,12 @@ def show(client_id: str) -> Page:
 @requires(administrator)
 def accept(client_id: str) -> Page:
     """Take the application over, and show its new secret, this once."""
-    made = actions.accept(client_id, agency_code())
+    try:
+        made = actions.accept(client_id, agency_code(), AcceptForm().seen.data or "")
+    except ChangedMeanwhile as problem:
+        form = RemarkForm(formdata=None)
+        explain(form, problem)
+        return _show(client_id, form), 422
     flash(_("The application is your agency's now. It is still under test."), "success")
     if made.secret is None:
         return redirect(url_for("applications.show", client_id=client_id), 303)
@@ -73,6 +83,7 @@ def _show(client_id: str, form: RemarkForm) -> str:
         request=found.request,
         registration=registration_of(found.client),
         form=form,
+        seen=found.fingerprint,
         profiles=PROFILES,
         scope_labels=SCOPES,
         fields=FIELDS,

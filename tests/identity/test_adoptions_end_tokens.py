@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from identity.adoptions.actions import accept, offer
+from identity.adoptions.queries import offer_to
 from identity.clients.actions import NewClient
 from identity.exchanges.actions import allow_exchange
 from identity.exchanges.models import ExchangePolicy
@@ -42,7 +43,8 @@ def taken_over(app: Flask, made: NewClient) -> NewClient:
     """The same application, with the secret that only the agency knows."""
     with app.app_context():
         offer(made.client.client_id, "AE001", "Es el formulario que encargaron.", owner=DEVELOPER, developer="eva")
-        return accept(made.client.client_id, "AE001")
+        seen = offer_to("AE001", made.client.client_id).fingerprint
+        return accept(made.client.client_id, "AE001", seen)
 
 
 def refused(client: FlaskClient, made: NewClient, **form: str) -> str:

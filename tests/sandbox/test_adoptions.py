@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from builders.identity import an_agency, an_official, sign_in_for
-from builders.sandbox import a_developer, an_application
+from builders.sandbox import APPLICATION, a_developer, an_application
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
@@ -54,6 +54,12 @@ def mails(app: Flask) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in session().execute(text(query))]
 
 
+def seen_on(page: str) -> dict[str, str]:
+    found = re.search(r'name="seen" value="([0-9a-f]{64})"', page)
+    assert found, page
+    return {"seen": found[1]}
+
+
 def state_of(app: Flask, client_id: str) -> list[str]:
     with app.app_context():
         query = select(AdoptionRequest.state).where(AdoptionRequest.client_id == client_id)
@@ -70,9 +76,10 @@ def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: Flask
     ) in mails(app)
     assert "Trámites de Ñuble" in ours.get("/agency/adoptions").text
     page = ours.get(f"/agency/adoptions/{client_id}").text
+    seen = seen_on(page)
     assert OFFER["reason"] in page
     assert "eva@example.cl" in page
-    taken = ours.post(f"/agency/adoptions/{client_id}/accept")
+    taken = ours.post(f"/agency/adoptions/{client_id}/accept", data=seen)
     assert taken.status_code == 200
     new = re.findall(r"<code>([\w-]{43})</code>", taken.text)[0]
     with app.app_context():
@@ -92,6 +99,24 @@ def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: Flask
     assert ours.get(f"/agency/applications/{client_id}").status_code == 200
     assert ("eva@example.cl", "“Trámites de Ñuble” fue recibida por el organismo") in mails(app)
     assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
+
+
+@pytest.mark.parametrize("changed", [{"redirect_uris": "https://tramites.evil.example/"}, {"name": "Impuestos"}])
+def test_what_its_developer_changed_under_the_eyes_is_not_taken_over(
+    app: Flask, developer: FlaskClient, ours: FlaskClient, changed: dict[str, str]
+) -> None:
+    client_id, secret = an_application(developer)
+    assert offer(developer, client_id) == 303
+    path = f"/agency/adoptions/{client_id}"
+    seen = seen_on(ours.get(path).text)
+    assert developer.post(f"/sandbox/applications/{client_id}/edit", data=APPLICATION | changed).status_code == 303
+    for data in (seen, {}, {"seen": "0" * 64}):
+        refused = ours.post(f"{path}/accept", data=data)
+        assert refused.status_code == 422
+        assert "cambió" in refused.text
+    with app.app_context():
+        assert client_with_secret(client_id, secret) is not None
+    assert ours.post(f"{path}/accept", data=seen_on(ours.get(path).text)).status_code == 200
 
 
 def test_nobody_else_takes_or_declines_it(app: Flask, developer: FlaskClient, ours: FlaskClient) -> None:
