@@ -4,7 +4,7 @@ sees it all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -48,14 +48,9 @@ DONE = {
 }
 
 
-class AskForm(FlaskForm):
-    actor = SelectField(_("Which of your clients calls"), validators=[InputRequired(_("Choose one."))])
-    target = StringField(
-        _("Identifier of the client that it calls"),
-        validators=[InputRequired(_("Write the identifier."))],
-        description=_("Its client_id. The agency that offers the service tells you."),
-    )
-    scopes = SelectMultipleField(
+def scopes_field() -> Any:
+    """What of a person an exchanged token may be for, to be ticked; the rules check it."""
+    return SelectMultipleField(
         _("What it may tell there of a person"),
         choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
         widget=ListWidget(prefix_label=False),
@@ -63,6 +58,16 @@ class AskForm(FlaskForm):
         validators=[InputRequired(_("Choose at least one."))],
         validate_choice=False,
     )
+
+
+class AskForm(FlaskForm):
+    actor = SelectField(_("Which of your clients calls"), validators=[InputRequired(_("Choose one."))])
+    target = StringField(
+        _("Identifier of the client that it calls"),
+        validators=[InputRequired(_("Write the identifier."))],
+        description=_("Its client_id. The agency that offers the service tells you."),
+    )
+    scopes = scopes_field()
     purpose = TextAreaField(
         _("What for"),
         validators=[InputRequired(_("Write what for."))],

@@ -8,14 +8,13 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import SelectField, SelectMultipleField
+from wtforms import SelectField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from identity.exchanges import actions, queries
 from identity.exchanges.rules import Step, Wish
-from identity.exchanges.web import SCOPES, STATUSES
+from identity.exchanges.web import SCOPES, STATUSES, scopes_field
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -29,14 +28,7 @@ Page = str | Response | tuple[str, int]
 class AllowForm(FlaskForm):
     actor = SelectField(_("Which application calls"), validators=[InputRequired(_("Choose one."))])
     target = SelectField(_("Which application it calls"), validators=[InputRequired(_("Choose one."))])
-    scopes = SelectMultipleField(
-        _("What it may tell there of a person"),
-        choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
-        widget=ListWidget(prefix_label=False),
-        option_widget=CheckboxInput(),
-        validators=[InputRequired(_("Choose at least one."))],
-        validate_choice=False,
-    )
+    scopes = scopes_field()
 
 
 @pages.get("")
