@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, select, update
@@ -22,6 +22,7 @@ from identity.openid.models import (
     RefreshToken,
     RevokedToken,
 )
+from identity.openid.queries import has_consented
 from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.revoked import read_again
 from identity.openid.rules import (
@@ -102,7 +103,7 @@ def _use_up(work: Work, pushed: bytes | None) -> None:
 
 @action
 def allow(work: Work, entry: Entry) -> str:
-    """Remember that the person agreed, and issue the code."""
+    """Remember that the person agreed, and issue the code. Raises InvalidRequestUri."""
     scopes = sorted(entry.agreed_scopes)
     details = list(entry.authorization_details)
     remember_consent(work, entry.person_id, entry.client.client_id, scopes, details)
@@ -110,7 +111,9 @@ def allow(work: Work, entry: Entry) -> str:
     work.record(
         "identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name, **told
     )
-    return enter(entry)
+    _use_up(work, entry.pushed)
+    # What it looks for was written a moment ago.
+    return cast(str, _issue_code(entry))
 
 
 def remember_consent(
@@ -139,44 +142,65 @@ def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: by
     work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
 
 
-_NAMED = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "authorization_details", "claims", "nonce",
-          "code_challenge", "dpop_jkt", "sid", "authenticated_at", "acr", "amr")  # fmt: skip
-_CONSENT_USED = (
-    update(ApplicationConsent)
-    .where(
-        ApplicationConsent.person_id == bindparam("person_id"),
-        ApplicationConsent.client_id == bindparam("client_id"),
-        ApplicationConsent.last_used_at < bindparam("last_used_before"),
+_WRITTEN = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "authorization_details", "claims", "nonce",
+            "code_challenge", "dpop_jkt", "sid", "authenticated_at", "acr", "amr", "id", "code_hash", "created_at",
+            "expires_at", "kept_until")  # fmt: skip
+
+
+def _issuing() -> Change:
+    """A code for what the person has agreed to; no code, and no row, for anything else."""
+    consent, columns = ApplicationConsent, AuthorizationCode.__table__.columns
+    agreed = (
+        select(consent.id)
+        .where(
+            consent.person_id == bindparam("person_id"),
+            consent.client_id == bindparam("client_id"),
+            consent.withdrawn_at.is_(None),
+            consent.scopes.contains(bindparam("agreed_scopes")),
+        )
+        # Who withdraws at this moment waits for the code, and revokes it; or the code waits, and is not issued.
+        .with_for_update(read=True)
+        .cte("agreed")
     )
-    .values(last_used_at=bindparam("created_at"))
-)
-_new_code = Change(
-    insert(AuthorizationCode)
-    .values({name: bindparam(name) for name in (*_NAMED, "id", "code_hash", "created_at", "expires_at", "kept_until")})
-    .add_cte(_CONSENT_USED.cte("used")),
-    is_recorded=True,
-)
+    used = (
+        update(consent)
+        .where(consent.id == agreed.c.id, consent.last_used_at < bindparam("last_used_before"))
+        .values(last_used_at=bindparam("created_at"))
+    )
+    code = select(*(bindparam(name, type_=columns[name].type) for name in _WRITTEN)).select_from(agreed)
+    issued = insert(AuthorizationCode).from_select(_WRITTEN, code).returning(AuthorizationCode.id).cte("issued")
+    return Change(select(issued).add_cte(used.cte("used")), records=issued)
 
 
-def enter(entry: Entry) -> str:
-    """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only.
+_issue = _issuing()
+
+
+def enter(entry: Entry) -> str | None:
+    """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only. None where
+    the person has not agreed to as much as the application asks for.
 
     Raises InvalidRequestUri for a pushed request that was answered before.
     """
+    details, client_id = entry.authorization_details, entry.client.client_id
+    # The database compares scopes; details are compared whole, member by member.
+    if details and not has_consented(entry.person_id, client_id, entry.agreed_scopes, details):
+        return None
     return _issue_code(entry) if entry.pushed is None else _enter_pushed(entry)
 
 
 @action
-def _enter_pushed(work: Work, entry: Entry) -> str:
-    _use_up(work, entry.pushed)
-    return _issue_code(entry)
+def _enter_pushed(work: Work, entry: Entry) -> str | None:
+    code = _issue_code(entry)
+    if code is not None:
+        _use_up(work, entry.pushed)
+    return code
 
 
-def _issue_code(entry: Entry) -> str:
+def _issue_code(entry: Entry) -> str | None:
     profile, client, now = PROFILES[entry.client.profile], entry.client, clock.now()
     code = new_token(profile.code_characters)
     scopes = sorted(entry.scopes)
-    _new_code(
+    issued = _issue(
         id=new_id(),
         code_hash=token_hash(code),
         client_id=client.client_id,
@@ -197,6 +221,7 @@ def _issue_code(entry: Entry) -> str:
         expires_at=now + profile.code_lives,
         # Not only when it is redeemed: what changes nothing that is indexed is written once.
         kept_until=now + profile.code_lives + lifetime(scopes),
+        agreed_scopes=sorted(entry.agreed_scopes),
         last_used_before=now - USE_NOTED_EVERY,
         **recorded(
             "identity:application:entered",
@@ -206,7 +231,7 @@ def _issue_code(entry: Entry) -> str:
             acr=entry.acr,
         ),
     )
-    return code
+    return code if issued else None
 
 
 @action

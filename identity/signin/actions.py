@@ -225,8 +225,8 @@ _BEGUN = ("token_hash", "sid", "person_id", "acr", "amr", "device", "address", "
 def _beginning() -> Change:
     """A new session, and what its beginning forgives, with the audit's record."""
     new = insert(SignInSession).values({column: bindparam(column) for column in (*_BEGUN, "id")})
-    new = new.values(last_seen_at=bindparam("authenticated_at"))
-    return Change(new.add_cte(*FORGIVING), is_recorded=True)
+    begun = new.values(last_seen_at=bindparam("authenticated_at")).returning(SignInSession.id).cte("begun")
+    return Change(select(begun).add_cte(*FORGIVING), records=begun)
 
 
 _begin = _beginning()

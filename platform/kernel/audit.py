@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, Text, bindparam, insert, or_, select
+from sqlalchemy import CTE, Index, Select, Text, bindparam, insert, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -63,8 +63,6 @@ class AuditEvent(Base):
 
 _INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
 _WRITTEN = ("id", "at", "tag", "actor_kind", "actor", "actor_name", "agency", "subject", "request_id", "detail")
-RECORD_BESIDE = _INSERT.values({name: bindparam(f"audit_{name}") for name in _WRITTEN}).cte("recorded")
-"""The record as part of the statement that changes something (`kernel.statements.Change`)."""
 
 
 def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any]) -> None:
@@ -74,8 +72,18 @@ def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any
     session.connection().execute(_INSERT, _event(tag, subject, detail))
 
 
+def record_of(done: CTE) -> CTE:
+    """The record as part of the statement that changes something: one for each row of `done`, none where it has none.
+
+    Its parameters are those of `recorded`.
+    """
+    columns = AuditEvent.__table__.columns
+    said = [bindparam(f"audit_{name}", type_=columns[name].type) for name in _WRITTEN]
+    return _INSERT.from_select(_WRITTEN, select(*said).select_from(done)).cte("recorded")
+
+
 def recorded(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
-    """The parameters of `RECORD_BESIDE`; the actor is the current principal."""
+    """The parameters of `record_of`; the actor is the current principal."""
     return {f"audit_{name}": value for name, value in _event(tag, subject, detail).items()}
 
 

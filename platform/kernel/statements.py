@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import psycopg
 from flask import g
-from sqlalchemy import JSON, ClauseElement
+from sqlalchemy import CTE, JSON, ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -72,12 +72,13 @@ class Lookup(Statement):
 class Change(Statement):
     """A change that commits itself, or is part of the action that makes it, if one does.
 
-    is_recorded: its audit record (`audit.recorded`) is part of the statement, so neither is without the other.
+    records: the part of it whose rows the audit records (`audit.recorded`), in the same statement, so that neither is
+    without the other. A row that the statement returns says that there were some.
     """
 
-    def __init__(self, query: ClauseElement, *, is_recorded: bool = False) -> None:
-        super().__init__(cast(HasCTE, query).add_cte(audit.RECORD_BESIDE) if is_recorded else query)
-        self._is_recorded = is_recorded
+    def __init__(self, query: ClauseElement, *, records: CTE | None = None) -> None:
+        super().__init__(query if records is None else cast(HasCTE, query).add_cte(audit.record_of(records)))
+        self._records = records is not None
 
     def alone(self, **parameters: Any) -> Row | None:
         """The first row that the statement returns, which stays even if the action around it fails."""
@@ -89,8 +90,9 @@ class Change(Statement):
             return self._run_alone(parameters)
         session = g.work.session
         session.flush()
-        if self._is_recorded:
-            session.info["recorded"] = True
         connection = cast(psycopg.Connection, session.connection().connection.driver_connection)
         cursor = psycopg.RawCursor(connection).execute(self._sql, self._values(parameters))
-        return cursor.fetchone() if cursor.description else None
+        row = cursor.fetchone() if cursor.description else None
+        if self._records and row is not None:
+            session.info["recorded"] = True
+        return row

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import NoResultFound, OperationalError
@@ -55,7 +56,16 @@ NEW_KEY = insert(SigningKey).values(
     {name: bindparam(name) for name in ("id", "purpose", "algorithm", "kid", "public_jwk", "created_at", "signs_from")}
 )
 add_key = Change(NEW_KEY.returning(SigningKey.kid))
-add_key_recorded = Change(NEW_KEY, is_recorded=True)
+ADDED = NEW_KEY.returning(SigningKey.kid).cte("added")
+add_key_recorded = Change(select(ADDED), records=ADDED)
+NOTHING = (
+    update(SigningKey)
+    .where(SigningKey.kid == "nobody's")
+    .values(purpose="other")
+    .returning(SigningKey.kid)
+    .cte("nothing")
+)
+change_nothing = Change(select(NOTHING), records=NOTHING)
 KEY: dict[str, Any] = {
     "purpose": "test", "algorithm": "ES256", "public_jwk": {"kty": "EC"}, "created_at": NOW, "signs_from": NOW,
 }  # fmt: skip
@@ -105,11 +115,16 @@ def test_a_change_alone_stays_and_returns_its_row(context: None) -> None:
 
 
 def test_a_change_and_its_record_are_one_statement(context: None) -> None:
-    assert add(add_key_recorded, "one") is None
+    assert add(add_key_recorded, "one") == ("one",)
     assert (count(SigningKey), count(AuditEvent)) == (1, 1)
     with pytest.raises(psycopg.errors.UniqueViolation):
         add(add_key_recorded, "one")
     assert (count(SigningKey), count(AuditEvent)) == (1, 1)
+
+
+def test_what_changes_nothing_is_not_recorded(context: None) -> None:
+    assert change_nothing(**recorded("kernel:key:created", "key:none")) is None
+    assert count(AuditEvent) == 0
 
 
 def test_a_change_inside_an_action_falls_with_it(context: None) -> None:

@@ -20,7 +20,6 @@ from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.endpoints.second_step import page_for_second_step
-from identity.openid.queries import has_consented
 from identity.openid.rules import (
     AccessDenied,
     ConsentRequired,
@@ -94,18 +93,26 @@ def consent() -> Page:
 
 
 def _decide(asked: AuthorizationRequest) -> Page:
-    return _question(asked) or _enter(asked)
+    return _question(asked) or _enter(asked) or _ask(asked)
 
 
-def _enter(asked: AuthorizationRequest) -> Response:
+def _enter(asked: AuthorizationRequest) -> Response | None:
+    """Send the person back with a code; None where they have to agree first."""
+    if "consent" in asked.prompts:
+        return None
+    code = actions.enter(_entry(asked, _signed_in()))
+    return asked.answer(code=code) if code is not None else None
+
+
+def _signed_in() -> SignIn:
     sign_in = current_sign_in()
     if sign_in is None:
         raise LoginRequired("Nobody is signed in.")
-    return asked.answer(code=actions.enter(_entry(asked, sign_in)))
+    return sign_in
 
 
 def _question(asked: AuthorizationRequest) -> Page | None:
-    """What the person is asked before they may enter, None where everything is known."""
+    """What the person is asked before they may enter, but for their consent; None where everything is known."""
     sign_in = current_sign_in()
     if sign_in is None or _must_sign_in(asked, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.
@@ -115,15 +122,7 @@ def _question(asked: AuthorizationRequest) -> Page | None:
     _check_person(asked, sign_in)
     if "select_account" in asked.prompts and asked.detour is None:
         return _ask_who(asked, sign_in)
-    if (page := page_for_second_step(asked, sign_in)) is not None:
-        return page
-    agreed = has_consented(sign_in.person.id, asked.client.client_id, asked.agreed_scopes, asked.authorization_details)
-    # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
-    if agreed and "consent" not in asked.prompts and not asked.may_be_any_programs:
-        return None
-    if "none" in asked.prompts:
-        raise ConsentRequired("The person has not agreed yet.")
-    return _ask(asked, sign_in)
+    return page_for_second_step(asked, sign_in)
 
 
 def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
@@ -187,13 +186,16 @@ def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
     )
 
 
-def _ask(asked: AuthorizationRequest, sign_in: SignIn) -> str:
+def _ask(asked: AuthorizationRequest) -> str:
+    """Whether the person agrees."""
+    if "none" in asked.prompts:
+        raise ConsentRequired("The person has not agreed yet.")
     # The form leads to the client, which Chromium's form-action has to know.
     allow_form_action(asked.redirect_uri)
     return render_template(
         "openid/consent.html",
         client=asked.client,
-        person=sign_in.person,
+        person=_signed_in().person,
         shared=in_words(asked.agreed_scopes, asked.client.sector),
         details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
