@@ -212,6 +212,19 @@ def test_what_proves_a_client_in_one_place_proves_it_in_no_other(app: Flask, cli
     assert client.post("/openid/par", data=form).get_json()["error"] == "invalid_client"
 
 
+def test_an_assertion_for_somebody_else_too_counts_for_nothing(app: Flask, client: FlaskClient) -> None:
+    """draft-ietf-oauth-rfc7523bis 7: the other one, to whom the client sent it, shows it here in the client's name."""
+    key = a_key()
+    with app.app_context():
+        made = a_client("standard", auth_method="private_key_jwt", jwks=public(key))
+    for audience in ([ISSUER, "https://evil.example"], ["https://evil.example", f"{ISSUER}/token"], [ISSUER, 7], []):
+        form = a_request(made) | an_assertion(key, made.client.client_id, aud=audience)
+        assert client.post("/openid/par", data=form).get_json()["error"] == "invalid_client", audience
+    # Both of our own names, as some libraries send them.
+    form = a_request(made) | an_assertion(key, made.client.client_id, aud=[ISSUER, f"{ISSUER}/token"])
+    assert client.post("/openid/par", data=form).status_code == 201
+
+
 def test_an_algorithm_is_not_the_callers_to_choose(app: Flask, client: FlaskClient) -> None:
     """RFC 8725 2.1: HS256 with the public key, or with our own, as the secret; none in every spelling."""
     key = a_key("RSA")

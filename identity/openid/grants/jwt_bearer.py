@@ -44,9 +44,10 @@ def _check(client: RegisteredClient, assertion: Opened) -> None:
         raise NotSound("The iss and the sub must both be the client_id.")
     audience = assertion.claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
-    # RFC 7523 3 (3)
-    if not {settings().issuer, f"{settings().issuer}/token"} & {one for one in named if isinstance(one, str)}:
-        raise NotSound(f"The aud must be {settings().issuer}.")
+    allowed = (settings().issuer, f"{settings().issuer}/token")
+    # RFC 7523 3 (3); draft-ietf-oauth-rfc7523bis 7: and nobody else's, who could show it to us.
+    if not named or not all(one in allowed for one in named):
+        raise NotSound(f"The aud must be {settings().issuer}, and nobody else beside it.")
     kind = assertion.header.get("typ")
     # RFC 8725 3.11
     if kind is not None and kind not in ("JWT", "jwt", "authorization-grant+jwt"):

@@ -89,5 +89,6 @@ def _check_audience(client: RegisteredClient, audience: object) -> None:
     for address in settings().addresses:
         allowed |= {f"{address}/openid/token", f"{address}{request.path.rstrip('/')}"}
     named = audience if isinstance(audience, list) else [audience]
-    if not any(isinstance(one, str) and one.rstrip("/") in allowed for one in named):
-        raise NotSound(f"The aud must be {issuer}.")
+    # draft-ietf-oauth-rfc7523bis 7: an assertion that is for somebody else as well may be shown to us by them.
+    if not named or not all(isinstance(one, str) and one.rstrip("/") in allowed for one in named):
+        raise NotSound(f"The aud must be {issuer}, and nobody else beside it.")
