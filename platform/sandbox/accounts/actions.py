@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from kernel import clock, mail
+from kernel import mail
 from kernel.access import Principal, act_as
-from kernel.db import session
 from kernel.errors import _
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
@@ -130,8 +130,13 @@ def principal_of(developer: Developer) -> Principal:
 
 @periodic("sandbox:accounts:sweep", "17 7 * * *")
 def sweep() -> None:
-    """Forget links and sessions that have run out."""
-    current, now = session(), clock.now()
-    current.execute(delete(DeveloperLink).where(DeveloperLink.expires_at < now - LINK_LIVES - SESSION_LIVES))
-    current.execute(delete(DeveloperSession).where(DeveloperSession.expires_at < now))
-    current.commit()
+    """Forget links and sessions that have run out, in batches that keep nobody waiting."""
+    until_empty(sweep_batch)
+
+
+@action
+def sweep_batch(work: Work) -> int:
+    """One batch of each; the most rows that went from one of them."""
+    links = DeveloperLink.expires_at < work.now - LINK_LIVES - SESSION_LIVES
+    sessions = DeveloperSession.expires_at < work.now
+    return max(remove_batch(work.session, DeveloperLink, links), remove_batch(work.session, DeveloperSession, sessions))
