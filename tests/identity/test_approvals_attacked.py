@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from builders.clients import a_client, a_system, basic, tokens_for, userinfo
-from builders.identity import an_agency
+from builders.identity import an_agency, sign_in_for
+from builders.identity import an_official as official_of
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -107,3 +108,14 @@ def test_what_was_allowed_for_made_up_people_is_not_for_real_ones(context: None,
     ask_for_environment(portal, "certification")
     approve(portal, waiting_request(portal).fingerprint)
     assert allowed_scopes(portal, register) is None
+
+
+def test_the_authority_reads_every_option(app: Flask, client: FlaskClient, an_application: Any) -> None:
+    with app.app_context():
+        made = an_application("sandbox", policy_uri=ELSEWHERE, default_max_age=77)
+        ask_for_environment(made.client.client_id, "production")
+        official = official_of(an_agency("AE900", "La Autoridad", is_authority=True))
+    sign_in_for(client, official, "AE900")
+    page = client.get(f"/authority/applications/{made.client.client_id}").text
+    assert ELSEWHERE in page
+    assert "default_max_age: 77" in page
