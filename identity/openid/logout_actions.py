@@ -17,7 +17,7 @@ from identity.openid.tokens import logout_token, subject_for
 from kernel import clock, outbound
 from kernel.errors import BadGateway
 from kernel.jobs import job
-from kernel.work import Work, action
+from kernel.work import Work, action, let_go
 
 WAITS_SECONDS = 5.0
 MAX_ANSWER_BYTES = 20_000
@@ -84,6 +84,7 @@ def send_logout(client_id: str, person_id: str, sid: str) -> None:
     # 2.4: encrypted as the client's ID tokens are.
     form = urlencode({"logout_token": encrypted_for(client, token, "id_token")}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(form))}
+    let_go()
     response = outbound.send("POST", address, headers=headers, content=form, timeout=WAITS_SECONDS)
     status = response.status_code
     outbound.read(response, MAX_ANSWER_BYTES)
