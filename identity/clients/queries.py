@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from flask import current_app
-from sqlalchemy import func, literal, select, true
+from sqlalchemy import and_, func, literal, select, true
 
 from identity.agencies.models import Agency
 from identity.agencies.queries import find_agency
 from identity.client_secrets.rules import StoredSecret
 from identity.clients.models import Client
 from identity.clients.rules import (
+    DEVELOPERS,
+    OPEN,
     PERSON_PROFILES,
     RegisteredClient,
     Registration,
@@ -115,8 +117,11 @@ def owner_of(client: Client) -> AgencyRef | None:
     return find_agency(client.owner.removeprefix("agency:")) if client.owner.startswith("agency:") else None
 
 
-def is_logout_place(uri: str) -> bool:
-    """Whether the address has the authority of a logout address that some living client registered."""
+def is_logout_place(uri: str, *, of_anybody: bool) -> bool:
+    """Whether the address has the authority of a logout address that some living client registered.
+
+    of_anybody: whether clients that nobody whom we know answers for count too (`RegisteredClient.is_anybodys`).
+    """
     parts = split_uri(uri)
     if parts is None:
         return False
@@ -129,6 +134,7 @@ def is_logout_place(uri: str) -> bool:
         .where(
             Client.revoked_at.is_(None),
             func.lower(place.c.value).startswith(f"{parts.scheme}://{parts.hostname}", autoescape=True),
+            true() if of_anybody else and_(Client.owner != OPEN, ~Client.owner.startswith(DEVELOPERS)),
         )
     )
     return same_authority(uri, session().scalars(query))

@@ -37,6 +37,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPERATOR = "operator"
 OPEN = "open-registration"
 """Who owns what registered itself in the sandbox: nobody in particular."""
+DEVELOPERS = "developer:"
+"""What the owner of a developer's applications begins with; anybody may sign up as one."""
 PUBLIC_SECTOR = "public"
 """The sector of the applications that the authority lets know people by the same `sub` as each other (OIDC Core 8)."""
 SECTORS = ("owner", "application", "public")
@@ -104,7 +106,7 @@ class RegisteredClient:
     @property
     def is_anybodys(self) -> bool:
         """Whether nobody whom we know answers for it: it registered itself, or whoever signed up in the sandbox did."""
-        return self.owner == OPEN or self.owner.startswith("developer:")
+        return self.owner == OPEN or self.owner.startswith(DEVELOPERS)
 
     def may_authenticate_by(self, method: str) -> bool:
         """Whether the client registered this method (RFC 7591 2, token_endpoint_auth_method)."""

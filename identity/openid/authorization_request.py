@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from identity.clients.rules import RegisteredClient
 from identity.openid import detours
 from identity.openid.answer_modes import MODES, SIGNED
+from identity.openid.queries import is_tried_out
 from identity.openid.requested_claims import RequestedClaims
 from identity.openid.rules import PROFILES, OAuthProblem, Profile
 from identity.openid.tokens import signed_answer
@@ -149,8 +150,7 @@ class AuthorizationRequest:
         """RFC 9700 4.11.2: whoever sends people a link of ours must not have them end up at a place of their choice, so
         nobody is sent to an application that may be anybody's before a test person has signed in.
         """
-        sign_in = current_sign_in() if self.client.is_anybodys else None
-        return self.client.is_anybodys and (sign_in is None or not sign_in.person.is_test_person)
+        return self.client.is_anybodys and not is_tried_out()
 
 
 def _sid() -> str:

@@ -15,6 +15,7 @@ from identity.agencies.models import Agency
 from identity.clients.models import Client
 from identity.openid.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
+from identity.signin.queries import current_sign_in
 from kernel import clock
 from kernel.crypto import unseal
 from kernel.db import session
@@ -101,6 +102,12 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
         )
         for consent, client, agency_name in session().execute(query)
     ]
+
+
+def is_tried_out() -> bool:
+    """Whether a test person is signed in here: whoever has one is trying applications out, and not led on by a link."""
+    sign_in = current_sign_in()
+    return sign_in is not None and sign_in.person.is_test_person
 
 
 def device_waiting(user_code: str) -> DeviceAuthorization | None:

@@ -134,11 +134,35 @@ def test_a_link_of_ours_leads_nobody_to_whom_nobody_knows(app: Flask, client: Fl
             answer = client.get("/openid/authorize", query_string=sound | way)
             assert (answer.status_code, "Location" in answer.headers) == (400, False), way
             assert not re.search(r'(href|action|src)="https?://phishing', answer.text)
-    out = {"client_id": told["client_id"], "post_logout_redirect_uri": "https://phishing.example/out"}
-    assert app.test_client().get("/openid/end-session", query_string=out).status_code == 400
     # Who tries it out with a test person learns what is wrong as the protocol has it.
     sign_in(client, tester)
     assert answer_of(client.get("/openid/authorize", query_string=sound | {"scope": "nonsense"}))["error"]
+
+
+def test_leaving_leads_nobody_to_whom_nobody_knows(app: Flask, client: FlaskClient) -> None:
+    """4.11: by both ways to leave, and with an ID token that the attacker got from their own application."""
+    out, key = "https://phishing.example/out", a_key()
+    own = {"redirect_uris": [CALLBACK], "post_logout_redirect_uris": [out], "jwks": public(key)}
+    told = registered(client, **own, token_endpoint_auth_method="private_key_jwt")
+    with app.app_context():
+        tester = a_person(is_test_person=True)
+    attacker = app.test_client()
+    sign_in(attacker, tester)
+    sound = {"client_id": told["client_id"], "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid"}
+    sound |= {"code_challenge": s256(), "code_challenge_method": "S256"}
+    code = answer_of(agree(attacker, attacker.get("/openid/authorize", query_string=sound)))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
+    hint = attacker.post("/openid/token", data=form | an_assertion(key, told["client_id"])).get_json()["id_token"]
+    for query in ({"client_id": told["client_id"]}, {"id_token_hint": hint}):
+        query |= {"post_logout_redirect_uri": out}
+        assert client.get("/openid/end-session", query_string=query).location in (None, "/")
+    by_manual = "/api/v1/accounts/app/logout"
+    assert client.get(by_manual, query_string={"redirect": f"{out}/any"}).status_code == 204
+    # The developer's own test person goes back, as in use.
+    leave = attacker.get("/openid/end-session", query_string={"id_token_hint": hint, "post_logout_redirect_uri": out})
+    assert leave.location == out
+    sign_in(attacker, tester)
+    assert attacker.get(by_manual, query_string={"redirect": f"{out}/any"}).location == f"{out}/any"
 
 
 @pytest.mark.parametrize("path", ["/sign-in?next={}", "/sign-out?next={}", "/openid/end-session?next={}"])

@@ -98,7 +98,8 @@ def _decide(asked: AuthorizationRequest) -> Page:
 
 def _enter(asked: AuthorizationRequest) -> Response | None:
     """Send the person back with a code; None where they have to agree first."""
-    if "consent" in asked.prompts:
+    # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
+    if "consent" in asked.prompts or asked.may_be_any_programs:
         return None
     code = actions.enter(_entry(asked, _signed_in()))
     return asked.answer(code=code) if code is not None else None

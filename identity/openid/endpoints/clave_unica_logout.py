@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from identity.clients.queries import is_logout_place
 from identity.openid.endpoints import from_other_sites
 from identity.openid.endpoints.end_session import forget_cookie
+from identity.openid.queries import is_tried_out
 from identity.signin.actions import sign_out
 from kernel.access import public
 
@@ -16,9 +17,13 @@ from kernel.access import public
 @from_other_sites("/api/v1/accounts/app/logout", "GET")
 @public("leaving is always allowed")
 def clave_unica_logout() -> Response:
-    """End the session. 302 to a place with the authority of a registered logout address, 204 for any other or none."""
-    sign_out()
+    """End the session. 302 to a place with the authority of a registered logout address, 204 for any other or none.
+
+    RFC 9700 4.11: to a place that anybody may have registered only for who tries it out.
+    """
     wanted = request.args.get("redirect", "")
-    response: Response = redirect(wanted, 302) if is_logout_place(wanted) else FlaskResponse(status=204)
+    is_known = is_logout_place(wanted, of_anybody=is_tried_out())
+    sign_out()
+    response: Response = redirect(wanted, 302) if is_known else FlaskResponse(status=204)
     forget_cookie(response)
     return response

@@ -13,6 +13,7 @@ from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.logout_actions import password_changed, sessions_ended
+from identity.openid.queries import is_tried_out
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest, UnregisteredRedirect
 from identity.openid.tokens import verified_id_token
 from identity.signin.actions import Listeners, sign_out
@@ -86,9 +87,9 @@ def _leaving() -> Leaving:
         destination = None
     elif client is None or wanted not in client.post_logout_redirect_uris:
         raise UnregisteredRedirect(_("This post_logout_redirect_uri is not registered for the application."))
-    elif client.is_anybodys and hint is None:
-        # RP-Initiated Logout 3 and RFC 9700 4.11: without an ID token of its own, what may be anybody's leads nowhere.
-        raise UnregisteredRedirect(_("This application has to show the id_token_hint for that."))
+    elif client.is_anybodys and not is_tried_out():
+        # RP-Initiated Logout 3 and RFC 9700 4.11: a link of ours must not end where whoever sends it likes.
+        destination = None
     else:
         destination = _with_state(wanted, given.get("state"))
     sign_in = current_sign_in()
