@@ -51,10 +51,13 @@ WITH new AS (
     WHERE (kept.key, kept.failures, kept.counted_at) IN (SELECT key, seen_failures, seen_at FROM new)
     RETURNING key
 )
-SELECT array_agg(key) FROM counted
+SELECT array_agg(key), set_config('synchronous_commit', 'off', true) FROM counted
 """)
 )
-"""Set counters that nobody has changed since they were seen, in the order of their names; returns which."""
+"""Set counters that nobody has changed since they were seen, in the order of their names; returns which.
+
+Everybody sees them at once, but the disk is not waited for: a guess that a crash of the server forgets is one guess.
+"""
 
 
 def _count_as_seen(keys: Sequence[str], seen: Mapping[str, Counter], now: datetime) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from interoperability.directory.rules import SignatureInvalid, open_signed
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import Broken
+from kernel.canonical import canonical_json
 from kernel.errors import Conflict, Forbidden, Invalid, TooLarge, UnsupportedMediaType, _
 
 PDF = "application/pdf"
@@ -250,7 +251,7 @@ def write_receipt(receipt: Mapping[str, Any]) -> bytes:
 
 def signed_part(receipt: Mapping[str, Any]) -> bytes:
     """What the platform signs: everything but the signature."""
-    return log.canonical({name: value for name, value in receipt.items() if name != "signature"})
+    return canonical_json({name: value for name, value in receipt.items() if name != "signature"})
 
 
 def verify(content: bytes, pinned: list[dict[str, Any]] | None = None) -> list[Check]:

@@ -13,6 +13,7 @@ from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, 
 from interoperability.evidence.queries import ALGORITHM, PURPOSE, frontier, latest_checkpoint, origin
 from kernel import clock
 from kernel.access import current_principal
+from kernel.canonical import canonical_json
 from kernel.ids import new_id
 from kernel.keys import signing_key
 from kernel.work import Work
@@ -32,7 +33,7 @@ def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> Eviden
         "agency": agency.code if agency else None,
         "facts": facts,
     }
-    text = rules.canonical(statement).decode()
+    text = canonical_json(statement).decode()
     entry = EvidenceEntry(id=identifier, at=work.now, kind=kind, subject=subject, statement=text)
     work.add(entry)
     work.session.flush()

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from kernel.canonical import canonical_json
 from kernel.errors import Conflict, _
 
 Node = tuple[int, int]
@@ -174,14 +174,9 @@ def is_consistent(old: int, old_root: bytes, new: int, new_root: bytes, proof: S
 # ---- statements ----
 
 
-def canonical(value: Mapping[str, Any]) -> bytes:
-    """RFC 8785: one spelling for one JSON value."""
-    return rfc8785.dumps(dict(value))
-
-
 def statement_hash(statement: Mapping[str, Any]) -> bytes:
     """The leaf of a statement."""
-    return leaf_hash(canonical(statement))
+    return leaf_hash(canonical_json(statement))
 
 
 # ---- checkpoints ----
@@ -258,7 +253,7 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     """The fingerprint of a public key (RFC 7638), base64url."""
     members = {"OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
     chosen = {name: str(jwk.get(name)) for name in members.get(str(jwk.get("kty")), ("kty",))}
-    return base64.urlsafe_b64encode(hashlib.sha256(canonical(chosen)).digest()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical_json(chosen)).digest()).decode().rstrip("=")
 
 
 def check_signature(public: bytes, signature: bytes, content: bytes) -> None:

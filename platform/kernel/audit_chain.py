@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import rfc8785
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -34,6 +33,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
 from kernel.audit import AuditEvent
+from kernel.canonical import canonical_json
 from kernel.db import Base
 
 GENESIS = bytes(32)
@@ -87,7 +87,7 @@ def event_hash(event: Event) -> bytes:
         "request_id": event.request_id,
         "detail": event.detail,
     }
-    return hashlib.sha256(rfc8785.dumps(said)).digest()
+    return hashlib.sha256(canonical_json(said)).digest()
 
 
 def chain(previous: bytes, events: Sequence[Event]) -> bytes:
