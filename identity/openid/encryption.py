@@ -28,6 +28,16 @@ def encrypted_for(client: RegisteredClient, signed: str, answer: str) -> str:
     return jwe.encrypt_compact(header, signed.encode(), key, algorithms=[algorithm, encryption])
 
 
+def look_for_key(client: RegisteredClient, answer: str) -> None:
+    """Before anything is used up, or a transaction waits: read the client's key for this answer, if it has to have one.
+
+    Raises UnauthorizedClient.
+    """
+    algorithm: str | None = client.options.get(f"{answer}_encrypted_response_alg")
+    if algorithm is not None:
+        _key_for(client, algorithm)
+
+
 def _key_for(client: RegisteredClient, algorithm: str) -> PublicKey:
     kinds = ("RSA",) if algorithm.startswith("RSA") else ("EC", "OKP")
     # An Ed25519 key only signs.

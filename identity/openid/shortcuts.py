@@ -17,6 +17,7 @@ from identity.openid.access_tokens import is_by_value
 from identity.openid.authentication import MAX_CREDENTIAL_CHARACTERS, basic_credentials
 from identity.openid.bearer import access_token_in
 from identity.openid.code_actions import ShownCode, redeem_if_right
+from identity.openid.encryption import look_for_key
 from identity.openid.endpoints.introspection import SIGNED, said_of
 from identity.openid.endpoints.userinfo import told_to
 from identity.openid.grant_actions import Wanted
@@ -70,6 +71,7 @@ def _tokens_for_code(asked: PlainRequest) -> Said:
         return None
     verifier = form.get("code_verifier")
     shown = ShownCode(code, form.get("redirect_uri"), code_challenge_of(verifier) if verifier else None)
+    look_for_key(client, "id_token")
     with only_once():
         issued = redeem_if_right(client, shown, Wanted())
     return tokens_for_person(client, issued) if issued is not None else None

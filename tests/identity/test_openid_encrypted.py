@@ -14,7 +14,7 @@ from sqlalchemy import text
 from identity.clients.actions import NewClient
 from identity.openid.rules import left_half_hash
 from identity.openid.tokens import half_hash
-from kernel.db import engine
+from kernel.db import engine, session
 
 KEYS: dict[str, ECKey | RSAKey | OKPKey] = {
     "ECDH-ES+A256KW": ECKey.generate_key("P-256", {"use": "enc"}, auto_kid=True),
@@ -68,6 +68,14 @@ def test_without_a_fitting_key_nothing_is_sent_open(app: Flask, entered: FlaskCl
     answer = redeem(entered, made, a_code(entered, made, scope="openid")).get_json()
     assert answer["error"] == "unauthorized_client"
     assert "id_token" not in answer
+
+
+def test_a_code_is_not_used_up_for_what_cannot_be_told(app: Flask, entered: FlaskClient) -> None:
+    made = a_client_with(app, id_token_encrypted_response_alg="RSA-OAEP-256")
+    code = a_code(entered, made, scope="openid")
+    assert redeem(entered, made, code).status_code == 400
+    with app.app_context():
+        assert session().scalar(text("SELECT count(*) FROM authorization_code WHERE redeemed_at IS NULL")) == 1
 
 
 def test_userinfo_is_signed_where_the_client_wants_it(app: Flask, entered: FlaskClient) -> None:

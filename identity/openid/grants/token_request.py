@@ -8,6 +8,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from identity.clients.rules import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, RegisteredClient
 from identity.openid.authorization_details import MAX_CHARACTERS, read_details
+from identity.openid.encryption import look_for_key
 from identity.openid.grant_actions import Issued, Wanted
 from identity.openid.machine_records import note_issued
 from identity.openid.parameters import optional
@@ -127,6 +128,8 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
         return binding_of_request(self.request.client)
 
     def wanted(self) -> Wanted:
+        """What the request asks for besides the grant; whoever cannot be told it has lost nothing yet."""
+        look_for_key(self.request.client, "id_token")
         details = optional(self.request.payload.data, "authorization_details", MAX_CHARACTERS)
         return Wanted(
             self.scopes(),
