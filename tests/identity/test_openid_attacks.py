@@ -37,6 +37,7 @@ from flask.testing import FlaskClient
 from identity.clients.actions import NewClient
 from identity.people.models import Person
 from kernel import clock
+from kernel.clock import local
 
 OTHER_VERIFIER = "another-verifier-of-at-least-forty-three-characters-123"
 
@@ -280,6 +281,7 @@ def test_a_device_gets_in_by_nothing_but_the_button(app: Flask, client: FlaskCli
         assert client.get(path + query).status_code == 200
     page = client.post("/device", data={"user_code": told["user_code"], "decision": "allow"})
     assert "Televisor" in page.text
+    assert f"{local(clock.now()):%H:}" in page.text
     assert told["user_code"] in re.sub(r"<[^>]*>", "", page.text)
     poll = {"client_id": television.client.client_id, "device_code": told["device_code"]}
     poll |= {"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}

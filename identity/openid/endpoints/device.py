@@ -63,6 +63,8 @@ def device_asks() -> Page:
         shared=in_words(asked.scopes, client.sector),
         details=in_plain_words(asked.authorization_details),
         user_code=user_code,
+        # draft-ietf-oauth-cross-device-security 6.1: who is asked learns where the request comes from, and when.
+        asked_at=asked.created_at,
         detour=request.form.get(detours.PARAMETER, ""),
     )
 
