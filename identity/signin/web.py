@@ -73,6 +73,9 @@ class SignInForm(FlaskForm):
     next = HiddenField()
 
     class Meta(FlaskForm.Meta):
+        # Every form is checked before its view (`kernel.security`); this one needs no second token made for that.
+        csrf = False
+
         def get_translations(self, form: BaseForm) -> None:
             """None: each message is ours and translated. The library would read its own from a file each time."""
 
