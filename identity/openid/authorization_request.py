@@ -110,9 +110,9 @@ class AuthorizationRequest:
 
     def as_marked_query(self, kind: detours.Kind, now: datetime) -> str:
         """The same, with our mark that the person is sent on a detour now."""
-        sid = "" if kind == detours.Kind.SIGN_IN else _sid()
-        mark = detours.mark(kind, self.as_query(), sid, self.detour.begun if self.detour else now, now)
-        return f"{self.as_query()}&{urlencode({detours.PARAMETER: mark})}"
+        sid, query = "" if kind == detours.Kind.SIGN_IN else _sid(), self.as_query()
+        mark = detours.mark(kind, query, sid, self.detour.begun if self.detour else now, now)
+        return f"{query}&{urlencode({detours.PARAMETER: mark})}"
 
     @property
     def sent_to_sign_in_at(self) -> datetime | None:

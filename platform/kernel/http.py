@@ -10,6 +10,7 @@ from urllib.parse import quote_from_bytes
 
 from flask import Flask, Request, Response, current_app, jsonify, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -25,6 +26,13 @@ ASCII = bytes(range(128))
 
 class FormSessions(SecureCookieSessionInterface):
     """The signed cookie of forms. Who brings none, as programs do, is not made to pay for its keys."""
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Made once for an application: its keys change with the process."""
+        found: URLSafeTimedSerializer | None = app.extensions.get("cordillera.form_cookie")
+        if found is None:
+            found = app.extensions["cordillera.form_cookie"] = super().get_signing_serializer(app)
+        return found
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if self.get_cookie_name(app) not in request.cookies:

@@ -10,8 +10,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from urllib.parse import quote_plus
 
-from flask import current_app, g, session, url_for
+from flask import current_app, g, session
 from flask_wtf.csrf import generate_csrf
 from markupsafe import escape
 
@@ -21,6 +22,8 @@ from kernel.layout import Frame, chosen_scheme
 
 Pieces = Sequence[str]
 """Text and names of values by turns: text first, and text last."""
+UNQUOTED = "!$'()*,/:;?@"
+"""What `url_for` leaves as it is in a query."""
 AROUND = ("csrf_token", "csp_nonce", "here")
 """What the layout and every form put in by themselves, out of `flask.g`."""
 
@@ -63,4 +66,4 @@ def _joined(pieces: Pieces, values: Mapping[str, str]) -> str:
 
 def _here() -> str:
     """The address to come back to, as it stands in the query of the layout's links."""
-    return url_for("layout.choose_language", code="es", next=Frame().here).partition("next=")[2]
+    return quote_plus(Frame().here, safe=UNQUOTED)
