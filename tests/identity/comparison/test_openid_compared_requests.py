@@ -102,9 +102,9 @@ CASES = [
     Case(
         "another port, for a program without a secret",
         asking(by="public", redirect_uri="http://127.0.0.1:10/callback"),
-        "code",
+        "asks",
         "shows",
-        "RFC 8252 7.3: it gets whatever port is free; there it would have to register as native",
+        "RFC 8252 7.3 and 8.6: it gets whatever port is free, and nobody enters unasked; there it has to be native",
     ),
     Case("an unknown client", asking(client_id="unheard-of"), "shows"),
     Case("no client", asking(client_id=None), "shows"),
