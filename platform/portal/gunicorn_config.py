@@ -9,7 +9,7 @@ from prometheus_client import multiprocess
 bind = "127.0.0.1:8000"
 worker_class = "portal.gunicorn_worker.StayingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+threads = 16
 timeout = 60
 graceful_timeout = 10
 keepalive = 15
