@@ -32,7 +32,7 @@ def show(results: Results, hash_ms: float) -> None:
                 table.add_row(work, peer, *_cells(found, other, control))
             elif found:
                 table.add_row(work, peer, found)
-            if isinstance(found, Figures) and work == "password login":
+            if isinstance(found, Figures) and work == "password login" and found.cpu_ms > hash_ms:
                 table.add_row(work, f"{peer}, less the hash", "", "", "", f"{found.cpu_ms - hash_ms:.2f}", "", "")
         table.add_section()
     Console(width=160).print(table)

@@ -49,6 +49,8 @@ def measure_all(
     roots = [*(process.pid for process in running.processes), database]
     tokens: list[str] = []
     for name in wanted:
+        if running.only not in ("", name):
+            continue
         try:
             if name in ("code flow, live session", "password login"):
                 yield name, _sign_ins(_order(running, effort, live=name != "password login"), roots)

@@ -85,6 +85,4 @@ class OursWithACheapHash(Ours):
     has_cheap_hash = True
 
     def start(self, place: Place) -> Running:
-        running = super().start(place)
-        needed = ("authorization_endpoint", "token_endpoint")
-        return replace(running, endpoints={name: running.endpoints[name] for name in needed}, system_form={})
+        return replace(super().start(place), only="password login")

@@ -59,6 +59,8 @@ class Running:
     scope: str = "openid profile email"
     system_form: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By the name of a client credentials workload, the form it sends; a workload that is left out is not run."""
+    only: str = ""
+    """The one workload that is run; empty for all."""
 
 
 class Peer(Protocol):

@@ -19,9 +19,12 @@ from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidClient, MalformedRequest
 from identity.profiles.rules import CERTIFICATE_METHODS
 from kernel.access import act_as
+from kernel.throttle import limiter
 
 MAX_CREDENTIAL_CHARACTERS = 512
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="openid", charset="UTF-8"'}
+OF_ANYBODY = "60 per minute"
+"""From one address, in the name of a client that has no credentials."""
 ASSERTION_FIELDS = ("client_assertion", "client_assertion_type")
 ONCE = ("client_id", "client_secret", *ASSERTION_FIELDS)
 Credentials = tuple[str, str]
@@ -101,6 +104,14 @@ def authenticate() -> RegisteredClient:
         )
     act_as(client_principal(client))
     return client
+
+
+def keep_in_bounds(client: RegisteredClient) -> None:
+    """For endpoints that keep something for each request: whoever may say a name without proof may not fill our
+    tables. Raises TooMany.
+    """
+    if client.auth_method == "none":
+        limiter.count(OF_ANYBODY)
 
 
 def basic_credentials(header: str) -> Credentials:

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask, current_app, request
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
@@ -48,7 +48,7 @@ class Minute:
 
 
 class Limiter:
-    """Limits of views, as decorators."""
+    """Limits of views: of each request to them, or of those that the view counts itself."""
 
     def limit(self, often: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Let an address reach the view as often as `30 per hour` says. Raises TooMany beyond."""
@@ -57,15 +57,16 @@ class Limiter:
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             @wraps(view)
             def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-                counters: RateLimiter | None = current_app.extensions["cordillera.throttle"]
-                place = (str(request.endpoint), request.remote_addr or "")
-                if counters is not None and not counters.hit(item, *place):
-                    raise _wait(counters.get_window_stats(item, *place).reset_time)
+                _count(item)
                 return view(*args, **kwargs)
 
             return limited
 
         return decorate
+
+    def count(self, often: str) -> None:
+        """Count this request of its view, which knows whom it counts. Raises TooMany."""
+        _count(parse(often))
 
     def exempt(self, view: View) -> View:
         """Count no request of this view: programs call it, and behind their address a whole agency may be."""
@@ -74,6 +75,13 @@ class Limiter:
 
 
 limiter = Limiter()
+
+
+def _count(item: RateLimitItem) -> None:
+    counters: RateLimiter | None = current_app.extensions["cordillera.throttle"]
+    place = (str(request.endpoint), request.remote_addr or "")
+    if counters is not None and not counters.hit(item, *place):
+        raise _wait(counters.get_window_stats(item, *place).reset_time)
 
 
 def _wait(until: float) -> TooMany:

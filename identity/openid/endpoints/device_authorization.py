@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, jsonify, request, url_for
 
 from identity.openid.answers import in_oauth_words
-from identity.openid.authentication import authenticate
+from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import DEVICE, run
 from identity.openid.device_actions import INTERVAL_SECONDS, LIVES, start_device
@@ -28,6 +28,7 @@ def device_authorization() -> Response:
         raise UnauthorizedClient("The client is not registered for devices.")
     asked = AuthorizationRequest.of_client(client)
     run(DEVICE, asked)
+    keep_in_bounds(client)
     started = start_device(asked)
     page = settings().base_url + url_for("openid.device")
     # RFC 8628 3.2

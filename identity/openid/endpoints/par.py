@@ -8,7 +8,7 @@ from flask import jsonify, request
 
 from identity.openid import actions
 from identity.openid.answers import in_oauth_words
-from identity.openid.authentication import authenticate
+from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import PAR, run
 from identity.openid.endpoints import for_programs
@@ -31,6 +31,7 @@ def par() -> Any:
         raise MalformedRequest("The request must be application/x-www-form-urlencoded.")
     asked = AuthorizationRequest.of_client(authenticate())
     run(PAR, asked)
+    keep_in_bounds(asked.client)
     answer = jsonify(
         request_uri=actions.push_request(asked.client, asked.parameters),
         expires_in=int(PUSHED_REQUEST_LIVES.total_seconds()),
