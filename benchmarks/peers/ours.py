@@ -79,7 +79,7 @@ class Ours:
 class OursWithACheapHash(Ours):
     """To see what a sign-in costs beside the hash: under load the hash's own cost is not steady enough to take off."""
 
-    name = "cordillera, cheap hash"
+    name = "cordillera-cheap-hash"
     about = "ours, with a password hash that costs nothing, for what a password login costs beside it"
     application = "benchmarks.peers.servers.cheap_hash:application()"
     has_cheap_hash = True

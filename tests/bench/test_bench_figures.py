@@ -9,6 +9,7 @@ import pytest
 from benchmarks.browser import FlowFailed, filled_form
 from benchmarks.figures import Figures, Load, percentile, ratio
 from benchmarks.processes import cpu_seconds
+from benchmarks.run import Results, middle
 
 
 def test_percentiles_are_values_that_were_seen() -> None:
@@ -76,3 +77,15 @@ def test_the_form_that_signs_in_is_the_one_filled() -> None:
 def test_a_page_without_a_form_ends_the_flow() -> None:
     with pytest.raises(FlowFailed):
         filled_form("<p>No.</p>", "ana", "secret")
+
+
+def test_of_several_rounds_the_middle_one_counts_and_a_failure_only_where_all_failed() -> None:
+    def one(cpu_ms: float) -> Figures:
+        return Figures(per_second=1, p50_ms=1, p99_ms=1, cpu_ms=cpu_ms, completed=1, failed=0)
+
+    rounds: list[Results] = [
+        {"us": {"userinfo": one(3), "answer": "failed: a"}, "them": {}},
+        {"us": {"userinfo": one(1), "answer": "failed: b"}, "them": {"userinfo": one(2)}},
+        {"us": {"userinfo": one(2), "answer": "failed: c"}, "them": {"userinfo": "failed: d"}},
+    ]
+    assert middle(rounds) == {"us": {"userinfo": one(2), "answer": "failed: a"}, "them": {"userinfo": one(2)}}
