@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,10 +23,12 @@ from kernel.pagination import Page, page
 from kernel.partitions import Kept
 from kernel.requests import current_request_id
 
-LAST_SEAL = """(
+BATCH_SPANS = timedelta(days=60)
+"""How far apart the events of one seal may lie: as long as no sealer ran."""
+LAST_SEAL = f"""(
     SELECT max(number) FROM audit_seal
-    WHERE audit_seal.first_at BETWEEN max(month.at) - interval '60 days' AND max(month.at)
-)"""
+    WHERE audit_seal.first_at BETWEEN max(month.at) - interval '{BATCH_SPANS.days} days' AND max(month.at)
+)"""  # noqa: S608 - our own number
 """The last seal that has events of a month, or of an older one: it is not older than the batch with the last event."""
 
 

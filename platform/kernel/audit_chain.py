@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,15 +32,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
-from kernel.audit import AuditEvent
+from kernel.audit import BATCH_SPANS, AuditEvent
 from kernel.canonical import canonical_json
 from kernel.db import Base
 
 GENESIS = bytes(32)
 PARTITION_DROPPED = "kernel:partition:dropped"
 BATCH = 2_000
-BATCH_SPANS = timedelta(days=60)
-"""How far apart the events of a batch may lie: as long as no sealer ran."""
 
 Event = AuditEvent | Row[Any]
 """An event, or a row with all its columns."""
