@@ -5,8 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ARRAY, CTE, Text, any_, bindparam, delete, func, literal, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    DateTime,
+    Subquery,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.brakes.models import SignInThrottle
@@ -17,15 +34,55 @@ from kernel.jobs import periodic
 from kernel.statements import Change
 from kernel.work import Work, action, separate_work
 
+_COLUMNS = (SignInThrottle.key, SignInThrottle.failures, SignInThrottle.counted_at, SignInThrottle.allowed_at)
 
-def take_attempt(keys: Sequence[str], seen: Mapping[str, Counter]) -> None:
+
+def _counting() -> Subquery:
+    keys, now = bindparam("keys", type_=ARRAY(Text)), bindparam("now", type_=DateTime(timezone=True))
+    concerned = SignInThrottle.key == any_(keys)
+    first = select(func.unnest(keys), literal(1.0), now, now).where(~exists().where(concerned))
+    counted = (
+        insert(SignInThrottle)
+        .from_select([column.key for column in _COLUMNS], first)
+        .on_conflict_do_nothing()
+        .returning(SignInThrottle.key)
+        .cte("counted")
+    )
+    return (
+        select(
+            select(func.array_agg(counted.c.key)).scalar_subquery(),
+            func.set_config("synchronous_commit", "off", True),
+            *(func.array_agg(column) for column in _COLUMNS),
+        )
+        .where(concerned)
+        .subquery()
+    )
+
+
+COUNTING = _counting()
+"""Counts an attempt `now` at `keys`, in the order of `throttle_keys`, if nobody has failed at any of them: one row, to
+be asked for along with something else, and given to `take_attempt`.
+
+Everybody sees the count at once, but the disk is not waited for: a guess that a crash of the server forgets is one
+guess.
+"""
+
+
+def take_attempt(keys: Sequence[str], row: Sequence[Any]) -> None:
     """Count an attempt before it is looked at: a thousand at once are a thousand, one after another.
 
-    Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does not make the wait longer.
+    row: what `COUNTING` gave. Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does
+    not make the wait longer.
     """
-    now = clock.now()
+    counted, _, *arrays = row
+    if counted is not None and len(counted) == len(keys):
+        return
+    names, *values = (array or () for array in arrays)
+    seen = {name: Counter(*counter) for name, *counter in zip(names, *values, strict=True)}
+    # The time of now, not of the count: what others have counted meanwhile lies behind it.
+    missed, now = [key for key in keys if key not in (counted or ())], clock.now()
     wait = _wait(seen.values(), now)
-    if wait <= 0 and (missed := _count_as_seen(keys, seen, now)):
+    if wait <= 0 and (missed := _count_as_seen(missed, seen, now)):
         wait = _count_attempt(missed)
     if wait > 0:
         raise WaitBeforeTrying(math.ceil(wait))
@@ -54,9 +111,8 @@ WITH new AS (
 SELECT array_agg(key), set_config('synchronous_commit', 'off', true) FROM counted
 """)
 )
-"""Set counters that nobody has changed since they were seen, in the order of their names; returns which.
-
-Everybody sees them at once, but the disk is not waited for: a guess that a crash of the server forgets is one guess.
+"""Set counters that nobody has changed since they were seen, in the order of their names; returns which. As with the
+first attempt, the disk is not waited for.
 """
 
 
@@ -126,13 +182,10 @@ def _forgiving() -> tuple[CTE, CTE]:
         .with_for_update()
         .cte("locked")
     )
-    of_address = locked.c.key.startswith("address:")
-    eased = (
-        update(SignInThrottle)
-        .where(name.in_(select(locked.c.key).where(of_address)))
-        .values(failures=func.greatest(SignInThrottle.failures - 1, 0))
-    )
-    forgotten = delete(SignInThrottle).where(name.in_(select(locked.c.key).where(~of_address)))
+    concerned = name.in_(select(locked.c.key))
+    has_more = and_(name.startswith("address:"), SignInThrottle.failures > 1)
+    eased = update(SignInThrottle).where(concerned, has_more).values(failures=SignInThrottle.failures - 1)
+    forgotten = delete(SignInThrottle).where(concerned, ~has_more)
     return eased.cte("eased"), forgotten.cte("forgotten")
 
 

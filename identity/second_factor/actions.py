@@ -27,12 +27,7 @@ from identity.second_factor.rules import (
     typed,
     without_used,
 )
-from identity.signin.actions import (
-    StartedSession,
-    confirm_password,
-    raise_session,
-    start_session,
-)
+from identity.signin.actions import StartedSession, confirm_password, raise_session, start_session
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import ACR_TWO_FACTORS, PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof
 from kernel.access import current_principal

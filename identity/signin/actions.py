@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import bindparam, insert, or_, select, update
 
-from identity.brakes.actions import FORGIVING, forgive, take_attempt
+from identity.brakes.actions import COUNTING, FORGIVING, forgive, take_attempt
 from identity.brakes.rules import WaitBeforeTrying, throttle_keys
 from identity.people.actions import rehash_password, set_password
 from identity.people.models import Person
-from identity.people.queries import get_person
+from identity.people.queries import KNOWN_PERSON, get_person
 from identity.people.rules import (
     NOBODYS_HASH,
     SECOND_FACTOR_ALWAYS,
@@ -29,7 +30,6 @@ from identity.signin.models import SignInSession
 from identity.signin.queries import (
     SignIn,
     alive,
-    attempt_at,
     current_sign_in,
     find_session,
     forget_current_sign_in,
@@ -52,6 +52,7 @@ from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
+from kernel.lines import Row
 from kernel.statements import Change
 from kernel.work import Work, action, separate_work
 
@@ -182,24 +183,35 @@ def end_other_sessions(work: Work) -> int:
     return len(ended)
 
 
+_attempt = Change(
+    select(*COUNTING.c, Person.password_hash, *KNOWN_PERSON).select_from(
+        COUNTING.outerjoin(Person, Person.run_number == bindparam("run_number"))
+    )
+)
+"""Whose password it would be, and the attempt counted before it is looked at."""
+_OF_COUNTING = len(COUNTING.c)
+
+
 def _prove(run: str, password: str, address: str) -> KnownPerson:
     """The person, if the password is theirs. The attempt counts as a failure until it has succeeded."""
     number = parse_run(run).number
     keys = throttle_keys(number, address)
-    attempt = attempt_at(number, keys)
+    row = cast(Row, _attempt.alone(run_number=number, keys=keys, now=clock.now()))
+    counting, (password_hash, *person) = row[:_OF_COUNTING], row[_OF_COUNTING:]
     try:
-        take_attempt(keys, attempt.counters)
+        take_attempt(keys, counting)
     except WaitBeforeTrying:
         _record_refusal(number, "has to wait")
         raise
     # An unknown person costs the same hash, so that the time says nothing either.
-    matches = password_matches(password, attempt.password_hash or NOBODYS_HASH, pepper_from(settings().master_key))
-    if attempt.person is None or attempt.password_hash is None or not matches:
-        _record_refusal(number, "wrong password" if attempt.person else "unknown person")
+    matches = password_matches(password, password_hash or NOBODYS_HASH, pepper_from(settings().master_key))
+    if password_hash is None or not matches:
+        _record_refusal(number, "wrong password" if password_hash else "unknown person")
         raise WrongCredentials()
-    if needs_rehash(attempt.password_hash):
-        _rehash(attempt.person.id, password)
-    return attempt.person
+    known = KnownPerson(*person)
+    if needs_rehash(password_hash):
+        _rehash(known.id, password)
+    return known
 
 
 @action
@@ -237,6 +249,7 @@ def start_session(
 ) -> StartedSession:
     """Begin a session of a person who has just proved who they are, in place of the one of the cookie `replaces`.
 
+    Where changes are made `together` it begins with the next one.
     forgives: the counters of `throttle_keys` that the proof was counted at.
     """
     act_as(Principal(kind="person", id=str(person.id), name=person.name))
@@ -257,7 +270,7 @@ def _begin_session(
     person: KnownPerson, proof: Proof, address: str, device: str, sid: str, forgives: Sequence[str]
 ) -> StartedSession:
     token, now = new_token(), clock.now()
-    _begin(
+    _begin.soon(
         id=new_id(),
         token_hash=token_hash(token),
         sid=sid,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -12,8 +12,6 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
 
 from identity.agencies.models import Agency, Membership
 from identity.agencies.rules import effective_roles
-from identity.brakes.queries import COUNTERS, counters_of
-from identity.brakes.rules import Counter
 from identity.people.models import Person
 from identity.people.queries import KNOWN_PERSON
 from identity.people.rules import KnownPerson
@@ -131,29 +129,6 @@ def _load(token: str) -> SignIn | None:
         return alone
     roles = effective_roles(frozenset(held), is_authority=is_authority)
     return replace(alone, agency=AgencyRef(code, name, is_authority), roles=roles)
-
-
-_attempt = Lookup(
-    select(*COUNTERS.c, Person.password_hash, *KNOWN_PERSON).select_from(
-        COUNTERS.outerjoin(Person, Person.run_number == bindparam("run_number"))
-    )
-)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What has to be known before a password is looked at: whose it would be, and the counters that there are."""
-
-    person: KnownPerson | None
-    password_hash: str | None
-    counters: Mapping[str, Counter]
-
-
-def attempt_at(run_number: int, keys: Sequence[str]) -> Attempt:
-    """An attempt to sign in with this RUN, in one read."""
-    row = _attempt.one(run_number=run_number, keys=list(keys))
-    arrays, password_hash, person = row[: len(COUNTERS.c)], row[len(COUNTERS.c)], row[len(COUNTERS.c) + 1 :]
-    return Attempt(KnownPerson(*person) if password_hash else None, password_hash, counters_of(arrays))
 
 
 def own_session(sign_in: SignIn) -> SignInSession:

@@ -36,6 +36,7 @@ from kernel.forms import explain
 from kernel.http import settings
 from kernel.layout import local_path
 from kernel.standing import standing
+from kernel.statements import together
 
 if TYPE_CHECKING:
     from identity.people.rules import KnownPerson
@@ -96,6 +97,7 @@ def sign_in() -> Page:
 
 @pages.post("/sign-in")
 @public("how people come in")
+@together()
 def prove() -> Page:
     """Begin a session and go on to `next`, or show the form again with what is wrong."""
     form = SignInForm()

@@ -1,4 +1,4 @@
-"""Connections for single statements: each statement commits itself, and is prepared once a connection.
+"""Connections for statements that commit themselves, alone or a few at once; each is prepared once a connection.
 
 They talk to libpq past the driver's cursors, whose own work for a statement of one row takes longer than the database
 does; what a value looks like on the wire stays the driver's affair.
@@ -6,6 +6,7 @@ does; what a value looks like on the wire stays the driver's affair.
 
 from __future__ import annotations
 
+import select
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from sqlalchemy import Engine, event
 from kernel.db import engine, is_usable
 
 Row = tuple[Any, ...]
+Asked = tuple[str, Sequence[Any]]
+"""A statement, and the values of its $1, $2, …."""
 BELIEVED_SECONDS = 1.0
 GIVES_ROWS, GIVES_NONE = pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK
 
@@ -33,13 +36,49 @@ class Line:
         self.free_since = 0.0
         self._prepared: dict[str, _Prepared] = {}
 
-    def run(self, sql: str, values: Sequence[Any]) -> Row | None:
-        """The first row of a statement with the values of $1, $2, …. Raises psycopg.Error."""
+    def run(self, *asked: Asked) -> Row | None:
+        """The first row of the last of the statements, all in one transaction and one round trip. Raises psycopg.Error,
+        and then nothing has been done.
+        """
+        prepared = [self._prepare(sql) for sql, _ in asked]
+        if len(asked) == 1:
+            return prepared[0].run(asked[0][1])
+        return self._run_together(prepared, [values for _, values in asked])
+
+    def _prepare(self, sql: str) -> _Prepared:
         prepared = self._prepared.get(sql)
         if prepared is None:
             prepared = _Prepared(self.connection, b"line_%d" % len(self._prepared), sql)
             self._prepared[sql] = prepared
-        return prepared.run(values)
+        return prepared
+
+    def _run_together(self, prepared: Sequence[_Prepared], values: Sequence[Sequence[Any]]) -> Row | None:
+        """libpq's pipeline: what is sent before one sync is one transaction."""
+        pgconn = self.connection.pgconn
+        pgconn.enter_pipeline_mode()
+        for statement, its_values in zip(prepared, values, strict=True):
+            statement.send(its_values)
+        pgconn.pipeline_sync()
+        # All are taken in, the sync's too, before a row is read: the connection is of no use in between.
+        results = list(_results(pgconn))
+        pgconn.exit_pipeline_mode()
+        return [statement.first_row(result) for statement, result in zip(prepared, results, strict=False)][-1]
+
+
+def _results(pgconn: pq.abc.PGconn) -> Iterator[pq.abc.PGresult]:
+    """One of each statement, up to the sync."""
+    answers = select.poll()
+    answers.register(pgconn.socket, select.POLLIN)
+    while True:
+        while pgconn.is_busy():
+            answers.poll()
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            continue  # the end of what one statement gave
+        if result.status == pq.ExecStatus.PIPELINE_SYNC:
+            return
+        yield result
 
 
 class _Prepared:
@@ -51,9 +90,17 @@ class _Prepared:
         self._knows_columns = False
 
     def run(self, values: Sequence[Any]) -> Row | None:
+        return self.first_row(self._pgconn.exec_prepared(self._name, self._sent(values), None, pq.Format.BINARY))
+
+    def send(self, values: Sequence[Any]) -> None:
+        self._pgconn.send_query_prepared(self._name, self._sent(values), None, pq.Format.BINARY)
+
+    def _sent(self, values: Sequence[Any]) -> Any:  # the library does not say that None is NULL
         # As text, so that the server decides what type a parameter has; results come in binary, which is read faster.
-        sent = self._transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
-        result = self._pgconn.exec_prepared(self._name, sent, None, pq.Format.BINARY)  # type: ignore[arg-type]  # None is NULL
+        return self._transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
+
+    def first_row(self, result: pq.abc.PGresult) -> Row | None:
+        """Raises psycopg.Error for what is not the result of a statement that was done."""
         self._check(result)
         if not result.ntuples:
             return None

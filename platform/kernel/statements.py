@@ -7,7 +7,8 @@ database itself. So it is for the hottest reads and writes and for nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
@@ -19,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import HasCTE
 
 from kernel import audit
-from kernel.lines import Row, lines
+from kernel.lines import Asked, Row, lines
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -43,11 +44,15 @@ class Statement:
         ]
 
     def _run_alone(self, parameters: Mapping[str, Any], *, is_read: bool = False) -> Row | None:
-        try:
-            with lines().one(is_read=is_read) as line:
-                return line.run(self._sql, self._values(parameters))
-        except psycopg.OperationalError as error:
-            raise OperationalError(self._sql, None, error) from error
+        return _run((self._sql, self._values(parameters)), is_read=is_read)
+
+
+def _run(*asked: Asked, is_read: bool = False) -> Row | None:
+    try:
+        with lines().one(is_read=is_read) as line:
+            return line.run(*asked)
+    except psycopg.OperationalError as error:
+        raise OperationalError(asked[-1][0], None, error) from error
 
 
 class Lookup(Statement):
@@ -87,7 +92,7 @@ class Change(Statement):
     def __call__(self, **parameters: Any) -> Row | None:
         """The first row that the statement returns."""
         if "work" not in g:
-            return self._run_alone(parameters)
+            return _run(*_taken_along(), (self._sql, self._values(parameters)))
         session = g.work.session
         session.flush()
         connection = cast(psycopg.Connection, session.connection().connection.driver_connection)
@@ -96,3 +101,33 @@ class Change(Statement):
         if self._records and row is not None:
             session.info["recorded"] = True
         return row
+
+    def soon(self, **parameters: Any) -> None:
+        """Make the change along with the next one where changes are made `together`, at once elsewhere."""
+        if "soon" in g and "work" not in g:
+            g.soon.append((self._sql, self._values(parameters)))
+        else:
+            self(**parameters)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let what is changed `soon` commit with the change that follows, or at the end; an exception drops it.
+
+    An action does not take it along: it may fail, and what was to be done before it is to stay.
+    """
+    g.soon = []
+    try:
+        yield
+        if waiting := _taken_along():
+            _run(*waiting)
+    finally:
+        g.pop("soon")
+
+
+def _taken_along() -> Sequence[Asked]:
+    """What waited for the change that is made now."""
+    if "soon" not in g:
+        return ()
+    taken, g.soon = g.soon, []
+    return cast(Sequence[Asked], taken)

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from kernel.lines import Line
+from kernel.lines import Asked, Line
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def counted() -> Iterator[list[str]]:
         statements.append(query if isinstance(query, str) else repr(query))
         return execute(cursor, query, *given, **named)
 
-    def note_alone(line: Line, sql: str, values: Any) -> Any:
-        statements.append(sql)
-        return run(line, sql, values)
+    def note_alone(line: Line, *asked: Asked) -> Any:
+        statements.append("; ".join(sql for sql, _ in asked))
+        return run(line, *asked)
 
     with patch.object(psycopg.Cursor, "execute", note), patch.object(Line, "run", note_alone):
         yield statements

@@ -17,7 +17,7 @@ from identity.openid.models import AccessToken, AuthorizationCode
 from identity.people.models import Person
 from kernel.audit import AuditEvent
 from kernel.db import session
-from kernel.lines import Line
+from kernel.lines import Asked, Line
 
 TOKEN = "/openid/token"
 ASKED = {"scope": "openid name offline_access", "claims": '{"id_token": {"email": null}}'}
@@ -141,8 +141,8 @@ def test_what_fails_after_the_code_was_used_up_is_told_and_not_done_again(
 ) -> None:
     code, run = a_code(client, made), Line.run
 
-    def lose_the_answer(line: Line, sql: str, values: Any) -> Any:
-        run(line, sql, values)
+    def lose_the_answer(line: Line, *asked: Asked) -> Any:
+        run(line, *asked)
         raise OperationalError("the connection was lost")
 
     with patch.object(Line, "run", lose_the_answer), patch.object(code_actions, "_refuse_code") as refused:

@@ -34,7 +34,7 @@ from kernel.db import UnrecordedChange, session
 from kernel.ids import new_id
 from kernel.keys import SigningKey
 from kernel.lines import lines
-from kernel.statements import Change, Lookup
+from kernel.statements import Change, Lookup, together
 from kernel.work import Work, action
 
 NOW = datetime(2026, 12, 1, 9, 30, 15, 123456, tzinfo=UTC)
@@ -159,6 +159,82 @@ def test_a_change_that_is_to_stay_outlives_the_action_that_fails(context: None) 
     with pytest.raises(RuntimeError):
         fail()
     assert count(SigningKey) == 1
+
+
+def add_soon(kid: str) -> None:
+    add_key_recorded.soon(id=new_id(), kid=kid, **KEY, **recorded("kernel:key:created", f"key:{kid}"))
+
+
+def test_what_is_changed_soon_commits_with_the_next_change(context: None) -> None:
+    with together():
+        add_soon("one")
+        assert key_named(kid="one") is None
+        assert add(add_key, "two") == ("two",)
+        assert key_named(kid="one") == ("test",)
+    transactions = session().execute(text("SELECT DISTINCT xmin FROM signing_key")).all()
+    assert (count(SigningKey), count(AuditEvent), len(transactions)) == (2, 1, 1)
+
+
+def test_what_no_change_follows_commits_at_the_end_and_elsewhere_at_once(context: None) -> None:
+    with together():
+        add_soon("one")
+        add_soon("two")
+        assert count(SigningKey) == 0
+    assert (count(SigningKey), count(AuditEvent)) == (2, 2)
+    add_soon("three")
+    assert (count(SigningKey), count(AuditEvent)) == (3, 3)
+
+
+def test_an_exception_drops_what_was_to_be_done_soon(context: None) -> None:
+    @together()
+    def fail() -> None:
+        add_soon("one")
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    add(add_key, "two")
+    assert (count(SigningKey), count(AuditEvent)) == (1, 0)
+
+
+@pytest.mark.parametrize("wrong", ["one", "two"])
+def test_of_what_is_done_together_nothing_stays_where_one_part_fails(context: None, wrong: str) -> None:
+    add(add_key, wrong)
+
+    @together()
+    def add_both() -> None:
+        add_soon("one")
+        add(add_key, "two")
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        add_both()
+    assert (count(SigningKey), count(AuditEvent)) == (1, 0)
+    add(add_key, "three")
+
+
+def test_an_action_that_fails_leaves_what_was_to_be_done_soon(context: None) -> None:
+    @action
+    def fail(work: Work) -> None:
+        add(add_key, "two")
+        raise RuntimeError("on purpose")
+
+    with together():
+        add_soon("one")
+        with pytest.raises(RuntimeError):
+            fail()
+    assert session().scalars(select(SigningKey.kid)).all() == ["one"]
+
+
+def test_in_an_action_a_change_made_soon_is_part_of_it(context: None) -> None:
+    @action
+    def change(work: Work) -> None:
+        add_soon("one")
+        assert work.session.scalar(select(func.count()).select_from(SigningKey)) == 1
+        raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError), together():
+        change()
+    assert count(SigningKey) == 0
 
 
 def test_a_read_survives_a_connection_that_was_lost(context: None) -> None:
