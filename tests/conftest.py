@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from builders.apps import under_test
 from builders.databases import MIGRATED, create_database, superuser
 from builders.settings import settings_of_tests
 from flask import Flask
@@ -173,9 +174,8 @@ def what_is_read_at_a_start() -> Iterator[Compiled]:
 
 @pytest.fixture
 def app(settings: Settings, what_is_read_at_a_start: Compiled) -> Iterator[Flask]:
-    """The whole application, with nobody signed in and no form tokens asked for."""
-    application = create_app(settings)
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    """The whole application, with nobody signed in."""
+    application = under_test(create_app(settings))
     application.jinja_env.bytecode_cache = what_is_read_at_a_start
     yield application
     application.extensions["cordillera.engine"].dispose()

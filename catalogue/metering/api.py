@@ -33,7 +33,6 @@ from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
 from kernel.requests import current_request_id
-from kernel.security import csrf
 
 WHO_FAILED = "Cordillera-Error"
 TRACE = "Cordillera-Trace"
@@ -41,7 +40,6 @@ PIECE = 64 * 1024
 
 log = structlog.get_logger(__name__)
 gateway = flask.Blueprint("gateway", __name__, url_prefix="/gateway")
-csrf.exempt(gateway)
 endpoints = Blueprint("usage_api", __name__, url_prefix="/api/v1/usage", description="How much an agreement is used")
 
 

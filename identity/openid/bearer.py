@@ -13,7 +13,7 @@ from identity.openid.access_tokens import LivingToken, living_token
 from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InvalidToken
 from identity.openid.token_queries import person_of_grant
-from kernel.access import ANONYMOUS, AgencyRef, Principal, act_as
+from kernel.access import ANONYMOUS, COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal, act_as
 from kernel.http import settings
 
 BINDING_CLAIMS = ("agreement", "service", "version")
@@ -60,7 +60,7 @@ def bearer_principal() -> Principal | None:
     Raises InvalidToken for a token that is not ours, was revoked, has expired or is meant for another place, for one
     of a revoked client, and for one that is bound to a key or certificate that the caller does not show.
     """
-    if not request.path.startswith(("/api/", "/gateway/")) or "Authorization" not in request.headers:
+    if not request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW) or "Authorization" not in request.headers:
         return None
     act_as(ANONYMOUS)  # so that showing the refusal does not ask again
     scheme, token = access_token_of_header()

@@ -18,7 +18,7 @@ from identity.people.rules import KnownPerson
 from identity.signin.models import SignInSession
 from identity.signin.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_alive
 from kernel import clock
-from kernel.access import AgencyRef, Principal
+from kernel.access import COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal
 from kernel.db import session
 from kernel.ids import token_hash
 from kernel.statements import Change, Lookup
@@ -47,8 +47,8 @@ class SignIn:
 
 
 def session_principal() -> Principal | None:
-    """The authenticator of pages. Cookies count for nothing below /api/ and /gateway/, where only tokens do."""
-    if request.path.startswith(("/api/", "/gateway/")):
+    """The authenticator of pages."""
+    if request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW):
         return None
     found = current_sign_in()
     return found.principal if found else None

@@ -32,6 +32,7 @@ from identity.signin.rules import (
 from kernel import clock
 from kernel.access import public
 from kernel.errors import Invalid
+from kernel.forgery import renew_form_key
 from kernel.forms import explain
 from kernel.http import settings
 from kernel.layout import local_path
@@ -74,9 +75,6 @@ class SignInForm(FlaskForm):
     next = HiddenField()
 
     class Meta(FlaskForm.Meta):
-        # Every form is checked before its view (`kernel.security`); this one needs no second token made for that.
-        csrf = False
-
         def get_translations(self, form: BaseForm) -> None:
             """None: each message is ours and translated. The library would read its own from a file each time."""
 
@@ -165,7 +163,7 @@ def ask_to_sign_out() -> Page:
 def sign_out() -> Page:
     """End the session and forget the cookie."""
     actions.sign_out()
-    session.pop("csrf_token", None)
+    renew_form_key()
     flash(_("You have signed out. On a shared computer, close the window too."), "success")
     response = redirect("/", 303)
     response.delete_cookie(COOKIE, secure=settings().is_secure, httponly=True, samesite="Lax")
@@ -173,7 +171,7 @@ def sign_out() -> Page:
 
 
 def _enter(started: actions.StartedSession) -> Response:
-    session.pop("csrf_token", None)  # who knew the form's token before the sign-in does not know the one after it
+    renew_form_key()
     session.pop(HALFWAY, None)
     way, following = _way(), wanted()
     entered = way.enter(following) if way and following else None

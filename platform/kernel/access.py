@@ -20,6 +20,8 @@ from kernel.errors import Forbidden, Problem, SignInRequired
 P = ParamSpec("P")
 R = TypeVar("R")
 
+COOKIES_COUNT_FOR_NOTHING_BELOW = ("/api/", "/gateway/")
+"""Only tokens do there: these are for programs."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

@@ -14,7 +14,6 @@ from webargs.flaskparser import FlaskParser
 from kernel.access import check, declared_access, declared_rules, public
 from kernel.errors import BadRequest
 from kernel.openapi import PROBLEM, complete
-from kernel.security import csrf
 from kernel.shapes import page_of
 
 DESCRIPTION = """\
@@ -143,7 +142,6 @@ def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
     api.spec.components.security_scheme("accessToken", bearer)
     api.spec.components.schema("Problem", schema=ProblemSchema)
     for blueprint in blueprints:
-        csrf.exempt(blueprint)
         api.register_blueprint(blueprint)
     base_url = app.extensions["cordillera.settings"].base_url
     document = complete(api.spec.to_dict(), base_url, {blueprint.name: blueprint.title for blueprint in blueprints})

@@ -72,9 +72,19 @@ class StaleForm(Problem):
     kind = "stale-form"
     status = 400
     title = _("This form is no longer valid")
-    explanation = _("The page was open for too long, or was sent from another window or site.")
+    explanation = _("You have signed in or out since the page was opened, or the browser keeps no cookies.")
     remedy = _("Go back, reload the page and send the form again.")
     oauth_error = "invalid_request"
+
+
+class SentByAnotherSite(Problem):
+    kind = "sent-by-another-site"
+    status = 403
+    title = _("This was sent by another site")
+    explanation = _("A page of another site had your browser send this here. Nothing has been done.")
+    remedy = _("Open the page here, and send its form yourself if that is what you want.")
+    audit_tag = "access:refused"
+    oauth_error = "access_denied"
 
 
 class SignInRequired(Problem):

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import UnicodeConverter
 
-from kernel.access import public
+from kernel.access import COOKIES_COUNT_FOR_NOTHING_BELOW, public
 from kernel.db import session
 from kernel.settings import Settings
 
@@ -84,7 +84,7 @@ def settings() -> Settings:
 
 def wants_json() -> bool:
     """Whether the caller is a program rather than a person in a browser."""
-    if request.path.startswith(("/api/", "/gateway/", "/metrics", "/health/")):
+    if request.path.startswith((*COOKIES_COUNT_FOR_NOTHING_BELOW, "/metrics", "/health/")):
         return True
     accepted = request.accept_mimetypes
     best = accepted.best_match(["text/html", "application/problem+json", "application/json"], default="text/html")

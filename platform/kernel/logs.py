@@ -18,6 +18,7 @@ from kernel.requests import current_request_id
 from kernel.settings import Settings
 
 REQUESTS = "cordillera.requests"
+_requests = logging.getLogger(REQUESTS)
 SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "code", "assertion")
 
 
@@ -82,7 +83,7 @@ def install_request_log(app: Flask) -> None:
 
 def tell_request(method: str, path: str, status: int, seconds: float) -> None:
     """Write the line of a request. By hand: each pays for it, and it has nothing to hide or to look up."""
-    if not logging.getLogger(REQUESTS).isEnabledFor(logging.INFO):
+    if not _requests.isEnabledFor(logging.INFO):
         return
     line = {
         "method": method,

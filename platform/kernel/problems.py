@@ -18,7 +18,6 @@ from flask import (
     request,
     url_for,
 )
-from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnprocessableEntity
@@ -51,8 +50,6 @@ BY_STATUS: dict[int, type[Problem]] = {
 
 def from_http(error: HTTPException) -> Problem:
     """The problem that a library's HTTP error stands for."""
-    if isinstance(error, CSRFError):
-        return errors.StaleForm(log=str(error.description))
     if isinstance(error, RequestEntityTooLarge):
         return errors.TooLarge()
     kind = BY_STATUS.get(error.code or 500, errors.BadRequest if (error.code or 500) < 500 else errors.Internal)

@@ -1,4 +1,4 @@
-"""Headers, content security policy and forgery protection: the same for every page."""
+"""Headers and content security policy: the same for every page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
-from flask_wtf import CSRFProtect
 
 from kernel.settings import Settings
 
@@ -22,8 +21,6 @@ NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
 
 NOT_KEPT = ("Cache-Control", "no-store")
 
-csrf = CSRFProtect()
-
 
 def allow_form_action(address: str) -> None:
     """Let a form of this page lead, through redirects, to the origin of `address`, which the caller has checked.
@@ -37,12 +34,6 @@ def allow_form_action(address: str) -> None:
 
 def install_security(app: Flask, settings: Settings) -> None:
     """Deny by default: no inline script or style, no frame, no guessing of types, nothing cached that is personal."""
-    app.config.update(
-        WTF_CSRF_TIME_LIMIT=4 * 3600,
-        WTF_CSRF_SSL_STRICT=False,  # same-site cookies and the token do the work; proxies strip referrers
-    )
-    csrf.init_app(app)
-
     always = list(ALWAYS)
     if settings.is_secure:
         always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))

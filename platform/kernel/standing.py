@@ -13,10 +13,10 @@ from functools import wraps
 from urllib.parse import quote_plus
 
 from flask import current_app, g, session
-from flask_wtf.csrf import generate_csrf
 from markupsafe import escape
 
 from kernel.access import current_principal
+from kernel.forgery import form_token
 from kernel.i18n import chosen_language
 from kernel.layout import Frame, chosen_scheme
 
@@ -40,7 +40,7 @@ def standing(render: Callable[..., str]) -> Callable[..., str]:
         key = (render, chosen_language(), chosen_scheme(), given)
         if key not in kept:
             kept[key] = _cut(render, values)
-        return _joined(kept[key], {**values, "csrf_token": generate_csrf(), "csp_nonce": g.csp_nonce, "here": _here()})
+        return _joined(kept[key], {**values, "csrf_token": form_token(), "csp_nonce": g.csp_nonce, "here": _here()})
 
     return filled
 

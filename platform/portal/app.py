@@ -8,6 +8,7 @@ from kernel import settings as kernel_settings
 from kernel.access import refuse_bare_views
 from kernel.db import install_db
 from kernel.documents import install_documents
+from kernel.forgery import install_forgery_protection
 from kernel.http import Application, install_health, install_http
 from kernel.i18n import install_i18n
 from kernel.jobs import install_jobs
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_metrics(app)
     install_throttle(app, settings)
     install_security(app, settings)
+    install_forgery_protection(app, settings)
     install_db(app, settings)
     install_notices(app)
     install_keys(app, settings)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from http.server import ThreadingHTTPServer
 
 import pytest
+from builders.apps import under_test
 from builders.catalogue import Caller, FakeClients, a_caller, with_fakes
 from builders.gateway import Consumer, Provider
 from flask import Flask
@@ -44,8 +45,7 @@ def address(provider: ThreadingHTTPServer) -> str:
 @pytest.fixture
 def gateway_app(settings: Settings, address: str) -> Iterator[Flask]:
     """The application, which may reach the provider on this machine."""
-    application = create_app(replace(settings, outbound_allowed=frozenset({address})))
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application = under_test(create_app(replace(settings, outbound_allowed=frozenset({address}))))
     yield application
     application.extensions["cordillera.engine"].dispose()
 

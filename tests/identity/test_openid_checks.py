@@ -224,11 +224,11 @@ def test_test_persons_do_not_enter_applications_in_use(app: Flask, client: Flask
     assert authorize(client, made).status_code == 403
 
 
-def test_consent_needs_the_forms_token(app: Flask, client: FlaskClient, person: Person, legacy: NewClient) -> None:
-    app.config["WTF_CSRF_ENABLED"] = True
+def test_no_other_site_consents(client: FlaskClient, person: Person, legacy: NewClient) -> None:
     query = urlencode(a_request(legacy))
-    response = client.post(f"/openid/consent?{query}", data={"decision": "allow"})
-    assert (response.status_code, response.headers.get("Location")) == (400, None)
+    elsewhere = {"Sec-Fetch-Site": "same-site"}
+    response = client.post(f"/openid/consent?{query}", data={"decision": "allow"}, headers=elsewhere)
+    assert (response.status_code, response.headers.get("Location")) == (403, None)
 
 
 def test_consent_checks_the_request_again(client: FlaskClient, person: Person, legacy: NewClient) -> None:

@@ -10,6 +10,7 @@ from itertools import count, product
 
 import pytest
 from builders import mangled
+from builders.apps import under_test
 from builders.clients import CALLBACK, LEFT, VERIFIER, a_request, a_system
 from builders.identity import a_person, an_agency, sign_in
 from builders.keys import ASSERTION_TYPE, a_key, public
@@ -122,8 +123,7 @@ class House:
 
 @pytest.fixture
 def house(settings: Settings) -> Iterator[House]:
-    app = create_app(behind_a_proxy(settings))
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    app = under_test(create_app(behind_a_proxy(settings)), PROPAGATE_EXCEPTIONS=False)
     with app.app_context():
         person = a_person(is_test_person=True)
         an_agency("AE001")

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import quote
 
 import pytest
+from builders.apps import under_test
 from builders.clients import a_system, basic
 from builders.identity import an_agency
 from builders.keys import a_certificate, a_key, der, public
@@ -34,8 +35,7 @@ SUBJECT = {"tls_client_auth_subject_dn": "CN=sistema,O=Servicio de Prueba,C=CL"}
 @pytest.fixture
 def behind(settings: Settings) -> Iterator[Flask]:
     """The application behind a proxy that hands certificates over."""
-    application = create_app(behind_a_proxy(settings))
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application = under_test(create_app(behind_a_proxy(settings)))
     with application.app_context():
         an_agency("AE001", "Servicio de Prueba")
     yield application
@@ -197,8 +197,7 @@ def test_a_token_bound_to_a_certificate_is_worth_nothing_without_it(behind: Flas
 @pytest.fixture
 def elsewhere(settings: Settings) -> Iterator[Flask]:
     """The application with a second host, which alone asks for certificates."""
-    application = create_app(behind_a_proxy(settings, mtls_base_url="https://mtls.id.example"))
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application = under_test(create_app(behind_a_proxy(settings, mtls_base_url="https://mtls.id.example")))
     yield application
     application.extensions["cordillera.engine"].dispose()
 

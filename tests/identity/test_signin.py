@@ -1,5 +1,6 @@
 """Signing in and out through the pages, and what an attacker tries there."""
 
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from kernel.access import current_principal
 from kernel.audit import AuditEvent
 from kernel.clock import shifted
 from kernel.db import session
+from kernel.forgery import FIELD
 
 
 @pytest.fixture
@@ -229,11 +231,25 @@ def test_use_keeps_a_session_alive_until_its_twelve_hours(client: FlaskClient, p
         assert not is_signed_in(client)
 
 
-def test_a_form_without_its_token_is_refused(app: Flask, client: FlaskClient, person: Person) -> None:
-    app.config["WTF_CSRF_ENABLED"] = True
+def test_nobody_is_signed_in_by_another_site(app: Flask, client: FlaskClient, person: Person) -> None:
+    client.environ_base["HTTP_SEC_FETCH_SITE"] = "cross-site"
     answer = sign_in(client, person)
-    assert answer.status_code == 400
+    assert answer.status_code == 403
     assert not cookie(client)
+
+
+def test_what_forms_carried_before_a_sign_in_is_good_no_more(app: Flask, person: Person) -> None:
+    old_browser = FlaskClient(app, app.response_class)
+
+    def token(path: str) -> str:
+        found = re.search(f'name="{FIELD}" value="([^"]+)"', old_browser.get(path).text)
+        assert found
+        return found[1]
+
+    form = {FIELD: token("/sign-in"), "run": str(person.run), "password": PASSWORD}
+    assert old_browser.post("/sign-in", data=form).status_code == 303
+    assert old_browser.post("/sign-out", data=form).status_code == 400
+    assert old_browser.post("/sign-out", data={FIELD: token("/sign-out")}).status_code == 303
 
 
 def test_a_sign_in_says_who_asks(app: Flask, client: FlaskClient) -> None:

@@ -61,7 +61,7 @@ WAYS: list[Asking] = [
 ]
 
 
-VARIES = re.compile(r"""nonce(-|=")[\w-]+|value="I[jm][^"]*|detour(=|%3D)[\w.-]+""")
+VARIES = re.compile(r"""nonce(-|=")[\w-]+|csrf_token" value="[^"]*|detour(=|%3D)[\w.-]+""")
 """What differs between any two pages: nonces, form tokens, and our marks, which have the time in them."""
 
 

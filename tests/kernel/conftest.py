@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from builders.apps import under_test
 from flask import Flask
 
 from kernel.settings import Settings
@@ -12,7 +13,6 @@ from portal.app import create_app
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
-    application = create_app(replace(settings, blocks=()))
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application = under_test(create_app(replace(settings, blocks=())))
     yield application
     application.extensions["cordillera.engine"].dispose()

@@ -32,7 +32,7 @@ class Enrol(FlaskForm):
 def app() -> Flask:
     """The layout alone: no database anywhere near."""
     app = Flask("layout_alone", static_folder=None)
-    app.config.update(TESTING=True, SECRET_KEY="for a test", WTF_CSRF_ENABLED=False)
+    app.config.update(TESTING=True, SECRET_KEY="for a test")
     install_i18n(app, [TRANSLATIONS])
     install_layout(app, Settings())
     install_access(app, [])

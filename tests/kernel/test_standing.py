@@ -72,8 +72,8 @@ def test_who_is_signed_in_or_is_told_something_gets_a_page_of_their_own(app: Fla
     assert "Ana Rojas" not in same_page(app, "/", "", "")
 
 
-def test_the_token_of_a_kept_page_is_good(app: Flask, client: FlaskClient) -> None:
-    app.config["WTF_CSRF_ENABLED"] = True
+def test_the_token_of_a_kept_page_is_good(app: Flask) -> None:
+    client = FlaskClient(app, app.response_class)
 
     @app.route("/kept", methods=["GET", "POST"])
     @public("a test")

@@ -139,14 +139,6 @@ def test_a_sane_request_id_is_kept_and_another_replaced(client: FlaskClient) -> 
         assert client.get("/", headers={"X-Request-Id": bad}).headers["X-Request-Id"] != bad
 
 
-def test_a_form_without_its_token_is_stale(app: Flask, client: FlaskClient) -> None:
-    app.config["WTF_CSRF_ENABLED"] = True
-    answer = client.post("/form", data={"name": "x"}, headers={"Accept": "application/json"})
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert answer.json["type"].endswith("/stale-form")
-
-
 def test_a_program_without_a_token_is_told_so(client: FlaskClient) -> None:
     answer = client.get("/api/machines")
     assert answer.status_code == 401

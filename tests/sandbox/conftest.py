@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from builders.apps import under_test
 from flask import Flask
 from werkzeug.serving import make_server
 
@@ -18,8 +19,7 @@ from portal.app import create_app
 def provider(settings: Settings) -> Iterator[Flask]:
     """The application, served; its base URL says where."""
     server = make_server("127.0.0.1", 0, Flask("placeholder"), threaded=True)
-    app = create_app(replace(settings, base_url=f"http://localhost:{server.port}"))
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    app = under_test(create_app(replace(settings, base_url=f"http://localhost:{server.port}")))
     server.app = app
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield app

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from flask import Blueprint, Flask
 
 from identity.openid.server import install_server
-from kernel.security import csrf
+from kernel.forgery import open_to_other_sites
 from kernel.throttle import limiter
 
 pages = Blueprint("openid", __name__, template_folder="../templates")
@@ -32,17 +32,16 @@ def at(path: str, *methods: str) -> Callable[[View], View]:
 
 
 def from_other_sites(path: str, *methods: str) -> Callable[[View], View]:
-    """Serve a view to which applications send browsers, by a form too: such a form cannot have our token."""
+    """Serve a view to which applications send browsers, by a form too."""
 
     def register(view: View) -> View:
-        csrf.exempt(view)
-        return at(path, *methods)(view)
+        return at(path, *methods)(open_to_other_sites(view))
 
     return register
 
 
 def for_programs(path: str, *methods: str) -> Callable[[View], View]:
-    """Serve a view that programs call: no form token, and no limit by address, behind which a whole agency may be."""
+    """Serve a view that programs call: from wherever, and without a limit by address, behind which may be an agency."""
 
     def register(view: View) -> View:
         limiter.exempt(view)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from builders.apps import under_test
 from builders.fapi2 import VARIANTS, Fapi2, a_variant, the_other
 from builders.settings import behind_a_proxy
 from flask import Flask
@@ -15,8 +16,7 @@ from portal.app import create_app
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """Behind a proxy that hands the certificates of callers over."""
-    application = create_app(behind_a_proxy(settings))
-    application.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    application = under_test(create_app(behind_a_proxy(settings)))
     yield application
     application.extensions["cordillera.engine"].dispose()
 
