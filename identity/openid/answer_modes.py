@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Response as FlaskResponse
-from flask import g, make_response, redirect, render_template
+from flask import make_response, redirect, render_template
 from werkzeug.wrappers import Response
+
+from kernel.security import csp_nonce
 
 
 def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
@@ -30,7 +32,7 @@ def by_form(redirect_uri: str, answer: Mapping[str, str]) -> Response:
     """
     parts = urlsplit(redirect_uri)
     page: FlaskResponse = make_response(render_template("openid/form_post.html", action=redirect_uri, answer=answer))
-    nonce = f"'nonce-{g.csp_nonce}'"
+    nonce = f"'nonce-{csp_nonce()}'"
     page.headers["Content-Security-Policy"] = (
         f"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'self'; script-src {nonce}; "
         f"form-action {parts.scheme}://{parts.netloc}"

@@ -80,7 +80,7 @@ def _chosen_locale() -> str:
 
 def _vary_with_language(response: Response) -> Response:
     if response.mimetype == "text/html":
-        response.vary.update(("Accept-Language", "Cookie"))
+        response.headers.add("Vary", "Accept-Language, Cookie")
     return response
 
 

@@ -24,6 +24,7 @@ from wtforms import Field, HiddenField
 from kernel.access import ANONYMOUS, Principal, current_principal, public
 from kernel.clock import local
 from kernel.i18n import LANGUAGE_COOKIE, LANGUAGES, chosen_language
+from kernel.security import csp_nonce
 from kernel.settings import Settings
 
 SCHEMES = ("auto", "light", "dark")
@@ -218,15 +219,6 @@ def asset_url(blueprint_name: str, filename: str) -> str:
     return url_for(f"{blueprint_name}.static", filename=filename, v=version)
 
 
-def _keep_versioned_files(response: Response) -> Response:
-    if (request.endpoint or "").endswith(".static") and "v" in request.args and response.status_code == 200:
-        response.cache_control.clear()
-        response.cache_control.public = True
-        response.cache_control.max_age = ONE_YEAR
-        response.cache_control.immutable = True
-    return response
-
-
 def open_static_files(app: Flask, *blueprint_names: str) -> None:
     """Declare the static files of these blueprints public; Flask registers them as views without a declaration."""
     for name in blueprint_names:
@@ -236,8 +228,15 @@ def open_static_files(app: Flask, *blueprint_names: str) -> None:
 
 def _declared(view: Callable[..., Any]) -> Callable[..., Any]:
     @public("static files")
-    def serve(**arguments: Any) -> Any:
-        return view(**arguments)
+    def serve(**arguments: Any) -> Response:
+        response: Response = view(**arguments)
+        # `asset_url` names another version for another content.
+        if "v" in request.args and response.status_code == 200:
+            response.cache_control.clear()
+            response.cache_control.public = True
+            response.cache_control.max_age = ONE_YEAR
+            response.cache_control.immutable = True
+        return response
 
     return serve
 
@@ -315,14 +314,12 @@ def install_layout(app: Flask, settings: Settings) -> None:
     app.register_blueprint(assets)
     app.register_blueprint(blueprint)
     open_static_files(app, "kernel", "bootstrap")
-    app.after_request(_keep_versioned_files)
-    for each in (asset_url, icon_paths, page_url, reachable, is_hidden_field, current_principal):
+    for each in (asset_url, icon_paths, page_url, reachable, is_hidden_field, current_principal, csp_nonce):
         app.jinja_env.globals[each.__name__] = each
     app.jinja_env.globals.update(settings=settings, languages=LANGUAGES, schemes=SCHEMES, frame=Frame())
     app.jinja_env.globals.update(
         frame_of_problem=frame_of_problem, chosen_language=chosen_language, scheme=chosen_scheme
     )
-    app.jinja_env.globals["csp_nonce"] = lambda: g.get("csp_nonce", "")
     app.jinja_env.filters.update(localtime=format_local_time, run=format_run, filesize=format_file_size)
     app.jinja_env.filters["number"] = format_decimal
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

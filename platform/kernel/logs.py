@@ -7,18 +7,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 from datetime import UTC, datetime
 
 import structlog
-from flask import Flask, Response, g, has_request_context, request
+from flask import has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
 from kernel.requests import current_request_id
 from kernel.settings import Settings
 
-REQUESTS = "cordillera.requests"
-_requests = logging.getLogger(REQUESTS)
+_requests = logging.getLogger("cordillera.requests")
 SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "code", "assertion")
 
 
@@ -65,20 +63,6 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-
-
-def install_request_log(app: Flask) -> None:
-    """One line a request: method, path without its query, status and milliseconds."""
-
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
-
-    @app.after_request
-    def tell(response: Response) -> Response:
-        now = time.perf_counter()
-        tell_request(request.method, request.path, response.status_code, now - g.get("started", now))
-        return response
 
 
 def tell_request(method: str, path: str, status: int, seconds: float) -> None:

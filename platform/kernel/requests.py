@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, g, request
+from flask import g
 
 from kernel.ids import new_id
 
@@ -24,16 +24,3 @@ def take_request_id(theirs: str) -> None:
     """Call this request as the caller does, if that is a sane name."""
     if ACCEPTED.fullmatch(theirs):
         g.request_id = theirs
-
-
-def install_request_id(app: Flask) -> None:
-    """Take the caller's id where it is a sane one, make one otherwise, and answer with it."""
-
-    @app.before_request
-    def name_it() -> None:
-        take_request_id(request.headers.get(HEADER, ""))
-
-    @app.after_request
-    def tell_it(response: Response) -> Response:
-        response.headers[HEADER] = current_request_id()
-        return response

@@ -22,6 +22,14 @@ NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancest
 NOT_KEPT = ("Cache-Control", "no-store")
 
 
+def csp_nonce() -> str:
+    """With which a script or style of this page says that it is ours."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    nonce: str = g.csp_nonce
+    return nonce
+
+
 def allow_form_action(address: str) -> None:
     """Let a form of this page lead, through redirects, to the origin of `address`, which the caller has checked.
 
@@ -38,10 +46,6 @@ def install_security(app: Flask, settings: Settings) -> None:
     if settings.is_secure:
         always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
     app.extensions["cordillera.headers"] = (*always, ("Content-Security-Policy", NO_PAGE), NOT_KEPT)
-
-    @app.before_request
-    def make_nonce() -> None:
-        g.csp_nonce = secrets.token_urlsafe(16)
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -64,7 +68,7 @@ def headers_of_no_page() -> tuple[tuple[str, str], ...]:
 
 
 def _policy() -> str:
-    nonce = f"'nonce-{g.get('csp_nonce', '')}'"
+    nonce = f"'nonce-{csp_nonce()}'"
     actions = " ".join(["'self'", *g.get("form_actions", [])])
     return (
         "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'; connect-src 'self'; "

@@ -20,8 +20,7 @@ import structlog
 from flask import Flask, request
 
 from kernel.errors import Problem
-from kernel.logs import tell_request
-from kernel.metrics import count_request
+from kernel.observation import observe
 from kernel.requests import HEADER, current_request_id, take_request_id
 from kernel.security import headers_of_no_page
 
@@ -84,9 +83,7 @@ class _Shortcuts:
                 take_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
                 said = _try(shortcut, asked, environ)
                 if said is not None:
-                    seconds = time.perf_counter() - started
-                    tell_request(environ["REQUEST_METHOD"], environ["PATH_INFO"], 200, seconds)
-                    count_request(shortcut.endpoint, environ["REQUEST_METHOD"], 200, seconds)
+                    observe(shortcut.endpoint, environ["REQUEST_METHOD"], environ["PATH_INFO"], 200, started)
                     return self._send(shortcut, said, start_response)
         return self._whole_way(environ, start_response)
 

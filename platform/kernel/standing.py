@@ -19,6 +19,7 @@ from kernel.access import current_principal
 from kernel.forgery import form_token
 from kernel.i18n import chosen_language
 from kernel.layout import Frame, chosen_scheme
+from kernel.security import csp_nonce
 
 Pieces = Sequence[str]
 """Text and names of values by turns: text first, and text last."""
@@ -40,14 +41,14 @@ def standing(render: Callable[..., str]) -> Callable[..., str]:
         key = (render, chosen_language(), chosen_scheme(), given)
         if key not in kept:
             kept[key] = _cut(render, values)
-        return _joined(kept[key], {**values, "csrf_token": form_token(), "csp_nonce": g.csp_nonce, "here": _here()})
+        return _joined(kept[key], {**values, "csrf_token": form_token(), "csp_nonce": csp_nonce(), "here": _here()})
 
     return filled
 
 
 def _cut(render: Callable[..., str], values: Mapping[str, str]) -> Pieces:
     marks = {name: f"mark{secrets.token_hex(16)}" for name in (*AROUND, *(name for name in values if values[name]))}
-    nonce = g.csp_nonce
+    nonce = csp_nonce()
     for name in AROUND:
         setattr(g, name, marks[name])
     try:

@@ -14,11 +14,11 @@ from kernel.i18n import install_i18n
 from kernel.jobs import install_jobs
 from kernel.keys import install_keys
 from kernel.layout import install_layout
-from kernel.logs import configure_logs, install_request_log
+from kernel.logs import configure_logs
 from kernel.metrics import install_metrics
 from kernel.notices import install_notices
+from kernel.observation import install_observation
 from kernel.problems import install_errors
-from kernel.requests import install_request_id
 from kernel.retention import install_retention
 from kernel.security import install_security
 from kernel.settings import Settings
@@ -33,8 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings)
     app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)
-    install_request_id(app)
-    install_request_log(app)
+    install_observation(app)
     install_metrics(app)
     install_throttle(app, settings)
     install_security(app, settings)
