@@ -169,6 +169,7 @@ def keep_new(work: Work, client: Client, *, has_secret: bool) -> NewClient:
         owner=client.owner,
         scopes=client.scopes,
         redirect_uris=client.redirect_uris,
+        options=client.options,
         binding=client.binding,
     )
     return NewClient(client, secret)
@@ -181,9 +182,13 @@ def update_client(
     redirect_uris: Iterable[str],
     post_logout_redirect_uris: Iterable[str],
     owner: str | None = None,
+    **others: Any,
 ) -> Client:
-    """Change an application's name and addresses; its credentials stay. Raises NotFound, ClientRevoked, Invalid."""
+    """Change an application's name, addresses and the further fields of `Registration` that are named; its credentials
+    stay. Raises NotFound, ClientRevoked, Invalid.
+    """
     changed = {
+        **others,
         "name": name,
         "redirect_uris": list(redirect_uris),
         "post_logout_redirect_uris": list(post_logout_redirect_uris),

@@ -12,9 +12,13 @@ import pytest
 from builders.sandbox import APPLICATION, a_developer, an_application
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from identity.clients.queries import client_with_secret, registered_client
-from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_trial
+from identity.clients.rules import DEVICE_CODE, RegisteredClient
+from kernel.audit import AuditEvent
+from kernel.db import session
+from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_devices, with_trial
 
 
 def snippets(page: str) -> list[str]:
@@ -203,3 +207,76 @@ def test_a_platform_on_plain_http_has_no_address_to_come_back_to() -> None:
     assert trial_address("http://10.0.0.1:8000") is None
     assert with_trial(["https://a.example/"], "http://10.0.0.1:8000") == ["https://a.example/"]
     assert with_trial([], "http://localhost") == []
+
+
+# ---- devices without a browser (RFC 8628) ----
+
+DEVICES = {"device_flow": "y"}
+
+
+def now(client: FlaskClient, client_id: str) -> RegisteredClient:
+    with client.application.app_context():
+        found = registered_client(client_id)
+    assert found is not None
+    return found
+
+
+def codes_for(client: FlaskClient, client_id: str, secret: str) -> int:
+    asked = {"client_id": client_id, "client_secret": secret, "scope": "openid name"}
+    return client.application.test_client().post("/openid/device_authorization", data=asked).status_code
+
+
+def test_only_who_ticks_the_box_gets_codes_for_devices(client: FlaskClient) -> None:
+    a_developer(client)
+    without, with_box = an_application(client), an_application(client, **DEVICES)
+    assert (codes_for(client, *without), codes_for(client, *with_box)) == (400, 200)
+    assert DEVICE_CODE in now(client, with_box[0]).grant_types
+    assert "device_authorization" not in client.get(f"/sandbox/applications/{without[0]}").text
+    page = client.get(f"/sandbox/applications/{with_box[0]}").text
+    assert "http://localhost/openid/device_authorization" in page
+    program = next(code for code in snippets(page) if "user_code" in code)
+    assert DEVICE_CODE in program
+    assert "scope=openid" in program
+
+
+def test_devices_are_ticked_and_unticked_later_and_the_audit_tells(client: FlaskClient) -> None:
+    a_developer(client)
+    client_id, secret = an_application(client)
+    place = f"/sandbox/applications/{client_id}/edit"
+    for box, ticked, answer in ((DEVICES, True, 200), ({}, False, 400)):
+        assert client.post(place, data=APPLICATION | box).status_code == 303
+        assert re.search(r'<input[^>]* id="device_flow"[^>]*>', client.get(place).text)
+        assert bool(re.search(r'<input[^>]*checked[^>]* id="device_flow"', client.get(place).text)) is ticked
+        assert codes_for(client, client_id, secret) == answer
+    with client.application.app_context():
+        query = select(AuditEvent.detail).where(AuditEvent.tag == "identity:client:updated").order_by(AuditEvent.at)
+        told = [(data["before"]["options"], data["after"]["options"]) for data in session().scalars(query)]
+    assert told == [({}, {"device_flow": True}), ({"device_flow": True}, {})]
+
+
+def test_the_audit_tells_what_an_application_began_with(client: FlaskClient) -> None:
+    a_developer(client)
+    client_id, _secret = an_application(client, **DEVICES)
+    with client.application.app_context():
+        query = select(AuditEvent.detail).where(AuditEvent.tag == "identity:client:created")
+        assert session().scalars(query.where(AuditEvent.subject == f"client:{client_id}")).one()["options"] == {
+            "device_flow": True
+        }
+
+
+def test_the_profile_of_clave_unica_has_no_devices(client: FlaskClient) -> None:
+    a_developer(client)
+    page = client.post("/sandbox/applications/new", data=APPLICATION | DEVICES | {"profile": "clave-unica"})
+    assert page.status_code == 422
+    assert 'id="device_flow-error"' in page.text
+    client_id, _secret = an_application(client, profile="clave-unica")
+    place = f"/sandbox/applications/{client_id}/edit"
+    assert "device_flow" not in client.get(place).text
+    assert client.post(place, data=APPLICATION | DEVICES).status_code == 422
+    assert now(client, client_id).options == {}
+
+
+def test_a_change_of_the_box_leaves_other_options_alone() -> None:
+    before = {"client_uri": "https://tramites.example.cl/", "device_flow": True}
+    assert with_devices(before, False) == {"client_uri": "https://tramites.example.cl/"}
+    assert with_devices(with_devices(before, False), True) == before

@@ -12,7 +12,7 @@ from kernel.access import Principal
 from kernel.http import settings
 from kernel.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
-from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_trial
+from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_devices, with_trial
 
 if TYPE_CHECKING:
     from identity.clients.models import Client
@@ -34,6 +34,8 @@ def create_application(
     profile: str,
     redirect_uris: Sequence[str],
     post_logout_redirect_uris: Sequence[str],
+    *,
+    device_flow: bool = False,
 ) -> Credentials:
     """Give a developer credentials at once. Raises Invalid, TooManyApplications."""
     if len(applications_of(developer_id)) >= MAX_APPLICATIONS:
@@ -45,6 +47,7 @@ def create_application(
         post_logout_redirect_uris=post_logout_redirect_uris,
         environment="sandbox",
         owner=owned_by(developer_id),
+        options=with_devices({}, device_flow),
     )
     return Credentials(made.client, made.secret or "")
 
@@ -55,15 +58,18 @@ def change_application(
     name: str,
     redirect_uris: Sequence[str],
     post_logout_redirect_uris: Sequence[str],
+    *,
+    device_flow: bool = False,
 ) -> Client:
-    """Change name and addresses. Raises Invalid, NotFound."""
-    get_application(developer_id, client_id)
+    """Change name, addresses and whether it has devices. Raises Invalid, NotFound."""
+    client = get_application(developer_id, client_id)
     return clients.update_client(
         client_id,
         name=name,
         redirect_uris=with_trial(redirect_uris, settings().base_url),
         post_logout_redirect_uris=post_logout_redirect_uris,
         owner=owned_by(developer_id),
+        options=with_devices(client.options, device_flow),
     )
 
 

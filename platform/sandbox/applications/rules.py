@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kernel.errors import Conflict, _
@@ -53,6 +54,12 @@ def with_trial(addresses: Iterable[str], base_url: str) -> list[str]:
     return [*own, trial] if own and trial else own
 
 
+def with_devices(options: Mapping[str, Any], device_flow: bool) -> dict[str, Any]:
+    """What the application chose, with the device flow (RFC 8628) or without it."""
+    others = {name: value for name, value in options.items() if name != "device_flow"}
+    return {**others, "device_flow": True} if device_flow else others
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """Where an application finds the provider."""
@@ -74,6 +81,10 @@ class Endpoints:
     @property
     def token(self) -> str:
         return f"{self.issuer}/token"
+
+    @property
+    def device_authorization(self) -> str:
+        return f"{self.issuer}/device_authorization"
 
     @property
     def userinfo(self) -> str:

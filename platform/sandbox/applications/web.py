@@ -11,11 +11,12 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import RadioField, StringField, TextAreaField
+from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from identity.adoptions.queries import handed_over_by, last_offer_of
 from identity.adoptions.rules import AlreadyOffered
+from identity.profiles.rules import PROFILES
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -55,6 +56,13 @@ class ChangeForm(FlaskForm):
     )
     post_logout_redirect_uris = TextAreaField(
         _("Addresses to return to after signing out"), description=_("One a line (post_logout_redirect_uri).")
+    )
+    device_flow = BooleanField(
+        _("It also runs where there is no browser: televisions, kiosks, command lines"),
+        description=_(
+            "People let it in from their telephone or computer with a code that it shows (RFC 8628). Only with the "
+            "standard profile. Leave this out unless you need it."
+        ),
     )
 
 
@@ -113,6 +121,7 @@ def create_application() -> Page:
             form.profile.data,
             lines_of(form.redirect_uris.data),
             lines_of(form.post_logout_redirect_uris.data or ""),
+            device_flow=form.device_flow.data,
         )
     except Invalid as problem:
         _show_faults(form, problem)
@@ -133,10 +142,11 @@ def edit_application(client_id: str) -> Page:
     client = queries.get_application(current_principal().id, client_id)
     form = ChangeForm(
         name=client.name,
+        device_flow=bool(client.options.get("device_flow")),
         redirect_uris="\n".join(own_addresses(client.redirect_uris, settings().base_url)),
         post_logout_redirect_uris="\n".join(client.post_logout_redirect_uris),
     )
-    return render_template("sandbox_applications/edit.html", form=form, application=client)
+    return _ask_change(client, form)
 
 
 @pages.post("/applications/<client_id>/edit")
@@ -145,7 +155,7 @@ def change_application(client_id: str) -> Page:
     client = queries.get_application(current_principal().id, client_id)
     form = ChangeForm()
     if not form.validate_on_submit():
-        return render_template("sandbox_applications/edit.html", form=form, application=client), 422
+        return _ask_change(client, form), 422
     try:
         actions.change_application(
             current_principal().id,
@@ -153,11 +163,21 @@ def change_application(client_id: str) -> Page:
             form.name.data,
             lines_of(form.redirect_uris.data),
             lines_of(form.post_logout_redirect_uris.data or ""),
+            device_flow=form.device_flow.data,
         )
     except Invalid as problem:
         _show_faults(form, problem)
-        return render_template("sandbox_applications/edit.html", form=form, application=client), 422
+        return _ask_change(client, form), 422
     return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
+
+
+def _ask_change(client: Client, form: ChangeForm) -> str:
+    return render_template(
+        "sandbox_applications/edit.html",
+        form=form,
+        application=client,
+        may_have_devices=PROFILES[client.profile].device_flow,
+    )
 
 
 @pages.get("/applications/<client_id>/adoption")
@@ -251,6 +271,7 @@ def finish_trial() -> Page:
 
 def _application_page(client: Client, secret: str = "", *, is_renewed: bool = False) -> str:
     names = ["authlib.txt", "curl.txt"] if client.profile == "standard" else ["django.txt", "authlib.txt", "curl.txt"]
+    names += ["device.txt"] if client.options.get("device_flow") else []
     shown = secret or SECRET_PLACEHOLDER
     own = own_addresses(client.redirect_uris, settings().base_url)
     return render_template(
