@@ -98,18 +98,21 @@ def sign_in() -> Page:
 @together()
 def prove() -> Page:
     """Begin a session and go on to `next`, or show the form again with what is wrong."""
-    form = SignInForm()
-    if not form.validate_on_submit():
+    run, password = request.form.get("run"), request.form.get("password")
+    if not run or not password:
+        form = SignInForm()
+        form.validate()
         return _ask_again(form), 422
     try:
         started = actions.sign_in_with_password(
-            form.run.data,
-            form.password.data,
+            run,
+            password,
             request.remote_addr or "",
             describe_device(request.user_agent.string),
             replaces=request.cookies.get(COOKIE, ""),
         )
     except (Invalid, WrongCredentials, WaitBeforeTrying) as problem:
+        form = SignInForm()
         explain(form, problem)
         return _ask_again(form), problem.status, problem.headers
     if isinstance(started, actions.Halfway):
