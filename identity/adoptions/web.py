@@ -13,7 +13,7 @@ from identity.adoptions import actions
 from identity.adoptions.queries import offer_to, waiting_at
 from identity.approvals.rules import ChangedMeanwhile
 from identity.clients.queries import registration_of
-from identity.clients.web import FIELDS, PROFILES, SCOPES, administrator, agency_code, show_secret
+from identity.clients.web import FIELDS, OPTIONS, PROFILES, SCOPES, administrator, agency_code, show_secret
 from kernel.access import requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -87,4 +87,5 @@ def _show(client_id: str, form: RemarkForm) -> str:
         profiles=PROFILES,
         scope_labels=SCOPES,
         fields=FIELDS,
+        options=OPTIONS,
     )

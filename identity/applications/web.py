@@ -21,6 +21,7 @@ from identity.clients.web import (
     ENVIRONMENTS,
     FIELDS,
     METHODS,
+    OPTIONS,
     PROFILES,
     SCOPES,
     SECTORS,
@@ -66,8 +67,18 @@ class ApplicationForm(CredentialsForm):
         _("How it signs people in"), choices=list(PROFILES.items()), default="standard", validate_choice=False
     )
     device_flow = BooleanField(
-        _("It also runs on devices without a browser, such as televisions"),
-        description=_("People let it in with a code that it shows (RFC 8628). Leave this out unless you need it."),
+        _("It also runs where there is no browser: televisions, kiosks, command lines"),
+        description=_(
+            "People let it in from their telephone or computer with a code that it shows (RFC 8628). Only with OpenID "
+            "Connect, for new applications. Leave this out unless you need it."
+        ),
+    )
+    pkce_optional = BooleanField(
+        _("It cannot send PKCE yet"),
+        description=_(
+            "Only with OpenID Connect, and with a secret, key or certificate. Without PKCE, whoever gets hold of a "
+            "code on its way may sign in as that person. Take this away as soon as the application can send it."
+        ),
     )
     contacts = TextAreaField(
         _("Whom to write to"), description=_("Addresses of e-mail, one a line. They are told before a secret ends.")
@@ -100,6 +111,7 @@ class ApplicationForm(CredentialsForm):
             **(before.options if before else {}),
             "backchannel_logout_uri": self.backchannel_logout_uri.data,
             "device_flow": self.device_flow.data or None,
+            "pkce_optional": self.pkce_optional.data or None,
         }
         return Registration(
             name=self.name.data,
@@ -134,6 +146,7 @@ def _said_of(client: Client) -> dict[str, object]:
         "contacts": "\n".join(kept.contacts),
         "backchannel_logout_uri": kept.options.get("backchannel_logout_uri"),
         "device_flow": bool(kept.options.get("device_flow")),
+        "pkce_optional": bool(kept.options.get("pkce_optional")),
         "scopes": list(kept.scopes),
         "sector": kept.sector,
         **credentials_of(client),
@@ -234,4 +247,5 @@ def show(client_id: str) -> Page:
         scope_labels=SCOPES,
         sectors=SECTORS,
         fields=FIELDS,
+        options=OPTIONS,
     )

@@ -13,7 +13,7 @@ from identity.approvals import actions
 from identity.approvals.queries import waiting_for_decision, waiting_request
 from identity.approvals.rules import AlreadyAsked, ChangedMeanwhile
 from identity.clients.queries import application_of, owner_of
-from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, PROFILES, SCOPES, SECTORS, administrator, owner
+from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, OPTIONS, PROFILES, SCOPES, SECTORS, administrator, owner
 from kernel.access import authority, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
@@ -142,4 +142,5 @@ def _review(client_id: str, form: RemarkForm) -> str:
         scope_labels=SCOPES,
         sectors=SECTORS,
         fields=FIELDS,
+        options=OPTIONS,
     )

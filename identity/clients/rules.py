@@ -223,6 +223,8 @@ def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: 
         raise Invalid(fields={"jwks_uri": [_("RFC 7591 2: either the keys or their address, not both.")]})
     if method in KEY_METHODS and jwks is None and jwks_uri is None:
         raise Invalid(fields={"jwks": [_("This way to authenticate needs public keys, or the address of them.")]})
+    if method == "none" and options.get("pkce_optional"):
+        raise Invalid(fields={"pkce_optional": [_("RFC 9700 2.1.1: without credentials it has to send PKCE.")]})
     subjects = [name for name in CERTIFICATE_SUBJECTS if name in options]
     # RFC 8705 2.1.2: exactly one of the subject's names is registered.
     if (method == "tls_client_auth") != (len(subjects) == 1):

@@ -82,6 +82,15 @@ FIELDS = {
     "logo_uri": _("Address of its logo"),
     "logo": _("Logo"),
 }
+OPTIONS = {
+    "backchannel_logout_uri": _("Address that we tell when people leave"),
+    "client_uri": _("Its own page"),
+    "policy_uri": _("How it treats your data"),
+    "tos_uri": _("Its terms of use"),
+    "device_flow": _("Devices without a browser"),
+    "pkce_optional": _("Signs in without PKCE"),
+}
+"""Those of the further settings that pages tell in words."""
 
 
 class CredentialsForm(FlaskForm):

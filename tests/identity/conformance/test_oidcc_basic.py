@@ -41,11 +41,14 @@ from builders.requests import a_request_object, agree
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import KeySet
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient
+from identity.clients.models import Client
 from identity.people.models import Person
 from kernel import clock
+from kernel.db import session
 from kernel.errors import Invalid
 
 WITHOUT = {"pkce_optional": True}
@@ -158,9 +161,15 @@ def test_a_challenge_is_held_to_where_there_is_one(client: FlaskClient, plain: N
 def test_only_who_registered_so_and_has_credentials_does_without(app: Flask, client: FlaskClient) -> None:
     """RFC 9700 2.1.1: what the suite's client does is nobody else's to do"""
     with app.app_context():
-        for made in (a_client("standard"), a_client("standard", auth_method="none", options=WITHOUT)):
+        without_credentials = a_client("standard", auth_method="none")
+        # It cannot be registered so any more, but it may have been.
+        session().connection().execute(update(Client).values(options=WITHOUT))
+        session().commit()
+        for made in (a_client("standard"), without_credentials):
             answer = clients.authorize(client, made, **NO_CHALLENGE)
             a_redirected_error(answer, "invalid_request", state=STATE)
+        with pytest.raises(Invalid):
+            a_client("standard", auth_method="none", options=WITHOUT)
         for profile in ("fapi2", "clave-unica"):
             with pytest.raises(Invalid):
                 a_client(profile, jwks=public(a_key()) if profile == "fapi2" else None, options=WITHOUT)
