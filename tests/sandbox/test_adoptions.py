@@ -1,6 +1,7 @@
 """A developer's application leaves the sandbox with an agency, and nobody else decides that."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +9,15 @@ from builders.identity import an_agency, an_official, sign_in_for
 from builders.sandbox import APPLICATION, a_developer, an_application
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from identity.adoptions.models import AdoptionRequest
+from identity.clients.models import Client
 from identity.clients.queries import client_with_secret, registered_client
+from kernel import clock
 from kernel.audit import AuditEvent
 from kernel.db import session
+from kernel.ids import new_id
 
 OFFER = {"agency": "ae001", "reason": "Es el formulario que su equipo encargó."}
 
@@ -181,3 +185,39 @@ def test_what_was_deleted_is_not_taken_over(app: Flask, developer: FlaskClient, 
     assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
     with app.app_context():
         assert registered_client(client_id) is None
+
+
+def many_offers(count: int) -> None:
+    """Applications of other developers that were offered to AE001 yesterday."""
+    like = dict(session().execute(select(Client.__table__)).mappings().one())
+    clients = [like | {"id": new_id(), "client_id": f"{number:032x}"} for number in range(count)]
+    session().connection().execute(insert(Client.__table__), clients)  # type: ignore[arg-type]
+    said = {"agency_code": "AE001", "state": "waiting", "developer": "otra@example.cl", "reason": OFFER["reason"]}
+    asked = [
+        said | {"id": new_id(), "client_id": one["client_id"], "asked_at": clock.now() - timedelta(days=1)}
+        for one in clients
+    ]
+    session().connection().execute(insert(AdoptionRequest.__table__), asked)  # type: ignore[arg-type]
+    session().commit()
+
+
+@pytest.mark.parametrize("answer", ["accept", "decline"])
+def test_an_offer_behind_two_hundred_others_is_looked_at_and_answered(
+    app: Flask, developer: FlaskClient, ours: FlaskClient, answer: str
+) -> None:
+    client_id, _secret = an_application(developer)
+    with app.app_context():
+        many_offers(200)
+    assert offer(developer, client_id) == 303
+    path = f"/agency/adoptions/{client_id}"
+    page = ours.get(path)
+    assert page.status_code == 200
+    if answer == "accept":
+        assert ours.post(f"{path}/accept", data={"seen": "0" * 64}).status_code == 422
+        assert ours.post(f"{path}/accept", data=seen_on(page.text)).status_code == 200
+    else:
+        assert ours.post(f"{path}/decline", data={"remark": "corto"}).status_code == 422
+        assert ours.post(f"{path}/decline", data={"remark": "No es de nuestro organismo."}).status_code == 303
+    assert state_of(app, client_id) == ["accepted" if answer == "accept" else "declined"]
+    # The one that waits longest is still the first of the list.
+    assert f"/agency/adoptions/{0:032x}" in ours.get("/agency/adoptions").text
