@@ -7,22 +7,35 @@ database itself. So it is for the hottest reads and writes and for nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
 from flask import g
-from sqlalchemy import CTE, JSON, ClauseElement
+from sqlalchemy import ARRAY, CTE, JSON, ClauseElement, String
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import HasCTE
+from sqlalchemy.types import TypeEngine
 
 from kernel import audit
 from kernel.lines import Asked, Row, lines
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+def _written(kind: TypeEngine[Any]) -> Callable[[Any], str] | None:
+    """How a value of the type is written where the driver does not know it, or takes long to find out."""
+    if isinstance(kind, JSON):
+        return json.dumps
+    return _as_array if isinstance(kind, ARRAY) and isinstance(kind.item_type, String) else None
+
+
+def _as_array(texts: Iterable[str]) -> str:
+    escaped = (text.replace("\\", r"\\").replace('"', r"\"") for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 class Statement:
@@ -32,15 +45,14 @@ class Statement:
         compiled = cast(SQLCompiler, query.compile(dialect=_DIALECT))
         self._sql = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-        as_json = {name for bound, name in compiled.bind_names.items() if isinstance(bound.type, JSON)}
-        self._parameters = [(name, name in as_json) for name in compiled.positiontup or ()]
+        written = {name: _written(bound.type) for bound, name in compiled.bind_names.items()}
+        self._parameters = [(name, written[name]) for name in compiled.positiontup or ()]
 
     def _values(self, parameters: Mapping[str, Any]) -> list[Any]:
         """The values of $1, $2, …."""
         given = {**self._constants, **parameters}
         return [
-            json.dumps(given[name]) if is_json and given[name] is not None else given[name]
-            for name, is_json in self._parameters
+            write(value) if (value := given[name]) is not None and write else value for name, write in self._parameters
         ]
 
     def _run_alone(self, parameters: Mapping[str, Any], *, is_read: bool = False) -> Row | None:

@@ -99,7 +99,9 @@ def test_every_kind_of_value_comes_back_as_it_went(context: None) -> None:
 @given(said=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_no_text_is_read_as_sql(app: Any, said: str) -> None:
     with app.app_context():
-        assert echo.one(**{**ECHOED, "text": said, "json": said})[:2] == (said, said)
+        sent = {**ECHOED, "text": said, "json": said, "texts": [said, "", said]}
+        assert echo.one(**sent) == tuple(sent.values())
+        assert echo.one(**{**sent, "texts": []})[-1] == []
 
 
 def test_a_row_that_is_not_there_is_none_and_one_that_must_be_is_an_error(context: None) -> None:
