@@ -19,7 +19,8 @@ from builders.clients import (
     userinfo,
 )
 from builders.identity import a_person, sign_in
-from builders.requests import posted
+from builders.requests import posted, push
+from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -98,6 +99,34 @@ def test_who_agreed_before_goes_from_the_password_straight_to_the_application(
         back = sign_in(elsewhere, person, following=following(authorize(elsewhere, made, response_mode=mode)))
         assert redeem(client, made, way(back)["code"]).status_code == 200, mode
         assert elsewhere.get("/account").status_code == 200
+
+
+def test_a_password_and_the_way_on_are_two_round_trips(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    a_code(client, made)
+    elsewhere = app.test_client()
+    asked = following(authorize(elsewhere, made))
+    with counted() as round_trips:
+        assert "code" in answer_of(sign_in(elsewhere, person, following=asked))
+    counting, beginning = round_trips
+    assert ("sign_in_throttle" in counting, "person" in counting) == (True, True)
+    assert ("sign_in_session" in beginning, "authorization_code" in beginning) == (True, True)
+
+
+def test_the_sign_in_stays_where_the_way_on_is_closed(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    """A pushed request leads on once: who is second is signed in all the same, and told then."""
+    a_code(client, made)
+    request = {"client_id": made.client.client_id, "request_uri": push(client, made).get_json()["request_uri"]}
+    elsewhere = app.test_client()
+    page = elsewhere.get("/openid/authorize", query_string=request)
+    assert "code" in answer_of(client.get("/openid/authorize", query_string=request))
+    back = sign_in(elsewhere, person, following=following(page))
+    assert back.headers["Location"].startswith("/openid/authorize?")
+    assert elsewhere.get("/account").status_code == 200
+    assert elsewhere.get(back.headers["Location"]).status_code == 400
 
 
 def test_who_sends_a_form_finds_the_request_after_changing_the_language(client: FlaskClient, legacy: NewClient) -> None:
