@@ -58,10 +58,10 @@ class ChangeForm(FlaskForm):
         _("Addresses to return to after signing out"), description=_("One a line (post_logout_redirect_uri).")
     )
     device_flow = BooleanField(
-        _("It also runs where there is no browser: televisions, kiosks, command lines"),
+        _("It also runs on devices without a browser"),
         description=_(
-            "People let it in from their telephone or computer with a code that it shows (RFC 8628). Only with the "
-            "standard profile. Leave this out unless you need it."
+            "For televisions, kiosks and command lines. People let it in from their telephone or computer with a code "
+            "that it shows (RFC 8628). Only with the standard profile. Leave this out unless you need it."
         ),
     )
 
