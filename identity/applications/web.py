@@ -67,10 +67,11 @@ class ApplicationForm(CredentialsForm):
         _("How it signs people in"), choices=list(PROFILES.items()), default="standard", validate_choice=False
     )
     device_flow = BooleanField(
-        _("It also runs where there is no browser: televisions, kiosks, command lines"),
+        _("It also runs on devices without a browser"),
         description=_(
-            "People let it in from their telephone or computer with a code that it shows (RFC 8628). Only with OpenID "
-            "Connect, for new applications. Leave this out unless you need it."
+            "For televisions, kiosks and command lines. People let it in from their telephone or computer with a code "
+            "that it shows (RFC 8628). Only with OpenID Connect, for new applications. Leave this out unless you need "
+            "it."
         ),
     )
     pkce_optional = BooleanField(

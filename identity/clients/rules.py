@@ -20,6 +20,7 @@ from identity.profiles.rules import (
     URI_OPTIONS,
     auth_methods_of,
     checked_choices,
+    in_words,
     is_decided,
 )
 from kernel.errors import Conflict, Invalid, _
@@ -213,7 +214,7 @@ def checked_method(profile: str, auth_method: str | None) -> str:
     # RFC 6749 4.4: a system has credentials. Where a profile allows every way, this one is none at all (RFC 7591 2).
     rules = PROFILES[profile].rules if profile in PROFILES else {"auth_methods": "RFC 6749 4.4"}
     rule, choices = rules.get("auth_methods", "RFC 7591 2"), ", ".join(allowed)
-    raise Invalid(fields={"auth_method": [_("%(rule)s: one of: %(choices)s.", rule=rule, choices=choices)]})
+    raise Invalid(fields={"auth_method": [_("%(rule)s: one of: %(choices)s.", rule=in_words(rule), choices=choices)]})
 
 
 def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: Mapping[str, Any]) -> None:
@@ -302,7 +303,7 @@ def checked_scopes(profile: str, scopes: Iterable[str]) -> list[str]:
     asked = set(scopes) or set(usual_scopes(profile))
     allowed = scopes_of(profile)
     if unknown := ", ".join(sorted(asked - set(allowed))):
-        rule = PROFILES[profile].rules.get("scopes", "RFC 6749 3.3")
+        rule = in_words(PROFILES[profile].rules.get("scopes", "RFC 6749 3.3"))
         raise Invalid(fields={"scopes": [_("%(rule)s: not offered: %(scopes)s.", rule=rule, scopes=unknown[:200])]})
     return [scope for scope in allowed if scope in asked | {"openid"}]
 

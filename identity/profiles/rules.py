@@ -132,6 +132,12 @@ PROFILES: Mapping[str, Profile] = {
     ),
 }
 
+
+def in_words(rule: str) -> Any:
+    """Where a rule is written, as a person reads it: standards have the same name everywhere, the manual has not."""
+    return _("ClaveUnica integration manual") if rule == MANUAL else rule
+
+
 MACHINE_AUTH_METHODS = (*SECRET_METHODS, "private_key_jwt", *CERTIFICATE_METHODS)
 """An agency's system proves who it is in every way but by its name alone (RFC 6749 4.4: confidential clients only)."""
 
@@ -227,7 +233,7 @@ def is_decided(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def _fault_of(name: str, value: object, profile: str) -> Any:
     if name in NOT_EVERYONES and value is True and (rule := _rule_against(name, profile)):
-        return _("%(rule)s: this is not for this profile to choose.", rule=rule)
+        return _("%(rule)s: this is not for this profile to choose.", rule=in_words(rule))
     if name in FLAGS:
         return None if isinstance(value, bool) else _("It is true or false.")
     if name == "default_max_age":
@@ -259,7 +265,7 @@ def _fault_by_profile(algorithm: str, profile: Profile) -> Any:
     if algorithm in offered:
         return None
     rule = profile.rules.get("signing_algorithms", "RFC 7518 3.1")
-    return _("%(rule)s: one of: %(choices)s.", rule=rule, choices=", ".join(offered))
+    return _("%(rule)s: one of: %(choices)s.", rule=in_words(rule), choices=", ".join(offered))
 
 
 def _wrong(name: str, message: Any) -> Invalid:

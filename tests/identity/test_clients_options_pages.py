@@ -29,6 +29,7 @@ APPLICATION: dict[str, Any] = {
     "sector": "owner",
 }
 NEW = "/agency/applications/new"
+WRITTEN_IN_SPANISH = "Manual de integración de ClaveÚnica"
 
 
 def official_of(app: Flask, code: str, *, is_authority: bool = False) -> FlaskClient:
@@ -126,6 +127,7 @@ def test_a_profile_that_forbids_it_says_so_at_the_box(administrator: FlaskClient
     )
     assert page.status_code == 422
     assert f'id="{box}-error"' in page.text
+    assert (f"{WRITTEN_IN_SPANISH}: este perfil" in page.text) is (profile == "clave-unica")
 
 
 def test_who_has_no_credentials_may_have_devices_and_has_to_send_pkce(app: Flask, administrator: FlaskClient) -> None:
