@@ -23,6 +23,7 @@ from kernel import clock
 from kernel.http import settings
 
 Parameters = Mapping[str, Sequence[str]]
+PATH = "/openid/authorize"
 CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
 """What a client proves itself with: no part of what it asks for (RFC 9126 2.1)."""
 
@@ -113,6 +114,10 @@ class AuthorizationRequest:
         sid, query = "" if kind == detours.Kind.SIGN_IN else _sid(), self.as_query()
         mark = detours.mark(kind, query, sid, self.detour.begun if self.detour else now, now)
         return f"{query}&{urlencode({detours.PARAMETER: mark})}"
+
+    def way_back(self, kind: detours.Kind, now: datetime) -> str:
+        """Where the person comes back from a detour on which they are sent now."""
+        return f"{PATH}?{self.as_marked_query(kind, now)}"
 
     @property
     def sent_to_sign_in_at(self) -> datetime | None:

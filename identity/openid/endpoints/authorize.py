@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from identity.clients.rules import PUBLIC_SECTOR
 from identity.openid import actions
 from identity.openid.authorization_details import in_plain_words
-from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.authorization_request import PATH, AuthorizationRequest
 from identity.openid.checks import AUTHORIZE, IDENTIFYING, run
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.detours import Kind
@@ -60,7 +60,7 @@ def in_words(scopes: Collection[str], sector: str) -> list[str]:
     return list(dict.fromkeys(str(text) for scope, text in words.items() if scope in scopes))
 
 
-@from_other_sites("/openid/authorize", "GET", "POST")
+@from_other_sites(PATH, "GET", "POST")
 @public("the protocol says who may come")
 def authorize() -> Page:
     """Check the request, find out who is there, ask whether they agree, and send them back with a code."""
@@ -132,7 +132,7 @@ def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
         return redirect(_sign_in_page(asked), 303)
     # Signing in may lead straight on to the client, which the form's policy has to know.
     allow_form_action(asked.redirect_uri)
-    return ask_to_sign_in(_back_after_sign_in(asked), Asking(asked.client.name, asked.login_hint))
+    return ask_to_sign_in(asked.way_back(Kind.SIGN_IN, clock.now()), Asking(asked.client.name, asked.login_hint))
 
 
 def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
@@ -168,21 +168,16 @@ def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
 
 
 def _sign_in_page(asked: AuthorizationRequest) -> str:
-    return url_for("signin.sign_in", next=_back_after_sign_in(asked), again=1)
-
-
-def _back_after_sign_in(asked: AuthorizationRequest) -> str:
-    return url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.SIGN_IN, clock.now())
+    return url_for("signin.sign_in", next=asked.way_back(Kind.SIGN_IN, clock.now()), again=1)
 
 
 def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
     """OIDC Core 3.1.2.1, select_account: go on as the person signed in, or as somebody else."""
-    go_on = url_for("openid.authorize") + "?" + asked.as_marked_query(Kind.CHOOSE, clock.now())
     return render_template(
         "openid/select_account.html",
         client=asked.client,
         person=sign_in.person,
-        go_on=go_on,
+        go_on=asked.way_back(Kind.CHOOSE, clock.now()),
         somebody_else=_sign_in_page(asked),
     )
 
@@ -256,7 +251,7 @@ def enter_after_sign_in(following: str) -> Response | None:
 
 def _request_at(path: str) -> AuthorizationRequest | None:
     parts = urlsplit(path)
-    if parts.path.rstrip("/") != url_for("openid.authorize"):
+    if parts.path.rstrip("/") != PATH:
         return None
     return AuthorizationRequest.of_query(parse_qs(parts.query, keep_blank_values=True))
 

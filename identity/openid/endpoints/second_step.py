@@ -49,4 +49,4 @@ def _offer(asked: AuthorizationRequest, sign_in: SignIn) -> str:
 
 def _way_back(asked: AuthorizationRequest, kind: Kind) -> str:
     """Back to the request, which goes on to know since when the person was sent to sign in."""
-    return url_for("openid.authorize") + "?" + asked.as_marked_query(kind, asked.sent_to_sign_in_at or clock.now())
+    return asked.way_back(kind, asked.sent_to_sign_in_at or clock.now())
