@@ -33,7 +33,8 @@ def show(results: Results, hash_ms: float) -> None:
             elif found:
                 table.add_row(work, peer, found)
             if isinstance(found, Figures) and work == "password login" and found.cpu_ms > hash_ms:
-                table.add_row(work, f"{peer}, less the hash", "", "", "", f"{found.cpu_ms - hash_ms:.2f}", "", "")
+                less, other_less = found.cpu_ms - hash_ms, other.cpu_ms - hash_ms if other else None
+                table.add_row(work, f"{peer}, less the hash", "", "", "", f"{less:.2f}", ratio(less, other_less), "")
         table.add_section()
     Console(width=160).print(table)
 
