@@ -70,6 +70,22 @@ def test_who_may_not_have_devices_gets_no_codes(app: Flask, device: FlaskClient,
     assert (response.status_code, response.get_json()["error"]) == (401, "invalid_client")
 
 
+def test_who_proved_who_they_are_need_not_say_it_again(app: Flask, device: FlaskClient, television: NewClient) -> None:
+    """RFC 8628 3.1: `client_id` is required of those who do not authenticate."""
+    with app.app_context():
+        made = a_client("standard", options=DEVICES)
+    proof = basic(made.client.client_id, made.secret)
+
+    def ask(*named: str) -> int:
+        form = {"scope": "openid", "client_id": list(named)}
+        return device.post("/openid/device_authorization", data=form, headers=proof).status_code
+
+    mine = made.client.client_id
+    assert [ask(), ask(mine)] == [200, 200]
+    assert [ask(mine, mine), ask(television.client.client_id), ask("nobody")] == [400, 400, 400]
+    assert device.post("/openid/device_authorization", data={"scope": "openid"}).status_code == 401
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"scope": ""}, "invalid_scope"),
     ({"scope": "name"}, "invalid_scope"),

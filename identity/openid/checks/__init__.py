@@ -13,7 +13,7 @@ from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks.check_acr import check_acr
 from identity.openid.checks.check_authorization_details import check_authorization_details
 from identity.openid.checks.check_claims import check_claims
-from identity.openid.checks.check_client import check_client, check_same_client
+from identity.openid.checks.check_client import check_client, check_client_if_named, check_same_client
 from identity.openid.checks.check_dpop import check_dpop_jkt, check_dpop_proof
 from identity.openid.checks.check_id_token_hint import check_id_token_hint
 from identity.openid.checks.check_login_hint import check_login_hint
@@ -48,7 +48,8 @@ class Endpoint(IntEnum):
 TABLE: tuple[tuple[Check, bool, bool, bool], ...] = (
     # check                      authorize  PAR   device
     (check_client,                    True, _,    _),
-    (check_same_client,               _,    True, True),
+    (check_same_client,               _,    True, _),
+    (check_client_if_named,           _,    _,    True),
     (check_no_request_uri,            _,    True, True),
     (check_outer_redirect_uri,        True, _,    _),
     (check_request_uri,               True, _,    _),

@@ -22,7 +22,15 @@ def check_client(asked: AuthorizationRequest) -> None:
 
 def check_same_client(asked: AuthorizationRequest) -> None:
     """RFC 9126 2.1: `client_id` is required here too, and must be that of the client that proved who it is."""
+    if not asked.one("client_id"):
+        raise MalformedRequest("The parameter client_id is missing.")
+    check_client_if_named(asked)
+
+
+def check_client_if_named(asked: AuthorizationRequest) -> None:
+    """RFC 8628 3.1: a client that proved who it is need not say it again; where it does, then once and the same."""
     if asked.client.profile not in PROFILES:
         raise UnauthorizedClient("People do not sign in to this client.")
-    if list(asked.all("client_id")) != [asked.client.client_id]:
+    # RFC 6749 3.1: what has no value counts as left out.
+    if list(asked.all("client_id")) not in ([], [asked.client.client_id]):
         raise MalformedRequest("The client_id must be there once, and be that of the client that authenticated.")
