@@ -54,10 +54,10 @@ class Line:
 
     def _run_together(self, prepared: Sequence[_Prepared], values: Sequence[Sequence[Any]]) -> Row | None:
         """libpq's pipeline: what is sent before one sync is one transaction."""
-        pgconn = self.connection.pgconn
+        pgconn, sent = self.connection.pgconn, [each.sent(given) for each, given in zip(prepared, values, strict=True)]
         pgconn.enter_pipeline_mode()
-        for statement, its_values in zip(prepared, values, strict=True):
-            statement.send(its_values)
+        for statement, written in zip(prepared, sent, strict=True):
+            pgconn.send_query_prepared(statement.name, written, None, pq.Format.BINARY)
         pgconn.pipeline_sync()
         # All are taken in, the sync's too, before a row is read: the connection is of no use in between.
         results = list(_results(pgconn))
@@ -66,7 +66,7 @@ class Line:
 
 
 def _results(pgconn: pq.abc.PGconn) -> Iterator[pq.abc.PGresult]:
-    """One of each statement, up to the sync."""
+    """One of each statement, up to the sync. Raises psycopg.OperationalError where the connection is lost before it."""
     answers = select.poll()
     answers.register(pgconn.socket, select.POLLIN)
     while True:
@@ -74,28 +74,27 @@ def _results(pgconn: pq.abc.PGconn) -> Iterator[pq.abc.PGresult]:
             answers.poll()
             pgconn.consume_input()
         result = pgconn.get_result()
-        if result is None:
-            continue  # the end of what one statement gave
-        if result.status == pq.ExecStatus.PIPELINE_SYNC:
+        if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
             return
-        yield result
+        if result is not None:
+            yield result
+        elif pgconn.status == pq.ConnStatus.BAD:
+            raise psycopg.OperationalError(pgconn.get_error_message())
 
 
 class _Prepared:
     def __init__(self, connection: psycopg.Connection, name: bytes, sql: str) -> None:
-        self._pgconn, self._name = connection.pgconn, name
+        self._pgconn, self.name = connection.pgconn, name
         self._check(self._pgconn.prepare(name, sql.encode()))
         # One each: it remembers how the columns of its result are read.
         self._transformer = Transformer(connection)
         self._knows_columns = False
 
     def run(self, values: Sequence[Any]) -> Row | None:
-        return self.first_row(self._pgconn.exec_prepared(self._name, self._sent(values), None, pq.Format.BINARY))
+        return self.first_row(self._pgconn.exec_prepared(self.name, self.sent(values), None, pq.Format.BINARY))
 
-    def send(self, values: Sequence[Any]) -> None:
-        self._pgconn.send_query_prepared(self._name, self._sent(values), None, pq.Format.BINARY)
-
-    def _sent(self, values: Sequence[Any]) -> Any:  # the library does not say that None is NULL
+    def sent(self, values: Sequence[Any]) -> Any:  # the library does not say that None is NULL
+        """The values as the server reads them. Raises psycopg.Error."""
         # As text, so that the server decides what type a parameter has; results come in binary, which is read faster.
         return self._transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
 

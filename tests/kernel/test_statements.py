@@ -214,6 +214,20 @@ def test_of_what_is_done_together_nothing_stays_where_one_part_fails(context: No
     add(add_key, "three")
 
 
+def test_a_connection_lost_between_two_parts_is_an_error_and_not_a_wait(context: None) -> None:
+    ends = NEW_KEY.returning(select(func.pg_terminate_backend(func.pg_backend_pid())).scalar_subquery())
+
+    @together()
+    def add_and_lose() -> None:
+        add_soon("one")
+        add(Change(ends), "two")
+
+    with pytest.raises(OperationalError):
+        add_and_lose()
+    assert count(SigningKey) == 0
+    add(add_key, "three")
+
+
 def test_an_action_that_fails_leaves_what_was_to_be_done_soon(context: None) -> None:
     @action
     def fail(work: Work) -> None:
