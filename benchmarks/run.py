@@ -1,4 +1,4 @@
-"""`make bench`: ourselves and the peers, one after the other, on this machine under the same load.
+"""`make bench`: ourselves and the peers, in turns, on this machine under the same load.
 
     python -m benchmarks.run [--quick] [--rounds 3] [--only cordillera,control] [--work "userinfo;password login"]
 
@@ -15,7 +15,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from benchmarks import load
 from benchmarks.database import Server
 from benchmarks.figures import Figures
 from benchmarks.peers import PEERS
-from benchmarks.peers.peer import ARGON2, NotInstalled, Peer, Place
+from benchmarks.peers.peer import ARGON2, NotInstalled, Peer, Place, Running
 from benchmarks.processes import DidNotStart, free_port, stop
 from benchmarks.table import show
 from benchmarks.workloads import WORKLOADS, Effort, measure_all
@@ -47,22 +47,21 @@ def main() -> int:
             "There is no wrk here (on Debian: apt install wrk): threads of Python make the load, and the rates are low"
         )
     FOLDER.mkdir(parents=True, exist_ok=True)
-    hash_ms = cost_of_a_hash()
     keys = _keys(FOLDER / "keys.json")
     server = Server(FOLDER)
     server.start()
-    rounds: list[Results] = []
+    started: dict[str, Running] = {}
     try:
-        for number in range(asked.rounds):
-            print(f"round {number + 1} of {asked.rounds}", flush=True)
-            rounds.append(
-                {
-                    peer.name: measure(peer, server, keys, Effort(2 if asked.quick else asked.seconds), asked.work)
-                    for peer in PEERS
-                    if not wanted or peer.name in wanted
-                }
-            )
+        for peer in PEERS:
+            if (not wanted or peer.name in wanted) and (running := start(peer, server, keys)) is not None:
+                started[peer.name] = running
+        works = asked.work.split(";") if asked.work else WORKLOADS
+        rounds = measure(started, server, Effort(2 if asked.quick else asked.seconds), works, asked.rounds)
+        hash_ms = cost_of_a_hash()  # right after the logins, which are measured last
     finally:
+        for running in started.values():
+            for process in running.processes:
+                stop(process)
         server.stop()
     results = middle(rounds)
     show(results, hash_ms)
@@ -81,36 +80,43 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(peer: Peer, server: Server, keys: Path, effort: Effort, work: str) -> dict[str, Figures | str]:
-    """One peer's figures by workload, or what is missing."""
+def start(peer: Peer, server: Server, keys: Path) -> Running | None:
+    """The peer, with an empty database of its own; None, and a word, where something is missing."""
     folder = FOLDER / peer.name
     folder.mkdir(exist_ok=True)
     print(f"{peer.name}: {peer.about}", flush=True)
     try:
         peer.install(folder)
-        running = peer.start(Place(folder, free_port(), server.empty_database("bench"), keys))
+        return peer.start(Place(folder, free_port(), server.empty_database(f"bench {peer.name}"), keys))
     except (NotInstalled, DidNotStart) as error:
         print(f"  missing: {error}")
-        return {}
-    found: dict[str, Figures | str] = {}
-    try:
-        for name, figures in measure_all(running, server.pid, effort, work.split(";") if work else WORKLOADS):
-            found[name] = figures
-            told = (
-                figures if isinstance(figures, str) else f"{figures.per_second:.0f}/s, {figures.cpu_ms:.2f} ms of CPU"
-            )
-            print(f"  {name}: {told}", flush=True)
-    finally:
-        for process in running.processes:
-            stop(process)
-    return found
+        return None
+
+
+def measure(
+    started: Mapping[str, Running], server: Server, effort: Effort, works: Sequence[str], times: int
+) -> Sequence[Results]:
+    """All peers at one work, then all at the next: what is compared is measured within a minute.
+
+    No two minutes are alike on cores that others use too. Every other time the order is turned round.
+    """
+    rounds: list[Results] = [{peer: {} for peer in started} for _ in range(times)]
+    for work in works:
+        print(work, flush=True)
+        for number, results in enumerate(rounds):
+            for peer, running in list(started.items())[:: -1 if number % 2 else 1]:
+                for _, figures in measure_all(running, server.pid, effort, [work]):
+                    results[peer][work] = figures
+                    print(f"  {peer}: {_in_words(figures)}", flush=True)
+    return rounds
+
+
+def _in_words(figures: Figures | str) -> str:
+    return figures if isinstance(figures, str) else f"{figures.per_second:.0f}/s, {figures.cpu_ms:.2f} ms of CPU"
 
 
 def middle(rounds: Sequence[Results]) -> Results:
-    """Of each peer at each workload the figures of the round in the middle by CPU; a failure where every round failed.
-
-    Peers are measured minutes apart, and no two minutes are alike on cores that others use too.
-    """
+    """Of each peer at each work the figures of the round in the middle by CPU; a failure where every round failed."""
     found: Results = {}
     for peer in rounds[0]:
         for work in dict.fromkeys(work for results in rounds for work in results[peer]):
