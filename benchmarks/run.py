@@ -64,7 +64,7 @@ def main() -> int:
                 stop(process)
         server.stop()
     results = middle(rounds)
-    show(results, hash_ms)
+    show(results, rounds, hash_ms)
     print(f"One hash (argon2id, 19 MiB, t=2, p=1) costs {hash_ms:.1f} ms of CPU here.")
     write(results, hash_ms)
     return 0

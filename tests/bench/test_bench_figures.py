@@ -10,6 +10,7 @@ from benchmarks.browser import FlowFailed, filled_form
 from benchmarks.figures import Figures, Load, percentile, ratio
 from benchmarks.processes import cpu_seconds
 from benchmarks.run import Results, middle
+from benchmarks.table import COMPARED_WITH, middle_ratio
 
 
 def test_percentiles_are_values_that_were_seen() -> None:
@@ -77,6 +78,17 @@ def test_the_form_that_signs_in_is_the_one_filled() -> None:
 def test_a_page_without_a_form_ends_the_flow() -> None:
     with pytest.raises(FlowFailed):
         filled_form("<p>No.</p>", "ana", "secret")
+
+
+def test_what_is_compared_is_of_one_round() -> None:
+    def taken(ours: float, theirs: float) -> Results:
+        cpu = {"us": ours, COMPARED_WITH: theirs}
+        return {peer: {"userinfo": Figures(1, 1, 1, ms, 1, 0)} for peer, ms in cpu.items()}
+
+    # The middle of ours is 3, the middle of theirs 4; but each time ours was half of theirs, or a little more.
+    rounds = [taken(1, 2), taken(3, 4), taken(4, 8)]
+    assert middle_ratio(rounds, "us", "userinfo") == "0.50x"
+    assert middle_ratio(rounds, "us", "answer") == ratio(1, None)
 
 
 def test_of_several_rounds_the_middle_one_counts_and_a_failure_only_where_all_failed() -> None:
