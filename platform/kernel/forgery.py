@@ -34,16 +34,18 @@ def open_to_other_sites(view: View) -> View:
 def form_token() -> str:
     """What our forms carry for this reader: nobody can make it who does not know the reader's cookie and our key."""
     if FIELD not in g:
-        g.csrf_token = _token_of(request.cookies.get(_cookie()) or renew_form_key())
+        if form_key := request.cookies.get(_cookie()):
+            g.csrf_token = _token_of(form_key)
+        else:
+            renew_form_key()
     token: str = g.csrf_token
     return token
 
 
-def renew_form_key() -> str:
+def renew_form_key() -> None:
     """Let the forms of before a sign-in, or a sign-out, be good no more: somebody else may know what they carry."""
-    g.form_key = form_key = secrets.token_urlsafe(16)
-    g.csrf_token = _token_of(form_key)
-    return form_key
+    g.form_key = secrets.token_urlsafe(16)
+    g.csrf_token = _token_of(g.form_key)
 
 
 def _token_of(form_key: str) -> str:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient, create_client
 from identity.systems.actions import create_machine_client
+from kernel.access import Principal, act_as
 
 CALLBACK = "http://127.0.0.1:9/callback"
 LEFT = "http://127.0.0.1:9/left"
@@ -31,6 +32,23 @@ def a_client(
     **others: Any,
 ) -> NewClient:
     return create_client(name, profile, redirect_uris, post_logout_redirect_uris=post_logout_redirect_uris, **others)
+
+
+def a_client_in_use(redirect_uri: str, **others: Any) -> NewClient:
+    """An application of AE001 in production."""
+    act_as(Principal(kind="operator", id="test", name="El operador"))
+    return a_client(
+        "standard",
+        "Trámites",
+        [redirect_uri],
+        [],
+        environment="production",
+        owner="agency:AE001",
+        scopes=["openid", "run"],
+        scope_reasons={"run": "Para encontrar su expediente."},
+        contacts=["ana@example.cl"],
+        **others,
+    )
 
 
 def a_system(

@@ -7,7 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from builders.clients import a_client, authorize, decide
+from builders.clients import a_client, a_client_in_use, authorize, decide
 from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
 from flask import Flask
 from flask.testing import FlaskClient
@@ -43,19 +43,7 @@ def in_use(app: Flask) -> str:
         for code in ("AE001", "AE002"):
             an_agency(code, f"Organismo {code}")
         an_agency("AE900", "La Autoridad", is_authority=True)
-        act_as(Principal(kind="operator", id="test", name="El operador"))
-        made = a_client(
-            "standard",
-            name="Trámites",
-            redirect_uris=[OLD],
-            post_logout_redirect_uris=[],
-            environment="production",
-            owner="agency:AE001",
-            scopes=["openid", "run"],
-            scope_reasons={"run": "Para encontrar su expediente."},
-            contacts=["ana@example.cl"],
-        )
-        return made.client.client_id
+        return a_client_in_use(OLD).client.client_id
 
 
 def official_of(app: Flask, code: str, role: str = "administrator") -> FlaskClient:

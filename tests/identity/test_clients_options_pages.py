@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from builders.clients import a_client
+from builders.clients import a_client, a_client_in_use
 from builders.identity import an_agency, an_official, sign_in_for
 from builders.keys import a_key, public
 from flask import Flask
@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from identity.clients.queries import any_client, registered_client
 from identity.clients.rules import DEVICE_CODE
-from kernel.access import Principal, act_as
 from kernel.audit import AuditEvent
 from kernel.db import session
 from kernel.errors import Invalid
@@ -62,20 +61,7 @@ def an_application(administrator: FlaskClient, **boxes: str) -> str:
 def in_use(app: Flask, **options: Any) -> str:
     """An application of AE001 in production."""
     with app.app_context():
-        act_as(Principal(kind="operator", id="test", name="The test"))
-        made = a_client(
-            "standard",
-            name=APPLICATION["name"],
-            redirect_uris=[APPLICATION["redirect_uris"]],
-            post_logout_redirect_uris=[],
-            environment="production",
-            owner="agency:AE001",
-            scopes=["openid", "run"],
-            scope_reasons={"run": "Para encontrar su expediente."},
-            contacts=["ana@example.cl"],
-            options=options,
-        )
-    return made.client.client_id
+        return a_client_in_use(APPLICATION["redirect_uris"], options=options).client.client_id
 
 
 def options_of(app: Flask, client_id: str) -> dict[str, Any]:
