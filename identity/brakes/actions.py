@@ -1,29 +1,17 @@
-"""Counting attempts before they are looked at, and forgiving those that were right."""
+"""Counting attempts, before they are looked at where there were failures, and forgiving those that were right."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    CTE,
-    DateTime,
-    Subquery,
-    Text,
-    and_,
-    any_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    literal,
-    select,
-    text,
-    update,
-)
+from flask import current_app
+from sqlalchemy import ARRAY, CTE, Text, and_, any_, bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.brakes.models import SignInThrottle
@@ -31,61 +19,89 @@ from identity.brakes.rules import FORGET_FAILURES_AFTER, Counter, WaitBeforeTryi
 from kernel import clock
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.jobs import periodic
-from kernel.statements import Change
+from kernel.lines import Row
+from kernel.statements import Change, Lookup
 from kernel.work import Work, action, separate_work
 
 _COLUMNS = (SignInThrottle.key, SignInThrottle.failures, SignInThrottle.counted_at, SignInThrottle.allowed_at)
+COUNTERS = (
+    select(*(func.array_agg(column) for column in _COLUMNS))
+    .where(SignInThrottle.key == any_(bindparam("keys", type_=ARRAY(Text))))
+    .subquery()
+)
+"""What the counters `keys` say: one row, to be asked for along with something else, by the look-up of an `attempt`."""
 
 
-def _counting() -> Subquery:
-    keys, now = bindparam("keys", type_=ARRAY(Text)), bindparam("now", type_=DateTime(timezone=True))
-    concerned = SignInThrottle.key == any_(keys)
-    first = select(func.unnest(keys), literal(1.0), now, now).where(~exists().where(concerned))
-    counted = (
-        insert(SignInThrottle)
-        .from_select([column.key for column in _COLUMNS], first)
-        .on_conflict_do_nothing()
-        .returning(SignInThrottle.key)
-        .cte("counted")
-    )
-    return (
-        select(
-            select(func.array_agg(counted.c.key)).scalar_subquery(),
-            func.set_config("synchronous_commit", "off", True),
-            *(func.array_agg(column) for column in _COLUMNS),
-        )
-        .where(concerned)
-        .subquery()
-    )
+@dataclass
+class UnderWay:
+    """The counters of the attempts that this process looks at without having counted them."""
+
+    keys: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def noted(self, keys: Sequence[str]) -> Iterator[bool]:
+        """Note an attempt while it lasts, unless there is one at any of its counters; whether it was."""
+        with self.lock:
+            if is_alone := self.keys.isdisjoint(keys):
+                self.keys.update(keys)
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                with self.lock:
+                    self.keys.difference_update(keys)
 
 
-COUNTING = _counting()
-"""Counts an attempt `now` at `keys`, in the order of `throttle_keys`, if nobody has failed at any of them: one row, to
-be asked for along with something else, and given to `take_attempt`.
-
-Everybody sees the count at once, but the disk is not waited for: a guess that a crash of the server forgets is one
-guess.
-"""
+def _under_way() -> UnderWay:
+    found: UnderWay = current_app.extensions.setdefault("cordillera.attempts", UnderWay())
+    return found
 
 
-def take_attempt(keys: Sequence[str], row: Sequence[Any]) -> None:
-    """Count an attempt before it is looked at: a thousand at once are a thousand, one after another.
+@contextmanager
+def attempt(keys: Sequence[str], lookup: Lookup, **parameters: Any) -> Iterator[tuple[Row, Sequence[str]]]:
+    """Look at a password in the block; whatever the block raises is a failure.
 
-    row: what `COUNTING` gave. Raises WaitBeforeTrying while the person or the place has to wait; such an attempt does
-    not make the wait longer.
+    keys: of `throttle_keys`. lookup: reads `COUNTERS`, and after them what is needed to look at the password; that is
+    given, with the counters that a success has to `forgive`. Raises WaitBeforeTrying while the person or the place has
+    to wait; such an attempt does not make the wait longer.
+
+    An attempt is counted before it is looked at: a thousand at once are a thousand, one after another. But where there
+    is no counter, and no such attempt is under way in this process, it is counted only if it fails, before the answer:
+    most sign-ins are right at once, and write nothing. So of a thousand guesses sent at once, each process of the
+    server may look at one more than the brakes allow, as long as nothing has failed. It is not more than one because an
+    attempt is noted before it reads the counters, and until its failure is counted: the next one noted reads that.
     """
-    counted, _, *arrays = row
-    if counted is not None and len(counted) == len(keys):
-        return
-    names, *values = (array or () for array in arrays)
-    seen = {name: Counter(*counter) for name, *counter in zip(names, *values, strict=True)}
-    # The time of now, not of the count: what others have counted meanwhile lies behind it.
-    missed, now = [key for key in keys if key not in (counted or ())], clock.now()
+    with _under_way().noted(keys) as is_alone:
+        row = lookup.one(keys=keys, **parameters)
+        names, *values = (array or () for array in row[: len(_COLUMNS)])
+        seen = {name: Counter(*counter) for name, *counter in zip(names, *values, strict=True)}
+        if seen or not is_alone:
+            _count_beforehand(keys, seen)
+            yield row[len(_COLUMNS) :], keys
+            return
+        try:
+            yield row[len(_COLUMNS) :], ()
+        except BaseException:
+            _count_failure(keys)
+            raise
+
+
+def _count_beforehand(keys: Sequence[str], seen: Mapping[str, Counter]) -> None:
+    """Count an attempt that is to be looked at. Raises WaitBeforeTrying."""
+    # The time of now, not of the read: what others have counted meanwhile lies behind it.
+    now = clock.now()
     wait = _wait(seen.values(), now)
-    if wait <= 0 and (missed := _count_as_seen(missed, seen, now)):
-        wait = _count_attempt(missed)
+    if wait <= 0 and (changed := _count_as_seen(keys, seen, now)):
+        wait = _count_attempt(changed)
     if wait > 0:
         raise WaitBeforeTrying(math.ceil(wait))
+
+
+def _count_failure(keys: Sequence[str]) -> None:
+    """Count an attempt that nobody had counted when it was looked at."""
+    if changed := _count_as_seen(keys, {}, clock.now()):
+        _count_attempt(changed, is_over=True)
 
 
 def _wait(counters: Iterable[Counter | SignInThrottle], now: datetime) -> float:
@@ -93,7 +109,7 @@ def _wait(counters: Iterable[Counter | SignInThrottle], now: datetime) -> float:
     return max((counter.allowed_at - now for counter in counters), default=timedelta()).total_seconds()
 
 
-_count = Change(
+_set_counters = Change(
     text("""
 WITH new AS (
     SELECT * FROM unnest(
@@ -111,8 +127,9 @@ WITH new AS (
 SELECT array_agg(key), set_config('synchronous_commit', 'off', true) FROM counted
 """)
 )
-"""Set counters that nobody has changed since they were seen, in the order of their names; returns which. As with the
-first attempt, the disk is not waited for.
+"""Set counters that nobody has changed since they were seen, in the order of their names; returns which.
+
+Everybody sees them at once, but the disk is not waited for: a guess that a crash of the server forgets is one guess.
 """
 
 
@@ -122,7 +139,7 @@ def _count_as_seen(keys: Sequence[str], seen: Mapping[str, Counter], now: dateti
     It stays although what follows fails.
     """
     counters = {key: one_more(key, seen.get(key), now) for key in keys}
-    row = _count.alone(
+    row = _set_counters.alone(
         key=list(keys),
         failures=[counter.failures for counter in counters.values()],
         allowed_at=[counter.allowed_at for counter in counters.values()],
@@ -145,8 +162,11 @@ def forgive_guess(key: str) -> None:
     forgive([key])
 
 
-def _count_attempt(keys: Sequence[str]) -> float:
-    """Count an attempt at each of the counters; the seconds to wait where it comes too early, and is not counted."""
+def _count_attempt(keys: Sequence[str], *, is_over: bool = False) -> float:
+    """Count an attempt at each of the counters; the seconds to wait where it comes too early, and is not counted.
+
+    is_over: it was looked at, and counts whenever it came.
+    """
     with separate_work() as work:
         work.session.execute(
             insert(SignInThrottle)
@@ -156,7 +176,7 @@ def _count_attempt(keys: Sequence[str]) -> float:
         counters = _locked(work, keys)
         now = clock.now()
         wait = _wait(counters, now)
-        if wait <= 0:
+        if wait <= 0 or is_over:
             for counter in counters:
                 more = one_more(counter.key, Counter(counter.failures, counter.counted_at, counter.allowed_at), now)
                 counter.failures, counter.counted_at, counter.allowed_at = more.failures, now, more.allowed_at
@@ -199,8 +219,9 @@ _forgive = Change(select(literal(1)).add_cte(*FORGIVING))
 
 
 def forgive(keys: Sequence[str]) -> None:
-    """An attempt that was counted at these was a success."""
-    _forgive(forgiven=list(keys))
+    """An attempt that was counted at these, if at any, was a success."""
+    if keys:
+        _forgive(forgiven=list(keys))
 
 
 @periodic("identity:brakes:swept", cron="17 3 * * *")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import CTE, bindparam, insert, or_, select, update
 
-from identity.brakes.actions import COUNTING, FORGIVING, forgive, take_attempt
+from identity.brakes.actions import COUNTERS, FORGIVING, attempt, forgive
 from identity.brakes.rules import WaitBeforeTrying, throttle_keys
 from identity.people.actions import rehash_password, set_password
 from identity.people.models import Person
@@ -52,8 +51,7 @@ from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
-from kernel.lines import Row
-from kernel.statements import Change
+from kernel.statements import Change, Lookup
 from kernel.work import Work, action, separate_work
 
 ENDED_AT_A_TIME = 500
@@ -103,11 +101,10 @@ def sign_in_with_password(
     session ends here: a name for a session is never taken from outside (session fixation).
     Raises Invalid for what is not a RUN, WaitBeforeTrying, and WrongCredentials, the same for unknown people.
     """
-    person = _prove(run, password, address)
-    counters = throttle_keys(person.run_number, address)
+    person, counted_at = _prove(run, password, address)
     if person.second_factor == SECOND_FACTOR_ALWAYS:
-        return _stop_halfway(person, counters)
-    return start_session(person, PASSWORD_ALONE, address, device, replaces, forgives=counters)
+        return _stop_halfway(person, counted_at)
+    return start_session(person, PASSWORD_ALONE, address, device, replaces, forgives=counted_at)
 
 
 def change_password(current: str, new: str, address: str) -> None:
@@ -116,24 +113,29 @@ def change_password(current: str, new: str, address: str) -> None:
     Raises Invalid at `current` or `new`, WaitBeforeTrying, SharedTestPerson.
     """
     check_new_password(new, "new")
-    person = confirm_password(current, address, "current")
-    _replace_password(person, new, address)
+    person, counted_at = _confirm_password(current, address, "current")
+    _replace_password(person, new, counted_at)
 
 
-def confirm_password(password: str, address: str, field: str = "password") -> Person:
+def confirm_password(password: str, address: str) -> Person:
     """The person signed in, who has just typed their password once more.
 
-    Raises Invalid with its message at `field`, WaitBeforeTrying, and SharedTestPerson: what asks for the password again
-    is what a shared person may not do.
+    Raises Invalid at `password`, WaitBeforeTrying, and SharedTestPerson: what asks for the password again is what a
+    shared person may not do.
     """
+    return _confirm_password(password, address, "password")[0]
+
+
+def _confirm_password(password: str, address: str, field: str) -> tuple[Person, Sequence[str]]:
+    """The same, with the counters that the attempt was counted at. field: where it is told that it is wrong."""
     person = get_person(current_principal().id)
     if person.is_test_person:
         raise SharedTestPerson()
     try:
-        _prove(str(person.run), password, address)
+        counted_at = _prove(str(person.run), password, address)[1]
     except WrongCredentials as problem:
         raise Invalid(fields={field: [_("This is not your password of now.")]}) from problem
-    return person
+    return person, counted_at
 
 
 @action
@@ -183,35 +185,35 @@ def end_other_sessions(work: Work) -> int:
     return len(ended)
 
 
-_attempt = Change(
-    select(*COUNTING.c, Person.password_hash, *KNOWN_PERSON).select_from(
-        COUNTING.outerjoin(Person, Person.run_number == bindparam("run_number"))
+_whose = Lookup(
+    select(*COUNTERS.c, Person.password_hash, *KNOWN_PERSON).select_from(
+        COUNTERS.outerjoin(Person, Person.run_number == bindparam("run_number"))
     )
 )
-"""Whose password it would be, and the attempt counted before it is looked at."""
-_OF_COUNTING = len(COUNTING.c)
+"""Whose password it would be, for an `attempt`."""
 
 
-def _prove(run: str, password: str, address: str) -> KnownPerson:
-    """The person, if the password is theirs. The attempt counts as a failure until it has succeeded."""
+def _prove(run: str, password: str, address: str) -> tuple[KnownPerson, Sequence[str]]:
+    """The person, if the password is theirs, and the counters that this attempt has been counted at.
+
+    Raises Invalid for what is not a RUN, WaitBeforeTrying, WrongCredentials.
+    """
     number = parse_run(run).number
-    keys = throttle_keys(number, address)
-    row = cast(Row, _attempt.alone(run_number=number, keys=keys, now=clock.now()))
-    counting, (password_hash, *person) = row[:_OF_COUNTING], row[_OF_COUNTING:]
     try:
-        take_attempt(keys, counting)
+        with attempt(throttle_keys(number, address), _whose, run_number=number) as (found, counted_at):
+            password_hash, *person = found
+            # An unknown person costs the same hash, so that the time says nothing either.
+            matches = password_matches(password, password_hash or NOBODYS_HASH, pepper_from(settings().master_key))
+            if password_hash is None or not matches:
+                _record_refusal(number, "wrong password" if password_hash else "unknown person")
+                raise WrongCredentials()
     except WaitBeforeTrying:
         _record_refusal(number, "has to wait")
         raise
-    # An unknown person costs the same hash, so that the time says nothing either.
-    matches = password_matches(password, password_hash or NOBODYS_HASH, pepper_from(settings().master_key))
-    if password_hash is None or not matches:
-        _record_refusal(number, "wrong password" if password_hash else "unknown person")
-        raise WrongCredentials()
     known = KnownPerson(*person)
     if needs_rehash(password_hash):
         _rehash(known.id, password)
-    return known
+    return known, counted_at
 
 
 @action
@@ -225,8 +227,8 @@ def _record_refusal(run_number: int, reason: str) -> None:
 
 
 @action
-def _stop_halfway(work: Work, person: KnownPerson, counters: Sequence[str]) -> Halfway:
-    forgive(counters)
+def _stop_halfway(work: Work, person: KnownPerson, counted_at: Sequence[str]) -> Halfway:
+    forgive(counted_at)
     work.record("identity:sign-in:code-wanted", f"person:{person.id}")
     return Halfway(person)
 
@@ -234,14 +236,14 @@ def _stop_halfway(work: Work, person: KnownPerson, counters: Sequence[str]) -> H
 _BEGUN = ("token_hash", "sid", "person_id", "acr", "amr", "device", "address", "authenticated_at", "expires_at")
 
 
-def _beginning() -> Change:
+def _beginning(*forgiving: CTE) -> Change:
     """A new session, and what its beginning forgives, with the audit's record."""
     new = insert(SignInSession).values({column: bindparam(column) for column in (*_BEGUN, "id")})
     begun = new.values(last_seen_at=bindparam("authenticated_at")).returning(SignInSession.id).cte("begun")
-    return Change(select(begun).add_cte(*FORGIVING), records=begun)
+    return Change(select(begun).add_cte(*forgiving), records=begun)
 
 
-_begin = _beginning()
+_begin, _begin_and_forgive = _beginning(), _beginning(*FORGIVING)
 
 
 def start_session(
@@ -250,7 +252,7 @@ def start_session(
     """Begin a session of a person who has just proved who they are, in place of the one of the cookie `replaces`.
 
     Where changes are made `together` it begins with the next one.
-    forgives: the counters of `throttle_keys` that the proof was counted at.
+    forgives: the counters that the proof was counted at, if it was.
     """
     act_as(Principal(kind="person", id=str(person.id), name=person.name))
     if not replaces:
@@ -270,7 +272,8 @@ def _begin_session(
     person: KnownPerson, proof: Proof, address: str, device: str, sid: str, forgives: Sequence[str]
 ) -> StartedSession:
     token, now = new_token(), clock.now()
-    _begin.soon(
+    begin, forgiven = (_begin_and_forgive, {"forgiven": list(forgives)}) if forgives else (_begin, {})
+    begin.soon(
         id=new_id(),
         token_hash=token_hash(token),
         sid=sid,
@@ -281,7 +284,7 @@ def _begin_session(
         address=address,
         authenticated_at=now,
         expires_at=now + ABSOLUTE_LIMIT,
-        forgiven=list(forgives),
+        **forgiven,
         **recorded("identity:session:started", f"person:{person.id}", sid=sid, acr=proof.acr, device=device),
     )
     started = SignIn(sid, person, now, proof.acr, list(proof.amr))
@@ -309,9 +312,9 @@ def raise_session(work: Work, proof: Proof) -> StartedSession:
 
 
 @action
-def _replace_password(work: Work, person: Person, password: str, address: str) -> None:
+def _replace_password(work: Work, person: Person, password: str, counted_at: Sequence[str]) -> None:
     set_password(person.id, password, field="new")
-    forgive(throttle_keys(person.run_number, address))
+    forgive(counted_at)
     end_other_sessions()
     for listener in listeners().passwords_changed:
         listener(work, person.id)

@@ -1,25 +1,37 @@
 """The brakes on guessing, against PostgreSQL."""
 
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
-from builders.identity import PASSWORD, a_person, sign_in
+from builders.identity import PASSWORD, a_person, a_run, sign_in
 from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from stdnum.cl.rut import calc_check_digit
 
 from identity.brakes.models import SignInThrottle
 from identity.brakes.rules import BRAKES, WaitBeforeTrying
 from identity.people.models import Person
-from identity.signin.actions import delete_old_sessions, forget_old_sessions, sign_in_with_password
+from identity.people.rules import SECOND_FACTOR_ALWAYS
+from identity.signin.actions import (
+    change_password,
+    confirm_password,
+    delete_old_sessions,
+    forget_old_sessions,
+    sign_in_with_password,
+)
 from identity.signin.models import SignInSession
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import COOKIE, KEPT_FOR, WrongCredentials
 from kernel.clock import shifted
-from kernel.db import session
+from kernel.db import engine, session
+from kernel.lines import Row
+from kernel.statements import Lookup
 
 RUN = "12.345.678-5"
 HERE = "192.0.2.1"
@@ -38,10 +50,52 @@ def attempt(password: str, run: str = RUN, address: str = HERE) -> str:
     return "in"
 
 
+Looking = Callable[[Callable[[], object]], None]
+
+
 @pytest.fixture
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+def cheap_hashes(looking: Looking) -> None:
     """The hash is not what is tested here."""
-    monkeypatch.setattr("identity.signin.actions.password_matches", lambda password, *_: password == PASSWORD)
+    looking(lambda: None)
+
+
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> Looking:
+    """Says what happens while a password is looked at, which otherwise costs nothing."""
+
+    def meanwhile(happens: Callable[[], object]) -> None:
+        def matches(password: str, *_: object) -> bool:
+            happens()
+            return password == PASSWORD
+
+        monkeypatch.setattr("identity.signin.actions.password_matches", matches)
+
+    return meanwhile
+
+
+def once(happens: Callable[[], object]) -> Callable[[], object]:
+    """The same, the first time alone: what happens while a password is looked at may be another sign-in."""
+    times = iter([happens])
+    return lambda: next(times, lambda: None)()
+
+
+def failures() -> dict[str, int]:
+    """What each counter says, by the kind of its key; those of several accounts or addresses together."""
+    session().rollback()
+    found: dict[str, int] = {}
+    for key, count in session().execute(select(SignInThrottle.key, SignInThrottle.failures)):
+        kind = key.partition(":")[0]
+        found[kind] = found.get(kind, 0) + round(count)
+    return found
+
+
+def each(count: int) -> dict[str, int]:
+    return {"account": count, "account-address": count, "address": count}
+
+
+def forget_failures() -> None:
+    session().execute(delete(SignInThrottle))
+    session().commit()
 
 
 @pytest.mark.usefixtures("context", "cheap_hashes")
@@ -93,23 +147,217 @@ class TestBrakes:
         assert attempt("guess", run=_run(1000), address=ELSEWHERE) == "wrong"
 
 
+@pytest.mark.usefixtures("context")
+class TestWhileNobodyHasFailed:
+    """The attempt is counted only if it fails."""
+
+    def test_a_wrong_password_is_counted_before_the_answer(self, looking: Looking) -> None:
+        a_person(RUN)
+        seen: list[dict[str, int]] = []
+        looking(lambda: seen.append(failures()))
+        assert attempt("guess") == "wrong"
+        assert (seen, failures()) == ([{}], each(1))
+
+    @pytest.mark.usefixtures("cheap_hashes")
+    def test_a_person_nobody_knows_costs_the_same_statements(self) -> None:
+        a_person(RUN)
+        asked = []
+        for run in (RUN, a_run()):
+            forget_failures()
+            with counted() as statements:
+                assert attempt("guess", run=run) == "wrong"
+            asked.append(statements)
+            assert failures() == each(1)
+        assert asked[0] == asked[1]
+
+    @pytest.mark.parametrize("broken", [RuntimeError, SystemExit])
+    def test_whatever_goes_wrong_while_it_is_looked_at_is_a_failure(
+        self, looking: Looking, broken: type[BaseException]
+    ) -> None:
+        a_person(RUN)
+
+        def fail() -> None:
+            raise broken
+
+        looking(fail)
+        with pytest.raises(broken):
+            attempt(PASSWORD)
+        assert failures() == each(1)
+
+    @pytest.mark.parametrize("password", [PASSWORD, "guess", "breaks"])
+    def test_an_attempt_that_is_over_does_not_stand_in_the_way_of_the_next(
+        self, looking: Looking, password: str
+    ) -> None:
+        a_person(RUN)
+        looking(once(lambda: 1 / (password != "breaks")))
+        with pytest.raises(ZeroDivisionError) if password == "breaks" else counted():
+            attempt(password)
+        forget_failures()
+        seen: list[dict[str, int]] = []
+        looking(lambda: seen.append(failures()))
+        assert attempt(PASSWORD) == "in"
+        assert seen == [{}]
+
+    @pytest.mark.parametrize(("run", "address"), [(RUN, HERE), (RUN, ELSEWHERE), ("11.111.111-1", HERE)])
+    def test_beside_another_at_the_account_or_from_the_address_it_is_counted_first(
+        self, looking: Looking, run: str, address: str
+    ) -> None:
+        a_person(RUN)
+        seen: list[dict[str, int]] = []
+
+        def another() -> None:
+            looking(lambda: seen.append(failures()))
+            assert attempt("guess", run=run, address=address) == "wrong"
+
+        looking(another)
+        assert attempt(PASSWORD) == "in"
+        assert seen == [each(1)]
+        assert failures() == each(1), "what was not counted forgives nothing"
+
+    def test_one_that_still_reads_the_counters_is_under_way_already(
+        self, looking: Looking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        a_person(RUN)
+        read, another = Lookup.one, once(lambda: attempt("guess"))
+
+        def slowly(lookup: Lookup, **parameters: object) -> Row:
+            row = read(lookup, **parameters)
+            another()
+            return row
+
+        monkeypatch.setattr(Lookup, "one", slowly)
+        seen: list[dict[str, int]] = []
+        looking(lambda: seen.append(failures()))
+        assert attempt(PASSWORD) == "in"
+        assert seen == [each(1), each(1)]
+
+    def test_who_comes_from_elsewhere_to_another_account_is_not_concerned(self, looking: Looking) -> None:
+        a_person(RUN)
+        seen: list[dict[str, int]] = []
+
+        def another() -> None:
+            looking(lambda: seen.append(failures()))
+            assert attempt("guess", run="11.111.111-1", address=ELSEWHERE) == "wrong"
+
+        looking(another)
+        assert attempt(PASSWORD) == "in"
+        assert seen == [{}]
+
+    def test_a_failure_is_counted_although_the_account_has_to_wait_by_now(self, looking: Looking) -> None:
+        a_person(RUN)
+        looking(once(lambda: [attempt("guess") for _ in range(FREE + 3)]))
+        assert attempt("guess") == "wrong"
+        assert failures() == each(FREE + 1)
+
+    @pytest.mark.usefixtures("cheap_hashes")
+    def test_a_success_writes_no_counter_and_takes_none_away(self) -> None:
+        a_person(RUN)
+        with counted() as statements:
+            assert attempt(PASSWORD) == "in"
+        reading, beginning = statements
+        assert reading.startswith("SELECT")
+        assert "sign_in_throttle" in reading
+        assert "sign_in_throttle" not in beginning
+        assert failures() == {}
+
+    @pytest.mark.usefixtures("cheap_hashes")
+    def test_a_right_password_before_the_code_writes_no_counter(self) -> None:
+        a_person(RUN)
+        with engine().begin() as connection:
+            connection.execute(update(Person).values(second_factor=SECOND_FACTOR_ALWAYS))
+        with counted() as statements:
+            assert attempt(PASSWORD) == "in"
+        assert sum("sign_in_throttle" in statement for statement in statements) == 1
+        assert failures() == {}
+
+    @pytest.mark.usefixtures("cheap_hashes")
+    def test_a_password_confirmed_or_changed_writes_no_counter(self) -> None:
+        a_person(RUN)
+        assert attempt(PASSWORD) == "in"
+        with counted() as statements:
+            confirm_password(PASSWORD, HERE)
+            change_password(PASSWORD, "otra frase larga y distinta", HERE)
+        assert sum("sign_in_throttle" in statement for statement in statements) == 2
+        assert failures() == {}
+
+
+@pytest.mark.usefixtures("context")
+class TestAfterAFailure:
+    """Every attempt is counted first, and a success forgives it."""
+
+    @pytest.fixture(autouse=True)
+    def failed(self, context: None, cheap_hashes: None) -> None:
+        a_person(RUN)
+        attempt("guess")
+
+    def test_the_attempt_is_counted_before_it_is_looked_at(self, looking: Looking) -> None:
+        seen: list[dict[str, int]] = []
+        looking(lambda: seen.append(failures()))
+        assert attempt(PASSWORD) == "in"
+        assert seen == [each(2)]
+        assert failures() == {"address": 1}
+
+    def test_an_address_is_enough(self, looking: Looking) -> None:
+        seen: list[dict[str, int]] = []
+        looking(lambda: seen.append(failures()))
+        attempt("guess", run="11.111.111-1")
+        assert seen == [{"account": 2, "account-address": 2, "address": 2}]
+
+    def test_a_password_changed_forgives(self) -> None:
+        assert [attempt(PASSWORD), attempt("guess")] == ["in", "wrong"]
+        change_password(PASSWORD, "otra frase larga y distinta", HERE)
+        assert failures() == {"address": 2}
+
+
 def _run(number: int) -> str:
     body = str(7_000_000 + number)
     return f"{body}-{calc_check_digit(body)}"
 
 
-@pytest.mark.usefixtures("cheap_hashes")
-def test_guesses_at_once_are_counted_one_by_one(app: Flask) -> None:
-    def guess(number: int) -> str:
-        with app.app_context():
-            return attempt(f"guess {number}")
+THREADS = 8
 
+
+def guesses_at_once(app: Flask, runs: Iterable[str]) -> list[str]:
+    """The outcomes of a guess at each account, of which the first come at the same moment."""
+    together = Barrier(THREADS)
+
+    def guess(numbered: tuple[int, str]) -> str:
+        number, run = numbered
+        with app.app_context():
+            if number < THREADS:
+                together.wait(60)
+            return attempt(f"guess {number}", run=run)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(guess, enumerate(runs)))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2])
+def test_guesses_at_once_are_counted_one_by_one(app: Flask, looking: Looking, seconds: float) -> None:
+    """But the one that found nobody before it: it is counted when it has failed."""
     with app.app_context():
         a_person(RUN)
-    with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(guess, range(40)))
+    looking(lambda: time.sleep(seconds))
+    outcomes = guesses_at_once(app, [RUN] * 40)
     assert "in" not in outcomes
-    assert outcomes.count("wrong") == FREE
+    assert outcomes.count("wrong") in (FREE, FREE + 1)
+    with app.app_context():
+        assert failures() == each(outcomes.count("wrong"))
+
+
+def test_of_guesses_at_many_accounts_at_once_one_address_gets_one_uncounted(app: Flask, looking: Looking) -> None:
+    looked_at = Barrier(THREADS)
+    uncounted = []
+
+    def look() -> None:
+        looked_at.wait(60)
+        uncounted.append(THREADS - failures()["address"])
+
+    looking(look)
+    assert guesses_at_once(app, [_run(number) for number in range(THREADS)]) == ["wrong"] * THREADS
+    assert max(uncounted) <= 1
+    with app.app_context():
+        assert failures() == each(THREADS)
 
 
 @pytest.mark.usefixtures("cheap_hashes")
