@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Response as FlaskResponse
-from flask import make_response, redirect, render_template
+from flask import make_response, render_template
 from werkzeug.wrappers import Response
 
 from kernel.security import csp_nonce
@@ -17,12 +17,17 @@ def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
     parts = urlsplit(redirect_uri)
     # RFC 6749 3.1.2: the address may have a query of its own, which must be retained.
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *answer.items()])
-    return redirect(urlunsplit(parts._replace(query=query)), 303)
+    return _see_other(urlunsplit(parts._replace(query=query)))
+
+
+def _see_other(address: str) -> Response:
+    """Without the note about the address that `flask.redirect` writes: what is in it concerns the application alone."""
+    return FlaskResponse(status=303, headers={"Location": address})
 
 
 def in_fragment(redirect_uri: str, answer: Mapping[str, str]) -> Response:
     """OAuth 2.0 Multiple Response Types 2.1."""
-    return redirect(f"{redirect_uri}#{urlencode(answer)}", 303)
+    return _see_other(f"{redirect_uri}#{urlencode(answer)}")
 
 
 def by_form(redirect_uri: str, answer: Mapping[str, str]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,7 +72,7 @@ class AuthorizationRequest:
         """What a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
         asked = cls({name: values for name, values in query.items() if name != detours.PARAMETER})
         if marks := query.get(detours.PARAMETER):
-            asked.detour = detours.read(marks[0], asked.as_query(), _sid(), clock.now())
+            asked.detour = detours.read(marks[0], json.dumps(asked._said()), _sid(), clock.now())
         return asked
 
     @classmethod
@@ -106,14 +107,18 @@ class AuthorizationRequest:
         return self.client.auth_method == "none" and self.redirect_uri.startswith("http://")
 
     def as_query(self) -> str:
-        """The request as it came, as a query of our own. Values left empty are left out (RFC 6749 3.1)."""
-        return urlencode([(name, value) for name, values in self.brought.items() for value in values if value])
+        """The request as it came, as a query of our own."""
+        return urlencode(self._said())
+
+    def _said(self) -> list[tuple[str, str]]:
+        """What came. Values left empty are left out (RFC 6749 3.1)."""
+        return [(name, value) for name, values in self.brought.items() for value in values if value]
 
     def as_marked_query(self, kind: detours.Kind, now: datetime) -> str:
         """The same, with our mark that the person is sent on a detour now."""
-        sid, query = "" if kind == detours.Kind.SIGN_IN else _sid(), self.as_query()
-        mark = detours.mark(kind, query, sid, self.detour.begun if self.detour else now, now)
-        return f"{query}&{urlencode({detours.PARAMETER: mark})}"
+        sid = "" if kind == detours.Kind.SIGN_IN else _sid()
+        mark = detours.mark(kind, json.dumps(self._said()), sid, self.detour.begun if self.detour else now, now)
+        return f"{self.as_query()}&{detours.PARAMETER}={mark}"
 
     def way_back(self, kind: detours.Kind, now: datetime) -> str:
         """Where the person comes back from a detour on which they are sent now."""

@@ -45,7 +45,7 @@ class Detour:
 
 
 def mark(kind: Kind, request: str, sid: str, begun: datetime, now: datetime) -> str:
-    """The mark to send along. request: its query as the application sent it. sid: the session that it is bound to."""
+    """The mark to send along. request: what the application sent, as text. sid: the session that it is bound to."""
     times = f"{_microseconds(begun)}.{_microseconds(now)}"
     return f"{kind}.{times}.{_seal(kind, times, request, sid)}"
 

@@ -55,10 +55,10 @@ def session_principal() -> Principal | None:
 
 
 def current_sign_in() -> SignIn | None:
-    """The living session of this request's cookie: one read a request, and a write once a minute at most."""
-    if not has_request_context():
-        return None
-    token = request.cookies.get(COOKIE, "")
+    """The living session of this request's cookie, or the one that has just begun: one read a request, and a write once
+    a minute at most.
+    """
+    token = _shown()
     known: tuple[str, SignIn | None] | None = g.get("sign_in")
     if known is None or known[0] != token:
         known = (token, _load(token) if token else None)
@@ -68,8 +68,12 @@ def current_sign_in() -> SignIn | None:
 
 def note_current_sign_in(sign_in: SignIn) -> None:
     """This request has just begun a session, or made more of it."""
-    if has_request_context():
-        g.sign_in = (request.cookies.get(COOKIE, ""), sign_in)
+    g.sign_in = (_shown(), sign_in)
+
+
+def _shown() -> str:
+    """What the browser shows as the name of its session; nothing outside of a request of Flask's."""
+    return request.cookies.get(COOKIE, "") if has_request_context() else ""
 
 
 def forget_current_sign_in() -> None:

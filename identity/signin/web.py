@@ -36,7 +36,8 @@ from kernel.forgery import renew_form_key
 from kernel.forms import explain
 from kernel.http import settings
 from kernel.layout import local_path
-from kernel.standing import standing
+from kernel.shortcuts import done_by_shortcut
+from kernel.standing import Standing
 from kernel.statements import together
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def prove() -> Page:
         form.validate()
         return _ask_again(form), 422
     try:
-        started = actions.sign_in_with_password(
+        started = done_by_shortcut() or actions.sign_in_with_password(
             run,
             password,
             request.remote_addr or "",
@@ -225,7 +226,7 @@ def ask_to_sign_in(following: str, asking: Asking | None) -> str:
     """The page that asks for RUN and password, to go on to a path of this site."""
     if asking and asking.run:
         return _page(SignInForm(next=following, run=asking.run), asking.application)
-    return _empty_page(following=following, application=asking.application if asking else "")
+    return empty_page(following=following, application=asking.application if asking else "")
 
 
 def _ask_again(form: SignInForm) -> str:
@@ -233,8 +234,9 @@ def _ask_again(form: SignInForm) -> str:
     return _page(form, asking.application if asking else "")
 
 
-@standing
-def _empty_page(following: str, application: str) -> str:
+@Standing
+def empty_page(following: str, application: str) -> str:
+    """The page that asks for RUN and password, with nothing in its boxes."""
     return _page(SignInForm(None, next=following), application)
 
 

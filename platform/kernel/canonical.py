@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
@@ -25,7 +25,14 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, int):
         return -_EXACT < value < _EXACT
     if isinstance(value, list | tuple):
-        return all(_is_plain(item) for item in value)
-    return isinstance(value, dict) and all(
-        isinstance(name, str) and name.isascii() and _is_plain(item) for name, item in value.items()
-    )
+        return _are_plain(value)
+    return isinstance(value, dict) and all(map(_is_plain_name, value)) and _are_plain(value.values())
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    # Nearly all are texts: they are not worth a call each.
+    return all(_is_plain(value) for value in values if type(value) is not str)
+
+
+def _is_plain_name(name: Any) -> bool:
+    return isinstance(name, str) and name.isascii()

@@ -21,6 +21,11 @@ from kernel.settings import Settings
 View = TypeVar("View", bound=Callable[..., Any])
 
 FIELD = "csrf_token"
+SAYS_WHERE_FROM = "HTTP_SEC_FETCH_SITE"
+OURS = ("same-origin", "none")
+"""What browsers say of requests that come from our own pages, or of a person's own doing, such as loading a page once
+more. Fetch Metadata: no page can set it.
+"""
 HARMLESS = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])
 """RFC 9110 9.2.1: methods that change nothing."""
 
@@ -32,9 +37,13 @@ def open_to_other_sites(view: View) -> View:
 
 
 def form_token() -> str:
-    """What our forms carry for this reader: nobody can make it who does not know the reader's cookie and our key."""
+    """What our forms carry for this reader: nobody can make it who does not know the reader's cookie and our key.
+    Nothing, if the browser says where its requests come from.
+    """
     if FIELD not in g:
-        if form_key := request.cookies.get(_cookie()):
+        if SAYS_WHERE_FROM in request.environ:
+            g.csrf_token = ""
+        elif form_key := request.cookies.get(_cookie()):
             g.csrf_token = _token_of(form_key)
         else:
             renew_form_key()
@@ -44,6 +53,8 @@ def form_token() -> str:
 
 def renew_form_key() -> None:
     """Let the forms of before a sign-in, or a sign-out, be good no more: somebody else may know what they carry."""
+    if SAYS_WHERE_FROM in request.environ:
+        return
     g.form_key = secrets.token_urlsafe(16)
     g.csrf_token = _token_of(g.form_key)
 
@@ -83,9 +94,8 @@ def install_forgery_protection(app: Flask, settings: Settings) -> None:
 
 def _check() -> None:
     """Raises SentByAnotherSite, StaleForm."""
-    # Fetch Metadata: no page can set it. `none` is a person's own doing, such as loading a page once more.
-    if (site := request.headers.get("Sec-Fetch-Site")) is not None:
-        if site not in ("same-origin", "none"):
+    if (site := request.environ.get(SAYS_WHERE_FROM)) is not None:
+        if site not in OURS:
             raise SentByAnotherSite(log=f"Sec-Fetch-Site: {site[:20]}")
         return
     # RFC 6454 7: `null` says nothing.

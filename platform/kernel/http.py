@@ -92,7 +92,7 @@ def wants_json() -> bool:
 
 
 def install_http(app: Flask, settings: Settings) -> None:
-    """Limits on bodies and forms, addresses without surprise, and proxies believed only as configured."""
+    """Limits on bodies and forms, and addresses without surprise."""
     app.extensions["cordillera.settings"] = settings
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -107,8 +107,11 @@ def install_http(app: Flask, settings: Settings) -> None:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     app.url_map.converters |= {"default": PathText, "string": PathText}
-    if settings.trusted_proxies:
-        count = settings.trusted_proxies
+
+
+def believe_proxies(app: Flask, settings: Settings) -> None:
+    """Let as many proxies as are trusted say who asks, and for what host."""
+    if count := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
 
 

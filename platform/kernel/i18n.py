@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, Response, has_request_context, request
 from flask_babel import Babel, Domain, get_locale
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 LANGUAGES = {"es": "Español", "en": "English"}
 LOCALES = {"es": "es_CL", "en": "en_GB"}
 LANGUAGE_COOKIE = "language"
+VARIES = ("Vary", "Accept-Language, Cookie")
 
 
 class PoDomain(Domain):
@@ -71,7 +75,13 @@ def chosen_language() -> str:
     for tag in request.args.get("ui_locales", "").split():
         if (language := tag.lower().split("-")[0]) in LANGUAGES:
             return language
-    return request.accept_languages.best_match(list(LANGUAGES), default="es") or "es"
+    return preferred_language(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=1024)
+def preferred_language(accepted: str) -> str:
+    """What the browser would rather have (RFC 9110 12.5.4), Spanish if it does not say."""
+    return parse_accept_header(accepted, LanguageAccept).best_match(list(LANGUAGES), default="es") or "es"
 
 
 def _chosen_locale() -> str:
@@ -80,7 +90,7 @@ def _chosen_locale() -> str:
 
 def _vary_with_language(response: Response) -> Response:
     if response.mimetype == "text/html":
-        response.headers.add("Vary", "Accept-Language, Cookie")
+        response.headers.add(*VARIES)
     return response
 
 

@@ -28,6 +28,7 @@ from kernel.security import csp_nonce
 from kernel.settings import Settings
 
 SCHEMES = ("auto", "light", "dark")
+DEFAULT_SCHEME = SCHEMES[0]
 SCHEME_COOKIE = "scheme"
 ONE_YEAR = 365 * 24 * 3600
 ICONS = Path(flask_bootstrap.__file__).parent / "static/bootstrap5/icons/bootstrap-icons.svg"
@@ -298,8 +299,8 @@ def format_file_size(size: int) -> str:
 
 def chosen_scheme() -> str:
     """The appearance that the reader chose."""
-    chosen = request.cookies.get(SCHEME_COOKIE, "auto")
-    return chosen if chosen in SCHEMES else "auto"
+    chosen = request.cookies.get(SCHEME_COOKIE, DEFAULT_SCHEME)
+    return chosen if chosen in SCHEMES else DEFAULT_SCHEME
 
 
 def install_layout(app: Flask, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, request
@@ -45,7 +46,7 @@ def install_security(app: Flask, settings: Settings) -> None:
     always = list(ALWAYS)
     if settings.is_secure:
         always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
-    app.extensions["cordillera.headers"] = (*always, ("Content-Security-Policy", NO_PAGE), NOT_KEPT)
+    app.extensions["cordillera.headers"] = always
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -61,10 +62,18 @@ def install_security(app: Flask, settings: Settings) -> None:
         return response
 
 
-def headers_of_no_page() -> tuple[tuple[str, str], ...]:
+def headers_of_page() -> Sequence[tuple[str, str]]:
+    """The headers of an answer to a person."""
+    return _with_policy(_policy())
+
+
+def headers_of_no_page() -> Sequence[tuple[str, str]]:
     """The headers of an answer to a program."""
-    found: tuple[tuple[str, str], ...] = current_app.extensions["cordillera.headers"]
-    return found
+    return _with_policy(NO_PAGE)
+
+
+def _with_policy(policy: str) -> Sequence[tuple[str, str]]:
+    return *current_app.extensions["cordillera.headers"], ("Content-Security-Policy", policy), NOT_KEPT
 
 
 def _policy() -> str:

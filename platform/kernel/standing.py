@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from urllib.parse import quote_plus
 
 from flask import current_app, g, session
@@ -17,8 +16,8 @@ from markupsafe import escape
 
 from kernel.access import current_principal
 from kernel.forgery import form_token
-from kernel.i18n import chosen_language
-from kernel.layout import Frame, chosen_scheme
+from kernel.i18n import chosen_language, preferred_language
+from kernel.layout import DEFAULT_SCHEME, Frame, chosen_scheme
 from kernel.security import csp_nonce
 
 Pieces = Sequence[str]
@@ -29,21 +28,38 @@ AROUND = ("csrf_token", "csp_nonce", "here")
 """What the layout and every form put in by themselves, out of `flask.g`."""
 
 
-def standing(render: Callable[..., str]) -> Callable[..., str]:
+class Standing:
     """Keep what a function renders. It takes its values as strings by name, and puts them into text and attributes."""
 
-    @wraps(render)
-    def filled(**values: str) -> str:
-        if current_principal().kind != "anonymous" or "_flashes" in session:
-            return render(**values)
-        kept: dict[object, Pieces] = current_app.extensions.setdefault("cordillera.standing", {})
-        given = frozenset(name for name, value in values.items() if value)
-        key = (render, chosen_language(), chosen_scheme(), given)
-        if key not in kept:
-            kept[key] = _cut(render, values)
-        return _joined(kept[key], {**values, "csrf_token": form_token(), "csp_nonce": csp_nonce(), "here": _here()})
+    def __init__(self, render: Callable[..., str]) -> None:
+        self._render = render
 
-    return filled
+    def __call__(self, **values: str) -> str:
+        """The page for the reader of this request."""
+        if current_principal().kind != "anonymous" or "_flashes" in session:
+            return self._render(**values)
+        language, scheme, here = chosen_language(), chosen_scheme(), _in_query(Frame().here)
+        key = self._key(language, scheme, values)
+        if key not in _kept():
+            _kept()[key] = _cut(self._render, values)
+        return _joined(_kept()[key], {**values, "csrf_token": form_token(), "csp_nonce": csp_nonce(), "here": here})
+
+    def for_stranger(self, here: str, accepted_languages: str, **values: str) -> str | None:
+        """The page for a reader of whom no cookie is known, and whose forms need no token, at the path `here` with its
+        query; None if it has not been rendered yet. Needs no request.
+        """
+        pieces = _kept().get(self._key(preferred_language(accepted_languages), DEFAULT_SCHEME, values))
+        if pieces is None:
+            return None
+        return _joined(pieces, {**values, "csrf_token": "", "csp_nonce": csp_nonce(), "here": _in_query(here)})
+
+    def _key(self, language: str, scheme: str, values: Mapping[str, str]) -> Hashable:
+        return self._render, language, scheme, frozenset(name for name, value in values.items() if value)
+
+
+def _kept() -> dict[Hashable, Pieces]:
+    kept: dict[Hashable, Pieces] = current_app.extensions.setdefault("cordillera.standing", {})
+    return kept
 
 
 def _cut(render: Callable[..., str], values: Mapping[str, str]) -> Pieces:
@@ -65,6 +81,6 @@ def _joined(pieces: Pieces, values: Mapping[str, str]) -> str:
     return "".join(escape(values[piece]) if index % 2 else piece for index, piece in enumerate(pieces))
 
 
-def _here() -> str:
+def _in_query(here: str) -> str:
     """The address to come back to, as it stands in the query of the layout's links."""
-    return quote_plus(Frame().here, safe=UNQUOTED)
+    return quote_plus(here, safe=UNQUOTED)

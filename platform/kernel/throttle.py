@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
@@ -21,12 +21,16 @@ from limits.strategies import FixedWindowRateLimiter, RateLimiter
 from kernel.errors import TooMany
 from kernel.settings import Settings
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 P = ParamSpec("P")
 R = TypeVar("R")
 View = TypeVar("View", bound=Callable[..., Any])
 
 REQUESTS_A_MINUTE = 6_000
 """Per address: far beyond a person, and beyond an office behind one address."""
+WITHIN_LIMIT = "cordillera.within_limit"
 
 
 @dataclass
@@ -94,13 +98,26 @@ def install_throttle(app: Flask, settings: Settings) -> None:
     if settings.environment == "test":
         return
     app.extensions["cordillera.throttle"] = FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage))
-    minute = Minute()
+    app.extensions["cordillera.minute"] = Minute()
     views = app.view_functions
 
     @app.before_request
     def count() -> None:
-        if getattr(views.get(request.endpoint or ""), "is_unlimited", False):
-            return
-        now = time.time()
-        if minute.count(request.remote_addr or "", now) > REQUESTS_A_MINUTE:
-            raise _wait(60 * (now // 60 + 1))
+        view = views.get(request.endpoint or "")
+        if (view is None or is_counted(view)) and not is_within_limit(request.environ):
+            raise _wait(60 * (time.time() // 60 + 1))
+
+
+def is_counted(view: Callable[..., Any]) -> bool:
+    """Whether requests of this view count against what an address may ask in a minute."""
+    return not getattr(view, "is_unlimited", False)
+
+
+def is_within_limit(environ: WSGIEnvironment) -> bool:
+    """Count a request, once; whether its address may ask as much in this minute."""
+    if WITHIN_LIMIT not in environ:
+        minute: Minute | None = current_app.extensions.get("cordillera.minute")
+        asked = minute.count(environ.get("REMOTE_ADDR", ""), time.time()) if minute is not None else 0
+        environ[WITHIN_LIMIT] = asked <= REQUESTS_A_MINUTE
+    within: bool = environ[WITHIN_LIMIT]
+    return within

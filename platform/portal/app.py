@@ -50,5 +50,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     wiring.install_blocks(app, settings)
     install_retention(app, settings)
     refuse_bare_views(app)
-    install_shortcuts(app)
+    install_shortcuts(app, settings)
     return app

@@ -1,17 +1,23 @@
 """The shorter way and the whole way, to compare what they answer."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlencode
 
+from builders.clients import a_request
 from flask.testing import FlaskClient
 from joserfc import jws
 from werkzeug.test import TestResponse
 
+from identity.clients.actions import NewClient
+from identity.signin.rules import COOKIE
 from kernel import shortcuts
 
+AUTHORIZE = "/openid/authorize"
 TOKENS = ("access_token", "id_token", "refresh_token")
 DIFFERS = {"jti", "iat", "exp", "at_hash", "grant_id"}
 
@@ -31,7 +37,7 @@ def taken() -> Iterator[list[str]]:
 
 
 def the_whole_way(client: FlaskClient, path: str, **request: Any) -> TestResponse:
-    with patch.object(shortcuts, "_plain", lambda _: None):
+    with patch.object(shortcuts, "_plain", lambda *_: None):
         return client.open(path, **request)
 
 
@@ -54,3 +60,31 @@ def _told(token: str) -> Any:
         return len(token)
     claims = json.loads(jws.extract_compact(token.encode()).payload)
     return {name: claims[name] for name in claims.keys() - DIFFERS}
+
+
+MARKS = (
+    (re.compile(r"nonce([-=])\"?[A-Za-z0-9_-]{22}"), r"nonce\1"),
+    (re.compile(r"detour(=|%3D|%253D)([a-z-]+)\.[0-9]+\.[0-9]+\.[0-9a-f]{64}"), r"detour\1\2"),
+    (re.compile(r"([?;]|&)code=[A-Za-z0-9_-]+"), r"\1code="),
+    (re.compile(rf"^{COOKIE}=[A-Za-z0-9_-]{{43}};"), f"{COOKIE}=;"),
+    (re.compile(r'name="code" value="[^"]*"'), 'name="code"'),
+    (re.compile(r"^cordillera_form=[^;]+;"), "cordillera_form=;"),
+)
+
+
+def without_marks(text: str) -> str:
+    """A page or a header, without what is another one each time."""
+    for mark, left in MARKS:
+        text = mark.sub(left, text)
+    return text
+
+
+def told(response: TestResponse) -> tuple[int, list[tuple[str, str]], str]:
+    """Everything that an answer to a person says, without what is another one each time."""
+    headers = sorted((name, without_marks(value)) for name, value in response.headers if name != "X-Request-Id")
+    return response.status_code, headers, without_marks(response.text)
+
+
+def path_of(made: NewClient, **changed: str | None) -> str:
+    """A sound authorization request."""
+    return f"{AUTHORIZE}?{urlencode(a_request(made, **changed))}"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.access import Principal, act_as, public
-from kernel.standing import standing
+from kernel.standing import Standing
 
 PAGE = """{% extends "layout.html" %}{% block content %}
 <p title="{{ name }}">{{ _("Sign in") }} {% if name %}{{ name }}{% else %}nobody{% endif %}</p>
@@ -22,7 +22,7 @@ def render(name: str, next: str) -> str:
     return render_template_string(PAGE, name=name, next=next)
 
 
-kept = standing(render)
+kept = Standing(render)
 
 
 def same_page(app: Flask, address: str, name: str, following: str, language: str = "es") -> str:

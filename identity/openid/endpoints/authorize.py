@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,7 @@ from identity.openid.checks import AUTHORIZE, IDENTIFYING, run
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
-from identity.openid.endpoints.second_step import page_for_second_step
+from identity.openid.endpoints.second_step import question_of_second_step
 from identity.openid.rules import (
     AccessDenied,
     ConsentRequired,
@@ -93,7 +94,8 @@ def consent() -> Page:
 
 
 def _decide(asked: AuthorizationRequest) -> Page:
-    return _question(asked) or _enter(asked) or _ask(asked)
+    ask = _question(asked)
+    return ask() if ask else _enter(asked) or _ask(asked)
 
 
 def _enter(asked: AuthorizationRequest) -> Response | None:
@@ -112,18 +114,18 @@ def _signed_in() -> SignIn:
     return sign_in
 
 
-def _question(asked: AuthorizationRequest) -> Page | None:
-    """What the person is asked before they may enter, but for their consent; None where everything is known."""
+def _question(asked: AuthorizationRequest) -> Callable[[], Page] | None:
+    """What asks the person before they may enter, but for their consent; None where everything is known."""
     sign_in = current_sign_in()
     if sign_in is None or _must_sign_in(asked, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.
         if "none" in asked.prompts:
             raise LoginRequired("Nobody is signed in, the sign-in is too old, or it is another person's.")
-        return _ask_to_sign_in(asked)
+        return partial(_ask_to_sign_in, asked)
     _check_person(asked, sign_in)
     if "select_account" in asked.prompts and asked.detour is None:
-        return _ask_who(asked, sign_in)
-    return page_for_second_step(asked, sign_in)
+        return partial(_ask_who, asked, sign_in)
+    return question_of_second_step(asked, sign_in)
 
 
 def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
@@ -223,7 +225,7 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
 
 def application_asking(following: str) -> Asking | None:
     """For the sign-in page: the application that the person is on the way to, None if the path leads to none."""
-    asked = _request_at(following)
+    asked = request_at(following)
     try:
         if asked is None:
             return None
@@ -239,17 +241,28 @@ def enter_after_sign_in(following: str) -> Response | None:
 
     None where there is, or something is wrong: the way itself tells then.
     """
-    asked = _request_at(following)
+    asked = request_at(following)
     try:
         if asked is None:
             return None
         run(AUTHORIZE, asked)
+    except Problem:
+        return None
+    return enter_unasked(asked)
+
+
+def enter_unasked(asked: AuthorizationRequest) -> Response | None:
+    """The answer to the application that sent this request, which has been checked; None where there is something to
+    ask the person, or something is wrong.
+    """
+    try:
         return None if _question(asked) else _enter(asked)
     except Problem:
         return None
 
 
-def _request_at(path: str) -> AuthorizationRequest | None:
+def request_at(path: str) -> AuthorizationRequest | None:
+    """The authorization request that a path of this site stands for."""
     parts = urlsplit(path)
     if parts.path.rstrip("/") != PATH:
         return None

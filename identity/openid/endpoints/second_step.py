@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import redirect, render_template, url_for
@@ -17,23 +19,27 @@ if TYPE_CHECKING:
     from identity.signin.queries import SignIn
 
 
-def page_for_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> str | Response | None:
-    """Where the person proves more, or decides about it; None where nothing more is wanted, or is to be had.
+def question_of_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> Callable[[], str | Response] | None:
+    """The page where the person proves more, or decides about it; None where nothing more is wanted, or is to be had.
 
     Raises LoginRequired, UnmetAuthenticationRequirements.
     """
     if wants_more(sign_in.acr, asked.acr_values):
         has_one = sign_in.person.second_factor is not None
         if "none" not in asked.prompts and has_one:
-            return redirect(url_for("signin.ask_for_code", next=_way_back(asked, Kind.SIGN_IN)), 303)
+            return partial(_ask_for_code, asked)
         if "none" not in asked.prompts and not asked.has_been(Kind.WITHOUT):
-            return _offer(asked, sign_in)
+            return partial(_offer, asked, sign_in)
         # OIDC Core 3.1.2.6: somebody who could prove more would have to be asked.
         if has_one and asked.acr_is_essential:
             raise LoginRequired("The second factor would have to be asked for.")
     # OIDC Core 5.5.1.1: a wish is answered with what there is, what is essential with an error.
     told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
     return None
+
+
+def _ask_for_code(asked: AuthorizationRequest) -> Response:
+    return redirect(url_for("signin.ask_for_code", next=_way_back(asked, Kind.SIGN_IN)), 303)
 
 
 def _offer(asked: AuthorizationRequest, sign_in: SignIn) -> str:

@@ -8,7 +8,7 @@ from identity.openid.answers import in_oauth_words
 from identity.openid.endpoints import for_programs
 from identity.openid.server import server
 from kernel.access import public
-from kernel.shortcuts import tell_failure
+from kernel.shortcuts import done_by_shortcut
 
 
 @for_programs("/openid/token", "POST")
@@ -16,5 +16,5 @@ from kernel.shortcuts import tell_failure
 @public("clients authenticate by the protocol")
 def token() -> Any:
     """Exchange a grant for tokens."""
-    tell_failure()
+    done_by_shortcut()
     return server().create_token_response()

@@ -1,0 +1,82 @@
+"""The shorter ways (`kernel.shortcuts`) of a person who signs in to an application with a password.
+
+For browsers that bring no cookie and say where their requests come from, and for requests without anything that is
+optional. They call what the pages call; every other case goes the whole way.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.wrappers import Response
+
+from identity.openid.authorization_request import PATH, AuthorizationRequest
+from identity.openid.checks import AUTHORIZE, run
+from identity.openid.detours import Kind
+from identity.openid.endpoints.authorize import enter_unasked, request_at
+from identity.signin.actions import StartedSession, sign_in_with_password
+from identity.signin.rules import describe_device
+from identity.signin.web import empty_page, set_cookie
+from kernel import clock
+from kernel.forgery import OURS, SAYS_WHERE_FROM
+from kernel.layout import local_path
+from kernel.security import allow_form_action
+from kernel.shortcuts import Done, PlainRequest, Shortcut, add_shortcut, only_once
+from kernel.statements import together
+
+PLAIN = {
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+}
+"""What nearly every authorization request consists of."""
+ASKED = ("run", "password", "next")
+
+
+def authorize(asked: PlainRequest) -> str | None:
+    """OIDC Core 3.1.2.3: the page that asks to sign in, where nobody is."""
+    if not _is_a_strangers(asked) or not PLAIN.issuperset(asked.query):
+        return None
+    request = AuthorizationRequest.of_query({name: (value,) for name, value in asked.query.items()})
+    run(AUTHORIZE, request)
+    allow_form_action(request.redirect_uri)
+    return empty_page.for_stranger(
+        f"{PATH}?{asked.headers['QUERY_STRING']}",
+        asked.headers.get("HTTP_ACCEPT_LANGUAGE", ""),
+        following=request.way_back(Kind.SIGN_IN, clock.now()),
+        application=request.client.name,
+    )
+
+
+def sign_in(asked: PlainRequest) -> Response | Done | None:
+    """The password, and with it the way on to the application."""
+    form = asked.form
+    if not _is_a_strangers(asked) or asked.headers[SAYS_WHERE_FROM] not in OURS or not all(map(form.get, ASKED)):
+        return None
+    request = request_at(local_path(form["next"]))
+    if request is None or not PLAIN.issuperset(request.brought):
+        return None
+    run(AUTHORIZE, request)
+    with only_once(), together():
+        device = describe_device(asked.headers.get("HTTP_USER_AGENT", ""))
+        started = sign_in_with_password(form["run"], form["password"], asked.address, device)
+        response = enter_unasked(request) if isinstance(started, StartedSession) else None
+    if response is None or not isinstance(started, StartedSession):
+        return Done(started)
+    set_cookie(response, started.token)
+    return response
+
+
+def _is_a_strangers(asked: PlainRequest) -> bool:
+    """Whether the browser has no cookie of ours, and needs none for its forms."""
+    return "HTTP_COOKIE" not in asked.headers and SAYS_WHERE_FROM in asked.headers
+
+
+def open_shortcuts(app: Flask) -> None:
+    """Let the application use them."""
+    add_shortcut(app, "GET", PATH, Shortcut("openid.authorize", authorize, takes_query=True))
+    add_shortcut(app, "POST", "/sign-in", Shortcut("signin.prove", sign_in))
