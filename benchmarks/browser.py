@@ -128,8 +128,10 @@ def sign_in(order: Order, browser: Browser, user: str) -> dict[str, Any]:
 
 def _code(order: Order, browser: Browser, user: str, url: str, state: str) -> str:
     method, body = "GET", None
+    # The application sent the browser here.
+    said = {"Sec-Fetch-Site": "cross-site"}
     for _ in range(MOST_STEPS):
-        status, location, content = browser.send(method, url, body)
+        status, location, content = browser.send(method, url, body, **said)
         if 300 <= status < 400:
             url, method, body = urljoin(url, location), "GET", None
             if url.startswith(order.redirect_uri):
@@ -142,9 +144,15 @@ def _code(order: Order, browser: Browser, user: str, url: str, state: str) -> st
             url, body = urljoin(url, action) if action else url, urlencode(filled)
             if method == "GET":
                 url, body = f"{url}?{body}", None
+            said = {"Sec-Fetch-Site": "same-origin", "Origin": _origin(url)}
         else:
             raise FlowFailed(f"{status} at {url} {content[:300]}")
     raise FlowFailed(f"no end after {MOST_STEPS} steps, at {url}")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def filled_form(page: str, user: str, password: str) -> tuple[str, str, list[tuple[str, str]]]:
