@@ -14,10 +14,14 @@ from kernel.security import csp_nonce
 
 def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
     """With 303, so that no form is sent along (RFC 9700 4.12)."""
+    return _see_other(address_with(redirect_uri, answer))
+
+
+def address_with(redirect_uri: str, answer: Mapping[str, str]) -> str:
+    """RFC 6749 3.1.2: the address may have a query of its own, which must be retained."""
     parts = urlsplit(redirect_uri)
-    # RFC 6749 3.1.2: the address may have a query of its own, which must be retained.
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *answer.items()])
-    return _see_other(urlunsplit(parts._replace(query=query)))
+    return urlunsplit(parts._replace(query=query))
 
 
 def _see_other(address: str) -> Response:

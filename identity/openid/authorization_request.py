@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from identity.clients.rules import RegisteredClient
 from identity.openid import detours
-from identity.openid.answer_modes import MODES, SIGNED
+from identity.openid.answer_modes import MODES, SIGNED, address_with
 from identity.openid.queries import is_tried_out
 from identity.openid.requested_claims import RequestedClaims
 from identity.openid.rules import PROFILES, OAuthProblem, Profile
@@ -140,14 +140,19 @@ class AuthorizationRequest:
         return self.detour is not None and self.detour.kind == kind
 
     def answer(self, **parameters: str) -> Response:
-        """Send the browser back to the client in the way it asked for.
-
-        RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too.
-        """
-        answer = {**parameters, **({"state": self.state} if self.state else {}), "iss": settings().issuer}
+        """Send the browser back to the client in the way it asked for."""
+        answer = self._complete(parameters)
         if mode := SIGNED.get(self.response_mode):
             return MODES[mode](self.redirect_uri, {"response": signed_answer(self.client, answer, clock.now())})
         return MODES[self.response_mode](self.redirect_uri, answer)
+
+    def address_of_answer(self, **parameters: str) -> str:
+        """Where the browser is sent with the answer to a request in the mode `query`."""
+        return address_with(self.redirect_uri, self._complete(parameters))
+
+    def _complete(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too."""
+        return {**parameters, **({"state": self.state} if self.state else {}), "iss": settings().issuer}
 
     def refuse(self, problem: OAuthProblem) -> Response:
         """Tell the client what is wrong. Raises the problem itself where it must not be told by a redirect."""

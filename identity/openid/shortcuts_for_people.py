@@ -7,20 +7,19 @@ optional. They call what the pages call; every other case goes the whole way.
 from __future__ import annotations
 
 from flask import Flask
-from werkzeug.wrappers import Response
 
 from identity.openid.authorization_request import PATH, AuthorizationRequest
 from identity.openid.checks import AUTHORIZE, run
 from identity.openid.detours import Kind
-from identity.openid.endpoints.authorize import enter_unasked, request_at
+from identity.openid.endpoints.authorize import code_unasked, request_at
 from identity.signin.actions import StartedSession, sign_in_with_password
 from identity.signin.rules import describe_device
-from identity.signin.web import empty_page, set_cookie
+from identity.signin.web import cookie_of, empty_page
 from kernel import clock
 from kernel.forgery import OURS, SAYS_WHERE_FROM
 from kernel.layout import local_path
 from kernel.security import allow_form_action
-from kernel.shortcuts import Done, PlainRequest, Shortcut, add_shortcut, only_once
+from kernel.shortcuts import Done, PlainRequest, Redirect, Shortcut, add_shortcut, only_once
 from kernel.statements import together
 
 PLAIN = {
@@ -52,7 +51,7 @@ def authorize(asked: PlainRequest) -> str | None:
     )
 
 
-def sign_in(asked: PlainRequest) -> Response | Done | None:
+def sign_in(asked: PlainRequest) -> Redirect | Done | None:
     """The password, and with it the way on to the application."""
     form = asked.form
     if not _is_a_strangers(asked) or asked.headers[SAYS_WHERE_FROM] not in OURS or not all(map(form.get, ASKED)):
@@ -64,11 +63,10 @@ def sign_in(asked: PlainRequest) -> Response | Done | None:
     with only_once(), together():
         device = describe_device(asked.headers.get("HTTP_USER_AGENT", ""))
         started = sign_in_with_password(form["run"], form["password"], asked.address, device)
-        response = enter_unasked(request) if isinstance(started, StartedSession) else None
-    if response is None or not isinstance(started, StartedSession):
+        code = code_unasked(request) if isinstance(started, StartedSession) else None
+    if code is None or not isinstance(started, StartedSession):
         return Done(started)
-    set_cookie(response, started.token)
-    return response
+    return Redirect(request.address_of_answer(code=code), cookie_of(started.token))
 
 
 def _is_a_strangers(asked: PlainRequest) -> bool:

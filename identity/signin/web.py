@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
+from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.form import BaseForm
@@ -264,5 +265,9 @@ def _destination(person_id: str | None = None) -> str:
 
 def set_cookie(response: Response, token: str) -> None:
     """Let the browser keep what names its session."""
-    # No lifetime: it goes with the browser's window, and the server ends it in any case.
-    response.set_cookie(COOKIE, token, secure=settings().is_secure, httponly=True, samesite="Lax")
+    response.headers.add("Set-Cookie", cookie_of(token))
+
+
+def cookie_of(token: str) -> str:
+    """RFC 6265 4.1.1. No lifetime: it goes with the browser's window, and the server ends it in any case."""
+    return dump_cookie(COOKIE, token, secure=settings().is_secure, httponly=True, samesite="Lax")

@@ -18,7 +18,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 from flask import Flask, request
-from werkzeug.wrappers import Response
 
 from kernel.errors import Problem
 from kernel.http import believe_proxies
@@ -65,8 +64,16 @@ class Done:
     outcome: Any
 
 
-Answer: TypeAlias = Mapping[str, Any] | str | Response
-"""JSON, a page, or a redirect."""
+@dataclass(frozen=True)
+class Redirect:
+    """To see the other address (RFC 9110 15.4.4), which is in ASCII, with something for the browser to keep."""
+
+    address: str
+    cookie: str
+
+
+Answer: TypeAlias = Mapping[str, Any] | str | Redirect
+"""JSON, a page, or the way on."""
 
 
 @dataclass(frozen=True)
@@ -127,27 +134,23 @@ class _Shortcuts:
             said = _try(shortcut, asked, environ)
             if said is None:
                 return None
-            status = said.status_code if isinstance(said, Response) else 200
+            status = 303 if isinstance(said, Redirect) else 200
             observe(shortcut.endpoint, environ["REQUEST_METHOD"], environ["PATH_INFO"], status, started)
             return self._send(shortcut, said, start_response)
 
     def _send(self, shortcut: Shortcut, said: Answer, start_response: StartResponse) -> Iterable[bytes]:
         status, headers = "200 OK", [(HEADER, current_request_id()), *shortcut.headers]
-        if isinstance(said, Response):
-            status, body = said.status, said.get_data()
-            headers += [*said.get_wsgi_headers({}), *headers_of_page(), VARIES]
-        elif isinstance(said, str):
-            body = said.encode()
-            headers += [("Content-Type", "text/html; charset=utf-8"), _length(body), *headers_of_page(), VARIES]
-        else:
+        if isinstance(said, Mapping):
             body = self._app.json.dumps(said, separators=(",", ":")).encode() + b"\n"
-            headers += [("Content-Type", "application/json"), _length(body), *headers_of_no_page()]
-        start_response(status, headers)
+            headers += [("Content-Type", "application/json"), *headers_of_no_page()]
+        else:
+            body = said.encode() if isinstance(said, str) else b""
+            headers += [("Content-Type", "text/html; charset=utf-8"), *headers_of_page(), VARIES]
+        if isinstance(said, Redirect):
+            status = "303 SEE OTHER"
+            headers += [("Location", said.address), ("Set-Cookie", said.cookie)]
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [body]
-
-
-def _length(body: bytes) -> tuple[str, str]:
-    return "Content-Length", str(len(body))
 
 
 def _plain(environ: WSGIEnvironment, shortcut: Shortcut) -> PlainRequest | None:
