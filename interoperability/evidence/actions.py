@@ -16,9 +16,8 @@ from kernel.access import current_principal
 from kernel.canonical import canonical_json
 from kernel.ids import new_id
 from kernel.keys import signing_key
+from kernel.sealing import BATCH
 from kernel.work import Work
-
-BATCH = 1_000
 
 
 def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> EvidenceEntry:

@@ -35,10 +35,10 @@ from kernel import clock
 from kernel.audit import BATCH_SPANS, AuditEvent
 from kernel.canonical import canonical_json
 from kernel.db import Base
+from kernel.sealing import BATCH
 
 GENESIS = bytes(32)
 PARTITION_DROPPED = "kernel:partition:dropped"
-BATCH = 2_000
 
 Event = AuditEvent | Row[Any]
 """An event, or a row with all its columns."""

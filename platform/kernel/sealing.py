@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from kernel.db import new_session
 
 EVERY_SECONDS = 0.5
+BATCH = 1_000
+"""How many records are sealed at once, at most."""
 ONLY_ONE = 7_214_001  # the advisory lock that makes several workers one sealer
 
 SealBatch = Callable[[Session], int]
@@ -34,7 +36,7 @@ def seal_all(app: Flask) -> int:
                 found = seal_batch(session)
                 session.commit()
                 sealed += found
-                if not found:
+                if found < BATCH:
                     break
     return sealed
 

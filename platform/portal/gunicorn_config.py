@@ -2,8 +2,12 @@
 
 import gc
 import os
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
+from gunicorn import util
 from prometheus_client import multiprocess
 
 bind = "127.0.0.1:8000"
@@ -24,13 +28,21 @@ GARBAGE_COLLECTED_EVERY = 10_000
 def post_worker_init(worker: Any) -> None:
     """Spare each request what is the same for all.
 
-    The settings become plain attributes: gunicorn looks some twenty of them up for a request, each by two calls. And
-    what is loaded by now stays: the garbage collector looked through all of it again and again.
+    The settings become plain attributes: gunicorn looks some twenty of them up for a request, each by two calls. The
+    date is written once a second. And what is loaded by now stays: the garbage collector looked through all of it again
+    and again.
     """
     vars(worker.cfg).update({name: setting.get() for name, setting in worker.cfg.settings.items()})
+    util.http_date = lambda: _date_of(int(time.time()))
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_COLLECTED_EVERY)
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    """RFC 9110 5.6.7."""
+    return formatdate(second, usegmt=True)
 
 
 def child_exit(server: Any, worker: Any) -> None:
