@@ -28,6 +28,7 @@ from kernel.shortcuts import FORM
 
 SHORT = ["signin.prove"]
 WHOLE: list[str] = []
+NO_COUNTER: dict[str, int] = {}
 Row = dict[str, Any]
 
 

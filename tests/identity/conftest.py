@@ -1,8 +1,9 @@
 """What most tests of the provider begin with: an application and a person who has signed in."""
 
 import pytest
-from builders.clients import a_client
+from builders.clients import a_client, a_code
 from builders.identity import a_person, sign_in
+from builders.sign_ins import Asking, asking_for
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -31,3 +32,10 @@ def person(app: Flask, client: FlaskClient) -> Person:
         person = a_person(is_test_person=True)
     assert sign_in(client, person).status_code == 303
     return person
+
+
+@pytest.fixture
+def asking(app: Flask, made: NewClient, client: FlaskClient, person: Person) -> Asking:
+    """Of a person who has agreed to tell the application what it asks for."""
+    a_code(client, made)
+    return asking_for(app, person, made)

@@ -17,7 +17,7 @@ from builders.clients import (
 )
 from builders.identity import PASSWORD, a_run
 from builders.shortcuts import path_of, taken
-from builders.sign_ins import SHORT, WHOLE, Asking, asking_for, assert_both_ways
+from builders.sign_ins import NO_COUNTER, SHORT, WHOLE, Asking, asking_for, assert_both_ways
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
@@ -40,14 +40,6 @@ NOT_LOOKED_AT: list[dict[str, str | None]] = [
     {"password": None},
 ]
 FORWARDED = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
-NO_COUNTER: dict[str, int] = {}
-
-
-@pytest.fixture
-def asking(app: Flask, made: NewClient, client: FlaskClient, person: Person) -> Asking:
-    """Of a person who has agreed to tell the application what it asks for."""
-    a_code(client, made)
-    return asking_for(app, person, made)
 
 
 class TestRefused:

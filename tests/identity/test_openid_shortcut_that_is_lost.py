@@ -7,31 +7,20 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-import pytest
-from builders.clients import a_client, a_code
+from builders.clients import a_client
 from builders.shortcuts import path_of, the_whole_way
-from builders.sign_ins import Asking, Effects, asking_for
+from builders.sign_ins import Asking, Effects
 from flask import Flask
-from flask.testing import FlaskClient
 from psycopg import OperationalError
 from sqlalchemy import select, text
 
-from identity.clients.actions import NewClient
 from identity.openid.models import ApplicationConsent
-from identity.people.models import Person
 from kernel.db import engine
 from kernel.lines import Asked, Line
 from kernel.statements import Change
 
 READ, BEGINNING, COUNTING = "password_hash", "INSERT INTO sign_in_session", "INSERT INTO sign_in_throttle"
 ENTERED = ["identity:session:started", "identity:application:entered"]
-
-
-@pytest.fixture
-def asking(app: Flask, made: NewClient, client: FlaskClient, person: Person) -> Asking:
-    """Of a person who has agreed to tell the application what it asks for."""
-    a_code(client, made)
-    return asking_for(app, person, made)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from typing import Any
 from unittest.mock import patch
 
-import pytest
 from builders.clients import (
     a_client,
     a_client_in_use,
@@ -14,7 +13,7 @@ from builders.clients import (
 )
 from builders.identity import a_person, sign_in
 from builders.shortcuts import AUTHORIZE, path_of, taken, the_whole_way
-from builders.sign_ins import SHORT, WHOLE, Asking, Effects, asking_for, assert_both_ways
+from builders.sign_ins import NO_COUNTER, SHORT, WHOLE, Asking, Effects, asking_for, assert_both_ways
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -24,15 +23,6 @@ from identity.people.models import Person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from identity.signin.rules import COOKIE
 from kernel.db import engine
-
-NO_COUNTER: dict[str, int] = {}
-
-
-@pytest.fixture
-def asking(app: Flask, made: NewClient, client: FlaskClient, person: Person) -> Asking:
-    """Of a person who has agreed to tell the application what it asks for."""
-    a_code(client, made)
-    return asking_for(app, person, made)
 
 
 class TestAskedMore:
