@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from builders.apps import under_test
-from builders.databases import MIGRATED, create_database, superuser
+from builders.databases import END_OTHER_CONNECTIONS, MIGRATED, create_database, superuser
 from builders.settings import settings_of_tests
 from flask import Flask
 from flask.testing import FlaskClient
@@ -136,10 +136,7 @@ def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
         connection.execute(statement)
     except psycopg.errors.LockNotAvailable:
         # The test left a transaction open; the next test must not pay for it.
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        connection.execute(END_OTHER_CONNECTIONS)
         connection.execute(statement)
 
 

@@ -13,6 +13,12 @@ from kernel.postgres import EmbeddedPostgres
 MIGRATED = "template_migrated"
 """The database with every table and no data, which the first test that needs one makes."""
 
+END_OTHER_CONNECTIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+"""Ends what others do in this database, but for its autovacuum, which the database's owner may not end."""
+
 
 @contextmanager
 def superuser(postgres: EmbeddedPostgres, database: str = "postgres") -> Iterator[psycopg.Connection]:

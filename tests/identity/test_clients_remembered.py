@@ -7,6 +7,7 @@ from unittest.mock import patch
 import psycopg
 import pytest
 from builders.clients import a_client
+from builders.databases import END_OTHER_CONNECTIONS
 from builders.statements import counted
 from flask import Flask
 
@@ -91,10 +92,7 @@ def test_what_changed_while_the_connection_was_lost_is_read_again(
 ) -> None:
     name_of(app, made)
     with patch("kernel.notices.TRIES_AGAIN_SECONDS", 0.05):
-        elsewhere.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' "
-            "AND datname = current_database()"
-        )
+        elsewhere.execute(END_OTHER_CONNECTIONS + "AND query LIKE 'LISTEN %'")
         elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
         assert soon(lambda: name_of(app, made) == "As it is")
     assert soon(lambda: listening.is_heard)

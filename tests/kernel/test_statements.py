@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from builders.databases import END_OTHER_CONNECTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import (
@@ -17,11 +18,9 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     cast,
-    column,
     func,
     insert,
     select,
-    table,
     text,
     update,
 )
@@ -79,13 +78,6 @@ def add(change: Change, kid: str) -> Any:
 def count(rows: type) -> int:
     session().rollback()
     return session().scalar(select(func.count()).select_from(rows)) or 0
-
-
-def lose_connections() -> None:
-    mine = text("pid <> pg_backend_pid() AND datname = current_database()")
-    session().execute(
-        select(func.pg_terminate_backend(column("pid"))).select_from(table("pg_stat_activity")).where(mine)
-    )
 
 
 def test_every_kind_of_value_comes_back_as_it_went(context: None) -> None:
@@ -255,7 +247,7 @@ def test_in_an_action_a_change_made_soon_is_part_of_it(context: None) -> None:
 
 def test_a_read_survives_a_connection_that_was_lost(context: None) -> None:
     before = server_process.one()
-    lose_connections()
+    session().execute(text(END_OTHER_CONNECTIONS))
     assert server_process.one() != before
 
 
