@@ -123,7 +123,9 @@ def confirm_password(password: str, address: str) -> Person:
     Raises Invalid at `password`, WaitBeforeTrying, and SharedTestPerson: what asks for the password again is what a
     shared person may not do.
     """
-    return _confirm_password(password, address, "password")[0]
+    person, counted_at = _confirm_password(password, address, "password")
+    forgive(counted_at)
+    return person
 
 
 def _confirm_password(password: str, address: str, field: str) -> tuple[Person, Sequence[str]]:

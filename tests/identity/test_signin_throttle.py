@@ -297,6 +297,12 @@ class TestAfterAFailure:
         assert seen == [each(2)]
         assert failures() == {"address": 1}
 
+    def test_a_password_confirmed_forgives_like_one_to_sign_in(self) -> None:
+        assert attempt(PASSWORD) == "in"
+        attempt("guess")
+        confirm_password(PASSWORD, HERE)
+        assert failures() == {"address": 2}
+
     def test_an_address_is_enough(self, looking: Looking) -> None:
         seen: list[dict[str, int]] = []
         looking(lambda: seen.append(failures()))
