@@ -16,7 +16,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import count, cycle
 from typing import Any
@@ -50,6 +50,7 @@ class Order:
     users: Sequence[str]
     password: str
     seconds: float = 0
+    warm_up_seconds: float = 0
     browsers: int = 4
     live_session: bool = False
 
@@ -193,24 +194,30 @@ def _attributes(tag: str) -> Mapping[str, str]:
 
 
 def measure(order: Order) -> tuple[Load, str]:
-    """Sign people in for as long as the order says; what failed last, if anything did."""
-    host = urlsplit(order.token_endpoint).netloc
+    """Sign people in for as long as the order says, after a warm-up; what failed last, if anything did."""
     users = cycle(order.users)
-    latencies: list[float] = []
-    failures: list[str] = []
-    sessions = (
-        [(Browser(_connected(host)), next(users)) for _ in range(8 * order.browsers)] if order.live_session else []
-    )
+    sessions = [
+        (Browser(_connected(order)), next(users)) for _ in range(8 * order.browsers if order.live_session else 0)
+    ]
     for browser, user in sessions:
         sign_in(order, browser, user)
         browser.connection.close()
+    _load(order, users, sessions, order.warm_up_seconds)
     print("READY", flush=True)
     sys.stdin.readline()
+    return _load(order, users, sessions, order.seconds)
+
+
+def _load(
+    order: Order, users: Iterator[str], sessions: Sequence[tuple[Browser, str]], seconds: float
+) -> tuple[Load, str]:
+    latencies: list[float] = []
+    failures: list[str] = []
     began = time.monotonic()
 
     def keep_signing_in(mine: Sequence[tuple[Browser, str]]) -> None:
-        connection, again = _connected(host), cycle(mine)
-        while time.monotonic() < began + order.seconds:
+        connection, again = _connected(order), cycle(mine)
+        while time.monotonic() < began + seconds:
             browser, user = next(again) if mine else (Browser(connection), next(users))
             browser.connection = connection
             sent = time.perf_counter()
@@ -230,13 +237,13 @@ def measure(order: Order) -> tuple[Load, str]:
     return Load.of_latencies(latencies, time.monotonic() - began, len(failures)), "".join(failures[-1:])
 
 
-def _connected(host: str) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(host, timeout=20)
+def _connected(order: Order) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(order.token_endpoint).netloc, timeout=20)
 
 
 def once(order: Order) -> dict[str, Any]:
     """One sign-in, for its tokens. Raises FlowFailed."""
-    return sign_in(order, Browser(_connected(urlsplit(order.token_endpoint).netloc)), order.users[0])
+    return sign_in(order, Browser(_connected(order)), order.users[0])
 
 
 def _main() -> None:

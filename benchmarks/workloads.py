@@ -77,6 +77,7 @@ def _order(running: Running, effort: Effort, *, live: bool) -> Order:
         users=running.users,
         password=PASSWORD,
         seconds=effort.seconds,
+        warm_up_seconds=effort.warm_up_seconds,
         browsers=effort.browsers,
         live_session=live,
     )
