@@ -127,8 +127,16 @@ def any_scope(*names: str) -> Rule:
 def current_principal() -> Principal:
     """The caller of this request; anonymous outside one unless `act_as` named somebody."""
     if "principal" not in g:
-        g.principal = _authenticate() if request else ANONYMOUS
+        g.principal = g.came_as = _authenticate() if request else ANONYMOUS
     principal: Principal = g.principal
+    return principal
+
+
+def known_principal() -> Principal:
+    """Who the caller of this request was found to be, if that was looked for, whatever has failed since: for the page
+    that tells of it.
+    """
+    principal: Principal = g.get("came_as", ANONYMOUS)
     return principal
 
 

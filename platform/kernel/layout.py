@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 from wtforms import Field, HiddenField
 
-from kernel.access import ANONYMOUS, Principal, current_principal, public
+from kernel.access import ANONYMOUS, Principal, current_principal, known_principal, public
 from kernel.clock import local
 from kernel.i18n import LANGUAGE_COOKIE, LANGUAGES, chosen_language
 from kernel.security import csp_nonce
@@ -120,7 +120,7 @@ class Frame:
 def frame_of_problem(status: int) -> Frame:
     """The surroundings of a problem's page. The database may be the problem, so on 5xx nobody is asked who is there."""
     if status >= 500:
-        return Frame(g.get("principal", ANONYMOUS))
+        return Frame(known_principal())
     try:
         return Frame(current_principal())
     except SQLAlchemyError:
