@@ -33,8 +33,9 @@ port = int(sys.argv[sys.argv.index("--bind") + 1].split(":")[1])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
 """
 RUN = """
-import sys
+import signal, sys
 from portal import run
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 run._program = lambda name: sys.argv[2] + "/" + name
 sys.exit(run.run_everything(int(sys.argv[1])))
 """
