@@ -21,13 +21,9 @@ from identity.people.rules import SECOND_FACTOR_ALWAYS
 from identity.signin.actions import (
     change_password,
     confirm_password,
-    delete_old_sessions,
-    forget_old_sessions,
     sign_in_with_password,
 )
-from identity.signin.models import SignInSession
-from identity.signin.queries import current_sign_in
-from identity.signin.rules import COOKIE, KEPT_FOR, WrongCredentials
+from identity.signin.rules import WrongCredentials
 from kernel.clock import shifted
 from kernel.db import engine, session
 from kernel.lines import Row
@@ -387,39 +383,3 @@ def test_the_page_says_how_long_to_wait(app: Flask, client: FlaskClient) -> None
     assert int(answer.headers["Retry-After"]) >= 1
     assert "Su cuenta no está bloqueada" in answer.text
     assert 'name="password"' in answer.text
-
-
-@pytest.fixture
-def signed_in(app: Flask, client: FlaskClient) -> Person:
-    with app.app_context():
-        person = a_person(RUN)
-    assert sign_in(client, person).status_code == 303
-    return person
-
-
-def test_a_request_costs_one_read_and_no_write(app: Flask, client: FlaskClient, signed_in: Person) -> None:
-    token = client.get_cookie(COOKIE)
-    assert token
-    cookies = {"Cookie": f"{COOKIE}={token.value}"}
-    with counted() as statements, app.test_request_context(headers=cookies):
-        assert current_sign_in() is current_sign_in()
-        found = current_sign_in()
-        assert found is not None
-        assert found.person.id == signed_in.id
-        assert (found.acr, found.amr) == ("urn:cordillera:acr:1", ["pwd"])
-    assert [statement.split()[0] for statement in statements] == ["SELECT"]
-    with shifted(timedelta(minutes=2)), counted() as statements:
-        for _ in range(2):
-            with app.test_request_context(headers=cookies):
-                assert current_sign_in()
-    assert [statement.split()[0] for statement in statements] == ["SELECT", "UPDATE", "SELECT"]
-
-
-@pytest.mark.usefixtures("signed_in")
-def test_old_sessions_are_forgotten(app: Flask) -> None:
-    with app.app_context():
-        assert delete_old_sessions() == 0
-        with shifted(KEPT_FOR + timedelta(days=1)):
-            assert delete_old_sessions() == 1
-            forget_old_sessions()
-        assert session().scalars(select(SignInSession)).all() == []
