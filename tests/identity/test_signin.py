@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
@@ -264,3 +265,12 @@ def test_a_sign_in_says_who_asks(app: Flask, client: FlaskClient) -> None:
 def test_the_pages_speak_english_too(client: FlaskClient) -> None:
     assert "Show the password" in client.get("/sign-in", headers={"Accept-Language": "en"}).text
     assert "Mostrar la contraseña" in client.get("/sign-in", headers={"Accept-Language": "es"}).text
+
+
+def test_a_page_of_failure_still_says_who_is_signed_in(app: Flask, client: FlaskClient, person: Person) -> None:
+    sign_in(client, person)
+    app.config["TESTING"] = False  # as outside of tests, where a defect is a page
+    with patch("identity.openid.web.render_template", side_effect=RuntimeError):
+        answer = client.get("/account/applications")
+    assert answer.status_code == 500
+    assert person.name in answer.text
