@@ -139,11 +139,17 @@ def memory(app: Flask, table: str, contains: tuple[str, ...] = ()) -> Memory[V]:
     return made
 
 
-def install_notices(app: Flask) -> None:
-    """Listen from the first request on. Tests, which have an application each, do it when they want it."""
-    app.extensions["cordillera.notices"] = notices = Notices(app.extensions["cordillera.engine"])
+def hear_changes() -> None:
+    """Listen from the first request of this process on: every door that a request comes in by calls this.
 
-    @app.before_request
-    def listen() -> None:
-        if notices._process != os.getpid() and not current_app.testing:
-            notices.listen()
+    Tests, which have an application each, listen when they want it.
+    """
+    notices: Notices = current_app.extensions["cordillera.notices"]
+    if notices._process != os.getpid() and not current_app.testing:
+        notices.listen()
+
+
+def install_notices(app: Flask) -> None:
+    """Have the application hear what changes."""
+    app.extensions["cordillera.notices"] = Notices(app.extensions["cordillera.engine"])
+    app.before_request(hear_changes)

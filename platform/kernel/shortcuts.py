@@ -22,6 +22,7 @@ from flask import Flask, request
 from kernel.errors import Problem
 from kernel.http import believe_proxies
 from kernel.i18n import VARIES
+from kernel.notices import hear_changes
 from kernel.observation import observe
 from kernel.requests import HEADER, current_request_id, take_request_id
 from kernel.security import headers_of_no_page, headers_of_page
@@ -130,6 +131,7 @@ class _Shortcuts:
         with self._app.app_context():
             if self._are_counted and not is_within_limit(environ):
                 return None
+            hear_changes()
             take_request_id(environ.get(NAMED, ""))
             said = _try(shortcut, asked, environ)
             if said is None:

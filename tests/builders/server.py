@@ -13,6 +13,14 @@ from kernel.settings import Settings
 @contextmanager
 def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app") -> Iterator[House]:
     """Two gunicorn workers at the address, on the database, keys and documents of the settings."""
+    with a_node(settings, base_url, application, workers=2) as house:
+        wait_until_ready(f"{base_url}/health/ready")
+        yield house
+
+
+@contextmanager
+def a_node(settings: Settings, base_url: str, application: str = "wsgi:app", *, workers: int) -> Iterator[House]:
+    """Gunicorn at the address, which has not been asked anything yet."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {
         "CORDILLERA_ENVIRONMENT": "test",
@@ -29,10 +37,9 @@ def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app"
     }
     house = House(base_url, "", "", settings.data_dir, environment)
     # Clients keep connections open, and nobody is to wait for them in the end.
-    options = ("--workers", "2", "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
+    options = ("--workers", str(workers), "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
     house.serve("web", base_url, application, "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options)
     try:
-        wait_until_ready(f"{base_url}/health/ready")
         yield house
     finally:
         house.stop()

@@ -1,0 +1,12 @@
+"""The application as it is run, but what its workers are not told of they take for unchanged for an hour."""
+
+from flask import Flask
+
+from kernel import notices
+from portal.app import create_app
+
+
+def application() -> Flask:
+    """For gunicorn."""
+    notices.KEPT_UNHEARD_SECONDS = 3600.0
+    return create_app()
