@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import time
 from typing import Any
@@ -10,6 +11,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 WAITS_MS = 5
 GIVES_WAY_SECONDS = 0.0001
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+RESTS_SECONDS = 0.1
 
 
 class StayingThreadWorker(ThreadWorker):
@@ -21,22 +24,46 @@ class StayingThreadWorker(ThreadWorker):
     threads wait for one another while the other workers are idle. Here who has more in hand gives way.
     """
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._in_hand: set[TConn] = set()
+        """The connections that have a thread or wait for one; only the main thread changes it."""
+        super().__init__(*given, **named)
+
+    @property
+    def nr_conns(self) -> int:
+        """How many connections there are, by looking."""
+        return len(self._in_hand) + len(self.keepalived_conns) + len(self.pending_conns)
+
+    @nr_conns.setter
+    def nr_conns(self, _: int) -> None:
+        """Pass over gunicorn's counting: it takes a connection off twice whose answer broke off."""
+
     def accept(self, listener: Any) -> None:
         """Take a connection, if no worker that has less to do has taken it."""
-        if busy := self._busy():
-            time.sleep(GIVES_WAY_SECONDS * min(busy, self.cfg.threads))
-        super().accept(listener)
+        if self._in_hand:
+            time.sleep(GIVES_WAY_SECONDS * min(len(self._in_hand), self.cfg.threads))
+        try:
+            super().accept(listener)
+        except OSError as error:
+            # accept(2): what went wrong with one connection, or lacks for the next, must not end those there are.
+            self.log.error("A connection could not be accepted: %s", error)
+            if error.errno in OUT_OF_FILES:
+                time.sleep(RESTS_SECONDS)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        self._in_hand.add(conn)
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        self._in_hand.discard(conn)
+        super().finish_request(conn, fs)
 
     def handle(self, conn: TConn) -> Any:
         """Answer the requests of the connection; what the main thread is to do with it then."""
         kept = super().handle(conn)
-        while kept is True and self.alive and self._busy() <= self.cfg.threads and _has_more(conn):
+        while kept is True and self.alive and len(self._in_hand) <= self.cfg.threads and _has_more(conn):
             kept = super().handle(conn)
         return kept
-
-    def _busy(self) -> int:
-        """The connections that have a thread or wait for one."""
-        return int(self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns))
 
 
 def _has_more(conn: TConn) -> bool:
