@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from builders.apps import under_test
+from builders.audit_tags import only_documented
 from builders.databases import END_OTHER_CONNECTIONS, MIGRATED, create_database, superuser
 from builders.settings import settings_of_tests
 from flask import Flask
@@ -33,6 +34,13 @@ hypothesis_settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 hypothesis_settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_record_is_documented() -> Iterator[None]:
+    """Whatever a test brings on record, its tag is described in `docs/audit-events.md`."""
+    with only_documented():
+        yield
 
 
 @pytest.fixture(scope="session")

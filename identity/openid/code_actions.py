@@ -25,6 +25,7 @@ from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken
 from identity.openid.rules import ACCESS_TOKEN_LIVES, REFRESH_TOKEN_LIVES, InvalidGrant
 from identity.openid.tokens import audience_or_default
 from kernel import clock
+from kernel.audit import recorded
 from kernel.db import session
 from kernel.ids import new_token, token_hash
 from kernel.statements import Change
@@ -32,7 +33,9 @@ from kernel.work import Work, action
 
 
 def _redemption() -> Change:
-    """The code used up and its tokens kept, if all that the request says of the code is true; nothing otherwise."""
+    """The code used up, its tokens kept and this recorded, if all that the request says of the code is true; nothing
+    otherwise.
+    """
     code = AuthorizationCode
     redeemed = (
         update(code)
@@ -52,7 +55,7 @@ def _redemption() -> Change:
             code.resources.contains(bindparam("wanted_resources")),
         )
         .values(redeemed_at=bindparam("now"))
-        .returning(*(getattr(code, name) for name in Redeemed._fields))
+        .returning(*(getattr(code, name) for name in Redeemed._fields), code.person_id.label("person"))
         .cte("redeemed")
     )
     access = insert(AccessToken).from_select(
@@ -84,7 +87,8 @@ def _redemption() -> Change:
             bindparam("refresh_expires_at", type_=DateTime(timezone=True)),
         ).where(redeemed.c.scopes.has_key("offline_access")),
     )
-    return Change(select(redeemed).add_cte(access.cte("access"), refresh.cte("refresh")))
+    answer = select(*(redeemed.c[name] for name in Redeemed._fields))
+    return Change(answer.add_cte(access.cte("access"), refresh.cte("refresh")), records=redeemed, details=("person",))
 
 
 _redeem = _redemption()
@@ -136,6 +140,7 @@ def redeem_if_right(client: RegisteredClient, shown: ShownCode, wanted: Wanted) 
         refresh_jkt=bound_refresh(client, binding).dpop_jkt,
         refresh_thumbprint=bound_refresh(client, binding).cert_thumbprint,
         refresh_expires_at=now + REFRESH_TOKEN_LIVES,
+        **recorded("identity:code:redeemed", f"client:{client.client_id}"),
     )
     if row is None:
         return None

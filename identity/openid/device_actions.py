@@ -131,7 +131,9 @@ def redeem_device_code(work: Work, client: RegisteredClient, device_code: str, w
         return NotYet.DENIED
     asked.redeemed_at = work.now
     entered = _entered(work, client, asked)
-    work.record("identity:application:entered", f"client:{client.client_id}", name=client.name, device=True)
+    subject = f"client:{client.client_id}"
+    work.record("identity:application:entered", subject, name=client.name, device=True)
+    work.record("identity:code:redeemed", subject, person=str(asked.person_id), device=True)
     return issue(work, client, entered, wanted)
 
 

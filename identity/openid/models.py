@@ -32,7 +32,9 @@ class PushedRequest(Base):
 class AuthorizationCode(Identified, Base):
     """One sign-in of one person to one application: first a code, then the root of every token given for it.
 
-    Revoking it ends them all. `kept_until` says when nothing of it can be used any more.
+    The code works until `expires_at`, a few minutes at most. The row stays until `kept_until`, when nothing that came
+    of it can be used any more: an hour and the code's time, or 30 days with `offline_access`, begun anew by each
+    refresh. Revoking it ends all that came of it.
     """
 
     __tablename__ = "authorization_code"
@@ -42,7 +44,7 @@ class AuthorizationCode(Identified, Base):
         # Room on its page for the code to be used up there, without touching an index.
         {"postgresql_with": {"fillfactor": 80}},
     )
-    unaudited = "it lives for minutes; its redemption, replay and revocation are recorded"
+    unaudited = "entering the application, the code's redemption and replay, and what ends the grant are recorded"
 
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     client_id: Mapped[str] = mapped_column(Text)

@@ -15,7 +15,7 @@ from identity.clients.queries import client_with_secret, known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import is_by_value
 from identity.openid.authentication import MAX_CREDENTIAL_CHARACTERS, basic_credentials
-from identity.openid.bearer import access_token_in
+from identity.openid.bearer import access_token_in, client_principal
 from identity.openid.code_actions import ShownCode, redeem_if_right
 from identity.openid.encryption import look_for_key
 from identity.openid.endpoints.introspection import SIGNED, said_of
@@ -29,6 +29,7 @@ from identity.openid.proofs.binding import UNBOUND, may_be_unbound
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, PROFILES
 from identity.openid.token_queries import holder_of
 from identity.openid.tokens import service_audience
+from kernel.access import act_as
 from kernel.shortcuts import PlainRequest, Shortcut, add_shortcut, only_once
 
 Said = Mapping[str, Any] | None
@@ -72,6 +73,7 @@ def _tokens_for_code(asked: PlainRequest) -> Said:
     verifier = form.get("code_verifier")
     shown = ShownCode(code, form.get("redirect_uri"), code_challenge_of(verifier) if verifier else None)
     look_for_key(client, "id_token")
+    act_as(client_principal(client))
     with only_once():
         issued = redeem_if_right(client, shown, Wanted())
     return tokens_for_person(client, issued) if issued is not None else None

@@ -5,13 +5,25 @@ Writers only insert, so no request waits for another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Index, Select, Text, bindparam, insert, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Index,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -74,13 +86,16 @@ def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any
     session.connection().execute(_INSERT, _event(tag, subject, detail))
 
 
-def record_of(done: CTE) -> CTE:
+def record_of(done: CTE, details: Sequence[str] = ()) -> CTE:
     """The record as part of the statement that changes something: one for each row of `done`, none where it has none.
 
-    Its parameters are those of `recorded`.
+    Its parameters are those of `recorded`. details: the columns of `done` that become members of the detail, for what
+    only the statement itself finds out.
     """
     columns = AuditEvent.__table__.columns
-    said = [bindparam(f"audit_{name}", type_=columns[name].type) for name in _WRITTEN]
+    said: list[ColumnElement[Any]] = [bindparam(f"audit_{name}", type_=columns[name].type) for name in _WRITTEN]
+    for name in details:
+        said[-1] = said[-1].concat(func.jsonb_build_object(literal_column(f"'{name}'"), done.c[name]))
     return _INSERT.from_select(_WRITTEN, select(*said).select_from(done)).cte("recorded")
 
 

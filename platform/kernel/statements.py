@@ -90,11 +90,12 @@ class Change(Statement):
     """A change that commits itself, or is part of the action that makes it, if one does.
 
     records: the part of it whose rows the audit records (`audit.recorded`), in the same statement, so that neither is
-    without the other. A row that the statement returns says that there were some.
+    without the other. A row that the statement returns says that there were some. details: columns of `records` that
+    the record tells as well.
     """
 
-    def __init__(self, query: ClauseElement, *, records: CTE | None = None) -> None:
-        super().__init__(query if records is None else cast(HasCTE, query).add_cte(audit.record_of(records)))
+    def __init__(self, query: ClauseElement, *, records: CTE | None = None, details: Sequence[str] = ()) -> None:
+        super().__init__(query if records is None else cast(HasCTE, query).add_cte(audit.record_of(records, details)))
         self._records = records is not None
 
     def alone(self, **parameters: Any) -> Row | None:

@@ -57,6 +57,7 @@ NEW_KEY = insert(SigningKey).values(
 add_key = Change(NEW_KEY.returning(SigningKey.kid))
 ADDED = NEW_KEY.returning(SigningKey.kid).cte("added")
 add_key_recorded = Change(select(ADDED), records=ADDED)
+add_key_told = Change(select(ADDED), records=ADDED, details=("kid",))
 NOTHING = (
     update(SigningKey)
     .where(SigningKey.kid == "nobody's")
@@ -114,6 +115,12 @@ def test_a_change_and_its_record_are_one_statement(context: None) -> None:
     with pytest.raises(psycopg.errors.UniqueViolation):
         add(add_key_recorded, "one")
     assert (count(SigningKey), count(AuditEvent)) == (1, 1)
+
+
+def test_a_record_tells_what_the_statement_found_out(context: None) -> None:
+    said = recorded("kernel:key:created", "key:one", purpose="test")
+    add_key_told(id=new_id(), kid="one", **KEY, **said)
+    assert session().scalars(select(AuditEvent.detail)).all() == [{"purpose": "test", "kid": "one"}]
 
 
 def test_what_changes_nothing_is_not_recorded(context: None) -> None:
