@@ -15,22 +15,18 @@ from catalogue.services.rules import (
     UnderReview,
     VersionFacts,
     VersionTaken,
-    checked_base_url,
     checked_reasons,
-    checked_version,
     refuse_incomplete,
     service_code,
 )
 from kernel.access import Principal
-from kernel.errors import Invalid, NotFound
-from kernel.http import settings
-from kernel.outbound import AddressRefused, check_url
+from kernel.errors import NotFound
 from kernel.work import Work, action
 
 
 @action
 def draft_service(work: Work, publisher: Principal, facts: ServiceFacts, version: VersionFacts) -> Service:
-    """Describe a new service and its first version; only the publisher's agency sees it. Raises Invalid."""
+    """Describe a new service and its first version; only the publisher's agency sees it."""
     number = work.session.scalars(select(SERVICE_NUMBER.next_value())).one()
     service = Service(code=service_code(number), owner=publisher.acting_agency.code, created_at=work.now, versions=[])
     service.describe(facts)
@@ -53,13 +49,13 @@ def edit_service(work: Work, publisher: Principal, code: str, facts: ServiceFact
 
 @action
 def new_version(work: Work, publisher: Principal, code: str, facts: VersionFacts) -> ServiceVersion:
-    """Begin another version of a service. Raises NotFound, NotYours, Invalid, VersionTaken."""
+    """Begin another version of a service. Raises NotFound, NotYours, VersionTaken."""
     return _draft_version(work, _own_locked(work, publisher, code), facts)
 
 
 @action
 def edit_version(work: Work, publisher: Principal, code: str, name: str, facts: VersionFacts) -> ServiceVersion:
-    """Change a version that is not under review nor published. Raises NotFound, NotYours, Invalid, NotInThisState."""
+    """Change a version that is not under review nor published. Raises NotFound, NotYours, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
     version.take(Step.EDIT)
     _describe(version, facts)
@@ -74,7 +70,7 @@ def put_service(work: Work, publisher: Principal, code: str, facts: ServiceFacts
     Raises as `edit_service`, `edit_version` and `new_version` do.
     """
     service = edit_service(publisher, code, facts)
-    if service.version(checked_version(version.version)) is None:
+    if service.version(version.version) is None:
         _draft_version(work, service, version)
     else:
         edit_version(publisher, code, version.version, version)
@@ -151,11 +147,10 @@ def _to_decide(work: Work, code: str, name: str, seen: str, step: Step) -> Servi
 
 
 def _draft_version(work: Work, service: Service, facts: VersionFacts) -> ServiceVersion:
-    name = checked_version(facts.version)
-    if service.version(name) is not None:
+    if service.version(facts.version) is not None:
         raise VersionTaken(fields={"version": [VersionTaken.title]})
     version = ServiceVersion(
-        version=name,
+        version=facts.version,
         status=str(Status.DRAFT),
         base_url="",
         openapi="",
@@ -173,12 +168,7 @@ def _draft_version(work: Work, service: Service, facts: VersionFacts) -> Service
 
 
 def _describe(version: ServiceVersion, facts: VersionFacts) -> None:
-    version.base_url = checked_base_url(facts.base_url, settings().outbound_allowed)
-    if version.base_url:
-        try:
-            check_url(version.base_url)
-        except AddressRefused as refused:
-            raise Invalid(fields={"base_url": [refused.title]}, log=refused.log) from refused
+    version.base_url = facts.base_url
     if facts.document is not None:
         _attach(version, facts.document)
 

@@ -102,7 +102,7 @@ def _facts(draft: dict[str, Any]) -> ServiceFacts:
 
 def _version(draft: dict[str, Any]) -> VersionFacts:
     document = read_openapi(draft["openapi"].encode(errors="replace")) if draft["openapi"] else None
-    return VersionFacts(draft["version"], draft["base_url"], document)
+    return queries.prepare_version(draft["version"], draft["base_url"], document)
 
 
 def _shown(service: Any) -> Any:

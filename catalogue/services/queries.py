@@ -10,11 +10,23 @@ from sqlalchemy import ColumnElement, Integer, Select, cast, func, or_, select
 from sqlalchemy.orm import undefer, with_expression
 
 from catalogue.services.models import Service, ServiceVersion
-from catalogue.services.rules import CODE, VERSION, Status, spellings
+from catalogue.services.rules import (
+    CODE,
+    VERSION,
+    Document,
+    Status,
+    VersionFacts,
+    checked_base_url,
+    checked_version,
+    spellings,
+)
 from kernel.access import Principal
 from kernel.db import session
-from kernel.errors import NotFound, NotYours
+from kernel.errors import Invalid, NotFound, NotYours
+from kernel.http import settings
+from kernel.outbound import AddressRefused, check_url
 from kernel.pagination import Page, page
+from kernel.work import let_go
 
 WAITING = 25
 
@@ -117,6 +129,21 @@ def openapi_document(code: str, version: str, reader: Principal) -> tuple[str, s
     query = select(ServiceVersion).where(ServiceVersion.id == wanted.id).options(undefer(ServiceVersion.openapi))
     found = session().scalars(query.execution_options(populate_existing=True)).one()
     return found.openapi_type, found.openapi
+
+
+def prepare_version(version: str, base_url: str, document: Document | None) -> VersionFacts:
+    """What is to be kept of a version, its address looked up: before the action, where rows would wait for the DNS.
+
+    Raises Invalid.
+    """
+    facts = VersionFacts(checked_version(version), checked_base_url(base_url, settings().outbound_allowed), document)
+    if facts.base_url:
+        let_go()
+        try:
+            check_url(facts.base_url)
+        except AddressRefused as refused:
+            raise Invalid(fields={"base_url": [refused.title]}, log=refused.log) from refused
+    return facts
 
 
 def of_agency(owner: str, *, cursor: str | None = None, limit: int | None = None) -> Page[Service]:

@@ -184,7 +184,10 @@ class Document:
 
 @dataclass(frozen=True)
 class VersionFacts:
-    """What an agency says of a version; a draft may lack the address or the document (None keeps the one there is)."""
+    """What an agency says of a version; a draft may lack the address or the document (None keeps the one there is).
+
+    `queries.prepare_version` makes one out of anything.
+    """
 
     version: str
     base_url: str

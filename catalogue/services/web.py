@@ -22,7 +22,6 @@ from catalogue.services.rules import (
     Step,
     VersionFacts,
     can,
-    checked_version,
 )
 from catalogue.services.schemas import MAX_DOCUMENT_BYTES, read_openapi
 from kernel.access import authority, current_principal, official, public, requires, role
@@ -87,7 +86,7 @@ class VersionForm(FlaskForm):
         upload = self.openapi.data
         content = upload.read(MAX_DOCUMENT_BYTES + 1) if isinstance(upload, FileStorage) and upload.filename else b""
         document = read_openapi(content) if content else None
-        return VersionFacts(checked_version(self.version.data or ""), self.base_url.data or "", document)
+        return queries.prepare_version(self.version.data or "", self.base_url.data or "", document)
 
 
 class DraftForm(FactsForm, VersionForm):

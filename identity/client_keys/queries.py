@@ -22,6 +22,7 @@ from identity.client_keys.rules import MAX_JWKS_BYTES, checked_jwks, declared_en
 from identity.clients.rules import RegisteredClient
 from kernel import outbound
 from kernel.errors import Invalid, Problem, _
+from kernel.work import in_action
 
 PublicKey = RSAKey | ECKey | OKPKey
 FRESH_SECONDS = 600
@@ -95,7 +96,11 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
     # OIDC Core 10.1.1: an unknown name means a new key, so the address is asked at once; but not by each of many wrong
     # names. Even a moment after it was asked it may be asked once more: who has just begun may change keys too.
     has_rested = now - kept.asked_at > RETRY_SECONDS
-    if (now - kept.fetched_at > FRESH_SECONDS or is_missing) and (has_rested or (is_missing and kept.may_ask_again)):
+    is_due = (now - kept.fetched_at > FRESH_SECONDS or is_missing) and (
+        has_rested or (is_missing and kept.may_ask_again)
+    )
+    # In an action what is remembered has to do: whoever needs more asks before it.
+    if is_due and not in_action():
         kept.asked_at, kept.may_ask_again = now, has_rested
         try:
             kept.keys, kept.fetched_at = published_keys(uri), now

@@ -21,6 +21,7 @@ from kernel import clock
 from kernel.ids import new_id
 from kernel.jobs import job
 from kernel.settings import Settings
+from kernel.work import refuse_in_action
 
 TIMEOUT_SECONDS = 10
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -39,7 +40,11 @@ def deliver(to: str, subject: str, text: str) -> None:
 
 
 def send_mail(to: str, subject: str, text: str) -> None:
-    """Send now; actions defer `deliver` instead. Raises UnsafeMail, OSError, smtplib.SMTPException."""
+    """Send now; actions defer `deliver` instead, and this raises RuntimeError in one.
+
+    Raises UnsafeMail, OSError, smtplib.SMTPException.
+    """
+    refuse_in_action()
     settings: Settings = current_app.extensions["cordillera.settings"]
     message = compose(settings.mail_from, to, subject, text)
     if settings.smtp_url:

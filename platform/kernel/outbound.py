@@ -3,6 +3,8 @@
 A name is resolved once, at the moment of connecting, and the connection goes to the address that was checked, so an
 answer of the DNS that changes in between changes nothing. Redirects are never followed and the environment's proxies
 are not used. `settings.outbound_allowed` names the `host:port` that may be private all the same.
+
+Inside an action nothing of this is to be had, not even a look at the DNS: others would wait for its rows meanwhile.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from flask import current_app
 
 from kernel.errors import BadGateway, GatewayTimeout, Invalid, _
 from kernel.http import settings
+from kernel.work import refuse_in_action
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -68,8 +71,9 @@ def is_public(address: str) -> bool:
 def check_url(url: str) -> None:
     """Refuse an address before storing it. A name that does not resolve today passes: every call checks again.
 
-    Raises AddressRefused.
+    Raises AddressRefused, and RuntimeError in an action.
     """
+    refuse_in_action()
     host, port = _host_and_port(url)
     if f"{host}:{port}" in settings().outbound_allowed:
         return
@@ -93,8 +97,9 @@ def send(
     """Call and return the answer as soon as its headers are there; read it with `chunks` or `read`, and close it.
 
     Exactly the headers given are sent, and Host. timeout: seconds that the other side may be silent. Never follows a
-    redirect. Raises AddressRefused, BadGateway, GatewayTimeout.
+    redirect. Raises AddressRefused, BadGateway, GatewayTimeout, and RuntimeError in an action.
     """
+    refuse_in_action()
     host, port = _host_and_port(url)
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
         raise AddressRefused(_("The address has to start with https://."))

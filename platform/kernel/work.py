@@ -77,11 +77,21 @@ def separate_work() -> Iterator[Work]:
         beside.commit()
 
 
+def in_action() -> bool:
+    """Whether an action is under way here: its rows may be locked, and its connection is taken."""
+    return "work" in g
+
+
+def refuse_in_action() -> None:
+    """Raises RuntimeError in an action: what waits for somebody else's server has its place before it."""
+    if in_action():
+        raise RuntimeError("an action waits for nobody else's server")
+
+
 def let_go() -> None:
     """Before waiting for somebody else's server: keep no connection, and no transaction of reads, open meanwhile.
 
     Raises RuntimeError in an action, which would lose what it has changed: whoever calls it should have waited before.
     """
-    if "work" in g:
-        raise RuntimeError("an action waits for nobody else's server")
+    refuse_in_action()
     session().rollback()

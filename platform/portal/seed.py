@@ -12,7 +12,7 @@ from pathlib import Path
 
 from catalogue.services import actions as services
 from catalogue.services import queries as catalogue
-from catalogue.services.rules import ServiceFacts, VersionFacts
+from catalogue.services.rules import ServiceFacts
 from catalogue.services.schemas import read_openapi
 from identity.agencies.actions import add_member, create_agency
 from identity.agencies.queries import find_agency
@@ -81,10 +81,11 @@ def _seed_service() -> None:
     base_url = address + provider.BASE_PATH
     existing = catalogue.of_agency(TERRITORY).items
     if not existing:
-        service = services.draft_service(publisher, _facts(), VersionFacts("v1", base_url, document))
+        service = services.draft_service(publisher, _facts(), catalogue.prepare_version("v1", base_url, document))
     elif all(version.base_url != base_url for version in existing[0].versions):
         service = existing[0]
-        services.new_version(publisher, service.code, VersionFacts(f"v{len(service.versions) + 1}", base_url, document))
+        name = f"v{len(service.versions) + 1}"
+        services.new_version(publisher, service.code, catalogue.prepare_version(name, base_url, document))
     else:
         return
     version = f"v{len(service.versions)}"

@@ -14,6 +14,7 @@ from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Purpose, Step
 from catalogue.ports import Credentials, Ports
 from catalogue.services import actions as service_actions
+from catalogue.services.queries import prepare_version
 from catalogue.services.rules import ServiceFacts, VersionFacts
 from catalogue.services.schemas import read_openapi
 from kernel.access import AgencyRef, Principal, act_as
@@ -127,7 +128,7 @@ def service_facts(**changed: str) -> ServiceFacts:
 
 
 def version_facts(version: str = "v1", base_url: str = "https://api.territorio.example/permisos") -> VersionFacts:
-    return VersionFacts(version, base_url, read_openapi(json.dumps(an_openapi_document()).encode()))
+    return prepare_version(version, base_url, read_openapi(json.dumps(an_openapi_document()).encode()))
 
 
 def a_service(owner: AgencyRef = OWNER, *, base_url: str = "", **facts: str) -> Service:

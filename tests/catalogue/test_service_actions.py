@@ -19,10 +19,12 @@ from sqlalchemy import select
 
 from catalogue.services import actions, queries
 from catalogue.services.rules import NotComplete, NotInThisState, UnderReview, VersionFacts, VersionTaken
+from kernel import outbound
 from kernel.access import Principal, act_as
 from kernel.audit import AuditEvent
 from kernel.db import session
 from kernel.errors import Invalid, NotFound, NotYours
+from kernel.work import in_action
 
 pytestmark = pytest.mark.usefixtures("context", "clients")
 
@@ -197,9 +199,25 @@ def test_a_draft_may_have_gaps_but_is_not_sent_with_them() -> None:
 )
 def test_an_address_inside_is_no_providers(base_url: str) -> None:
     with pytest.raises(Invalid) as refused:
-        actions.draft_service(PUBLISHER, service_facts(), VersionFacts("v1", base_url))
+        queries.prepare_version("v1", base_url, None)
     assert list(refused.value.fields) == ["base_url"]
     assert session().scalars(select(AuditEvent)).all() == []
+
+
+def test_a_providers_name_is_looked_up_before_anything_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def note(_host: str, _port: int) -> list[str]:
+        seen.append((in_action(), session().in_transaction()))
+        return ["192.0.43.8"]
+
+    service = a_service()
+    monkeypatch.setattr(outbound, "_resolve", note)
+    queries.own(service.code, PUBLISHER)
+    actions.edit_version(PUBLISHER, service.code, "v1", version_facts())
+    actions.new_version(PUBLISHER, service.code, version_facts("v2"))
+    actions.put_service(PUBLISHER, service.code, service_facts(), version_facts("v3"))
+    assert seen == [(False, False)] * 3
 
 
 def test_a_new_version_leaves_the_published_one_alone() -> None:

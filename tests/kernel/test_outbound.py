@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ from kernel import outbound
 from kernel.errors import BadGateway, GatewayTimeout
 from kernel.outbound import AddressRefused
 from kernel.settings import Settings
+from kernel.work import Work, action
 
 
 class Provider(BaseHTTPRequestHandler):
@@ -122,6 +123,22 @@ def test_what_is_not_a_plain_https_address_is_refused(url: str) -> None:
             outbound.check_url(url)
         with pytest.raises(AddressRefused):
             outbound.send("GET", url)
+
+
+@pytest.mark.parametrize("call", [outbound.check_url, lambda url: outbound.send("GET", url)])
+def test_in_an_action_nobody_is_called_nor_looked_up(
+    context: None, call: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(outbound, "_resolve", lambda host, _port: looked_up.append(host))
+
+    @action
+    def waiting(_work: Work) -> None:
+        call("https://example.com/")
+
+    with pytest.raises(RuntimeError, match="waits for nobody"):
+        waiting()
+    assert looked_up == []
 
 
 def _resolving_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
