@@ -5,7 +5,7 @@ balancers ask.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import quote_from_bytes
 
 from flask import Flask, Request, Response, current_app, jsonify, request
@@ -13,14 +13,18 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import UnicodeConverter
+from werkzeug.routing import MapAdapter, UnicodeConverter
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream, get_input_stream
 
 from kernel.access import COOKIES_COUNT_FOR_NOTHING_BELOW, public
 from kernel.db import session
 from kernel.settings import Settings
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 ASCII = bytes(range(128))
 
 
@@ -44,8 +48,30 @@ class FormSessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
+class BodyUpTo(LimitedStream):
+    """A body of at most so many bytes. Werkzeug's own refuses the very limit, or takes a part for the whole."""
+
+    def on_exhausted(self) -> None:
+        """RFC 9110 15.5.14: too large is what goes on beyond the limit. Raises RequestEntityTooLarge."""
+        if self._stream.read(1):
+            raise RequestEntityTooLarge
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self.read(PIECE_BYTES), b""))
+
+
 class AnyRequest(Request):
     """A request as anybody may write it: what is odd in it is refused or passed over, and never stops us."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, of at most `max_content_length` bytes. Raises RequestEntityTooLarge, also while it is read."""
+        limit, announced = self.max_content_length, self.content_length
+        if limit is not None and announced is not None and announced > limit:
+            raise RequestEntityTooLarge
+        if limit is not None and "wsgi.input_terminated" in self.environ:
+            return cast(IO[bytes], BodyUpTo(self.environ["wsgi.input"], limit, is_max=True))
+        return get_input_stream(self.environ)
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -74,6 +100,13 @@ class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Every view and hook of the house is an ordinary function: none has to be looked at."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """RFC 9110 7.8: who offers to go on in another protocol, as a WebSocket, is answered in this one."""
+        adapter = super().create_url_adapter(request)
+        if adapter is not None:
+            adapter.websocket = False
+        return adapter
 
 
 def settings() -> Settings:
