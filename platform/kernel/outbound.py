@@ -15,7 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpcore2
@@ -30,6 +30,12 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 TOTAL_SECONDS = 120.0
 CONNECTIONS = 100
+KEPT_IDLE_SECONDS = 1.0
+"""Shorter than common servers keep a connection (gunicorn 2 s, Node and Apache 5 s): one on which nothing was said for
+longer may be closed by the other side at the very moment of a call.
+"""
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
+"""RFC 9110 9.2.2, RFC 4918 9, RFC 3253 3.6, RFC 5323 2: methods of which a second call does no more than the first."""
 Body = bytes | Iterable[bytes] | None
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -107,13 +113,33 @@ def send(
     sent, extensions = _headers(headers), {"timeout": limits.as_dict()}
     try:
         request = httpx2.Request(method, url, headers=sent, content=content, extensions=extensions)
-        return _client().send(request, stream=True)
+        return _dispatch(request, repeatable=content is None and method in IDEMPOTENT)
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError) as error:
         raise AddressRefused(log=repr(error)) from error
     except httpx2.TimeoutException as error:
         raise GatewayTimeout(log=repr(error)) from error
     except httpx2.HTTPError as error:
         raise BadGateway(log=repr(error)) from error
+
+
+def _dispatch(request: httpx2.Request, repeatable: bool) -> httpx2.Response:
+    """Send. What a kept connection loses, because the other side closed it meanwhile, is repeated on a new one.
+
+    RFC 9110 9.2.2: only what is idempotent may be sent again without being asked.
+    """
+    seen: set[str] = set()
+    request.extensions["trace"] = lambda event, _: seen.add(event)
+    try:
+        return _client("kept").send(request, stream=True)
+    except (httpx2.NetworkError, httpx2.RemoteProtocolError):
+        if "connection.connect_tcp.started" in seen or not repeatable:
+            raise
+        return _client("fresh").send(request, stream=True)
+
+
+def allow_silence(response: httpx2.Response, seconds: float) -> None:
+    """Let the other side be silent for so long between two pieces of its answer; before the first piece is read."""
+    response.request.extensions["timeout"]["read"] = seconds
 
 
 def chunks(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS) -> Iterator[bytes]:
@@ -210,20 +236,22 @@ class _CheckedNetwork(httpcore2.NetworkBackend):
         raise failure
 
 
-def _client() -> httpx2.Client:
-    """This application's one client. A connection is reused for its own host name only: nobody answers for another."""
-    client: httpx2.Client | None = current_app.extensions.get("cordillera.outbound")
-    if client is None:
+def _client(connections: Literal["kept", "fresh"]) -> httpx2.Client:
+    """One of this application's two clients: on connections that are kept for a while, or on a new one for each call.
+
+    A connection is used again for its own host name only: nobody answers for another.
+    """
+    clients: dict[str, httpx2.Client] = current_app.extensions.setdefault("cordillera.outbound", {})
+    if connections not in clients:
         context = ssl.create_default_context()
         transport = httpx2.HTTPTransport(verify=context, trust_env=False)
         # httpx2 does not hand its network layer on; httpcore2, beneath it, is made for this.
         transport._pool = httpcore2.ConnectionPool(
             ssl_context=context,
             max_connections=CONNECTIONS,
-            max_keepalive_connections=20,
-            keepalive_expiry=5,
+            max_keepalive_connections=20 if connections == "kept" else 0,
+            keepalive_expiry=KEPT_IDLE_SECONDS,
             network_backend=_CheckedNetwork(settings().outbound_allowed),
         )
-        client = httpx2.Client(transport=transport, trust_env=False, follow_redirects=False)
-        current_app.extensions["cordillera.outbound"] = client
-    return client
+        clients[connections] = httpx2.Client(transport=transport, trust_env=False, follow_redirects=False)
+    return clients[connections]
