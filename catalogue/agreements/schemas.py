@@ -30,7 +30,10 @@ class AgreementRequestSchema(Body):
     daily_calls = Whole(
         required=True,
         validate=ma.validate.Range(1, MOST_DAILY_CALLS),
-        metadata={"description": "Calls expected in a day", "example": 500},
+        metadata={
+            "description": "Calls that may pass the gateway from one midnight, in Santiago, to the next",
+            "example": 500,
+        },
     )
 
 

@@ -56,9 +56,9 @@ class RequestForm(FlaskForm):
         validators=[InputRequired(_("Choose yes or no."))],
     )
     daily_calls = IntegerField(
-        _("Expected calls a day"),
+        _("Calls a day, at most"),
         validators=[InputRequired(_("A whole number."))],
-        description=_("An estimate is enough."),
+        description=_("The gateway lets so many pass from one midnight to the next, and refuses the rest."),
     )
 
     def purpose_asked(self) -> Purpose:

@@ -1,27 +1,39 @@
-"""Counting calls: a row before the provider is asked, completed after the answer."""
+"""Counting calls: a row before the provider is asked, completed after the answer; and no more a day than agreed on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import case, func, update
+from sqlalchemy.dialects.postgresql import insert
 
 from catalogue.agreements.models import Agreement
 from catalogue.agreements.queries import provider_of
 from catalogue.agreements.rules import NotActive, NotAgreed
-from catalogue.metering.models import GatewayCall
-from catalogue.metering.rules import Failure, trace_name
+from catalogue.metering.models import GatewayCall, GatewayDay
+from catalogue.metering.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_name
+from kernel import clock
 from kernel.access import Principal
 from kernel.ids import new_id
 from kernel.work import Work, action
 
 
-@action
-def begin_call(work: Work, machine: Principal, service: str, version: str, method: str) -> tuple[GatewayCall, str]:
-    """Check that the machine may call and write the call down; the call and the provider's address.
+@dataclass(frozen=True)
+class BegunCall:
+    """A call that may be made: its row, the provider's address, and what is left of the day's calls."""
 
-    What cannot be written down is not called. Raises NotAgreed, NotActive.
+    row: GatewayCall
+    base_url: str
+    daily: DailyCalls
+
+
+@action
+def begin_call(work: Work, machine: Principal, service: str, version: str, method: str) -> BegunCall:
+    """Check that the machine may call, and write the call down.
+
+    What cannot be written down is not called. Raises NotAgreed, NotActive, DailyCallsUsed.
     """
     agreement, base_url = _agreed(machine, service, version)
     number = new_id()
@@ -38,7 +50,35 @@ def begin_call(work: Work, machine: Principal, service: str, version: str, metho
         method=method,
     )
     work.add(call)
-    return call, base_url
+    work.session.flush()
+    # Last, since the agreement's other calls wait for this row until the commit.
+    return BegunCall(call, base_url, _count(work, agreement))
+
+
+def _count(work: Work, agreement: Agreement) -> DailyCalls:
+    """Count one more call of today, in Santiago. A node whose clock is behind counts with those that are ahead.
+
+    Raises DailyCallsUsed.
+    """
+    local = clock.local(work.now)
+    first = insert(GatewayDay).values(agreement=agreement.code, day=local.date(), calls=1)
+    is_new_day = GatewayDay.day < first.excluded.day
+    counted = first.on_conflict_do_update(
+        index_elements=[GatewayDay.agreement],
+        set_={
+            "day": func.greatest(GatewayDay.day, first.excluded.day),
+            "calls": case((is_new_day, 1), else_=GatewayDay.calls + 1),
+        },
+        where=is_new_day | (GatewayDay.calls < agreement.daily_calls),
+    ).returning(GatewayDay.calls)
+    used = work.session.scalar(counted)
+    daily = DailyCalls(agreement.daily_calls, used or agreement.daily_calls, seconds_to_midnight(local))
+    if used is None:
+        raise DailyCallsUsed(
+            log=f"{daily.limit} calls of {agreement.code}",
+            headers={**daily.headers(), "Retry-After": str(daily.seconds_left)},
+        )
+    return daily
 
 
 def _agreed(machine: Principal, service: str, version: str) -> tuple[Agreement, str]:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from uuid import UUID
 
 import flask
 import structlog
 from flask import Flask, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import BaseConverter
 
 from catalogue.agreements.queries import find
-from catalogue.metering.actions import begin_call, finish_call
-from catalogue.metering.queries import by_day
+from catalogue.metering.actions import BegunCall, begin_call, finish_call
+from catalogue.metering.queries import by_day, calls_today
 from catalogue.metering.rules import (
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
     METHODS,
+    STREAM_SECONDS,
+    STREAM_SILENT_SECONDS,
     Failure,
+    NoUpgrade,
+    WayBack,
     for_consumer,
     for_provider,
+    is_stream,
     target,
 )
 from catalogue.metering.schemas import UsageQuery, UsageSchema
@@ -32,7 +39,11 @@ from kernel import outbound
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
+from kernel.http import settings
 from kernel.requests import current_request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 WHO_FAILED = "Cordillera-Error"
 TRACE = "Cordillera-Trace"
@@ -43,11 +54,36 @@ gateway = flask.Blueprint("gateway", __name__, url_prefix="/gateway")
 endpoints = Blueprint("usage_api", __name__, url_prefix="/api/v1/usage", description="How much an agreement is used")
 
 
+class RestOfPath(BaseConverter):
+    """The provider's part of an address, which may begin with slashes and be empty."""
+
+    part_isolating = False
+    regex = ".*"
+    weight = 200
+
+
+@gateway.record
+def register_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["rest_of_path"] = RestOfPath
+
+
+class PassedResponse(Response):
+    """An answer of the provider's, whose addresses are written as they came: Werkzeug would encode them once more."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        for name in ("Location", "Content-Location"):
+            if name in headers:
+                headers[name] = self.headers[name]
+        return headers
+
+
 class _Passage:
     """One call on its way: it is completed in the count once, whatever becomes of it."""
 
-    def __init__(self, call: UUID, at: datetime, trace: str) -> None:
-        self.call, self.at, self.trace = call, at, trace
+    def __init__(self, begun: BegunCall) -> None:
+        self.call, self.at, self.trace = begun.row.id, begun.row.at, begun.row.trace
+        self.daily = begun.daily
         self.started = time.monotonic()
         self.status, self.failed = 0, Failure.PROVIDER
         self.app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -63,28 +99,34 @@ class _Passage:
                 log.error("a call was not completed in the count", trace=self.trace, cause=type(error).__name__)
 
 
-@gateway.route("/<service>/<version>/", methods=METHODS, provide_automatic_options=False)
-@gateway.route("/<service>/<version>/<path:path>", methods=METHODS, provide_automatic_options=False)
+@gateway.route("/<service>/<version>", methods=METHODS, provide_automatic_options=False)
+@gateway.route(
+    "/<service>/<version>/<rest_of_path:path>", methods=METHODS, provide_automatic_options=False, merge_slashes=False
+)
 @requires(scope("gateway"))
 def call(service: str, version: str, path: str = "") -> Response:
     """Pass the call on to the provider and its answer back, unchanged but for what belongs to one connection."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise TooLarge(log=f"{request.content_length} bytes")
-    rest = target("", f"/gateway/{service}/{version}", _raw_uri())
-    row, base_url = begin_call(current_principal(), service, version, request.method)
-    passage = _Passage(row.id, row.at, row.trace)
+    # RFC 9110 7.8: an upgrade may be passed over, but who asks for a WebSocket can do nothing with another answer.
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        raise NoUpgrade
+    prefix = f"/gateway/{service}/{version}"
+    rest = target("", prefix, _raw_uri())
+    begun = begin_call(current_principal(), service, version, request.method)
+    passage = _Passage(begun)
     headers = [
         *for_provider(request.headers.items()),
-        ("X-Cordillera-Consumer", row.consumer),
-        ("X-Cordillera-Agreement", row.agreement),
+        ("X-Cordillera-Consumer", begun.row.consumer),
+        ("X-Cordillera-Agreement", begun.row.agreement),
         ("X-Request-Id", current_request_id()),
-        (TRACE, row.trace),
+        (TRACE, begun.row.trace),
     ]
     try:
-        answer = outbound.send(request.method, base_url + rest, headers=headers + _length(), content=_body())
+        answer = outbound.send(request.method, begun.base_url + rest, headers=headers + _length(), content=_body())
+        return _answer(passage, answer, WayBack(begun.base_url, settings().base_url + prefix))
     except Exception as error:
         raise _failed(passage, error)  # noqa: B904  # often the very same error
-    return _answer(passage, answer)
 
 
 @gateway.after_app_request
@@ -134,18 +176,22 @@ def _failed(passage: _Passage, error: Exception) -> Exception:
     passage.status = error.status if isinstance(error, Problem) else getattr(error, "code", None) or 500
     passage.finish()
     if isinstance(error, Problem):
-        error.headers.update({WHO_FAILED: str(passage.failed), TRACE: passage.trace})
+        error.headers.update({WHO_FAILED: str(passage.failed), TRACE: passage.trace, **passage.daily.headers()})
     return error
 
 
-def _answer(passage: _Passage, answer: Any) -> Response:
-    passage.status = answer.status_code
+def _answer(passage: _Passage, answer: Any, way_back: WayBack) -> Response:
+    """The provider's answer. Raises BadGateway, GatewayTimeout while nothing of it has gone out."""
     theirs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw]
-    passed = for_consumer(theirs)
-    response = Response(_passing(passage, answer), answer.status_code, passed)
+    body = _first_piece_read(answer, is_stream(theirs))
+    passage.status = answer.status_code
+    passed = for_consumer(theirs, way_back)
+    response = PassedResponse(_passing(passage, body), answer.status_code, passed)
     if not any(name.lower() == "content-type" for name, _value in passed):
         del response.headers["Content-Type"]
     response.headers[TRACE] = passage.trace
+    for name, value in passage.daily.headers().items():
+        response.headers.add(name, value)
     if answer.status_code >= 400:
         response.headers[WHO_FAILED] = str(Failure.PROVIDER)
     # Also when nobody reads the answer: HEAD, or a consumer that has gone.
@@ -154,9 +200,21 @@ def _answer(passage: _Passage, answer: Any) -> Response:
     return response
 
 
-def _passing(passage: _Passage, answer: Any) -> Iterator[bytes]:
+def _first_piece_read(answer: Any, is_stream: bool) -> Iterator[bytes]:
+    """The answer's body, of which the first piece is here: who breaks off before it has not answered.
+
+    A stream's reader gets the headers before the first event.
+    """
+    if is_stream:
+        outbound.allow_silence(answer, STREAM_SILENT_SECONDS)
+        return chain([b""], outbound.chunks(answer, MAX_ANSWER_BYTES, STREAM_SECONDS))
+    pieces = outbound.chunks(answer, MAX_ANSWER_BYTES)
+    return chain([next(pieces, b"")], pieces)
+
+
+def _passing(passage: _Passage, body: Iterator[bytes]) -> Iterator[bytes]:
     try:
-        yield from outbound.chunks(answer, MAX_ANSWER_BYTES)
+        yield from body
     except Problem:
         # The status has gone out: all that is left is to break off, so that nobody takes the part for the whole.
         passage.status = 0
@@ -172,4 +230,10 @@ def _passing(passage: _Passage, answer: Any) -> Iterator[bytes]:
 def usage(query: dict[str, Any]) -> dict[str, Any]:
     """An agreement's calls by day; both agencies see the same."""
     agreement = find(query["agreement"], current_principal())
-    return {"agreement": agreement.code, "items": by_day(agreement.code), "next": None}
+    return {
+        "agreement": agreement.code,
+        "daily_calls": agreement.daily_calls,
+        "left_today": max(agreement.daily_calls - calls_today(agreement.code), 0),
+        "items": by_day(agreement.code),
+        "next": None,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Index, Text
@@ -43,3 +43,14 @@ class GatewayCall(Base):
     status: Mapped[int | None]
     failed: Mapped[str | None] = mapped_column(Text)
     milliseconds: Mapped[int | None]
+
+
+class GatewayDay(Base):
+    """How many calls an agreement has made on the last day on which it made one."""
+
+    __tablename__ = "gateway_day"
+    unaudited = "it counts what gateway_call records"
+
+    agreement: Mapped[str] = mapped_column(Text, primary_key=True)
+    day: Mapped[date]
+    calls: Mapped[int]

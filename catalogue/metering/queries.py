@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Date, cast, func, select
 
-from catalogue.metering.models import GatewayCall
+from catalogue.metering.models import GatewayCall, GatewayDay
 from catalogue.metering.rules import Failure
 from kernel import clock
 from kernel.db import session
@@ -46,6 +46,14 @@ def by_day(agreement: str, days: int = DAYS) -> Sequence[Day]:
     counted = {row.day: Day(row.day, row.calls, row.failed, row.milliseconds) for row in session().execute(query)}
     each = (first + timedelta(days=number) for number in range(days))
     return [counted.get(one, Day(one, 0, 0, 0)) for one in each]
+
+
+def calls_today(agreement: str) -> int:
+    """How many of today's calls, in Santiago, have been made."""
+    query = select(GatewayDay.calls).where(
+        GatewayDay.agreement == agreement, GatewayDay.day >= clock.local(clock.now()).date()
+    )
+    return session().scalar(query) or 0
 
 
 def last_failures(agreement: str, limit: int = 10) -> Sequence[GatewayCall]:

@@ -1,18 +1,30 @@
-"""The gateway: which parts of a call pass, under which name it is counted, and who failed when it fails."""
+"""The gateway: which parts of a call pass, how calls are named and counted, and who failed when one fails."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from kernel.errors import BadRequest
+from kernel.errors import BadRequest, Problem, TooMany, _
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ANSWER_BYTES = 100 * 1024 * 1024
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# RFC 9110 9; RFC 5789; the QUERY method; RFC 2068 19.6.1 (LINK); RFC 4918, 3253, 3744, 5323 (WebDAV). Neither CONNECT,
+# which would be a tunnel, nor TRACE, which sends back what a proxy has added.
+METHODS = (
+    *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "LINK", "UNLINK"),
+    *("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "ACL", "SEARCH"),
+)
+STREAMS = ("text/event-stream", "application/x-ndjson", "application/json-seq", "application/stream+json")
+"""Answers whose reader waits for what comes next: nothing of them is held back, and silence is part of them."""
+STREAM_SILENT_SECONDS = 60.0
+"""HTML Living Standard 9.2.7 advises a comment every 15 seconds."""
+STREAM_SECONDS = 3600.0
 LONGEST_TARGET = 8_000
 
 # RFC 9110 7.6.1: these belong to one connection and are not passed on; so are those that Connection itself names.
@@ -33,10 +45,33 @@ HOP_BY_HOP = frozenset(
 KEPT_FROM_PROVIDER = frozenset(
     {"authorization", "cookie", "host", "content-length", "expect", "forwarded", "via", "x-real-ip", "x-request-id"}
 )
-# The provider answers under this house's name: it may set no cookie here nor speak for the gateway.
-KEPT_FROM_CONSUMER = frozenset(
-    {"set-cookie", "clear-site-data", "strict-transport-security", "date", "server", "x-request-id"}
+# The provider answers under this house's name: it speaks neither for the gateway nor for the whole origin,
+SAID_BY_THIS_HOUSE = frozenset({"date", "server", "x-request-id"})
+OF_THE_WHOLE_ORIGIN = frozenset(
+    {
+        "accept-ch",
+        "activate-storage-access",
+        "alt-svc",
+        "clear-site-data",
+        "critical-ch",
+        "expect-ct",
+        "nel",
+        "origin-agent-cluster",
+        "origin-trial",
+        "public-key-pins",
+        "public-key-pins-report-only",
+        "report-to",
+        "reporting-endpoints",
+        "service-worker-allowed",
+        "set-cookie",
+        "set-cookie2",
+        "set-login",
+        "strict-transport-security",
+    }
 )
+# nor does it command the web server that may stand before us, which would send files of its own for these.
+COMMANDS_TO_A_PROXY = ("x-accel-", "x-sendfile", "x-lighttpd-send", "x-litespeed-", "x-reproxy-")
+KEPT_FROM_CONSUMER = SAID_BY_THIS_HOUSE | OF_THE_WHOLE_ORIGIN
 OURS = ("x-cordillera-", "cordillera-")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -46,6 +81,48 @@ class Failure(StrEnum):
 
     PROVIDER = "provider"
     GATEWAY = "gateway"
+
+
+class DailyCallsUsed(TooMany):
+    """The agreement's calls of today have been made."""
+
+    kind = "daily-calls-used"
+    title = _("The calls agreed on for today have been made")
+    explanation = _("The agreement says how many calls a day may be made, and so many have been made since midnight.")
+    remedy = _("Wait until midnight in Chile (Retry-After), or ask the service's owner for an agreement for more.")
+
+
+class NoUpgrade(Problem):
+    """The caller wants to go on in another protocol."""
+
+    kind = "no-upgrade"
+    status = 501
+    title = _("The gateway passes HTTP only")
+    explanation = _("A connection cannot become a WebSocket on its way through the gateway.")
+    remedy = _("Use the service's HTTP operations; events can come as an event stream (text/event-stream).")
+
+
+@dataclass(frozen=True)
+class DailyCalls:
+    """How many of a day's calls have been made, the one at hand counted, and for how many seconds the day lasts."""
+
+    limit: int
+    used: int
+    seconds_left: int
+
+    def headers(self) -> dict[str, str]:
+        """The limit and what is left of it, as draft-ietf-httpapi-ratelimit-headers-10 has it."""
+        left = max(self.limit - self.used, 0)
+        return {
+            "RateLimit-Policy": f'"agreement";q={self.limit};w=86400',
+            "RateLimit": f'"agreement";r={left};t={self.seconds_left}',
+        }
+
+
+def seconds_to_midnight(local: datetime) -> int:
+    """How long the day of a local time still lasts; it may have 23 or 25 hours."""
+    tomorrow = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
+    return max(round(tomorrow.timestamp() - local.timestamp()), 1)
 
 
 def trace_name(consumer: str, call: UUID) -> str:
@@ -68,14 +145,79 @@ def for_provider(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     ]
 
 
-def for_consumer(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The provider's headers that pass."""
-    given = list(headers)
-    dropped = HOP_BY_HOP | KEPT_FROM_CONSUMER | _named_by_connection(given)
-    return [(name, value) for name, value in given if name.lower() not in dropped and not name.lower().startswith(OURS)]
+def for_consumer(headers: Iterable[tuple[str, str]], way_back: WayBack) -> list[tuple[str, str]]:
+    """The provider's headers that pass; what in them leads to the provider leads to it by the gateway."""
+    given = [(name, value, name.lower()) for name, value in headers]
+    dropped = HOP_BY_HOP | KEPT_FROM_CONSUMER | _named_by_connection((name, value) for name, value, _ in given)
+    # RFC 9112 6.3: Transfer-Encoding overrides Content-Length, which is not passed on beside it.
+    if any(lower == "transfer-encoding" for _, _, lower in given):
+        dropped |= {"content-length"}
+    passed = []
+    for name, value, lower in given:
+        if lower in dropped or lower.startswith((*OURS, *COMMANDS_TO_A_PROXY)):
+            continue
+        if lower == "link":
+            passed.append((name, way_back.of_links(value)))
+        elif lower not in ("location", "content-location"):
+            passed.append((name, value))
+        elif (address := way_back.of(value)) is not None:
+            passed.append((name, address))
+    return passed
 
 
-def _named_by_connection(headers: list[tuple[str, str]]) -> set[str]:
+def is_stream(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether the answer goes on piece by piece for as long as its reader likes, as server-sent events do."""
+    types = (value for name, value in headers if name.lower() == "content-type")
+    return any(value.partition(";")[0].strip().lower() in STREAMS for value in types)
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """How the consumer reaches what a provider's answer refers to.
+
+    base_url: the provider's, as registered. gateway_url: ours, `https://…/gateway/<service>/<version>`.
+    """
+
+    base_url: str
+    gateway_url: str
+
+    def of(self, reference: str) -> str | None:
+        """The address by the gateway; unchanged if it is no address of the provider's host (RFC 3986 4.2).
+
+        None if it is one of that host but not below the base: by the gateway nobody gets there, and the host itself is
+        not for the consumer to know.
+        """
+        base = urlsplit(self.base_url)
+        if reference.startswith("/") and not reference.startswith("//"):
+            prefix, path = urlsplit(self.gateway_url).path, reference
+        elif self._is_at_provider(reference):
+            prefix, path = self.gateway_url, re.sub(r"^[^/]*//[^/?#]*", "", reference)
+        else:
+            return reference
+        below = re.fullmatch(rf"{re.escape(base.path.rstrip('/'))}((?:[/?#].*)?)", path, re.DOTALL)
+        return prefix + below[1] if below else None
+
+    def of_links(self, links: str) -> str:
+        """Each target of a Link header (RFC 8288 3) as `of` has it, if there is one."""
+        return re.sub(r"<([^<>]*)>", lambda found: f"<{self.of(found[1]) or found[1]}>", links)
+
+    def _is_at_provider(self, reference: str) -> bool:
+        """The same host; a default port is as good as the other one, since behind a proxy many do not know theirs."""
+        base = urlsplit(self.base_url)
+        try:
+            parts = urlsplit(reference)
+            port = parts.port
+        except ValueError:
+            return False
+        is_http = parts.scheme in ("http", "https", "")
+        return is_http and parts.hostname == base.hostname and (port or 0) in _ports(base.port)
+
+
+def _ports(port: int | None) -> tuple[int, ...]:
+    return (0, 80, 443) if port in (None, 80, 443) else (port,)
+
+
+def _named_by_connection(headers: Iterable[tuple[str, str]]) -> set[str]:
     named = (value for name, value in headers if name.lower() == "connection")
     return {part.strip().lower() for value in named for part in value.split(",")}
 

@@ -25,5 +25,7 @@ class UsageSchema(ma.Schema):
     """The last thirty days of an agreement, the oldest first."""
 
     agreement = ma.fields.String(required=True)
+    daily_calls = ma.fields.Integer(required=True, metadata={"description": "Calls that may be made on a day"})
+    left_today = ma.fields.Integer(required=True, metadata={"description": "How many of them are left, in Santiago"})
     items = ma.fields.List(ma.fields.Nested(DaySchema), required=True)
     next = ma.fields.String(allow_none=True, required=True)

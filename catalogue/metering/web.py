@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from flask_babel import format_date
 
 from catalogue.agreements.queries import find
-from catalogue.metering.queries import DAYS, by_day, last_failures
+from catalogue.metering.queries import DAYS, by_day, calls_today, last_failures
 from catalogue.ports import agency_name
 from kernel.access import current_principal, official, requires
 
@@ -28,6 +28,7 @@ def show(code: str) -> str:
         bars=_bars([day.calls for day in days]),
         calls=sum(day.calls for day in days),
         failed=sum(day.failed for day in days),
+        today=calls_today(agreement.code),
         failures=last_failures(agreement.code),
         format_date=format_date,
         agency_name=agency_name,
