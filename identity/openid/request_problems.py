@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from identity.openid.rules import MalformedRequest, OAuthProblem
-from kernel.errors import _
+from kernel.errors import Words, _
 
 
 class InvalidRequestUri(OAuthProblem):
@@ -17,6 +17,7 @@ class InvalidRequestUri(OAuthProblem):
         " for the application that sent it."
     )
     remedy = _("Go back to the application and start again.")
+    for_people = Words(title, _("The link that brought you works once, and only for a short time."), remedy)
     oauth_error = "invalid_request_uri"
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from identity.profiles.rules import PROFILES as PROFILES
 from identity.profiles.rules import Profile as Profile
-from kernel.errors import Problem, _
+from kernel.errors import Problem, Words, _
 
 MACHINE_TOKEN_LIVES = timedelta(minutes=10)
 ACCESS_TOKEN_LIVES = timedelta(hours=1)
@@ -41,10 +41,21 @@ class OAuthProblem(Problem):
     kind = "oauth-error"
     status = 400
     is_redirectable: ClassVar[bool] = True
+    is_detail_for_developers = True
     title = _("The application's request is not right")
     explanation = _("The application that sent you here asked in a way that the protocol does not allow.")
     remedy = _("Go back to the application and try again. If it happens again, tell those who run it.")
+    for_people: ClassVar[Words] = Words(
+        _("The application made a mistake"),
+        _("The application that sent you here asked for something that we cannot do. It is not your mistake."),
+        _("Go back to the application and try again. If it happens again, tell those who run it."),
+    )
     oauth_error = "invalid_request"
+
+    @classmethod
+    def page_words(cls) -> Words:
+        """The explanations speak to whoever programs the application: a person reads the words for people alone."""
+        return cls.for_people
 
 
 class UnknownClient(OAuthProblem):
@@ -55,6 +66,11 @@ class UnknownClient(OAuthProblem):
     title = _("We do not know the application that sent you here")
     explanation = _("The address names no application that is registered here, or it has been revoked.")
     remedy = _("Do not go on. Start again from the official site of the service that you want to use.")
+    for_people = Words(
+        _("We do not know the application that sent you here"),
+        _("The link that brought you names no application that we know, or one that has been closed."),
+        _("Do not go on. Start again from the official site of the service that you want to use."),
+    )
     oauth_error = "invalid_client"
 
 
@@ -66,6 +82,14 @@ class UnregisteredRedirect(OAuthProblem):
     title = _("The application wants to send you to an address that it did not register")
     explanation = _("The address to return to must be, letter by letter, one of those registered for the application.")
     remedy = _("Do not go on. If you run the application, register the address or correct the request.")
+    for_people = Words(
+        _("We cannot take you back to the application"),
+        _(
+            "The application that sent you here wants you to return to an address that is not known as its own. That"
+            " may be a mistake of those who run it, or an attempt to deceive you. Nothing was shared."
+        ),
+        _("Do not go on. Start again from the official site of the service that you want to use."),
+    )
 
 
 class WrongEnvironment(OAuthProblem):
@@ -80,6 +104,8 @@ class WrongEnvironment(OAuthProblem):
         "Applications in use accept real persons only."
     )
     remedy = _("Sign out and sign in with an identity that the application accepts.")
+    for_people = Words(title, explanation, remedy)
+    is_detail_for_developers = False
     oauth_error = "access_denied"
 
 

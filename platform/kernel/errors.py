@@ -7,11 +7,21 @@ pure: rules may import it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext
 
 _ = lazy_gettext
+
+
+@dataclass(frozen=True)
+class Words:
+    """A problem in a reader's words: what happened, why, and what to do now."""
+
+    title: Any
+    explanation: Any
+    remedy: Any
 
 
 class Problem(Exception):
@@ -26,6 +36,10 @@ class Problem(Exception):
     title: ClassVar[Any] = _("Something went wrong on our side")
     explanation: ClassVar[Any] = _("An unexpected error. It has been recorded and nothing was changed.")
     remedy: ClassVar[Any] = _("Try again. If it happens again, tell us the request number.")
+    for_people: ClassVar[Words | None] = None
+    """What a page says, where the words above are those of programs and their developers."""
+    is_detail_for_developers: ClassVar[bool] = False
+    """Whether `detail` speaks of the protocol; a page then keeps it apart, for those who run the application."""
     audit_tag: ClassVar[str | None] = None
     """Where set, the refusal leaves an audit record with this tag."""
     oauth_error: ClassVar[str] = "server_error"
@@ -44,6 +58,13 @@ class Problem(Exception):
         self.log = log
         self.fields = dict(fields or {})
         self.headers = dict(headers or {})
+
+    @classmethod
+    def page_words(cls) -> Words:
+        """The words for a person who meets the problem on a page: those of the nearest class that has words."""
+        nearest = next(kin for kin in cls.__mro__ if not {"for_people", "explanation"}.isdisjoint(vars(kin)))
+        words: Words | None = vars(nearest).get("for_people")
+        return words or Words(cls.title, cls.explanation, cls.remedy)
 
 
 class Internal(Problem):
@@ -65,6 +86,12 @@ class BadRequest(Problem):
     title = _("The request cannot be understood")
     explanation = _("The request is malformed: its body, its headers or its address are not what this place expects.")
     remedy = _("Check the request against the documentation of the interface.")
+    for_people = Words(
+        _("We did not understand that"),
+        _("What arrived here is not complete, or the link that brought you is broken. Nothing was changed."),
+        _("Go back and try again. If a link brought you here, ask for a new one where you found it."),
+    )
+    is_detail_for_developers = True
     oauth_error = "invalid_request"
 
 
@@ -95,6 +122,11 @@ class SignInRequired(Problem):
         "This place is only for those who have signed in, or the access token is missing or no longer valid."
     )
     remedy = _("Sign in, or ask for a new access token.")
+    for_people = Words(
+        _("Sign in to go on"),
+        _("This page is only for people who have signed in, or your session has ended."),
+        _("Sign in, and do again what you wanted to do."),
+    )
     oauth_error = "invalid_token"
     sign_in_endpoint: str = "signin.sign_in"
 
@@ -105,6 +137,14 @@ class Forbidden(Problem):
     title = _("You may not do this")
     explanation = _("Your role, your agency or your token does not allow this.")
     remedy = _("Ask your agency's administrator for the role, or act for the right agency.")
+    for_people = Words(
+        _("This page is not for you"),
+        _("Only some people may open it: those who work for a certain agency, or who have a certain role there."),
+        _(
+            "If you work for that agency, choose it under “Act for an agency”, or ask its administrator to give you"
+            " the role. If you came here for yourself, go to your account."
+        ),
+    )
     audit_tag = "access:refused"
     oauth_error = "insufficient_scope"
 
@@ -130,6 +170,11 @@ class MethodNotAllowed(Problem):
     title = _("This address does not accept that method")
     explanation = _("The address exists, but not for that HTTP method.")
     remedy = _("Use one of the methods in the Allow header.")
+    for_people = Words(
+        _("This page cannot be opened like that"),
+        _("It is a step of a form, and it opens only when the form is sent."),
+        _("Start again from the page that has the form."),
+    )
     oauth_error = "invalid_request"
 
 
@@ -139,6 +184,11 @@ class NotAcceptable(Problem):
     title = _("This cannot be answered in the format asked for")
     explanation = _("The Accept header asks for a format that this address does not produce.")
     remedy = _("Ask for application/json or text/html.")
+    for_people = Words(
+        _("We cannot show this in that form"),
+        _("Your browser or program asked for a kind of file that this page does not have."),
+        _("Open the address in an ordinary browser."),
+    )
     oauth_error = "invalid_request"
 
 
@@ -148,6 +198,11 @@ class Conflict(Problem):
     title = _("This conflicts with something that exists")
     explanation = _("The state has changed since you read it, or the code or name is already taken.")
     remedy = _("Reload, look at what is there now, and decide again.")
+    for_people = Words(
+        _("Something changed in the meantime"),
+        _("Somebody else changed this after you opened the page. Your change was not made."),
+        _("Load the page again, look at what is there now, and decide again."),
+    )
     oauth_error = "invalid_request"
 
 
@@ -157,6 +212,11 @@ class TooLarge(Problem):
     title = _("This is too large")
     explanation = _("The body of the request or one of its files is beyond the limit.")
     remedy = _("Send less, or a smaller file. Nothing was stored.")
+    for_people = Words(
+        _("This is too large"),
+        _("What you sent, or one of its files, is larger than we accept. Nothing was stored."),
+        _("Send a smaller file, or fewer of them."),
+    )
     oauth_error = "invalid_request"
 
 
@@ -166,6 +226,11 @@ class UnsupportedMediaType(Problem):
     title = _("This type of content is not accepted here")
     explanation = _("The Content-Type is not one that this address accepts, or a file is not what it says it is.")
     remedy = _("Send one of the accepted types.")
+    for_people = Words(
+        _("We do not accept files of this kind here"),
+        _("The file is of a kind that this page does not accept, or it is not what its name says. Nothing was stored."),
+        _("Go back and choose a file of the kind that the page asks for."),
+    )
     oauth_error = "invalid_request"
 
 
@@ -175,6 +240,11 @@ class TooMany(Problem):
     title = _("Too many requests")
     explanation = _("More was asked in a short time than is allowed.")
     remedy = _("Wait for the time in the Retry-After header and try again.")
+    for_people = Words(
+        _("Wait a moment"),
+        _("Too much was asked from here in a short time. Nothing is lost."),
+        _("Wait a minute and try again."),
+    )
     oauth_error = "slow_down"
 
 

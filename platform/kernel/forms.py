@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 
-from kernel.errors import Problem
+from kernel.errors import Problem, TooMany
 
 
 def explain(form: FlaskForm, problem: Problem) -> None:
     """Put the problem's messages at the fields that they name, and what names no field of this form above them."""
+    if isinstance(problem, TooMany):
+        # Nothing in the form is wrong: whoever waits may send it as it is.
+        form.pause = problem
+        return
     told = False
     for name, messages in problem.fields.items():
         if name in form:

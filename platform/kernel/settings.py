@@ -7,6 +7,7 @@ import base64
 import binascii
 import inspect
 import os
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -73,6 +74,10 @@ class Settings:
     """`smtp://user:password@host:port`; empty writes mail to `<data_dir>/mail`."""
     mail_from: str = "no-responder@cordillera.example"
     """The sender of every mail."""
+    help_email: str = ""
+    """Where people who cannot go on write to; the help page and the sign-in page show it."""
+    help_phone: str = ""
+    """The telephone that they may call, with its hours, such as `600 000 0000, Monday to Friday from 9 to 18`."""
     max_document_bytes: int = 20 * 1024 * 1024
     """Largest main document of a communication."""
     max_annexes_bytes: int = 50 * 1024 * 1024
@@ -133,6 +138,8 @@ def load() -> Settings:
             demonstration_provider_url=env.str("DEMONSTRATION_PROVIDER_URL", ""),
             smtp_url=env.str("SMTP_URL", ""),
             mail_from=env.str("MAIL_FROM", defaults.mail_from),
+            help_email=env.str("HELP_EMAIL", ""),
+            help_phone=env.str("HELP_PHONE", ""),
             max_document_bytes=env.int("MAX_DOCUMENT_BYTES", defaults.max_document_bytes),
             max_annexes_bytes=env.int("MAX_ANNEXES_BYTES", defaults.max_annexes_bytes),
             audit_kept_months=env.int("AUDIT_KEPT_MONTHS", defaults.audit_kept_months),
@@ -195,6 +202,8 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
     for name in ("audit_kept_months", "gateway_calls_kept_months"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"CORDILLERA_{name.upper()} must be at least 1")
+    if settings.help_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", settings.help_email):
+        raise SettingsError("CORDILLERA_HELP_EMAIL must be an e-mail address such as ayuda@id.example")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingsError("CORDILLERA_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if settings.is_production:

@@ -28,6 +28,7 @@ def environment(port: int, database_url: str) -> dict[str, str]:
         "CORDILLERA_DEMONSTRATION_PROVIDER_URL": f"http://localhost:{provider}",
         # The gateway refuses private addresses; the demonstration provider is on one.
         "CORDILLERA_OUTBOUND_ALLOWED": f"localhost:{provider},127.0.0.1:{provider}",
+        "CORDILLERA_HELP_EMAIL": "ayuda@cordillera.example",
     }
     return chosen | {name: os.environ[name] for name in chosen if os.environ.get(name)}
 

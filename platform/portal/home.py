@@ -23,9 +23,15 @@ def about() -> str:
     return render_template("portal/about.html")
 
 
+@blueprint.get("/help")
+@public("whoever is stuck may be unable to sign in")
+def show_help() -> str:
+    """Whom to ask, and what to try first."""
+    return render_template("portal/help.html")
+
+
 def install_home(app: Flask) -> None:
-    """The home page, the page about the site, and the links to both kinds of reading in the footer."""
+    """The home page, the page about the site, the help for people, and their links in the footer."""
     app.register_blueprint(blueprint)
     add_footer_link(app, _("About Cordillera"), "home.about", order=10)
-    if "problems.every_kind" in app.view_functions:
-        add_footer_link(app, _("Problems and what to do"), "problems.every_kind", order=90)
+    add_footer_link(app, _("Help"), "home.show_help", order=20)
