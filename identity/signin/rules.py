@@ -39,10 +39,14 @@ PASSWORD_AND_RECOVERY_CODE = Proof(ACR_TWO_FACTORS, ("pwd", "mfa"))
 
 @dataclass(frozen=True)
 class Asking:
-    """The application on whose behalf somebody signs in: its name, and the RUN that it expects, if it says so."""
+    """The application on whose behalf somebody signs in: its name, and the RUN that it expects, if it says so.
+
+    is_for_device: it is on a device whose code the person has not typed yet, and so not known by name.
+    """
 
     application: str
     run: str | None
+    is_for_device: bool = False
 
 
 class WrongCredentials(Problem):

@@ -227,25 +227,32 @@ def ask_to_sign_in(following: str, asking: Asking | None) -> str:
     """The page that asks for RUN and password, to go on to a path of this site."""
     if asking and asking.run:
         return _page(SignInForm(next=following, run=asking.run), asking.application)
-    return empty_page(following=following, application=asking.application if asking else "")
+    return empty_page(following=following, **_purpose(asking))
 
 
 def _ask_again(form: SignInForm) -> str:
-    asking = _asking()
-    return _page(form, asking.application if asking else "")
+    return _page(form, **_purpose(_asking()))
+
+
+def _purpose(asking: Asking | None) -> dict[str, str]:
+    """What the page says of why somebody signs in: the application's name, or that there is a device to connect."""
+    if asking is None:
+        return {"application": "", "device": ""}
+    return {"application": asking.application, "device": "yes" if asking.is_for_device else ""}
 
 
 @Standing
-def empty_page(following: str, application: str) -> str:
+def empty_page(following: str, application: str, device: str = "") -> str:
     """The page that asks for RUN and password, with nothing in its boxes."""
-    return _page(SignInForm(None, next=following), application)
+    return _page(SignInForm(None, next=following), application, device)
 
 
-def _page(form: SignInForm, application: str) -> str:
+def _page(form: SignInForm, application: str, device: str = "") -> str:
     return render_template(
         "signin/sign_in.html",
         form=form,
         application=application,
+        device=device,
         test_persons=() if settings().is_production else TEST_PERSONS,
         test_password=TEST_PASSWORD,
     )

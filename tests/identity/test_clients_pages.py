@@ -220,6 +220,11 @@ def test_a_person_sees_and_ends_what_applications_know(app: Flask, client: Flask
     page = client.get("/account/applications", headers={"Accept-Language": "es"}).text
     assert "Trámites de Ñuble" in page
     assert "su RUN" in page
+    assert "lo conoc" not in page, "people are women too"
+    button = page.split(f"/account/applications/{made.client.client_id}/withdraw")[1].split("</form>")[0]
+    assert "btn-quiet" in button
+    assert "Dejar de compartir" in button
+    assert "con Trámites de Ñuble" in button, "a screen reader tells one button from the next"
     assert client.post(f"/account/applications/{made.client.client_id}/withdraw").status_code == 303
     assert userinfo(client, token).status_code == 401
     assert "Trámites de Ñuble" not in client.get("/account/applications").text

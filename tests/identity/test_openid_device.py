@@ -55,6 +55,14 @@ def decide(client: FlaskClient, user_code: str, decision: str = "allow") -> Test
     return client.post("/device/decide", data={"user_code": user_code, "decision": decision})
 
 
+def test_whoever_signs_in_for_a_device_reads_so_above_the_form(client: FlaskClient, television: NewClient) -> None:
+    page = client.get("/device?user_code=BCDF-GHJK", follow_redirects=True)
+    assert "Para conectar su dispositivo" in page.text.split("<form")[0]
+    again = client.post("/sign-in", data={"run": "1", "password": "x", "next": "/device?user_code=BCDF-GHJK"})
+    assert "Para conectar su dispositivo" in again.text
+    assert "dispositivo" not in client.get("/sign-in?next=/account").text.split("<form")[0]
+
+
 def test_who_may_not_have_devices_gets_no_codes(app: Flask, device: FlaskClient, television: NewClient) -> None:
     with app.app_context():
         # Who did not register for it has none either: whoever knows its name could have people let a device in.

@@ -156,3 +156,25 @@ def test_a_level_contains_the_lower_ones() -> None:
     assert not wants_more(TWO, [ONE])
     assert not wants_more(ONE, ["unknown"])
     assert not wants_more(ONE, [])
+
+
+def test_whoever_agrees_reads_the_data_themselves(app: Flask, client: FlaskClient, person: Person) -> None:
+    with app.app_context():
+        made = a_client("standard", scopes=["openid", "run", "name", "email"])
+    page = authorize(client, made, scope="openid run name email").text
+    assert "Esta aplicación sabrá:" in page
+    for datum in (
+        f"su RUN, {person.run}",
+        f"sus nombres y apellidos, {person.name}",
+        f"correo electrónico, {person.email}",
+    ):
+        assert datum in page
+    assert "dejar de compartir" in page
+
+
+def test_whoever_has_no_address_reads_that_there_is_none(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        person = a_person(email=None, is_test_person=True)
+        made = a_client("standard", scopes=["openid", "email"])
+    sign_in(client, person)
+    assert "correo electrónico, que no tenemos" in authorize(client, made, scope="openid email").text

@@ -44,8 +44,9 @@ IN_THE_BROWSER = (
 )
 
 
-def with_help(settings: Settings, **named: str) -> FlaskClient:
-    return under_test(create_app(replace(settings, **named))).test_client()
+def with_help(settings: Settings, *, help_email: str = "", help_phone: str = "") -> FlaskClient:
+    set_here = replace(settings, help_email=help_email, help_phone=help_phone)
+    return under_test(create_app(set_here)).test_client()
 
 
 def oauth_problems(kind: type[OAuthProblem] = OAuthProblem) -> Iterator[type[OAuthProblem]]:

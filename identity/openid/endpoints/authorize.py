@@ -40,6 +40,7 @@ from kernel.errors import Problem
 from kernel.security import allow_form_action
 
 if TYPE_CHECKING:
+    from identity.people.rules import KnownPerson
     from identity.signin.queries import SignIn
 
 Page = str | Response
@@ -55,10 +56,20 @@ SHARED = {
 KNOWN_TO_OTHERS = _("that you are the same person each time, by an identifier that other applications know too")
 
 
-def in_words(scopes: Collection[str], sector: str) -> list[str]:
-    """What an application of the sector will know of a person."""
+def in_words(scopes: Collection[str], sector: str, person: KnownPerson | None = None) -> list[str]:
+    """What an application of the sector will know of a person; of this one, where somebody is about to agree."""
     words = {**SHARED, "openid": KNOWN_TO_OTHERS} if sector == PUBLIC_SECTOR else SHARED
-    return list(dict.fromkeys(str(text) for scope, text in words.items() if scope in scopes))
+    values = _values(person) if person else {}
+    shared = (
+        f"{text}, {values[scope]}" if scope in values else str(text) for scope, text in words.items() if scope in scopes
+    )
+    return list(dict.fromkeys(shared))
+
+
+def _values(person: KnownPerson) -> dict[str, str]:
+    """The data themselves, as the person reads them before they agree."""
+    email = person.email or str(_("which we do not have"))
+    return {"run": str(person.run), "name": person.name, "profile": person.name, "email": email}
 
 
 @from_other_sites(PATH, "GET", "POST")
@@ -194,11 +205,12 @@ def _ask(asked: AuthorizationRequest) -> str:
         raise ConsentRequired("The person has not agreed yet.")
     # The form leads to the client, which Chromium's form-action has to know.
     allow_form_action(asked.redirect_uri)
+    person = _signed_in().person
     return render_template(
         "openid/consent.html",
         client=asked.client,
-        person=_signed_in().person,
-        shared=in_words(asked.agreed_scopes, asked.client.sector),
+        person=person,
+        shared=in_words(asked.agreed_scopes, asked.client.sector, person),
         details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
         action=url_for("openid.consent") + "?" + asked.as_marked_query(Kind.CONSENT, clock.now()),
@@ -228,7 +240,9 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
 
 
 def application_asking(following: str) -> Asking | None:
-    """For the sign-in page: the application that the person is on the way to, None if the path leads to none."""
+    """For the sign-in page: the application or device that the person is on the way to, None if there is none."""
+    if urlsplit(following).path.rstrip("/") == url_for("openid.device"):
+        return Asking("", None, is_for_device=True)
     asked = request_at(following)
     try:
         if asked is None:
