@@ -17,6 +17,7 @@ from interoperability.evidence.rules import Broken, Node, Range
 from kernel.db import session
 from kernel.errors import NotFound, _
 from kernel.keys import SigningKey
+from kernel.sealing import Unsealed
 
 PURPOSE, ALGORITHM = "evidence", "EdDSA"
 AUDIT_BATCH = 1_000
@@ -58,6 +59,12 @@ def latest_checkpoint(current: Session | None = None) -> EvidenceCheckpoint | No
     """The newest signed state of the log."""
     query = select(EvidenceCheckpoint).order_by(EvidenceCheckpoint.size.desc()).limit(1)
     return (current or session()).scalars(query).first()
+
+
+def unsealed(current: Session) -> Unsealed:
+    """The records that have no place in the tree yet."""
+    query = select(func.count(), func.min(EvidenceEntry.at)).where(EvidenceEntry.position.is_(None))
+    return Unsealed(*current.execute(query).one())
 
 
 def signed_checkpoint() -> str:
@@ -127,8 +134,7 @@ def consistency_proof(old: int, new: int) -> dict[str, Any]:
 def audit() -> Verdict:
     """Recompute the log from its records: every leaf, every stored subtree, every checkpoint and its signature."""
     current = session()
-    waiting = select(func.count()).select_from(EvidenceEntry).where(EvidenceEntry.position.is_(None))
-    unsealed, keys = current.scalar(waiting) or 0, platform_keys(current)
+    waiting, keys = unsealed(current).records, platform_keys(current)
     size, checkpoints, stack = 0, 0, list[bytes]()
     try:
         for batch in _batches(current):
@@ -144,8 +150,8 @@ def audit() -> Verdict:
                 size, stack = end, rules.grow(size, stack, leaves[size - end :])[1]
         _check_end(current, size)
     except Broken as broken:
-        return Verdict(size, checkpoints, unsealed, str(broken))
-    return Verdict(size, checkpoints, unsealed, None)
+        return Verdict(size, checkpoints, waiting, str(broken))
+    return Verdict(size, checkpoints, waiting, None)
 
 
 def _checkpoints(current: Session, after: int, until: int) -> Sequence[EvidenceCheckpoint]:

@@ -35,7 +35,7 @@ from kernel import clock
 from kernel.audit import BATCH_SPANS, AuditEvent
 from kernel.canonical import canonical_json
 from kernel.db import Base
-from kernel.sealing import BATCH
+from kernel.sealing import BATCH, Unsealed
 
 GENESIS = bytes(32)
 PARTITION_DROPPED = "kernel:partition:dropped"
@@ -205,7 +205,7 @@ def _seals(session: Session, last: int) -> Iterator[tuple[AuditSeal, Sequence[Ro
 
 @dataclass(frozen=True)
 class SealState:
-    """How far the chain reaches: its last link, and how many events wait for the next."""
+    """How far the chain reaches: its last link, and what waits for the next."""
 
     last: AuditSeal | None
     waiting: int
@@ -213,4 +213,9 @@ class SealState:
 
 def seal_state(session: Session) -> SealState:
     """The state of the chain, without recomputing it (`verify` does)."""
-    return SealState(_last_seal(session), session.scalar(select(func.count()).select_from(AuditWaiting)) or 0)
+    return SealState(_last_seal(session), unsealed(session).records)
+
+
+def unsealed(session: Session) -> Unsealed:
+    """The events that have no seal yet."""
+    return Unsealed(*session.execute(select(func.count(), func.min(AuditWaiting.at))).one())

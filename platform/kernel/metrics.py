@@ -1,15 +1,21 @@
-"""Prometheus metrics, summed over the worker processes of a node."""
+"""Prometheus metrics: counts, summed over the worker processes of a node, and figures that the database has."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from kernel.access import public
+from kernel.db import session
 
 REQUESTS = Counter("cordillera_requests", "Requests answered", ["endpoint", "method", "status"])
 SECONDS = Histogram("cordillera_request_seconds", "Time to answer", ["endpoint"])
@@ -28,13 +34,23 @@ def count_request(endpoint: str, method: str, status: int, seconds: float) -> No
     _seconds(endpoint).observe(seconds)
 
 
+Figures = Callable[[Session], Iterable[Metric]]
+
+
+def add_figures(app: Flask, figures: Figures) -> None:
+    """Read these figures out of the database whenever somebody looks."""
+    app.extensions["cordillera.figures"].append(figures)
+
+
 def install_metrics(app: Flask) -> None:
     """Show them at `/metrics`."""
+    app.extensions["cordillera.figures"] = []
 
     @app.get("/metrics")
     @public("figures only; operators keep it inside their network")
     def metrics() -> Response:
-        return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+        told = generate_latest(_registry()) + generate_latest(_figures())
+        return Response(told, content_type=CONTENT_TYPE_LATEST)
 
 
 def _registry() -> CollectorRegistry:
@@ -43,3 +59,20 @@ def _registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
+
+
+def _figures() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(_FromDatabase())
+    return registry
+
+
+class _FromDatabase(Collector):
+    """Without a database there are no figures, and the counts are told all the same."""
+
+    def collect(self) -> Iterator[Metric]:
+        all_figures: list[Figures] = current_app.extensions["cordillera.figures"]
+        try:
+            yield from [metric for figures in all_figures for metric in figures(session())]
+        except SQLAlchemyError:
+            return

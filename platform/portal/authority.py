@@ -18,6 +18,7 @@ from kernel.clock import SANTIAGO
 from kernel.db import session
 from kernel.errors import Invalid
 from kernel.layout import reachable
+from kernel.sealing import unsealed
 
 pages = Blueprint("authority", __name__, url_prefix="/authority", template_folder="templates")
 
@@ -70,7 +71,10 @@ def tabs() -> list[tuple[str, str, bool]]:
 @requires(authority)
 def what_waits() -> str:
     return render_template(
-        "portal/authority/waiting.html", waiting=waiting_for_decision(), failed_jobs=backlog.count_failed(session())
+        "portal/authority/waiting.html",
+        waiting=waiting_for_decision(),
+        failed_jobs=backlog.count_failed(session()),
+        seals=unsealed(session()),
     )
 
 
@@ -113,7 +117,11 @@ def show_event(event_id: UUID) -> str:
 def list_jobs() -> str:
     found = backlog.unfinished(session(), request.args.get("cursor"))
     return render_template(
-        "portal/authority/jobs.html", page=found, failed=backlog.count_failed(session()), states=_job_states()
+        "portal/authority/jobs.html",
+        page=found,
+        failed=backlog.count_failed(session()),
+        states=_job_states(),
+        seals=unsealed(session()),
     )
 
 

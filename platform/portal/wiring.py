@@ -22,7 +22,7 @@ from kernel.access import Authenticator, authority, install_access, official
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
 from kernel.layout import Text, add_navigation, set_place
-from kernel.sealing import SealBatch, install_sealing
+from kernel.sealing import SealedLog, install_sealing
 from kernel.settings import Settings
 from portal.authority import Waiting, install_authority
 from portal.developers import install_developers
@@ -46,6 +46,8 @@ CAPABILITIES = {
     "sandbox": ("accounts", "applications", "exchanges", "personas", "outbox"),
 }
 
+AUDIT = SealedLog("audit", _("Who did what"), audit_chain.seal_batch, audit_chain.unsealed)
+
 
 @dataclass
 class House:
@@ -55,7 +57,7 @@ class House:
     authenticators: list[Authenticator] = field(default_factory=list)
     pages: list[flask.Blueprint] = field(default_factory=list)
     endpoints: list[ApiBlueprint] = field(default_factory=list)
-    seals: list[SealBatch] = field(default_factory=lambda: [audit_chain.seal_batch])
+    sealed_logs: list[SealedLog] = field(default_factory=lambda: [AUDIT])
     machine_scopes: dict[str, Text] = field(default_factory=dict)
 
 
@@ -71,7 +73,7 @@ def install_blocks(app: Flask, settings: Settings) -> None:
     add_navigation(app, _("Authority"), "authority.what_waits", authority.allows, order=50)
     app.extensions["cordillera.machine_scopes"] = house.machine_scopes
     install_access(app, house.authenticators)
-    install_sealing(app, house.seals)
+    install_sealing(app, house.sealed_logs)
     for blueprint in house.pages:
         app.register_blueprint(blueprint)
     install_api(app, house.endpoints)
@@ -217,10 +219,11 @@ def install_catalogue(house: House) -> None:
 def install_interoperability(house: House) -> None:
     """Communications between agencies and their evidence."""
     from interoperability.evidence.actions import seal_batch
+    from interoperability.evidence.queries import unsealed
     from interoperability.ports import Ports, install_ports
 
     install_ports(house.app, Ports(AgenciesOfIdentity()))
-    house.seals.append(seal_batch)
+    house.sealed_logs.append(SealedLog("evidence", _("Evidence of communications"), seal_batch, unsealed))
     house.machine_scopes |= {
         "communications.send": _("Send official communications"),
         "communications.receive": _("Receive official communications and answer them"),

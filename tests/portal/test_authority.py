@@ -217,3 +217,30 @@ def test_only_a_failed_job_is_replayed(app: Flask, being: Callable[[Principal], 
 @pytest.mark.parametrize("cursor", ["x", "-1", "99999999999999999999999", "²", ""])
 def test_a_strange_cursor_does_no_harm(being: Callable[[Principal], FlaskClient], cursor: str) -> None:
     assert being(AUTHORITY).get("/authority/jobs", query_string={"cursor": cursor}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "line"),
+    [
+        ("en", "Records wait for their seals", "Who did what: 2 records wait"),
+        ("es", "su sello", "Quién hizo qué: 2 registros esperan"),
+    ],
+)
+def test_seals_that_are_late_are_told_in_the_readers_language(
+    app: Flask, being: Callable[[Principal], FlaskClient], language: str, title: str, line: str
+) -> None:
+    browser = being(AUTHORITY)
+    for tag in ("test:first", "test:second"):
+        did(app, AUTHORITY, tag, "test:1", clock.now() - timedelta(hours=2))
+    for path in ("/authority", "/authority/jobs"):
+        page = browser.get(path, headers={"Accept-Language": language}).text
+        assert title in page
+        assert line in page
+
+
+def test_seals_that_are_on_time_are_no_cause_for_a_word(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    did(app, AUTHORITY, "test:first", "test:1")
+    browser = being(AUTHORITY)
+    assert "wait for their seals" not in browser.get("/authority", headers={"Accept-Language": "en"}).text
+    page = browser.get("/authority/jobs", headers={"Accept-Language": "en"}).text
+    assert re.search(r"Who did what</span></td>\s*<td[^>]*><span>1</span>", page)
