@@ -9,13 +9,11 @@ from typing import Any, ParamSpec
 import structlog
 from flask import Response, jsonify
 from flask_babel import force_locale
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from kernel.errors import Problem, Unavailable
+from kernel.errors import Problem
 from kernel.http import settings
-from kernel.problems import from_http
+from kernel.problems import from_database, from_http
 
 P = ParamSpec("P")
 log = structlog.get_logger(__name__)
@@ -39,8 +37,10 @@ def in_oauth_words(view: Callable[P, Any]) -> Callable[P, Any]:
             return error_answer(problem)
         except HTTPException as error:
             return error_answer(from_http(error))
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            return error_answer(Unavailable(log=type(error).__name__, headers={"Retry-After": "30"}))
+        except Exception as error:
+            if away := from_database(error):
+                return error_answer(away)
+            raise
 
     return run
 

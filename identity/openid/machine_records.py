@@ -10,22 +10,25 @@ from __future__ import annotations
 import atexit
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy.exc import DBAPIError
 
 from identity.clients.rules import RegisteredClient
 from identity.openid.bearer import client_principal
 from kernel.access import act_as
+from kernel.audit import prepared, record_once
+from kernel.outage import is_away
 from kernel.work import separate_work
 
 EVERY_SECONDS = 0.5
 TOKENS_A_RECORD = 500
-MOST_WAITING = 200_000
+MOST_RECORDS = 20_000
 log = structlog.get_logger(__name__)
+Record = Mapping[str, Any]
 Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
@@ -35,6 +38,8 @@ class Waiting:
 
     clients: dict[str, RegisteredClient] = field(default_factory=dict)
     tokens: dict[Kind, list[str]] = field(default_factory=lambda: defaultdict(list))
+    records: list[Record] = field(default_factory=list)
+    """What did not reach the database, or whose answer was lost: it is written as it is, for it may be there."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_due: bool = False
 
@@ -66,37 +71,39 @@ def write_waiting(app: Flask) -> None:
         with waiting.lock:
             tokens, waiting.tokens = waiting.tokens, defaultdict(list)
             clients, waiting.clients = waiting.clients, {}
+            records, waiting.records = waiting.records, []
             waiting.is_due = False
-        if not tokens:
+        records += _records(tokens, clients)
+        if not records:
             return
         try:
-            _write(tokens, clients)
-        except DBAPIError as error:
+            with separate_work() as work:
+                record_once(work.session, records)
+        except Exception as error:
+            if not is_away(error):
+                raise
             log.warning("records of issued tokens wait for the database", cause=type(error).__name__)
-            _put_back(waiting, tokens, clients)
+            with waiting.lock:
+                waiting.records = [*records, *waiting.records][-MOST_RECORDS:]
+                waiting.is_due = True
             _write_soon(app)
 
 
-def _write(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> None:
-    with separate_work() as work:
-        for (client_id, scopes, audience), identifiers in tokens.items():
-            act_as(client_principal(clients[client_id]))
-            for start in range(0, len(identifiers), TOKENS_A_RECORD):
-                work.record(
-                    "identity:machine-token:issued",
-                    f"client:{client_id}",
-                    tokens=identifiers[start : start + TOKENS_A_RECORD],
-                    scopes=list(scopes),
-                    audience=list(audience),
-                )
-
-
-def _put_back(waiting: Waiting, tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> None:
-    with waiting.lock:
-        for kind, identifiers in tokens.items():
-            waiting.tokens[kind] = [*identifiers, *waiting.tokens[kind]][-MOST_WAITING:]
-        waiting.clients = clients | waiting.clients
-        waiting.is_due = True
+def _records(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> list[Record]:
+    records: list[Record] = []
+    for (client_id, scopes, audience), identifiers in tokens.items():
+        act_as(client_principal(clients[client_id]))
+        records += [
+            prepared(
+                "identity:machine-token:issued",
+                f"client:{client_id}",
+                tokens=identifiers[start : start + TOKENS_A_RECORD],
+                scopes=list(scopes),
+                audience=list(audience),
+            )
+            for start in range(0, len(identifiers), TOKENS_A_RECORD)
+        ]
+    return records
 
 
 def _waiting() -> Waiting:

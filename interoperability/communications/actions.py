@@ -75,7 +75,7 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     session().close()  # the connection is not kept waiting for the rest of the body
     with _Kept() as kept:
         _store_all(parts, signed.manifest.documents, kept)
-        return _send(principal, signed, kept, idempotency_key)
+    return _send(principal, signed, kept, idempotency_key)
 
 
 def _ascii(content: bytes) -> str:
@@ -86,7 +86,11 @@ def _ascii(content: bytes) -> str:
 
 
 class _Kept:
-    """Documents stored on the way to a transaction; whatever prevents it removes them."""
+    """Documents stored on the way to a transaction: whatever fails before it begins removes them.
+
+    From then on nothing does that is not certain: where the database's answer is lost, its rows may exist. What has
+    none is an orphan, for the sweep.
+    """
 
     def __init__(self) -> None:
         self.stored: list[StoredDocument] = []
@@ -136,10 +140,10 @@ def _send(principal: Principal, signed: Signed, kept: _Kept, idempotency_key: st
         communication = send_communication(principal, signed, kept.stored, idempotency_key)
     except rules.AlreadySent:
         # Somebody sent the same a moment ago: theirs is the one, unless only half of it is the same.
+        kept.discard()
         before = queries.earlier(agency, signed, idempotency_key)
         if before is None:
             raise
-        kept.discard()
         return Sent(View(before, agency), is_replay=True)
     return Sent(View(communication, agency), is_replay=False)
 
@@ -257,7 +261,7 @@ def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Up
             described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
         content = write_manifest(replace(draft, documents=tuple(described)))
         signed = queries.open_manifest(agency, sign_for_officials(agency, content))
-        return _send(principal, signed, kept, None)
+    return _send(principal, signed, kept, None)
 
 
 # ---- receiving ----
@@ -368,5 +372,5 @@ def write_receipt(principal: Principal, code: str) -> bytes:
 
 @periodic("interoperability:documents:sweep", "23 4 * * *")
 def sweep_documents() -> None:
-    """Every night, remove the documents whose transaction never came."""
+    """Every night, remove the documents that no row names: their transaction never came."""
     documents().sweep(FOLDER, queries.known_keys)

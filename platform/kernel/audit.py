@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
@@ -76,6 +77,7 @@ class AuditEvent(Base):
 
 
 _INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
+_INSERT_ONCE = postgresql.insert(AuditEvent.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _WRITTEN = ("id", "at", "tag", "actor_kind", "actor", "actor_name", "agency", "subject", "request_id", "detail")
 
 
@@ -84,6 +86,19 @@ def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any
     session.flush()  # what a new row is called may be for the database to say
     session.info["recorded"] = True
     session.connection().execute(_INSERT, _event(tag, subject, detail))
+
+
+def prepared(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
+    """A record for `record_once`; the actor is the current principal, the time is now."""
+    return _event(tag, subject, detail)
+
+
+def record_once(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
+    """Write prepared records, but for those that are there already: an earlier attempt whose answer was lost wrote
+    them.
+    """
+    session.info["recorded"] = True
+    session.connection().execute(_INSERT_ONCE, list(events))
 
 
 def record_of(done: CTE, details: Sequence[str] = ()) -> CTE:

@@ -12,11 +12,12 @@ import psycopg
 from flask import Flask, current_app, g
 from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from kernel.ids import new_id
+from kernel.outage import BoundedConnection, CommitUnconfirmed
 from kernel.settings import Settings
 
 STATEMENT_TIMEOUT_MS = 30_000
@@ -79,6 +80,16 @@ def engine() -> Engine:
 class RecordedSession(Session):
     """A session that refuses to commit changed rows without an audit record (`kernel.audit.record`)."""
 
+    def commit(self) -> None:
+        """Commit. Raises CommitUnconfirmed where the connection is lost before the server has answered."""
+        self.flush()  # what is lost in this has not been committed
+        try:
+            super().commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise CommitUnconfirmed(error.orig or error) from error
+            raise
+
 
 def _note(current: Session, table: type[Any]) -> None:
     if not getattr(table, "unaudited", ""):
@@ -132,6 +143,7 @@ def connect(settings: Settings) -> Engine:
             "prepare_threshold": 1,
         },
     )
+    event.listen(made, "do_connect", lambda _dialect, _record, given, named: BoundedConnection.connect(*given, **named))
     event.listen(made, "checkin", _note_when)
     event.listen(made, "checkout", _refuse_dead)
     return made

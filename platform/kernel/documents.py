@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -25,7 +26,7 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from kernel import clock
-from kernel.errors import BadRequest, Internal, OutOfSpace, Problem, TooLarge, Unavailable, _
+from kernel.errors import BadRequest, OutOfSpace, Problem, TooLarge, Unavailable, _
 from kernel.ids import new_id
 from kernel.settings import Settings
 
@@ -40,8 +41,13 @@ UNFINISHED = re.compile(r".+#\d+")  # what a killed process leaves of a local up
 log = structlog.get_logger(__name__)
 
 
-class DocumentDamaged(Internal):
+class DocumentDamaged(Problem):
     """What was read is not what was stored."""
+
+    kind = "document-damaged"
+    title = _("The document cannot be handed over")
+    explanation = _("What is stored is not what was sent, or it is missing. The operators have been told.")
+    remedy = _("Ask whoever sent it to send it again, and tell us the request number.")
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,13 @@ class DocumentStore:
     def open(self, key: str, sha256: str) -> Iterator[bytes]:
         """The document in chunks, the last one held back until the digest is right: damaged, it never arrives complete.
 
-        Raises DocumentDamaged, Unavailable.
+        Raises DocumentDamaged, Unavailable: before anything is handed over where there is nothing to read, or all of
+        it is read at once.
         """
+        chunks = self._checked(key, sha256)
+        return chain([next(chunks)], chunks)
+
+    def _checked(self, key: str, sha256: str) -> Iterator[bytes]:
         digest, held = hashlib.sha256(), b""
         for chunk in self._chunks(key):
             digest.update(chunk)
@@ -128,6 +139,7 @@ class DocumentStore:
             for chunk in obstore.get(self._objects, key).stream(min_chunk_size=READ_BYTES):
                 yield bytes(chunk)
         except FileNotFoundError as error:
+            log.error("document missing", key=key)
             raise DocumentDamaged(log=f"{key} is missing") from error
         except BaseError as error:
             raise _problem(error) from error

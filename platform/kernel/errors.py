@@ -257,6 +257,25 @@ class Unavailable(Problem):
     oauth_error = "temporarily_unavailable"
 
 
+class Unconfirmed(Unavailable):
+    """A commit whose answer did not arrive: retrying blindly might do it twice, giving up might lose it."""
+
+    kind = "unconfirmed"
+    title = _("We do not know yet whether this was done")
+    explanation = _(
+        "The connection to the database was lost just as this was being stored: it was stored or it was not."
+    )
+    remedy = _(
+        "Look whether it is there before you do it again. A program that gave an Idempotency-Key"
+        " sends the same once more with the same key."
+    )
+    for_people = Words(
+        _("We do not know yet whether this was done"),
+        _("The connection broke off just as this was being stored. It was stored, or it was not."),
+        _("Look whether it is there before you do it again."),
+    )
+
+
 class OutOfSpace(Problem):
     kind = "out-of-space"
     status = 507

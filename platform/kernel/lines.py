@@ -19,6 +19,7 @@ from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 from sqlalchemy import Engine, event
 
+from kernel import outage
 from kernel.db import engine, is_usable
 
 Row = tuple[Any, ...]
@@ -59,6 +60,7 @@ class Line:
         for statement, written in zip(prepared, sent, strict=True):
             pgconn.send_query_prepared(statement.name, written, None, pq.Format.BINARY)
         pgconn.pipeline_sync()
+        _send_all(pgconn)
         # All are taken in, the sync's too, before a row is read: the connection is of no use in between.
         results = list(_results(pgconn))
         pgconn.exit_pipeline_mode()
@@ -67,13 +69,8 @@ class Line:
 
 def _results(pgconn: pq.abc.PGconn) -> Iterator[pq.abc.PGresult]:
     """One of each statement, up to the sync. Raises psycopg.OperationalError where the connection is lost before it."""
-    answers = select.poll()
-    answers.register(pgconn.socket, select.POLLIN)
     while True:
-        while pgconn.is_busy():
-            answers.poll()
-            pgconn.consume_input()
-        result = pgconn.get_result()
+        result = _next_result(pgconn)
         if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
             return
         if result is not None:
@@ -82,16 +79,52 @@ def _results(pgconn: pq.abc.PGconn) -> Iterator[pq.abc.PGresult]:
             raise psycopg.OperationalError(pgconn.get_error_message())
 
 
+def _send_all(pgconn: pq.abc.PGconn) -> None:
+    """Raises psycopg.OperationalError where the server takes nothing."""
+    while pgconn.flush():
+        _wait(pgconn, select.POLLIN | select.POLLOUT)
+        pgconn.consume_input()
+
+
+def _next_result(pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
+    """What comes next; None after the last of a statement. Raises psycopg.OperationalError where nothing comes."""
+    while pgconn.is_busy():
+        _wait(pgconn, select.POLLIN)
+        pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _wait(pgconn: pq.abc.PGconn, events: int) -> None:
+    """Wait for the server, but not without end: one that is frozen never refuses."""
+    waiting = select.poll()
+    waiting.register(pgconn.socket, events)
+    if not waiting.poll(outage.ANSWER_SECONDS * 1000):
+        pgconn.finish()
+        raise outage.NoAnswer
+
+
 class _Prepared:
     def __init__(self, connection: psycopg.Connection, name: bytes, sql: str) -> None:
         self._pgconn, self.name = connection.pgconn, name
-        self._check(self._pgconn.prepare(name, sql.encode()))
+        self._pgconn.send_prepare(name, sql.encode())
+        self._check(self._result())
         # One each: it remembers how the columns of its result are read.
         self._transformer = Transformer(connection)
         self._knows_columns = False
 
     def run(self, values: Sequence[Any]) -> Row | None:
-        return self.first_row(self._pgconn.exec_prepared(self.name, self.sent(values), None, pq.Format.BINARY))
+        self._pgconn.send_query_prepared(self.name, self.sent(values), None, pq.Format.BINARY)
+        return self.first_row(self._result())
+
+    def _result(self) -> pq.abc.PGresult:
+        """The one result of what was sent."""
+        _send_all(self._pgconn)
+        result = _next_result(self._pgconn)
+        if result is None:
+            raise psycopg.OperationalError(self._pgconn.get_error_message())
+        while _next_result(self._pgconn) is not None:
+            pass
+        return result
 
     def sent(self, values: Sequence[Any]) -> Any:  # the library does not say that None is NULL
         """The values as the server reads them. Raises psycopg.Error."""

@@ -18,14 +18,14 @@ from flask import (
     request,
     url_for,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnprocessableEntity
 
 from kernel import errors
 from kernel.access import public
 from kernel.errors import Problem
 from kernel.http import settings, wants_json
+from kernel.outage import CommitUnconfirmed, is_away
 from kernel.requests import current_request_id
 from kernel.work import separate_work
 
@@ -91,7 +91,7 @@ def _remember_refusal(problem: Problem) -> None:
     try:
         with separate_work() as work:
             work.record(problem.audit_tag, f"path:{request.path[:200]}", method=request.method, kind=problem.kind)
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         log.error("a refusal could not be recorded", cause=type(error).__name__)
 
 
@@ -127,15 +127,16 @@ def install_errors(app: Flask) -> None:
     app.register_blueprint(pages)
     app.register_error_handler(Problem, render)
     app.register_error_handler(HTTPException, lambda error: render(from_http(error)))
-    app.register_error_handler(OperationalError, _database_down)
-    app.register_error_handler(InterfaceError, _database_down)
-    app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(OSError, _no_room)
     app.register_error_handler(Exception, _unexpected)
 
 
-def _database_down(error: Exception) -> Response:
-    return render(errors.Unavailable(log=f"database: {type(error).__name__}", headers={"Retry-After": "30"}))
+def from_database(error: Exception) -> Problem | None:
+    """The problem that an error stands for which says that the database is away; None for any other."""
+    if not is_away(error):
+        return None
+    kind = errors.Unconfirmed if isinstance(error, CommitUnconfirmed) else errors.Unavailable
+    return kind(log=f"database: {type(error).__name__}", headers={"Retry-After": "30"})
 
 
 def _no_room(error: OSError) -> Response:
@@ -145,6 +146,8 @@ def _no_room(error: OSError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
+    if problem := from_database(error):
+        return render(problem)
     if current_app.testing:
         raise error
     log.exception("unexpected error", path=request.path)

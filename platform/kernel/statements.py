@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from kernel import audit
 from kernel.lines import Asked, Row, lines
+from kernel.outage import CommitUnconfirmed, NoAnswer
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -55,15 +56,28 @@ class Statement:
             write(value) if (value := given[name]) is not None and write else value for name, write in self._parameters
         ]
 
-    def _run_alone(self, parameters: Mapping[str, Any], *, is_read: bool = False) -> Row | None:
-        return _run((self._sql, self._values(parameters)), is_read=is_read)
+    def _asked(self, parameters: Mapping[str, Any]) -> Asked:
+        return self._sql, self._values(parameters)
 
 
-def _run(*asked: Asked, is_read: bool = False) -> Row | None:
+def _read(asked: Asked, *, is_second: bool = False) -> Row | None:
+    """Raises OperationalError. is_second: another connection was lost a moment ago, so none is believed to live."""
     try:
-        with lines().one(is_read=is_read) as line:
+        with lines().one(is_read=not is_second) as line:
+            return line.run(asked)
+    except psycopg.OperationalError as error:
+        raise OperationalError(asked[0], None, error) from error
+
+
+def _change(*asked: Asked) -> Row | None:
+    """Raises OperationalError; CommitUnconfirmed where the connection is lost before the answer."""
+    try:
+        with lines().one() as line:
             return line.run(*asked)
     except psycopg.OperationalError as error:
+        # What the server refuses has a code, and is not done.
+        if error.sqlstate is None:
+            raise CommitUnconfirmed(error) from error
         raise OperationalError(asked[-1][0], None, error) from error
 
 
@@ -73,10 +87,12 @@ class Lookup(Statement):
     def __call__(self, **parameters: Any) -> Row | None:
         """The row's values in the order of the query's columns."""
         try:
-            return self._run_alone(parameters, is_read=True)
-        except OperationalError:
+            return _read(self._asked(parameters))
+        except OperationalError as error:
+            if isinstance(error.orig, NoAnswer):
+                raise
             # Perhaps only this connection was lost. A read may be made twice.
-            return self._run_alone(parameters)
+            return _read(self._asked(parameters), is_second=True)
 
     def one(self, **parameters: Any) -> Row:
         """The same, of a query that always has a row."""
@@ -100,12 +116,12 @@ class Change(Statement):
 
     def alone(self, **parameters: Any) -> Row | None:
         """The first row that the statement returns, which stays even if the action around it fails."""
-        return self._run_alone(parameters)
+        return _change(self._asked(parameters))
 
     def __call__(self, **parameters: Any) -> Row | None:
         """The first row that the statement returns."""
         if "work" not in g:
-            return _run(*_taken_along(), (self._sql, self._values(parameters)))
+            return _change(*_taken_along(), self._asked(parameters))
         session = g.work.session
         session.flush()
         connection = cast(psycopg.Connection, session.connection().connection.driver_connection)
@@ -118,7 +134,7 @@ class Change(Statement):
     def soon(self, **parameters: Any) -> None:
         """Make the change along with the next one where changes are made `together`, at once elsewhere."""
         if "soon" in g and "work" not in g:
-            g.soon.append((self._sql, self._values(parameters)))
+            g.soon.append(self._asked(parameters))
         else:
             self(**parameters)
 
@@ -133,7 +149,7 @@ def together() -> Iterator[None]:
     try:
         yield
         if waiting := _taken_along():
-            _run(*waiting)
+            _change(*waiting)
     finally:
         g.pop("soon")
 

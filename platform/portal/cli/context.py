@@ -14,11 +14,11 @@ import click
 from flask import Flask
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import OperationalError
 
 from kernel import settings as kernel_settings
 from kernel.access import Principal, act_as
-from kernel.errors import Problem
+from kernel.errors import Problem, Unconfirmed
+from kernel.outage import CommitUnconfirmed, is_away
 from kernel.settings import Settings, SettingsError
 from portal import development
 from portal.app import create_app
@@ -61,7 +61,11 @@ def with_app(command: Callable[P, R]) -> Callable[P, R]:
                 return command(*args, **kwargs)
             except Problem as problem:
                 stop(_in_words(problem))
-            except OperationalError:
+            except CommitUnconfirmed:
+                stop(_in_words(Unconfirmed(Unconfirmed.remedy)))
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 stop("The database does not answer. Start it with `make run`, or set CORDILLERA_DATABASE_URL.")
 
     return run
