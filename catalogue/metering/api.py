@@ -38,6 +38,7 @@ from catalogue.metering.schemas import UsageQuery, UsageSchema
 from kernel import outbound
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
+from kernel.bulkheads import DestinationSaturated
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
 from kernel.http import settings
 from kernel.requests import current_request_id
@@ -123,7 +124,9 @@ def call(service: str, version: str, path: str = "") -> Response:
         (TRACE, begun.row.trace),
     ]
     try:
-        answer = outbound.send(request.method, begun.base_url + rest, headers=headers + _length(), content=_body())
+        answer = outbound.send(
+            request.method, begun.base_url + rest, headers=headers + _length(), content=_body(), kind="gateway"
+        )
         return _answer(passage, answer, WayBack(begun.base_url, settings().base_url + prefix))
     except Exception as error:
         raise _failed(passage, error)  # noqa: B904  # often the very same error
@@ -171,7 +174,7 @@ def _failed(passage: _Passage, error: Exception) -> Exception:
         error = BadGateway(log=error.log)
     if isinstance(error, RequestEntityTooLarge):
         error = TooLarge(log="the body went on beyond the limit")
-    theirs = isinstance(error, BadGateway | GatewayTimeout)
+    theirs = isinstance(error, BadGateway | GatewayTimeout | DestinationSaturated)
     passage.failed = Failure.PROVIDER if theirs else Failure.GATEWAY
     passage.status = error.status if isinstance(error, Problem) else getattr(error, "code", None) or 500
     passage.finish()

@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from identity.client_keys.rules import MAX_JWKS_BYTES, checked_jwks, declared_end, is_for, usable_keys
 from identity.clients.rules import RegisteredClient
 from kernel import outbound
+from kernel.bulkheads import Saturated
 from kernel.errors import Invalid, Problem, _
 from kernel.work import in_action
 
@@ -72,7 +73,10 @@ def check_jwks_uri(uri: str) -> None:
 
 
 def keys_of(client: RegisteredClient, kid: str | None, use: str = "sig") -> list[PublicKey]:
-    """The client's keys for verifying (`sig`) or encrypting (`enc`): the one named, or all where none is named."""
+    """The client's keys for verifying (`sig`) or encrypting (`enc`): the one named, or all where none is named.
+
+    Raises Saturated where their address would have to be asked and too much is being asked already.
+    """
     return [found for key in jwks_of(client, kid) if is_for(key, use) and (found := imported(json.dumps(key)))]
 
 
@@ -101,9 +105,14 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
     )
     # In an action what is remembered has to do: whoever needs more asks before it.
     if is_due and not in_action():
-        kept.asked_at, kept.may_ask_again = now, has_rested
+        before, (kept.asked_at, kept.may_ask_again) = (kept.asked_at, kept.may_ask_again), (now, has_rested)
         try:
             kept.keys, kept.fetched_at = published_keys(uri), now
+        except Saturated:
+            # The address was not asked, and has nothing to rest from.
+            kept.asked_at, kept.may_ask_again = before
+            if now - kept.fetched_at > STALE_SECONDS:
+                raise
         except Problem as problem:
             log.warning("client keys not fetched", uri=uri, cause=problem.log or problem.kind)
     return kept.keys if now - kept.fetched_at <= STALE_SECONDS else []
@@ -115,9 +124,11 @@ def published_keys(uri: str) -> list[dict[str, Any]]:
 
 
 def published_at(uri: str) -> Any:
-    """What a client publishes in JSON at a public address, None where it cannot be had."""
+    """What a client publishes in JSON at a public address, None where it cannot be had. Raises Saturated."""
     try:
         return _json_at(uri)
+    except Saturated:
+        raise
     except Problem as problem:
         log.warning("client document not fetched", uri=uri, cause=problem.log or problem.kind)
         return None

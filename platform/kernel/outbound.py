@@ -22,6 +22,7 @@ import httpcore2
 import httpx2
 from flask import current_app
 
+from kernel.bulkheads import Place, outward_calls
 from kernel.errors import BadGateway, GatewayTimeout, Invalid, _
 from kernel.http import settings
 from kernel.work import refuse_in_action
@@ -85,10 +86,11 @@ def check_url(url: str) -> None:
         return
     if urlsplit(url).scheme != "https":
         raise AddressRefused(_("The address has to start with https://."))
-    try:
-        found = _resolve(host, port)
-    except OSError:
-        return
+    with outward_calls().take("look-up", host):
+        try:
+            found = _resolve(host, port)
+        except OSError:
+            return
     _refuse_private(host, found)
 
 
@@ -99,17 +101,30 @@ def send(
     headers: Headers = (),
     content: Body = None,
     timeout: float = READ_SECONDS,
+    kind: str = "look-up",
 ) -> httpx2.Response:
     """Call and return the answer as soon as its headers are there; read it with `chunks` or `read`, and close it.
 
     Exactly the headers given are sent, and Host. timeout: seconds that the other side may be silent. Never follows a
-    redirect. Raises AddressRefused, BadGateway, GatewayTimeout, and RuntimeError in an action.
+    redirect. kind: what the call is for; those of one kind leave places to wait to the others. Raises AddressRefused,
+    BadGateway, GatewayTimeout, DestinationSaturated, OutwardCallsSaturated, and RuntimeError in an action.
     """
     refuse_in_action()
     host, port = _host_and_port(url)
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
         raise AddressRefused(_("The address has to start with https://."))
     limits = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+    place = outward_calls().take(kind, f"{host}:{port}")
+    try:
+        response = _answer(method, url, headers, content, limits)
+    except BaseException:
+        place.release()
+        raise
+    response.stream = _Holding(response.stream, place)
+    return response
+
+
+def _answer(method: str, url: str, headers: Headers, content: Body, limits: httpx2.Timeout) -> httpx2.Response:
     sent, extensions = _headers(headers), {"timeout": limits.as_dict()}
     try:
         request = httpx2.Request(method, url, headers=sent, content=content, extensions=extensions)
@@ -140,6 +155,22 @@ def _dispatch(request: httpx2.Request, repeatable: bool) -> httpx2.Response:
 def allow_silence(response: httpx2.Response, seconds: float) -> None:
     """Let the other side be silent for so long between two pieces of its answer; before the first piece is read."""
     response.request.extensions["timeout"]["read"] = seconds
+
+
+class _Holding(httpx2.SyncByteStream):
+    """An answer's body, which holds a place among those that wait until it is closed."""
+
+    def __init__(self, stream: Any, place: Place) -> None:
+        self._stream, self._place = stream, place
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        try:
+            self._stream.close()
+        finally:
+            self._place.release()
 
 
 def chunks(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS) -> Iterator[bytes]:

@@ -66,6 +66,12 @@ class Settings:
     """Where rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
     outbound_allowed: frozenset[str] = frozenset()
     """`host:port` that outward calls may reach although the address is private, separated by commas."""
+    web_threads: int = 16
+    """Threads of each web process, at least 4; what gunicorn is told by `--threads` goes before it."""
+    outward_percent: int = 60
+    """Of a web process's threads, how many per cent may wait for other systems: providers, clients' keys."""
+    destination_percent: int = 60
+    """Of the threads that may wait for other systems, how many per cent may wait for the same one."""
     demonstration_site_url: str = ""
     """Address of the demonstration agency site, empty where it does not run."""
     demonstration_provider_url: str = ""
@@ -101,6 +107,11 @@ class Settings:
         return (self.base_url, self.mtls_base_url) if self.mtls_base_url else (self.base_url,)
 
     @property
+    def outward_calls(self) -> int:
+        """How many threads of a web process may wait for other systems at one time."""
+        return self.web_threads * self.outward_percent // 100
+
+    @property
     def is_production(self) -> bool:
         return self.environment == "production"
 
@@ -134,6 +145,9 @@ def load() -> Settings:
             mtls_base_url=env.str("MTLS_BASE_URL", "").rstrip("/"),
             rate_limit_storage=env.str("RATE_LIMIT_STORAGE", defaults.rate_limit_storage),
             outbound_allowed=frozenset(env.list("OUTBOUND_ALLOWED", [])),
+            web_threads=env.int("WEB_THREADS", defaults.web_threads),
+            outward_percent=env.int("OUTWARD_PERCENT", defaults.outward_percent),
+            destination_percent=env.int("DESTINATION_PERCENT", defaults.destination_percent),
             demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
             demonstration_provider_url=env.str("DEMONSTRATION_PROVIDER_URL", ""),
             smtp_url=env.str("SMTP_URL", ""),
@@ -204,6 +218,11 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
             raise SettingsError(f"CORDILLERA_{name.upper()} must be at least 1")
     if settings.help_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", settings.help_email):
         raise SettingsError("CORDILLERA_HELP_EMAIL must be an e-mail address such as ayuda@id.example")
+    if settings.web_threads < 4:
+        raise SettingsError("CORDILLERA_WEB_THREADS must be at least 4: some wait for others, the rest must not")
+    for name, most in (("outward_percent", 75), ("destination_percent", 100)):
+        if not 10 <= getattr(settings, name) <= most:
+            raise SettingsError(f"CORDILLERA_{name.upper()} must be from 10 to {most}")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingsError("CORDILLERA_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if settings.is_production:

@@ -13,7 +13,7 @@ from prometheus_client import multiprocess
 bind = "127.0.0.1:8000"
 worker_class = "portal.gunicorn_worker.StayingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 16
+threads = int(os.environ.get("CORDILLERA_WEB_THREADS", "16"))
 timeout = 60
 graceful_timeout = 10
 keepalive = 15
@@ -23,6 +23,11 @@ control_socket_disable = True
 
 GARBAGE_COLLECTED_EVERY = 10_000
 """Objects. Python's own 700 are fewer than a page makes."""
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let the application know how many threads it has: it keeps some of them from waiting for others."""
+    os.environ["CORDILLERA_WEB_THREADS"] = str(worker.cfg.threads)
 
 
 def post_worker_init(worker: Any) -> None:

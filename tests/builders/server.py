@@ -34,6 +34,7 @@ def a_node(settings: Settings, base_url: str, application: str = "wsgi:app", *, 
         "CORDILLERA_CLIENT_CERTIFICATE_HEADER": settings.client_certificate_header,
         "CORDILLERA_CLIENT_CERTIFICATE_VERIFIED_HEADER": settings.client_certificate_verified_header,
         "CORDILLERA_MTLS_BASE_URL": settings.mtls_base_url,
+        "CORDILLERA_OUTBOUND_ALLOWED": ",".join(settings.outbound_allowed),
     }
     house = House(base_url, "", "", settings.data_dir, environment)
     # Clients keep connections open, and nobody is to wait for them in the end.

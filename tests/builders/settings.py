@@ -14,6 +14,7 @@ def settings_of_tests(database_url: str, data_dir: Path, **others: Any) -> Setti
         "base_url": "http://localhost",
         "master_key": b"the-master-key-of-the-test-suite",
         "secret_key": "the secret key of the test suite",
+        "web_threads": 64,  # tests call from as many as they like
     }
     return Settings(database_url=database_url, data_dir=data_dir, **(usual | others))
 
