@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import marshmallow as ma
-
 from catalogue.agreements.rules import LEGAL_BASIS_LENGTH, MOST_DAILY_CALLS, PURPOSE_LENGTH, Side, Status
 from catalogue.services.rules import CODE, VERSION
-from kernel.shapes import Body, ListQuery, Whole, coded, lines
+from catalogue.services.schemas import A_VERSION
+from kernel import fields, validate
+from kernel.errors import _
+from kernel.shapes import Body, ListQuery, Schema, coded, lines
 
 
 class AgreementsQuery(ListQuery):
-    side = ma.fields.String(
+    side = fields.String(
         load_default=str,
-        validate=ma.validate.OneOf([str(side) for side in Side]),
+        validate=validate.OneOf([str(side) for side in Side]),
         metadata={"description": "As whom your agency takes part; both if not given"},
     )
 
@@ -20,16 +21,14 @@ class AgreementsQuery(ListQuery):
 class AgreementRequestSchema(Body):
     """What an agency's system sends to ask for an agreement."""
 
-    service = coded(CODE, metadata={"example": "SRV-000001"})
-    version = coded(VERSION, metadata={"example": "v1"})
+    service = coded(CODE, _("Write the code of a service, such as SRV-000001."), metadata={"example": "SRV-000001"})
+    version = coded(VERSION, A_VERSION, metadata={"example": "v1"})
     purpose = lines(PURPOSE_LENGTH, metadata={"example": "Validar la comuna del domicilio de quien postula."})
     legal_basis = lines(LEGAL_BASIS_LENGTH, metadata={"example": "Ley 21.180, artículo 1"})
-    personal_data = ma.fields.Boolean(
-        required=True, truthy={True}, falsy={False}, metadata={"description": "Whether personal data passes"}
-    )
-    daily_calls = Whole(
+    personal_data = fields.Boolean(required=True, metadata={"description": "Whether personal data passes"})
+    daily_calls = fields.Whole(
         required=True,
-        validate=ma.validate.Range(1, MOST_DAILY_CALLS),
+        validate=validate.Range(1, MOST_DAILY_CALLS),
         metadata={
             "description": "Calls that may pass the gateway from one midnight, in Santiago, to the next",
             "example": 500,
@@ -37,28 +36,28 @@ class AgreementRequestSchema(Body):
     )
 
 
-class AgreementSchema(ma.Schema):
+class AgreementSchema(Schema):
     """An agreement between a consumer and the owner of a service."""
 
-    code = ma.fields.String(required=True, metadata={"example": "ACU-2026-000001"})
-    status = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Status]))
-    service = ma.fields.String(required=True, attribute="service_code", metadata={"example": "SRV-000001"})
-    service_name = ma.fields.String(required=True)
-    version = ma.fields.String(required=True, metadata={"example": "v1"})
-    owner = ma.fields.String(
+    code = fields.String(required=True, metadata={"example": "ACU-2026-000001"})
+    status = fields.String(required=True, validate=validate.OneOf([str(one) for one in Status]))
+    service = fields.String(required=True, attribute="service_code", metadata={"example": "SRV-000001"})
+    service_name = fields.String(required=True)
+    version = fields.String(required=True, metadata={"example": "v1"})
+    owner = fields.String(
         required=True, metadata={"description": "Code of the agency that offers the service", "example": "AE002"}
     )
-    consumer = ma.fields.String(
+    consumer = fields.String(
         required=True, metadata={"description": "Code of the agency that uses it", "example": "AE003"}
     )
-    purpose = ma.fields.String(required=True)
-    legal_basis = ma.fields.String(required=True)
-    personal_data = ma.fields.Boolean(required=True)
-    daily_calls = ma.fields.Integer(required=True)
-    reasons = ma.fields.String(required=True, metadata={"description": "Why it was refused, suspended or ended"})
-    requested_at = ma.fields.DateTime(required=True)
-    answer_by = ma.fields.DateTime(required=True, metadata={"description": "Until when the owner has to answer"})
-    decided_at = ma.fields.DateTime(required=True, allow_none=True)
-    client_id = ma.fields.String(
+    purpose = fields.String(required=True)
+    legal_basis = fields.String(required=True)
+    personal_data = fields.Boolean(required=True)
+    daily_calls = fields.Integer(required=True)
+    reasons = fields.String(required=True, metadata={"description": "Why it was refused, suspended or ended"})
+    requested_at = fields.DateTime(required=True)
+    answer_by = fields.DateTime(required=True, metadata={"description": "Until when the owner has to answer"})
+    decided_at = fields.DateTime(required=True, allow_none=True)
+    client_id = fields.String(
         required=True, allow_none=True, metadata={"description": "The credentials in use, once the consumer made them"}
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
-import marshmallow as ma
 import yaml
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
@@ -26,15 +25,32 @@ from catalogue.services.rules import (
     Obligation,
     Status,
 )
+from kernel import fields, validate
 from kernel.errors import Invalid, _
-from kernel.shapes import AGENCY_CODE, EMAIL, Body, ListQuery, Matches, coded, line, lines
+from kernel.shapes import (
+    AGENCY_CODE,
+    AN_AGENCY_CODE,
+    AN_EMAIL,
+    EMAIL,
+    ONE_LINE,
+    Body,
+    ListQuery,
+    Schema,
+    coded,
+    line,
+    lines,
+)
 from kernel.text import LINE
+from kernel.validate import Matches
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
 # Together with the bytes these bound the time that reading a document takes to a few seconds.
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 60
 MAX_OPERATIONS = 500
+
+A_VERSION = _("Write the name of a version, such as v1.")
+A_BASE_URL = _("Write a public address that begins with https://, without a query or a fragment.")
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 SCHEMAS = {"3.0": schema_v30, "3.1": schema_v31, "3.2": schema_v32}
@@ -235,47 +251,46 @@ def _plain(value: Any, longest: int) -> str:
     return " ".join(str(value or "").replace("\x00", "").encode(errors="replace").decode().split())[:longest]
 
 
-class OwnerSchema(ma.Schema):
-    code = ma.fields.String(required=True, metadata={"description": "The agency's state code", "example": "AE002"})
-    name = ma.fields.String(required=True, metadata={"example": "Servicio de Información Territorial"})
+class OwnerSchema(Schema):
+    code = fields.String(required=True, metadata={"description": "The agency's state code", "example": "AE002"})
+    name = fields.String(required=True, metadata={"example": "Servicio de Información Territorial"})
 
 
-class VersionSchema(ma.Schema):
+class VersionSchema(Schema):
     """A version of a service."""
 
-    version = ma.fields.String(required=True, metadata={"example": "v1"})
-    status = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Status]))
-    gateway = ma.fields.String(required=True, metadata={"description": "Where consumers with an agreement call it"})
-    openapi = ma.fields.String(
-        allow_none=True, required=True, metadata={"description": "Address of its OpenAPI document"}
-    )
-    published_at = ma.fields.DateTime(allow_none=True, required=True)
-    reasons = ma.fields.String(metadata={"description": "Why the authority returned it; only told to the owner"})
+    version = fields.String(required=True, metadata={"example": "v1"})
+    status = fields.String(required=True, validate=validate.OneOf([str(one) for one in Status]))
+    gateway = fields.String(required=True, metadata={"description": "Where consumers with an agreement call it"})
+    openapi = fields.String(allow_none=True, required=True, metadata={"description": "Address of its OpenAPI document"})
+    published_at = fields.DateTime(allow_none=True, required=True)
+    reasons = fields.String(metadata={"description": "Why the authority returned it; only told to the owner"})
 
 
-class ServiceSchema(ma.Schema):
+class ServiceSchema(Schema):
     """A service of the catalogue."""
 
-    code = ma.fields.String(required=True, metadata={"example": "SRV-000001"})
-    name = ma.fields.String(required=True, metadata={"example": "Registro de comunas"})
-    description = ma.fields.String(required=True)
-    kind = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Kind]))
-    obligation = ma.fields.String(required=True, validate=ma.validate.OneOf([str(one) for one in Obligation]))
-    contact = ma.fields.String(required=True, metadata={"example": "soporte@agencia.cl"})
-    owner = ma.fields.Nested(OwnerSchema, required=True)
-    published_at = ma.fields.DateTime(allow_none=True, required=True)
-    versions = ma.fields.List(ma.fields.Nested(VersionSchema), required=True)
+    code = fields.String(required=True, metadata={"example": "SRV-000001"})
+    name = fields.String(required=True, metadata={"example": "Registro de comunas"})
+    description = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf([str(one) for one in Kind]))
+    obligation = fields.String(required=True, validate=validate.OneOf([str(one) for one in Obligation]))
+    contact = fields.String(required=True, metadata={"example": "soporte@agencia.cl"})
+    owner = fields.Nested(OwnerSchema, required=True)
+    published_at = fields.DateTime(allow_none=True, required=True)
+    versions = fields.List(fields.Nested(VersionSchema), required=True)
 
 
 class ServicesQuery(ListQuery):
-    q = ma.fields.String(
+    q = fields.String(
         load_default=str,
-        validate=[ma.validate.Length(max=LONGEST_SEARCH), Matches(f"({LINE})?")],
+        validate=[validate.Length(max=LONGEST_SEARCH), Matches(f"({LINE})?", ONE_LINE)],
         metadata={"description": "Words to search for, in Spanish", "example": "regiones y comunas"},
     )
-    kind = ma.fields.String(load_default=str, validate=ma.validate.OneOf([str(one) for one in Kind]))
+    kind = fields.String(load_default=str, validate=validate.OneOf([str(one) for one in Kind]))
     owner = coded(
         AGENCY_CODE,
+        AN_AGENCY_CODE,
         required=False,
         load_default=str,
         metadata={"description": "Code of the agency that offers it", "example": "AE001"},
@@ -289,20 +304,23 @@ class ServiceDraftSchema(Body):
     description = lines(
         DESCRIPTION_LENGTH, metadata={"example": "Entrega las comunas de Chile con su Código Único Territorial."}
     )
-    kind = ma.fields.String(
-        required=True, validate=ma.validate.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
+    kind = fields.String(
+        required=True, validate=validate.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
     )
-    contact = coded(EMAIL, metadata={"example": "soporte@agencia.cl"})
-    obligation = ma.fields.String(
-        load_default=str(Obligation.OPTIONAL), validate=ma.validate.OneOf([str(one) for one in Obligation])
+    contact = coded(EMAIL, AN_EMAIL, metadata={"example": "soporte@agencia.cl"})
+    obligation = fields.String(
+        load_default=str(Obligation.OPTIONAL), validate=validate.OneOf([str(one) for one in Obligation])
     )
-    version = coded(VERSION, required=False, load_default="v1")
-    base_url = ma.fields.String(
+    version = coded(VERSION, A_VERSION, required=False, load_default="v1")
+    base_url = fields.String(
         load_default=str,
-        validate=[ma.validate.Length(max=URL_LENGTH), Matches(f"({BASE_URL})?")],
+        validate=[
+            validate.Length(max=URL_LENGTH),
+            Matches(f"({BASE_URL})?", A_BASE_URL),
+        ],
         metadata={"description": "The provider's address", "example": "https://api.agencia.cl/v1"},
     )
-    openapi = ma.fields.String(
+    openapi = fields.String(
         load_default=str,
         metadata={
             "description": "The OpenAPI document as text, JSON or YAML; empty keeps the one there is",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import marshmallow as ma
+from kernel import fields
+from kernel.shapes import Schema
 
 
-class AgencySchema(ma.Schema):
+class AgencySchema(Schema):
     """An agency of the state."""
 
-    code = ma.fields.String(
+    code = fields.String(
         required=True, metadata={"description": "Its code of the state codes manager", "example": "AE001"}
     )
-    name = ma.fields.String(required=True)
+    name = fields.String(required=True)

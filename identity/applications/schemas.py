@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import marshmallow as ma
-from marshmallow import fields, validate
-
 from identity.clients.rules import ENVIRONMENTS, MAX_CONTACTS, MAX_URIS, PERSON_SCOPES, SECTORS
 from identity.profiles.rules import (
     AUTH_METHODS,
@@ -17,7 +14,10 @@ from identity.profiles.rules import (
     PROFILES,
     URI_OPTIONS,
 )
-from kernel.shapes import EMAIL, Body, Flag, ListQuery, Matches, coded, line, lines
+from kernel import fields, validate
+from kernel.errors import _
+from kernel.shapes import AN_EMAIL, EMAIL, Body, ListQuery, Schema, coded, line, lines
+from kernel.validate import Matches
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?"
 _HOST = rf"{_LABEL}([.]{_LABEL}){{1,5}}"
@@ -25,6 +25,10 @@ _REST = r"(:[0-9]{1,4})?([/?][!-\"$-)+-\[\]-~]{0,700})?"
 HTTPS = rf"https://{_HOST}{_REST}"
 URI = rf"(https://{_HOST}|http://(localhost|127[.]0[.]0[.]1)){_REST}"
 """A whole address without fragment or pattern: https, or http on this machine, which the sandbox accepts."""
+AN_ADDRESS = _("Write a whole address that begins with https://, such as https://example.cl/back.")
+AN_HTTPS_ADDRESS = _("Write a public address that begins with https://, such as https://example.cl/jwks.json.")
+A_SECRET_CODE = _("Write the code of a secret: 16 hexadecimal digits in lower case.")
+IN_BASE64 = _("Write the picture in base64, without line breaks.")
 CLIENT_ID = r"[0-9a-f]{32}"
 SECRET = r"[0-9a-f]{16}"
 AN_EXAMPLE = "https://tramites.agencia.cl/entrada"
@@ -40,8 +44,8 @@ A_KEY: dict[str, Any] = {
 A_PNG = "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQAAAABbAUdZAAAAEElEQVR42mP4z/CfgWHwEgANrD/B+501bQAAAABJRU5ErkJggg=="
 
 
-def _uris(**more: Any) -> fields.List[str]:
-    one = fields.String(validate=Matches(URI), metadata={"example": AN_EXAMPLE})
+def _uris(**more: Any) -> fields.List:
+    one = fields.String(validate=Matches(URI, AN_ADDRESS), metadata={"example": AN_EXAMPLE})
     return fields.List(one, **{"validate": validate.Length(max=MAX_URIS), **more})
 
 
@@ -49,9 +53,9 @@ def _option(name: str) -> fields.Field[Any]:
     if name in CHOICES:
         return fields.String(validate=validate.OneOf(CHOICES[name]))
     if name in FLAGS:
-        return Flag()
+        return fields.Boolean()
     if name in URI_OPTIONS:
-        return fields.String(validate=Matches(URI))
+        return fields.String(validate=Matches(URI, AN_ADDRESS))
     return line(200, required=False)
 
 
@@ -85,7 +89,7 @@ class KeysBody(Body):
     jwks_uri = fields.String(
         load_default=None,
         allow_none=True,
-        validate=Matches(HTTPS),
+        validate=Matches(HTTPS, AN_HTTPS_ADDRESS),
         metadata={"description": "A public address", "example": "https://tramites.agencia.cl/jwks.json"},
     )
 
@@ -113,7 +117,7 @@ class ApplicationBody(KeysBody):
         },
     )
     contacts = fields.List(
-        fields.String(validate=Matches(EMAIL), metadata={"example": "soporte@agencia.cl"}),
+        fields.String(validate=Matches(EMAIL, AN_EMAIL), metadata={"example": "soporte@agencia.cl"}),
         load_default=list,
         validate=validate.Length(max=MAX_CONTACTS),
     )
@@ -143,7 +147,10 @@ class EnvironmentBody(Body):
 class LogoBody(Body):
     png = fields.String(
         required=True,
-        validate=[validate.Length(max=270_000), Matches(r"[A-Za-z0-9+/]{4,}={0,2}")],
+        validate=[
+            validate.Length(max=270_000),
+            Matches(r"[A-Za-z0-9+/]{4,}={0,2}", IN_BASE64),
+        ],
         metadata={
             "description": "A PNG in base64: 32 to 1024 pixels each way, not interlaced, at most 200 kilobytes",
             "example": A_PNG,
@@ -151,15 +158,15 @@ class LogoBody(Body):
     )
 
 
-class SecretSchema(ma.Schema):
+class SecretSchema(Schema):
     """A secret that works."""
 
-    code = coded(SECRET, metadata={"description": "To withdraw it by", "example": "9f86d081884c7d65"})
+    code = coded(SECRET, A_SECRET_CODE, metadata={"description": "To withdraw it by", "example": "9f86d081884c7d65"})
     created_at = fields.DateTime(allow_none=True, required=True)
     ends_at = fields.DateTime(allow_none=True, required=True)
 
 
-class NewSecretSchema(ma.Schema):
+class NewSecretSchema(Schema):
     """A secret just made."""
 
     client_id = fields.String(required=True)
@@ -167,7 +174,7 @@ class NewSecretSchema(ma.Schema):
     secrets = fields.List(fields.Nested(SecretSchema), required=True)
 
 
-class RequestSchema(ma.Schema):
+class RequestSchema(Schema):
     """What waits for the authority."""
 
     environment = fields.String(required=True, validate=validate.OneOf(ENVIRONMENTS[1:]))
@@ -180,7 +187,7 @@ class RequestSchema(ma.Schema):
     asked_at = fields.DateTime(required=True)
 
 
-class ApplicationSchema(ma.Schema):
+class ApplicationSchema(Schema):
     """An application as it is registered."""
 
     client_id = fields.String(required=True)

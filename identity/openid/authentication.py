@@ -13,6 +13,7 @@ from flask import request
 from identity.clients.queries import client_with_secret, known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.bearer import client_principal
+from identity.openid.parameters import check_is_form
 from identity.openid.proofs.client_assertion import client_of_assertion
 from identity.openid.proofs.mutual_tls import check_certificate
 from identity.openid.proofs.signed import NotSound
@@ -88,6 +89,7 @@ METHODS = (
 
 def authenticate() -> RegisteredClient:
     """The client of this request, which acts from here on. Raises InvalidClient, the same for unknown and wrong."""
+    check_is_form()
     used = [method for method in METHODS if method.is_used()]
     # RFC 6749 2.3: not more than one method in a request.
     if sum(method.is_alone for method in used) > 1:

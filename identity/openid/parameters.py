@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from flask import request
 from werkzeug.datastructures import MultiDict
 
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest
 
 MAX_TOKEN_CHARACTERS = 8_000
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+"""The second is none of RFC 6749's, but what many a client of ClaveÚnica sends."""
+
+
+def check_is_form() -> None:
+    """RFC 6749 3.2, appendix B: a program sends its parameters as a form. Raises MalformedRequest."""
+    if request.mimetype not in FORMS and request.get_data():
+        raise MalformedRequest("The request must be application/x-www-form-urlencoded.")
 
 
 def token_parameter(form: MultiDict[str, str]) -> str:

@@ -11,6 +11,7 @@ from flask import Flask, current_app, request
 
 from identity.openid.authentication import authenticate
 from identity.openid.grants import GRANTS
+from identity.openid.parameters import check_is_form
 from identity.openid.rules import MalformedRequest, UnsupportedGrantType
 
 REPEATABLE = ("resource", "audience")
@@ -54,6 +55,7 @@ class Server(AuthorizationServer):
 
     def get_token_grant(self, request: Any) -> Any:
         """The grant that the request names. Raises MalformedRequest, UnsupportedGrantType."""
+        check_is_form()
         # RFC 6749 3.2: parameters must not be included more than once. RFC 8707 2 and RFC 8693 2.1 allow these two.
         if any(len(values) > 1 for name, values in request.payload.datalist.items() if name not in REPEATABLE):
             raise MalformedRequest("A parameter came more than once.")

@@ -10,14 +10,17 @@ from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import fields, validate
 
 from interoperability.communications import rules
+from kernel import fields, validate
 from kernel.errors import BadRequest, Invalid, _
-from kernel.shapes import Body, ListQuery, lines
+from kernel.shapes import Body, ListQuery, Schema, lines
+from kernel.validate import Matches
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}")
+A_DIGEST = _("Write the SHA-256 digest as 64 hexadecimal digits in lower case.")
+A_MEDIA_TYPE = _("Write a media type in lower case, such as application/pdf.")
 LINE_BREAKS = "\n\t"
 
 
@@ -40,7 +43,7 @@ def _refuse_controls(text: str, allowed: str) -> None:
 def file_name(name: str) -> None:
     """A name, not a path."""
     if "/" in name or "\\" in name or name.strip(". ") == "":
-        raise ma.ValidationError(str(_("A file name without folders.")))
+        raise ma.ValidationError(str(_("Write a file name without folders.")))
 
 
 def _text(longest: int, *, required: bool = True, lines: bool = False) -> fields.String:
@@ -51,7 +54,7 @@ def _text(longest: int, *, required: bool = True, lines: bool = False) -> fields
     return fields.String(validate=check, required=True) if required else fields.String(validate=check, load_default="")
 
 
-class PersonSchema(ma.Schema):
+class PersonSchema(Schema):
     name = _text(200)
     post = _text(200)
 
@@ -60,14 +63,14 @@ class PersonSchema(ma.Schema):
         return rules.Person(**data)
 
 
-class SenderSchema(ma.Schema):
+class SenderSchema(Schema):
     agency = _text(20)
     authority = fields.Nested(PersonSchema, required=True)
 
 
-class AddresseeSchema(ma.Schema):
+class AddresseeSchema(Schema):
     agency = _text(20)
-    copy = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    copy = fields.Boolean(load_default=False)
     persons = fields.List(fields.Nested(PersonSchema), load_default=list, validate=validate.Length(max=20))
 
     @ma.post_load
@@ -75,10 +78,10 @@ class AddresseeSchema(ma.Schema):
         return rules.Addressee(data["agency"], data["copy"], tuple(data["persons"]))
 
 
-class DescribedSchema(ma.Schema):
+class DescribedSchema(Schema):
     name = fields.String(required=True, validate=[validate.Length(1, 200), plain, file_name])
-    media_type = fields.String(required=True, validate=validate.Regexp(f"{MEDIA_TYPE.pattern}\\Z"))
-    sha256 = fields.String(required=True, validate=validate.Regexp(f"{SHA256.pattern}\\Z"))
+    media_type = fields.String(required=True, validate=Matches(MEDIA_TYPE, A_MEDIA_TYPE))
+    sha256 = fields.String(required=True, validate=Matches(SHA256, A_DIGEST))
     size = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**40))
     role = fields.String(required=True, validate=validate.OneOf(["main", "annex"]))
 
@@ -87,7 +90,7 @@ class DescribedSchema(ma.Schema):
         return rules.Described(**data)
 
 
-class MetadataSchema(ma.Schema):
+class MetadataSchema(Schema):
     """DS 4/2020 art. 36."""
 
     issued_at = fields.AwareDateTime(required=True, format="iso")
@@ -101,7 +104,7 @@ class MetadataSchema(ma.Schema):
     classification = fields.String(required=True, validate=validate.OneOf(list(rules.CLASSIFICATIONS)))
 
 
-class ManifestSchema(ma.Schema):
+class ManifestSchema(Schema):
     """What a sender signs."""
 
     metadata = fields.Nested(MetadataSchema, required=True)
@@ -167,7 +170,7 @@ def _any_status() -> None:
     """May be left out."""
 
 
-class ShownAddresseeSchema(ma.Schema):
+class ShownAddresseeSchema(Schema):
     agency = fields.String(required=True)
     name = fields.String(required=True)
     copy = fields.Boolean(required=True)
@@ -180,7 +183,7 @@ class ShownSenderSchema(SenderSchema):
     name = fields.String(required=True)
 
 
-class ShownDocumentSchema(ma.Schema):
+class ShownDocumentSchema(Schema):
     number = fields.Integer(required=True)
     role = fields.String(required=True)
     name = fields.String(required=True)
@@ -190,7 +193,7 @@ class ShownDocumentSchema(ma.Schema):
     href = fields.String(required=True)
 
 
-class ShownStepSchema(ma.Schema):
+class ShownStepSchema(Schema):
     step = fields.String(required=True, validate=validate.OneOf([step.value for step in rules.Step]))
     at = fields.AwareDateTime(required=True, format="iso")
     addressee = fields.String(allow_none=True)
@@ -198,7 +201,7 @@ class ShownStepSchema(ma.Schema):
     reason = fields.String(allow_none=True)
 
 
-class CommunicationSummarySchema(ma.Schema):
+class CommunicationSummarySchema(Schema):
     """A line of a box."""
 
     code = fields.String(required=True, metadata={"example": "COM-2026-000001"})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import marshmallow as ma
-from marshmallow import fields, validate
+from kernel import fields, validate
+from kernel.errors import _
+from kernel.shapes import Body, Schema, line, lines
+from kernel.validate import Matches
 
-from kernel.shapes import Body, Matches, line, lines
-
+A_JWS = _("Write a JWS in the compact form: three parts in base64url with dots between.")
 JWS = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 PUBLIC_KEY = (
     '{"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", '
@@ -25,7 +26,10 @@ class NewKeySchema(Body):
     )
     proof = fields.String(
         required=True,
-        validate=[validate.Length(1, 10_000), Matches(JWS)],
+        validate=[
+            validate.Length(1, 10_000),
+            Matches(JWS, A_JWS),
+        ],
         metadata={
             "description": 'A compact JWS by the key over {"agency", "thumbprint" (RFC 7638), "platform", "issued_at"}',
             "example": PROOF,
@@ -37,7 +41,7 @@ class RevocationSchema(Body):
     reason = lines(500, 3, metadata={"example": "Se perdió el equipo que la guardaba."})
 
 
-class KeySchema(ma.Schema):
+class KeySchema(Schema):
     thumbprint = fields.String(required=True)
     agency = fields.String(required=True)
     name = fields.String(required=True)

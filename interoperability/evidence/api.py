@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import marshmallow as ma
 from flask import Response, jsonify
-from marshmallow import fields, validate
 
 from interoperability.evidence import queries
+from kernel import fields, validate
 from kernel.access import public
 from kernel.api import Blueprint
-from kernel.shapes import Query
+from kernel.shapes import Query, Schema
 
 endpoints = Blueprint("evidence_api", __name__, url_prefix="/api/v1/evidence", description="The append-only log")
 MONITORS = "anyone may watch the log"
 LARGEST = 2**53 - 1  # what every JSON reader takes for a whole number
 
 
-class KeysSchema(ma.Schema):
+class KeysSchema(Schema):
     """A JWK Set (RFC 7517)."""
 
     keys = fields.List(fields.Dict(), required=True)
 
 
-class StateSchema(ma.Schema):
+class StateSchema(Schema):
     size = fields.Integer(required=True)
     root = fields.String(required=True)
 
@@ -34,7 +33,7 @@ class ConsistencyQuerySchema(Query):
     newer = fields.Integer(required=True, data_key="to", validate=validate.Range(1, LARGEST))
 
 
-class ConsistencySchema(ma.Schema):
+class ConsistencySchema(Schema):
     """RFC 6962 2.1.2; hashes in hexadecimal."""
 
     older = fields.Nested(StateSchema, required=True, data_key="from")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import flask_smorest
 import marshmallow as ma
 from flask import Flask, Request, Response, current_app, request
-from webargs.flaskparser import FlaskParser
+from webargs.flaskparser import FlaskParser, is_json_request
 
+from kernel import fields
 from kernel.access import check, declared_access, declared_rules, public
-from kernel.errors import BadRequest
+from kernel.errors import BadRequest, UnsupportedMediaType, _
 from kernel.openapi import PROBLEM, complete
-from kernel.shapes import page_of
+from kernel.shapes import Schema, page_of
 
 DESCRIPTION = """\
 Services, agreements, official communications and their evidence.
@@ -36,17 +37,19 @@ TOKEN_WELCOME: list[dict[str, list[str]]] = [{}, {"accessToken": []}]
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class ProblemSchema(ma.Schema):
+class ProblemSchema(Schema):
     """RFC 9457 problem details."""
 
-    type = ma.fields.Url(required=True, metadata={"description": "The page that explains this kind of problem"})
-    title = ma.fields.String(required=True)
-    status = ma.fields.Integer(required=True)
-    detail = ma.fields.String()
-    instance = ma.fields.String(metadata={"description": "The request, as it is named in the logs and the audit"})
-    errors = ma.fields.Dict(
-        keys=ma.fields.String(),
-        values=ma.fields.List(ma.fields.String()),
+    type = fields.String(
+        required=True, metadata={"format": "url", "description": "The page that explains this kind of problem"}
+    )
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String()
+    instance = fields.String(metadata={"description": "The request, as it is named in the logs and the audit"})
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
         metadata={"description": "Messages by field"},
     )
 
@@ -68,13 +71,25 @@ class Api(flask_smorest.Api):
 
 
 class Parser(FlaskParser):
-    """Reads bodies. JSON that is nested without an end is as broken as any other."""
+    """Reads bodies, and says what is wrong with those that cannot be read."""
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        # RFC 9110 15.5.16. Where there is no body, the schema says what it lacks.
+        if not is_json_request(req) and req.get_data(cache=True):
+            raise UnsupportedMediaType.send_as("application/json", req.mimetype)
         try:
             return super().load_json(req, schema)
         except RecursionError as error:
-            raise BadRequest() from error
+            raise BadRequest(_("The JSON in the body is nested too deeply.")) from error
+
+    def _handle_invalid_json_error(
+        self, error: json.JSONDecodeError | UnicodeDecodeError, *_args: Any, **_kwargs: Any
+    ) -> NoReturn:
+        # The parser makes a mistake of JSON even of octets that are no text.
+        if isinstance(error, UnicodeDecodeError) or isinstance(error.__context__, UnicodeDecodeError):
+            raise BadRequest(_("The body is not text in UTF-8.")) from error
+        place = {"line": error.lineno, "column": error.colno}
+        raise BadRequest(_("The body is not JSON: look at line %(line)s, column %(column)s.", **place)) from error
 
 
 class Blueprint(flask_smorest.Blueprint):

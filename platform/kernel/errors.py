@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
-from flask_babel import lazy_gettext
+from flask_babel import LazyString, lazy_gettext
 
 _ = lazy_gettext
+Text: TypeAlias = str | LazyString
+"""What a person reads: translated when it is shown."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,12 @@ class UnsupportedMediaType(Problem):
         _("Go back and choose a file of the kind that the page asks for."),
     )
     oauth_error = "invalid_request"
+
+    @classmethod
+    def send_as(cls, media_type: str, given: str) -> UnsupportedMediaType:
+        """The refusal of a body that is not of the one type that is accepted (RFC 9110 15.5.16)."""
+        detail = _("Send the body with Content-Type: %(type)s.", type=media_type)
+        return cls(detail, log=f"Content-Type: {given[:100]}", headers={"Accept": media_type})
 
 
 class TooMany(Problem):

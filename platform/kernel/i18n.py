@@ -89,7 +89,7 @@ def _chosen_locale() -> str:
 
 
 def _vary_with_language(response: Response) -> Response:
-    if response.mimetype == "text/html":
+    if response.mimetype in ("text/html", "application/problem+json"):
         response.headers.add(*VARIES)
     return response
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import flask_bootstrap
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, url_for
-from flask_babel import LazyString, format_datetime, format_decimal
+from flask_babel import format_datetime, format_decimal
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from stdnum.cl import rut
@@ -23,6 +23,7 @@ from wtforms import Field, HiddenField
 
 from kernel.access import ANONYMOUS, Principal, current_principal, known_principal, public
 from kernel.clock import local
+from kernel.errors import Text
 from kernel.i18n import LANGUAGE_COOKIE, LANGUAGES, chosen_language
 from kernel.security import csp_nonce
 from kernel.settings import Settings
@@ -32,7 +33,6 @@ DEFAULT_SCHEME = SCHEMES[0]
 SCHEME_COOKIE = "scheme"
 ONE_YEAR = 365 * 24 * 3600
 ICONS = Path(flask_bootstrap.__file__).parent / "static/bootstrap5/icons/bootstrap-icons.svg"
-Text: TypeAlias = str | LazyString
 
 blueprint = Blueprint("layout", __name__)
 

@@ -25,6 +25,7 @@ SHARED = {
     "403": problem("The access token does not have the scope"),
     "404": problem("There is nothing here, or it is not yours to see"),
     "413": problem("The body is beyond the limit"),
+    "415": problem("The body is not of a type that is accepted here"),
     "422": problem("Something in the data has to be corrected: `errors` says what"),
     "429": problem("Too many requests", RETRY_AFTER),
     "5XX": problem("Something failed on our side; nothing was changed", RETRY_AFTER),
@@ -39,6 +40,10 @@ def complete(document: dict[str, Any], base_url: str, tags: dict[str, str]) -> d
     document["servers"] = [{"url": base_url}]
     for path, operation in operations(document):
         operation["tags"] = [tags[tag] for tag in operation["tags"]]
+        for parameter in operation.get("parameters", ()):
+            # A form sends the boxes that were left empty as well (`kernel.shapes.Query`).
+            if parameter.get("in") == "query" and not parameter.get("required"):
+                parameter["allowEmptyValue"] = True
         # The library's own answers come as references.
         own = {str(status): said for status, said in operation["responses"].items() if "$ref" not in said}
         answers = {**{status: SHARED[status] for status in _shared(path, operation)}, **own}
@@ -73,7 +78,7 @@ def _shared(path: str, operation: dict[str, Any]) -> Iterator[str]:
     if "{" in path:
         yield "404"
     if "requestBody" in operation:
-        yield from ("400", "413")
+        yield from ("400", "413", "415")
     if "requestBody" in operation or operation.get("parameters"):
         yield "422"
     yield from ("429", "5XX")

@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from kernel.db import session
-from kernel.errors import BadRequest, TooLarge, UnsupportedMediaType
+from kernel.errors import BadRequest, TooLarge, UnsupportedMediaType, _
 
 READ_BYTES = 64 * 1024
 MAX_PARTS = 100
@@ -43,8 +43,11 @@ def parts_of(request: Request, limit: int) -> Iterator[Part]:
     is malformed or breaks off, TooLarge, UnsupportedMediaType.
     """
     media_type, options = parse_options_header(request.headers.get("Content-Type"))
-    if media_type != "multipart/form-data" or not options.get("boundary"):
-        raise UnsupportedMediaType(log=media_type)
+    # RFC 9110 8.3.1: a media type has no case.
+    if media_type.lower() != "multipart/form-data":
+        raise UnsupportedMediaType.send_as("multipart/form-data", media_type)
+    if not options.get("boundary"):
+        raise UnsupportedMediaType(_("The Content-Type lacks the boundary between the parts."))
     session().close()
     request.max_content_length = limit
     yield from _parts(_events(request, options["boundary"]))

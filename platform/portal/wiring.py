@@ -21,7 +21,8 @@ from kernel import audit_chain
 from kernel.access import Authenticator, authority, install_access, official
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
-from kernel.layout import Text, add_navigation, set_place
+from kernel.errors import Text
+from kernel.layout import add_navigation, set_place
 from kernel.sealing import SealedLog, install_sealing
 from kernel.settings import Settings
 from portal.authority import Waiting, install_authority

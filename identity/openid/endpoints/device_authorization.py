@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, jsonify, url_for
 
 from identity.openid.answers import in_oauth_words
 from identity.openid.authentication import authenticate, keep_in_bounds
@@ -11,7 +11,7 @@ from identity.openid.checks import DEVICE, run
 from identity.openid.device_actions import INTERVAL_SECONDS, LIVES, start_device
 from identity.openid.endpoints import for_programs
 from identity.openid.grants.device_code import DeviceCodeGrant
-from identity.openid.rules import MalformedRequest, UnauthorizedClient
+from identity.openid.rules import UnauthorizedClient
 from kernel.access import public
 from kernel.http import settings
 
@@ -21,8 +21,6 @@ from kernel.http import settings
 @public("clients authenticate by the protocol")
 def device_authorization() -> Response:
     """Check what the device asks for, and give it a code to show and a code to come back with."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise MalformedRequest("The request must be application/x-www-form-urlencoded.")
     client = authenticate()
     if DeviceCodeGrant.GRANT_TYPE not in client.grant_types:
         raise UnauthorizedClient("The client is not registered for devices.")

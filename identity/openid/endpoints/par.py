@@ -12,7 +12,7 @@ from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import PAR, run
 from identity.openid.endpoints import for_programs
-from identity.openid.rules import PUSHED_REQUEST_LIVES, MalformedRequest
+from identity.openid.rules import PUSHED_REQUEST_LIVES
 from kernel.access import public
 from kernel.errors import TooLarge
 
@@ -26,9 +26,6 @@ def par() -> Any:
     """Check the request as /authorize would, keep it for a moment, and answer with the name it has there."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise TooLarge()
-    # RFC 9126 2.1: parameters are in the body, which is a form.
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise MalformedRequest("The request must be application/x-www-form-urlencoded.")
     asked = AuthorizationRequest.of_client(authenticate())
     run(PAR, asked)
     keep_in_bounds(asked.client)
