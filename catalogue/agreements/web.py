@@ -18,6 +18,7 @@ from kernel.access import current_principal, official, requires, role
 from kernel.errors import Invalid, NotFound
 from kernel.forms import explain
 from kernel.http import settings
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("agreements", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -104,14 +105,17 @@ def own_agreements() -> Page:
 
 @pages.route("/agency/agreements/new", methods=["GET", "POST"])
 @requires(PARTIES)
+@once()
 def new() -> Page:
     """Ask for an agreement on `?service=SRV-…&version=v1`."""
     version = published_version(request.args.get("service", ""), request.args.get("version", ""))
     form = RequestForm()
     if form.validate_on_submit():
         try:
-            agreement = actions.request_agreement(
-                current_principal(), version.service.code, version.version, form.purpose_asked()
+            purpose = form.purpose_asked()
+            agreement = submit_once(
+                lambda: actions.request_agreement(current_principal(), version.service.code, version.version, purpose),
+                lambda made: url_for("agreements.show", code=made.code),
             )
             flash(_("Your request is on its way. The owner has to answer within 15 business days."), "success")
             return redirect(url_for("agreements.show", code=agreement.code), 303)
@@ -129,6 +133,7 @@ def show(code: str) -> Page:
 
 @pages.post("/agency/agreements/<code>")
 @requires(PARTIES)
+@once()
 def take_step(code: str) -> Page:
     """Approve, refuse, suspend, resume or end, as the form's `step` says."""
     form = StepForm()
@@ -136,7 +141,10 @@ def take_step(code: str) -> Page:
         raise NotFound(log="no such step")
     step = Step(form.step.data)
     try:
-        actions.take_step(current_principal(), code, step, form.reasons.data or "")
+        submit_once(
+            lambda: actions.take_step(current_principal(), code, step, form.reasons.data or ""),
+            lambda made: url_for("agreements.show", code=made.code),
+        )
     except Invalid as invalid:
         explain(form, invalid)
         return _page(code, form), 422
@@ -155,9 +163,13 @@ def ask(code: str, step: str) -> Page:
 
 @pages.post("/agency/agreements/<code>/credentials")
 @requires(PARTIES)
+@once(SECRET_SHOWN)
 def issue_credentials(code: str) -> Response:
     """Make or replace the credentials. The secret is on this one page and nowhere else, so it is not kept anywhere."""
-    agreement, credentials = actions.issue_credentials(current_principal(), code)
+    agreement, credentials = submit_once(
+        lambda: actions.issue_credentials(current_principal(), code),
+        lambda _: url_for("agreements.show", code=code),
+    )
     page = render_template(
         "agreements/credentials.html",
         agreement=agreement,

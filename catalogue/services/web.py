@@ -28,6 +28,7 @@ from kernel.access import authority, current_principal, official, public, requir
 from kernel.errors import Conflict, Invalid
 from kernel.forms import explain
 from kernel.http import settings
+from kernel.submissions import once, submit_once
 
 pages = Blueprint("services", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -181,6 +182,7 @@ def own_service(code: str) -> Page:
 
 @pages.route("/agency/services/new", methods=["GET", "POST"])
 @requires(PUBLISHERS)
+@once()
 def new() -> Page:
     form = DraftForm()
     if form.is_submitted():
@@ -188,7 +190,10 @@ def new() -> Page:
         try:
             described = form.checked()
             if is_filled_in:
-                service = actions.draft_service(current_principal(), *described)
+                service = submit_once(
+                    lambda: actions.draft_service(current_principal(), *described),
+                    lambda made: url_for("services.own_service", code=made.code),
+                )
                 flash(_("The draft is kept. Send it for approval when it is complete."), "success")
                 return redirect(url_for("services.own_service", code=service.code), 303)
         except (Invalid, Conflict) as problem:
@@ -213,12 +218,14 @@ def edit(code: str) -> Page:
 
 @pages.route("/agency/services/<code>/versions/new", methods=["GET", "POST"])
 @requires(PUBLISHERS)
+@once()
 def new_version(code: str) -> Page:
     service = queries.own(code, current_principal())
     form = VersionForm(version=f"v{len(service.versions) + 1}")
     if form.validate_on_submit():
         try:
-            actions.new_version(current_principal(), code, form.version_facts())
+            facts, address = form.version_facts(), url_for("services.own_service", code=code)
+            submit_once(lambda: actions.new_version(current_principal(), code, facts), lambda _: address)
             flash(_("The draft is kept. Send it for approval when it is complete."), "success")
             return redirect(url_for("services.own_service", code=code), 303)
         except (Invalid, Conflict) as problem:
@@ -243,9 +250,11 @@ def edit_version(code: str, version: str) -> Page:
 
 @pages.post("/agency/services/<code>/versions/<version>/submit")
 @requires(PUBLISHERS)
+@once()
 def submit(code: str, version: str) -> Page:
     try:
-        actions.submit_version(current_principal(), code, version)
+        address = url_for("services.own_service", code=code)
+        submit_once(lambda: actions.submit_version(current_principal(), code, version), lambda _: address)
         flash(_("Sent to the authority for approval."), "success")
     except Invalid as incomplete:
         for message in (one for messages in incomplete.fields.values() for one in messages):
@@ -272,19 +281,26 @@ def review(code: str, version: str) -> Page:
 
 @pages.post("/authority/services/<code>/<version>/approve")
 @requires(authority)
+@once()
 def approve(code: str, version: str) -> Page:
-    form = DecisionForm()
-    actions.approve_version(current_principal(), code, version, form.seen.data or "")
+    seen, address = DecisionForm().seen.data or "", url_for("services.queue")
+    submit_once(lambda: actions.approve_version(current_principal(), code, version, seen), lambda _: address)
     flash(_("Published: anyone can find it now."), "success")
     return redirect(url_for("services.queue"), 303)
 
 
 @pages.post("/authority/services/<code>/<version>/return")
 @requires(authority)
+@once()
 def give_back(code: str, version: str) -> Page:
     form = DecisionForm()
     try:
-        actions.return_version(current_principal(), code, version, form.reasons.data or "", form.seen.data or "")
+        submit_once(
+            lambda: actions.return_version(
+                current_principal(), code, version, form.reasons.data or "", form.seen.data or ""
+            ),
+            lambda _: url_for("services.queue"),
+        )
     except Invalid as invalid:
         explain(form, invalid)
         return _review(code, version, form)

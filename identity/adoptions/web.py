@@ -17,6 +17,7 @@ from identity.clients.web import FIELDS, OPTIONS, PROFILES, SCOPES, administrato
 from kernel.access import requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("adoptions", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -46,10 +47,14 @@ def show(client_id: str) -> Page:
 
 @pages.post("/agency/adoptions/<client_id>/accept")
 @requires(administrator)
+@once(SECRET_SHOWN)
 def accept(client_id: str) -> Page:
     """Take the application over, and show its new secret, this once."""
     try:
-        made = actions.accept(client_id, agency_code(), AcceptForm().seen.data or "")
+        made = submit_once(
+            lambda: actions.accept(client_id, agency_code(), AcceptForm().seen.data or ""),
+            lambda _: url_for("applications.show", client_id=client_id),
+        )
     except ChangedMeanwhile as problem:
         form = RemarkForm(formdata=None)
         explain(form, problem)
@@ -62,12 +67,16 @@ def accept(client_id: str) -> Page:
 
 @pages.post("/agency/adoptions/<client_id>/decline")
 @requires(administrator)
+@once()
 def decline(client_id: str) -> Page:
     form = RemarkForm()
     if not form.validate_on_submit():
         return _show(client_id, form), 422
     try:
-        actions.decline(client_id, agency_code(), form.remark.data)
+        submit_once(
+            lambda: actions.decline(client_id, agency_code(), form.remark.data),
+            lambda _: url_for("adoptions.list_adoptions"),
+        )
     except Invalid as problem:
         explain(form, problem)
         return _show(client_id, form), 422

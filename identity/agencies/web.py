@@ -19,6 +19,7 @@ from kernel.access import authority, current_principal, person, requires, role
 from kernel.errors import Conflict, Invalid
 from kernel.forms import explain
 from kernel.layout import local_path
+from kernel.submissions import once, submit_once
 
 pages = Blueprint("agencies", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -96,9 +97,12 @@ def members() -> Page:
 
 @pages.post("/agency/members")
 @requires(role(ADMINISTRATOR))
+@once()
 def add_member() -> Page:
     form = MemberForm()
-    if not form.validate_on_submit() or not _grant(current_principal().acting_agency.code, form):
+    if not form.validate_on_submit() or not _grant(
+        current_principal().acting_agency.code, form, url_for("agencies.members")
+    ):
         return _show_members(form), 422
     return redirect(url_for("agencies.members"), 303)
 
@@ -141,11 +145,15 @@ def new_agency() -> Page:
 
 @pages.post("/authority/agencies/new")
 @requires(authority)
+@once()
 def create_agency() -> Page:
     form = AgencyForm()
     if form.validate_on_submit():
         try:
-            agency = actions.create_agency(form.code.data, form.name.data)
+            agency = submit_once(
+                lambda: actions.create_agency(form.code.data, form.name.data),
+                lambda made: url_for("agencies.show_agency", code=made.code),
+            )
         except (Invalid, Conflict) as problem:
             explain(form, problem)
             return render_template("agencies/new.html", form=form), problem.status
@@ -162,11 +170,12 @@ def show_agency(code: str) -> Page:
 
 @pages.post("/authority/agencies/<code>")
 @requires(authority)
+@once()
 def add_member_of(code: str) -> Page:
-    form = MemberForm()
-    if not form.validate_on_submit() or not _grant(code, form):
+    form, address = MemberForm(), url_for("agencies.show_agency", code=code)
+    if not form.validate_on_submit() or not _grant(code, form, address):
         return _show_agency(code, form), 422
-    return redirect(url_for("agencies.show_agency", code=code), 303)
+    return redirect(address, 303)
 
 
 @pages.post("/authority/agencies/<code>/members/<uuid:person_id>/<role>/remove")
@@ -208,9 +217,9 @@ def _show_agency(code: str, form: MemberForm) -> str:
     )
 
 
-def _grant(code: str, form: MemberForm) -> bool:
+def _grant(code: str, form: MemberForm, address: str) -> bool:
     try:
-        added = actions.add_member(code, form.run.data, form.role.data)
+        added = submit_once(lambda: actions.add_member(code, form.run.data, form.role.data), lambda _: address)
     except (Invalid, Conflict) as problem:
         explain(form, problem)
         return False

@@ -36,6 +36,7 @@ from identity.profiles.rules import AUTH_METHODS
 from kernel import clock
 from kernel.access import requires
 from kernel.errors import Invalid
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 if TYPE_CHECKING:
     from identity.clients.models import Client
@@ -179,13 +180,17 @@ def new() -> Page:
 
 @pages.post("/agency/applications/new")
 @requires(administrator)
+@once(SECRET_SHOWN)
 def create() -> Page:
     """Make the application and show its secret, this once."""
     form = ApplicationForm.of(None)
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        made = register_application(form.registration(), "sandbox", owner())
+        made = submit_once(
+            lambda: register_application(form.registration(), "sandbox", owner()),
+            lambda made: url_for("applications.show", client_id=made.client.client_id),
+        )
     except Invalid as problem:
         form.explain(problem)
         return _ask(form), 422
@@ -205,13 +210,17 @@ def edit(client_id: str) -> Page:
 
 @pages.post("/agency/applications/<client_id>/edit")
 @requires(administrator)
+@once()
 def change(client_id: str) -> Page:
     """Save or ask the authority, and show the secret that a new way to authenticate needs, this once."""
     client = application_of(owner(), client_id)
     form = ApplicationForm.of(None)
     if form.validate_on_submit():
         try:
-            changed = change_application(client_id, form.registration(registration_of(client)), owner=owner())
+            changed = submit_once(
+                lambda: change_application(client_id, form.registration(registration_of(client)), owner=owner()),
+                lambda _: url_for("applications.show", client_id=client_id),
+            )
         except (Invalid, ClientRevoked, AlreadyAsked) as problem:
             form.explain(problem)
         else:

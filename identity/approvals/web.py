@@ -17,6 +17,7 @@ from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, OPTIONS, PROFILE
 from kernel.access import authority, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.submissions import once, submit_once
 
 pages = Blueprint("approvals", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -51,13 +52,17 @@ def ask(client_id: str) -> Page:
 
 @pages.post("/agency/applications/<client_id>/environment")
 @requires(administrator)
+@once()
 def send_request(client_id: str) -> Page:
     """Ask the authority to let the application go on."""
     form = AskForm()
     if not form.validate_on_submit():
         return _ask(client_id, form), 422
     try:
-        actions.ask_for_environment(client_id, form.environment.data, owner=owner())
+        submit_once(
+            lambda: actions.ask_for_environment(client_id, form.environment.data, owner=owner()),
+            lambda _: url_for("applications.show", client_id=client_id),
+        )
     except (Invalid, AlreadyAsked) as problem:
         explain(form, problem)
         return _ask(client_id, form), 422
@@ -100,9 +105,12 @@ def review(client_id: str) -> Page:
 
 @pages.post("/authority/applications/<client_id>/approve")
 @requires(authority)
+@once()
 def approve(client_id: str) -> Page:
     try:
-        client = actions.approve(client_id, ApproveForm().seen.data or "")
+        client = submit_once(
+            lambda: actions.approve(client_id, ApproveForm().seen.data or ""), lambda _: url_for("approvals.waiting")
+        )
     except (Invalid, AlreadyAsked, ChangedMeanwhile) as problem:
         form = RemarkForm(formdata=None)
         explain(form, problem)
@@ -113,12 +121,13 @@ def approve(client_id: str) -> Page:
 
 @pages.post("/authority/applications/<client_id>/return")
 @requires(authority)
+@once()
 def give_back(client_id: str) -> Page:
     form = RemarkForm()
     if not form.validate_on_submit():
         return _review(client_id, form), 422
     try:
-        actions.give_back(client_id, form.remark.data)
+        submit_once(lambda: actions.give_back(client_id, form.remark.data), lambda _: url_for("approvals.waiting"))
     except Invalid as problem:
         explain(form, problem)
         return _review(client_id, form), 422

@@ -19,6 +19,7 @@ from identity.profiles.rules import CERTIFICATE_SUBJECTS
 from kernel.access import current_principal, requires, role
 from kernel.errors import Invalid, Problem
 from kernel.forms import explain
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 if TYPE_CHECKING:
     from identity.clients.models import Client
@@ -161,9 +162,13 @@ def owner() -> str:
 
 @pages.post("/agency/<any(systems, applications):kind>/<client_id>/secret")
 @requires(administrator)
+@once(SECRET_SHOWN)
 def rotate_secret(kind: str, client_id: str) -> Page:
     """A new secret, shown this once."""
-    secret = actions.rotate_secret(client_id, owner=owner())
+    secret = submit_once(
+        lambda: actions.rotate_secret(client_id, owner=owner()),
+        lambda _: url_for(f"{kind}.show", client_id=client_id),
+    )
     return show_secret(client_of_agency(agency_code(), client_id), secret)
 
 

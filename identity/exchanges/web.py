@@ -22,6 +22,7 @@ from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish
 from kernel.access import authority, current_principal, requires
 from kernel.errors import Invalid, NotFound
 from kernel.forms import explain
+from kernel.submissions import once, submit_once
 
 if TYPE_CHECKING:
     from identity.exchanges.queries import Told
@@ -93,6 +94,7 @@ def own() -> Page:
 
 @pages.route("/agency/exchanges/new", methods=["GET", "POST"])
 @requires(administrator)
+@once()
 def ask() -> Page:
     form = AskForm()
     clients = queries.own_clients(owner())
@@ -100,7 +102,10 @@ def ask() -> Page:
     if form.validate_on_submit():
         try:
             wish = Wish.checked(form.scopes.data or [], form.purpose.data or "")
-            policy = actions.ask_exchange(owner(), form.actor.data, form.target.data or "", wish)
+            policy = submit_once(
+                lambda: actions.ask_exchange(owner(), form.actor.data, form.target.data or "", wish),
+                lambda made: url_for("exchanges.show", policy_id=made.id),
+            )
             return redirect(url_for("exchanges.show", policy_id=policy.id), 303)
         except (Invalid, AlreadyAsked) as problem:
             explain(form, problem)
@@ -116,6 +121,7 @@ def show(policy_id: UUID) -> Page:
 
 @pages.post("/agency/exchanges/<uuid:policy_id>")
 @requires(administrator)
+@once()
 def take_step(policy_id: UUID) -> Page:
     """Allow, refuse or end, as the button pressed says."""
     form = StepForm()
@@ -123,7 +129,10 @@ def take_step(policy_id: UUID) -> Page:
         raise NotFound(log="no such step")
     step = Step(request.form["step"])
     try:
-        actions.take_step(owner(), policy_id, step, form.reasons.data or "")
+        submit_once(
+            lambda: actions.take_step(owner(), policy_id, step, form.reasons.data or ""),
+            lambda _: url_for("exchanges.show", policy_id=policy_id),
+        )
     except Invalid as invalid:
         explain(form, invalid)
         return _show(queries.find(policy_id, owner()), form), 422

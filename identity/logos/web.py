@@ -18,6 +18,7 @@ from identity.logos.rules import MAX_BYTES
 from kernel.access import public, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.submissions import once, submit_once
 
 pages = Blueprint("logos", __name__, template_folder="templates")
 Page = str | Redirect | tuple[str, int]
@@ -49,12 +50,14 @@ def ask(client_id: str) -> Page:
 
 @pages.post("/agency/applications/<client_id>/logo")
 @requires(administrator)
+@once()
 def change(client_id: str) -> Page:
     form = LogoForm()
     if not form.validate_on_submit():
         return _ask(client_id, form), 422
     try:
-        return _done(change_logo(client_id, form.logo.data.read(MAX_BYTES + 1), owner=owner()))
+        content = form.logo.data.read(MAX_BYTES + 1)
+        return _done(submit_once(lambda: change_logo(client_id, content, owner=owner()), lambda _: _address(client_id)))
     except (Invalid, AlreadyAsked) as problem:
         explain(form, problem)
         return _ask(client_id, form), 422
@@ -62,8 +65,9 @@ def change(client_id: str) -> Page:
 
 @pages.post("/agency/applications/<client_id>/logo/remove")
 @requires(administrator)
+@once()
 def remove(client_id: str) -> Page:
-    return _done(remove_logo(client_id, owner=owner()))
+    return _done(submit_once(lambda: remove_logo(client_id, owner=owner()), lambda _: _address(client_id)))
 
 
 def _done(changed: Changed) -> Page:
@@ -71,7 +75,11 @@ def _done(changed: Changed) -> Page:
         flash(_("The authority has to approve this. Until then the application goes on as it is."), "attention")
     else:
         flash(_("The changes are saved."), "success")
-    return redirect(url_for("applications.show", client_id=changed.client.client_id), 303)
+    return redirect(_address(changed.client.client_id), 303)
+
+
+def _address(client_id: str) -> str:
+    return url_for("applications.show", client_id=client_id)
 
 
 def _ask(client_id: str, form: LogoForm) -> str:

@@ -17,6 +17,7 @@ from identity.registration.queries import tokens_of
 from kernel.access import requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("registration", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -38,18 +39,22 @@ def tokens() -> Page:
 
 @pages.post("/agency/registration-tokens")
 @requires(administrator)
+@once(SECRET_SHOWN)
 def create_token() -> Page:
     """Make a token and show it, this once."""
     form = TokenForm()
     if not form.validate_on_submit():
         return _tokens(form), 422
     try:
-        made = actions.create_initial_token(
-            owner(),
-            form.environment.data,
-            form.purpose.data,
-            uses=form.uses.data or 0,
-            days=form.days.data or 0,
+        made = submit_once(
+            lambda: actions.create_initial_token(
+                owner(),
+                form.environment.data,
+                form.purpose.data,
+                uses=form.uses.data or 0,
+                days=form.days.data or 0,
+            ),
+            lambda _: url_for("registration.tokens"),
         )
     except Invalid as problem:
         explain(form, problem)

@@ -29,6 +29,7 @@ from identity.systems import actions
 from kernel import clock
 from kernel.access import requires
 from kernel.errors import Invalid, NotFound
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 if TYPE_CHECKING:
     from identity.clients.models import Client
@@ -73,18 +74,22 @@ def new() -> Page:
 
 @pages.post("/agency/systems/new")
 @requires(administrator)
+@once(SECRET_SHOWN)
 def create() -> Page:
     """Make the system and show its secret, this once."""
     form = _system_form()
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        made = actions.create_machine_client(
-            form.name.data,
-            agency_code(),
-            form.scopes.data,
-            auth_method=form.auth_method.data or None,
-            **form.credentials({}),
+        made = submit_once(
+            lambda: actions.create_machine_client(
+                form.name.data,
+                agency_code(),
+                form.scopes.data,
+                auth_method=form.auth_method.data or None,
+                **form.credentials({}),
+            ),
+            lambda made: url_for("systems.show", client_id=made.client.client_id),
         )
     except Invalid as problem:
         form.explain(problem)
@@ -112,17 +117,21 @@ def edit(client_id: str) -> Page:
 
 @pages.post("/agency/systems/<client_id>/edit")
 @requires(administrator)
+@once()
 def change(client_id: str) -> Page:
     """Save, and show the secret that a new way to authenticate needs, this once."""
     client, form = _system(client_id), _change_form()
     if form.validate_on_submit():
         try:
-            changed = actions.change_machine_client(
-                client_id,
-                form.name.data,
-                auth_method=form.auth_method.data or client.auth_method,
-                owner=owner(),
-                **form.credentials(client.options),
+            changed = submit_once(
+                lambda: actions.change_machine_client(
+                    client_id,
+                    form.name.data,
+                    auth_method=form.auth_method.data or client.auth_method,
+                    owner=owner(),
+                    **form.credentials(client.options),
+                ),
+                lambda _: url_for("systems.show", client_id=client_id),
             )
         except (Invalid, ClientRevoked) as problem:
             form.explain(problem)

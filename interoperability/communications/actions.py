@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,7 @@ from kernel.http import settings
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
 from kernel.mail import deliver
+from kernel.submissions import AlreadySubmitted, submit_once
 from kernel.uploads import Part
 from kernel.work import Work, action
 
@@ -247,10 +248,13 @@ class Upload:
     chunks: Iterable[bytes]
 
 
-def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Upload]) -> Sent:
+def send_from_page(
+    principal: Principal, draft: rules.Manifest, uploads: list[Upload], address_of: Callable[[Communication], str]
+) -> Communication:
     """Send what an official wrote and chose, signed with the key kept here for the agency; `draft` lacks its documents.
 
-    Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted. Whatever it raises, nothing is kept.
+    address_of: where the communication is shown. Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted, and
+    AlreadySubmitted for a form that was sent before. Whatever it raises, nothing is kept.
     """
     agency = principal.acting_agency
     with _Kept() as kept:
@@ -261,7 +265,11 @@ def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Up
             described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
         content = write_manifest(replace(draft, documents=tuple(described)))
         signed = queries.open_manifest(agency, sign_for_officials(agency, content))
-    return _send(principal, signed, kept, None)
+    try:
+        return submit_once(lambda: send_communication(principal, signed, kept.stored, None), address_of)
+    except AlreadySubmitted:
+        kept.discard()
+        raise
 
 
 # ---- receiving ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
@@ -29,6 +29,10 @@ from kernel.errors import Invalid, TooLarge
 from kernel.forms import explain
 from kernel.http import MAX_FORM_BYTES, settings
 from kernel.layout import add_navigation
+from kernel.submissions import once
+
+if TYPE_CHECKING:
+    from interoperability.communications.models import Communication
 
 pages = Blueprint("communications", __name__, url_prefix="/agency/communications", template_folder="templates")
 Page = str | AnyResponse | tuple[str, int]
@@ -130,18 +134,23 @@ def new() -> Page:
 
 @pages.post("/new")
 @requires(role(CORRESPONDENT))
+@once()
 def send() -> Page:
     principal = current_principal()
     form = _new_form(principal)
     if form.validate_on_submit():
         try:
-            sent = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)))
+            communication = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)), _address)
         except (Invalid, rules.NotAPdf, TooLarge) as problem:
             _explain(form, problem)
         else:
-            flash(_("%(code)s was sent.", code=sent.view.communication.code), "success")
-            return redirect(url_for("communications.show", code=sent.view.communication.code), 303)
+            flash(_("%(code)s was sent.", code=communication.code), "success")
+            return redirect(_address(communication), 303)
     return _show_new(form, principal), 422
+
+
+def _address(communication: Communication) -> str:
+    return url_for("communications.show", code=communication.code)
 
 
 def _new_form(principal: Principal) -> NewForm:

@@ -15,6 +15,7 @@ from kernel.access import current_principal, requires, role
 from kernel.errors import Invalid
 from kernel.forms import explain
 from kernel.http import settings
+from kernel.submissions import once, submit_once
 
 pages = Blueprint("directory", __name__, url_prefix="/agency/keys", template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -53,12 +54,16 @@ def keys() -> Page:
 
 @pages.post("")
 @requires(role(ADMINISTRATOR))
+@once()
 def register() -> Page:
     form = KeyForm()
     if form.validate_on_submit():
         try:
-            actions.register_key(
-                current_principal(), " ".join(form.name.data.split()), form.public_key.data, form.proof.data.strip()
+            submit_once(
+                lambda: actions.register_key(
+                    current_principal(), " ".join(form.name.data.split()), form.public_key.data, form.proof.data.strip()
+                ),
+                lambda _: url_for("directory.keys"),
             )
         except (Invalid, KeyTaken) as problem:
             explain(form, problem)
@@ -87,11 +92,15 @@ def confirm(thumbprint: str) -> Page:
 
 @pages.post("/<thumbprint>/revocation")
 @requires(role(ADMINISTRATOR))
+@once()
 def revoke(thumbprint: str) -> Page:
     form = RevocationForm()
     if not form.validate_on_submit():
         return _show_revocation(thumbprint, form), 422
-    actions.revoke_key(current_principal(), thumbprint, " ".join(form.reason.data.split()))
+    submit_once(
+        lambda: actions.revoke_key(current_principal(), thumbprint, " ".join(form.reason.data.split())),
+        lambda _: url_for("directory.keys"),
+    )
     flash(_("The key is revoked. What it signed before stands."), "success")
     return redirect(url_for("directory.keys"), 303)
 

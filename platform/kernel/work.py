@@ -45,6 +45,9 @@ class Work:
         jobs.defer(self.session, job, arguments)
 
 
+Around = Callable[[Work, Callable[[], Any]], Any]
+
+
 def action(function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]:
     """Make a function the one transaction of what it does. Callers pass everything but the Work."""
 
@@ -54,9 +57,10 @@ def action(function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]:
         if joined is not None:
             return function(joined, *args, **kwargs)
         current = session()
-        g.work = Work(current)
+        work = g.work = Work(current)
+        around: Around = g.pop("around_next_action", _nothing_more)
         try:
-            result = function(g.work, *args, **kwargs)
+            result: R = around(work, lambda: function(work, *args, **kwargs))
             current.commit()
         except BaseException:
             current.rollback()
@@ -66,6 +70,25 @@ def action(function: Callable[Concatenate[Work, P], R]) -> Callable[P, R]:
         return result
 
     return run
+
+
+def _nothing_more(_: Work, change: Callable[[], Any]) -> Any:
+    return change()
+
+
+@contextmanager
+def around_next_action(around: Around) -> Iterator[None]:
+    """Have the next transaction run its change through `around`, which may add to it, or raise to have none of it.
+
+    Raises RuntimeError if none comes.
+    """
+    g.around_next_action = around
+    try:
+        yield
+        if "around_next_action" in g:
+            raise RuntimeError("there was no action")
+    finally:
+        g.pop("around_next_action", None)
 
 
 @contextmanager

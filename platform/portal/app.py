@@ -23,6 +23,7 @@ from kernel.retention import install_retention
 from kernel.security import install_security
 from kernel.settings import Settings
 from kernel.shortcuts import install_shortcuts
+from kernel.submissions import install_submissions
 from kernel.throttle import install_throttle
 from portal import wiring
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_jobs(app)
     install_i18n(app, wiring.translations(settings))
     install_layout(app, settings)
+    install_submissions(app)
     install_errors(app)
     install_health(app)
     wiring.install_blocks(app, settings)

@@ -27,3 +27,13 @@ for (const button of document.querySelectorAll("[data-reveals]")) {
   });
   input.form.addEventListener("submit", () => { input.type = "password"; });
 }
+
+// A double click is one: the second sending would make the browser drop the answer to the first, which may show a secret.
+const DOUBLE_CLICK_MS = 1000;
+for (const form of document.querySelectorAll('form[method="post"]')) {
+  let sentAt = -DOUBLE_CLICK_MS;
+  form.addEventListener("submit", (event) => {
+    if (event.timeStamp - sentAt < DOUBLE_CLICK_MS) event.preventDefault();
+    else sentAt = event.timeStamp;
+  });
+}

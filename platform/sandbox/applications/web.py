@@ -22,6 +22,7 @@ from kernel.errors import Invalid
 from kernel.forms import explain
 from kernel.http import settings
 from kernel.ids import new_token, same
+from kernel.submissions import SECRET_SHOWN, once, submit_once
 from kernel.throttle import limiter
 from sandbox.applications import actions, queries
 from sandbox.applications.rules import (
@@ -110,18 +111,22 @@ def new_application() -> Page:
 @pages.post("/applications/new")
 @limiter.limit("60 per hour")
 @requires(developer)
+@once(SECRET_SHOWN)
 def create_application() -> Page:
     form = ApplicationForm()
     if not form.validate_on_submit():
         return render_template("sandbox_applications/new.html", form=form), 422
     try:
-        made = actions.create_application(
-            current_principal().id,
-            form.name.data,
-            form.profile.data,
-            lines_of(form.redirect_uris.data),
-            lines_of(form.post_logout_redirect_uris.data or ""),
-            device_flow=form.device_flow.data,
+        made = submit_once(
+            lambda: actions.create_application(
+                current_principal().id,
+                form.name.data,
+                form.profile.data,
+                lines_of(form.redirect_uris.data),
+                lines_of(form.post_logout_redirect_uris.data or ""),
+                device_flow=form.device_flow.data,
+            ),
+            lambda made: _address(made.client.client_id),
         )
     except Invalid as problem:
         _show_faults(form, problem)
@@ -190,12 +195,16 @@ def ask_agency(client_id: str) -> Page:
 @pages.post("/applications/<client_id>/adoption")
 @limiter.limit("20 per hour")
 @requires(developer)
+@once()
 def offer_to_agency(client_id: str) -> Page:
     form = AdoptionForm()
     if not form.validate_on_submit():
         return _ask_agency(client_id, form), 422
     try:
-        actions.offer_to_agency(current_principal(), client_id, form.agency.data, form.reason.data)
+        submit_once(
+            lambda: actions.offer_to_agency(current_principal(), client_id, form.agency.data, form.reason.data),
+            lambda _: _address(client_id),
+        )
     except (Invalid, AlreadyOffered) as problem:
         explain(form, problem)
         return _ask_agency(client_id, form), 422
@@ -219,8 +228,11 @@ def _ask_agency(client_id: str, form: AdoptionForm) -> str:
 @pages.post("/applications/<client_id>/secret")
 @limiter.limit("60 per hour")
 @requires(developer)
+@once(SECRET_SHOWN)
 def renew_secret(client_id: str) -> Page:
-    renewed = actions.renew_secret(current_principal().id, client_id)
+    renewed = submit_once(
+        lambda: actions.renew_secret(current_principal().id, client_id), lambda _: _address(client_id)
+    )
     return _application_page(renewed.client, renewed.secret, is_renewed=True)
 
 
@@ -267,6 +279,10 @@ def finish_trial() -> Page:
         code_verifier=trial["code_verifier"],
     )
     return render_template("sandbox_applications/trial.html", application=client, received=received, steps=steps)
+
+
+def _address(client_id: str) -> str:
+    return url_for("sandbox_applications.show_application", client_id=client_id)
 
 
 def _application_page(client: Client, secret: str = "", *, is_renewed: bool = False) -> str:

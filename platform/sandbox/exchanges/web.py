@@ -18,6 +18,7 @@ from identity.exchanges.web import SCOPES, STATUSES, scopes_field
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.submissions import once, submit_once
 from kernel.throttle import limiter
 from sandbox.applications.rules import owned_by
 
@@ -48,6 +49,7 @@ def ask() -> Page:
 @pages.post("/new")
 @limiter.limit("60 per hour")
 @requires(developer)
+@once()
 def allow() -> Page:
     """Let one application call another; both are the developer's, so nobody else has to agree."""
     form = AllowForm()
@@ -55,7 +57,11 @@ def allow() -> Page:
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        actions.ask_exchange(_owner(), form.actor.data, form.target.data, Wish.between_own(form.scopes.data or ()))
+        wish = Wish.between_own(form.scopes.data or ())
+        submit_once(
+            lambda: actions.ask_exchange(_owner(), form.actor.data, form.target.data, wish),
+            lambda _: url_for("sandbox_exchanges.list_exchanges"),
+        )
     except Invalid as problem:
         explain(form, problem)
         return _ask(form), 422
