@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SHORTEST_DELAY, LONGEST_DELAY = 1.0, 30.0
-STABLE_AFTER_SECONDS = 60
+STABLE_AFTER_SECONDS = 5
+"""What ends sooner may do so again; what lived longer was ended by something else, and starts again without delay."""
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -35,7 +37,11 @@ class Child:
     command: Sequence[str]
     log: Path
     environment: dict[str, str]
+    handed_down: Sequence[int] = ()
+    """Descriptors that it gets too, such as the socket that it listens on."""
     process: subprocess.Popen[bytes] | None = None
+    orphans: int = 0
+    """The process group of the one before, of which some may live on."""
     delay: float = SHORTEST_DELAY
     started_at: float = 0.0
     start_at: float = field(default_factory=time.monotonic)
@@ -51,6 +57,7 @@ class Child:
                 env=self.environment,
                 # A session of its own: Ctrl-C reaches the parent only, which stops its children in order.
                 start_new_session=True,
+                pass_fds=tuple(self.handed_down),
                 preexec_fn=die_with_parent,
             )
         self.started_at = time.monotonic()
@@ -65,9 +72,11 @@ class Child:
         ended = self.process.poll()
         if ended is None:
             return
-        self.process = None
+        self.orphans, self.process = self.process.pid, None
         if now - self.started_at > STABLE_AFTER_SECONDS:
-            self.delay = SHORTEST_DELAY
+            self.start_at, self.delay = now, SHORTEST_DELAY
+            say(f"{self.name} ended ({_how(ended)}); it starts again. Its log: {self.log}")
+            return
         self.start_at = now + self.delay
         say(f"{self.name} ended ({_how(ended)}); it starts again in {self.delay:.0f} s. Its log: {self.log}")
         self.delay = min(self.delay * 2, LONGEST_DELAY)
@@ -75,6 +84,9 @@ class Child:
     def ask_to_stop(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.terminate()
+        if self.orphans:
+            with suppress(ProcessLookupError):
+                os.killpg(self.orphans, signal.SIGTERM)
 
     def wait(self) -> None:
         """Wait for the process to end; after a while, end it with all it started."""

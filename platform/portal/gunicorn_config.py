@@ -10,6 +10,8 @@ from typing import Any
 from gunicorn import util
 from prometheus_client import multiprocess
 
+from portal.children import die_with_parent
+
 bind = "127.0.0.1:8000"
 worker_class = "portal.gunicorn_worker.StayingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -26,8 +28,10 @@ GARBAGE_COLLECTED_EVERY = 10_000
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let the application know how many threads it has: it keeps some of them from waiting for others."""
+    """Let the application know how many threads it has, of which some may wait for others; and end with the master."""
     os.environ["CORDILLERA_WEB_THREADS"] = str(worker.cfg.threads)
+    if not worker.outlives_master:
+        die_with_parent()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -52,5 +56,14 @@ def _date_of(second: int) -> str:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Drop the gauges of a worker that ended; its counts stay in the sum."""
+    _drop_gauges(worker)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Do the same for a worker whose master has not lived to do it."""
+    _drop_gauges(worker)
+
+
+def _drop_gauges(worker: Any) -> None:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import time
 from typing import Any
@@ -13,6 +14,8 @@ WAITS_MS = 5
 GIVES_WAY_SECONDS = 0.0001
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RESTS_SECONDS = 0.1
+ORPHANED_SECONDS = 10
+"""A master takes three seconds to start, more where others need the processor too."""
 
 
 class StayingThreadWorker(ThreadWorker):
@@ -27,6 +30,7 @@ class StayingThreadWorker(ThreadWorker):
     def __init__(self, *given: Any, **named: Any) -> None:
         self._in_hand: set[TConn] = set()
         """The connections that have a thread or wait for one; only the main thread changes it."""
+        self._orphaned_at = 0.0
         super().__init__(*given, **named)
 
     @property
@@ -37,6 +41,24 @@ class StayingThreadWorker(ThreadWorker):
     @nr_conns.setter
     def nr_conns(self, _: int) -> None:
         """Pass over gunicorn's counting: it takes a connection off twice whose answer broke off."""
+
+    @property
+    def outlives_master(self) -> bool:
+        """Whether it was handed its listening socket down: then it answers until the next master does."""
+        return any(isinstance(address, int) for address in self.cfg.address)
+
+    def is_parent_alive(self) -> bool:
+        if self.ppid == os.getppid():
+            return True
+        self._orphaned_at = self._orphaned_at or time.monotonic()
+        return self.outlives_master and time.monotonic() - self._orphaned_at < ORPHANED_SECONDS
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not (self.alive and self.is_parent_alive()):
+            # The next master needs the address, and those who are still answered do not.
+            for listener in self.sockets:
+                listener.close()
 
     def accept(self, listener: Any) -> None:
         """Take a connection, if no worker that has less to do has taken it."""

@@ -24,7 +24,8 @@ from portal.children import Child, die_with_parent, stop
 
 READY_SECONDS = 90
 PORT_SECONDS = 12
-LOOK_EVERY_SECONDS = 0.5
+BACKLOG = 2048
+LOOK_EVERY_SECONDS = 0.1
 
 
 class CannotRun(Exception):
@@ -72,6 +73,7 @@ class House:
         self.counted: dict[str, str] = {}
         self.servers: list[Child] = []
         self.workers: list[Child] = []
+        self._listening: socket.socket | None = None
         self._console = Console(highlight=False)
 
     def say(self, text: RenderableType) -> None:
@@ -107,6 +109,8 @@ class House:
         if self.servers or self.postgres:
             self.say("Stopping …")
         stop(self.servers)
+        if self._listening:
+            self._listening.close()
         stop(self.workers)
         if self.postgres:
             self.postgres.stop()
@@ -169,7 +173,12 @@ class House:
         self.say("Starting the portal and the worker")
         config = str(Path(__file__).with_name("gunicorn_config.py"))
         access_log = str(self.logs / "web-access.log")
-        self.servers = [self._server("web", self.port, "-c", config, "--access-logfile", access_log, "wsgi:app")]
+        # The socket outlives gunicorn's master: while the next one starts, orphaned workers go on answering.
+        self._listening = socket.create_server(("127.0.0.1", self.port), backlog=BACKLOG)
+        listening = self._listening.fileno()
+        web = self._server("web", f"fd://{listening}", "-c", config, "--access-logfile", access_log, "wsgi:app")
+        web.handed_down = [listening]
+        self.servers = [web]
         self.workers = [self._child("worker", _program("cordillera"), "worker")]
         for child in (*self.servers, *self.workers):
             child.start()
@@ -178,12 +187,13 @@ class House:
         self.say("Starting the demonstrations")
         for offset, name in enumerate(("site", "provider"), start=1):
             application = f"sandbox.demonstration.{name}:app"
-            server = self._server(f"demonstration-{name}", self.port + offset, "--threads", "4", application)
+            address = f"127.0.0.1:{self.port + offset}"
+            server = self._server(f"demonstration-{name}", address, "--threads", "4", application)
             server.start()
             self.servers.append(server)
 
-    def _server(self, name: str, port: int, *arguments: str) -> Child:
-        fixed = ("--bind", f"127.0.0.1:{port}", "--chdir", str(development.ROOT), "--no-control-socket")
+    def _server(self, name: str, address: str, *arguments: str) -> Child:
+        fixed = ("--bind", address, "--chdir", str(development.ROOT), "--no-control-socket")
         return self._child(name, _program("gunicorn"), *fixed, *arguments)
 
     def _child(self, name: str, *command: str) -> Child:

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -46,6 +47,28 @@ def test_a_child_that_dies_is_announced_and_started_again_ever_later(tmp_path: P
         assert len(said) == attempt + 1
     assert "exit code 3" in said[0]
     assert all(f" in {2**attempt} s." in said[attempt] for attempt in range(3))
+
+
+def test_a_child_that_lived_for_a_while_starts_again_at_once(tmp_path: Path) -> None:
+    child, said = a_child(tmp_path, "raise SystemExit(3)"), list[str]()
+    for _ in range(3):
+        child.start()
+        assert child.process
+        child.process.wait()
+        child.started_at -= 10
+        child.watch(said.append)
+        assert child.start_at <= time.monotonic()
+    assert len(said) == 3
+
+
+def test_a_child_gets_the_socket_that_is_handed_down(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        child = a_child(tmp_path, f"import socket; print(socket.socket(fileno={number}).getsockname()[1])")
+        child.handed_down = [number]
+        child.start()
+        child.wait()
+        assert child.log.read_text() == f"{listening.getsockname()[1]}\n"
 
 
 def test_a_child_that_is_not_due_yet_stays_down(tmp_path: Path) -> None:

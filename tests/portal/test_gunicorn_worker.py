@@ -4,7 +4,6 @@ import os
 import re
 import resource
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,73 +11,17 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from walking import ROOT, House, free_address, wait_until_ready
-
-GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
-HALF = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 70_000
-
-
-class Server(House):
-    """One gunicorn worker of our own kind, with an application that answers oddly."""
-
-    @property
-    def log(self) -> str:
-        return (self.data_dir / "web.log").read_text()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", int(self.base_url.rpartition(":")[2])), timeout=30)
-
-    def ask(self, request: bytes) -> bytes:
-        """All that comes on a connection of its own until the server closes it."""
-        with self.connect() as connection:
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
-            return read_all(connection)
-
-    def wait_for_log(self, words: str) -> None:
-        until = time.monotonic() + 30
-        while words not in self.log:
-            assert time.monotonic() < until, f"{words!r} is not in {self.log}"
-            time.sleep(0.05)
-
-    def pid(self) -> bytes:
-        return body_of(self.ask(GET % b"/pid"))
+from builders.odd_server import GET, HALF, Server, body_of, read_answer
+from walking import free_address, wait_until_ready
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    address = free_address()
-    started = Server(address, "", "", tmp_path, dict(os.environ))
-    options = ("--workers", "1", "--threads", "4", "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
-    config = str(ROOT / "platform/portal/gunicorn_config.py")
-    started.serve("web", address, "builders.odd_answers:application", "-c", config, *options)
-    wait_until_ready(f"{address}/ready")
+    started = Server(free_address(), "", "", tmp_path, dict(os.environ))
+    started.serve_oddly()
+    wait_until_ready(f"{started.base_url}/ready")
     yield started
     started.stop()
-
-
-def read_all(connection: socket.socket) -> bytes:
-    whole = b""
-    while piece := connection.recv(65_536):
-        whole += piece
-    return whole
-
-
-def read_answer(connection: socket.socket) -> bytes:
-    """One answer of a connection that stays open, by its Content-Length."""
-    whole = b""
-    while b"\r\n\r\n" not in whole:
-        whole += connection.recv(1)
-    length = re.search(rb"Content-Length: (\d+)", whole)
-    assert length, whole
-    body = b""
-    while len(body) < int(length[1]):
-        body += connection.recv(int(length[1]) - len(body))
-    return body
-
-
-def body_of(answer: bytes) -> bytes:
-    return answer.partition(b"\r\n\r\n")[2]
 
 
 def test_answers_that_break_off_leave_the_worker_as_it_was(server: Server) -> None:

@@ -22,15 +22,20 @@ if sys.argv[1] == "worker":
     signal.pause()
 """
 SERVER = """#!{python}
-import http.server, os, pathlib, sys
+import http.server, os, pathlib, socket, sys
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
         if self.path == "/pid":
             self.wfile.write(str(os.getpid()).encode())
-port = int(sys.argv[sys.argv.index("--bind") + 1].split(":")[1])
-http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
+address = sys.argv[sys.argv.index("--bind") + 1]
+if address.startswith("fd://"):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready, bind_and_activate=False)
+    server.socket = socket.socket(fileno=int(address.removeprefix("fd://")))
+else:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(address.split(":")[1])), Ready)
+server.serve_forever()
 """
 RUN = """
 import signal, sys
