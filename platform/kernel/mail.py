@@ -10,9 +10,12 @@ import re
 import smtplib
 import ssl
 from contextlib import suppress
+from email.header import Header
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
+from email.policy import EmailPolicy
+from email.utils import format_datetime, make_msgid, parseaddr
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from flask import current_app
@@ -24,9 +27,40 @@ from kernel.settings import Settings
 from kernel.work import refuse_in_action
 
 TIMEOUT_SECONDS = 10
+LONGEST_PLAIN = 65
+"""Of a subject without accents, so that its line keeps below 78 characters (RFC 5322 2.1.1)."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # One address and nothing else: no list, no display name, no control character that could start another header.
 ONE_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,255}")
+
+
+class WordsOfPeople(EmailPolicy):
+    """Encodes what people read in a header: the subject, and the sender's name.
+
+    Spaces between two encoded words are no part of the text (RFC 2047 6.2), so those of the text stand inside the
+    words. `EmailPolicy` writes them between, where long text with accents loses them.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        if name == "Subject":
+            return f"Subject: {_encoded(str(value), name, self.linesep)}{self.linesep}"
+        if name == "From":
+            return f"From: {_encoded_sender(str(value), self.linesep)}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        is_ours = name in ("Subject", "From")
+        return self.fold(name, value).encode("ascii") if is_ours else bytes(super().fold_binary(name, value))
+
+
+def _encoded(text: str, name: str, linesep: str) -> str:
+    is_plain = text.isascii() and len(text) <= LONGEST_PLAIN and "=?" not in text and text == text.strip()
+    return text if is_plain else Header(text, "utf-8", header_name=name).encode(linesep=linesep)
+
+
+def _encoded_sender(sender: str, linesep: str) -> str:
+    name, address = parseaddr(sender)
+    return f"{Header(name, 'utf-8', header_name='From').encode(linesep=linesep)} <{address}>" if name else address
 
 
 class UnsafeMail(ValueError):
@@ -59,12 +93,12 @@ def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
         raise UnsafeMail("the recipient is not one plain address")
     if any(ord(character) < 32 for character in subject):
         raise UnsafeMail("the subject has a control character")
-    message = EmailMessage()
-    message["From"] = sender
+    message = EmailMessage(WordsOfPeople())
+    message.set_raw("From", sender)
     message["To"] = to
-    message["Subject"] = subject
+    message.set_raw("Subject", subject)  # as it is: a subject that looks encoded is not
     message["Date"] = format_datetime(clock.now())
-    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
     # RFC 3834 5: no out-of-office answer to a mail that a machine wrote.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)

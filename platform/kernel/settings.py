@@ -79,7 +79,7 @@ class Settings:
     smtp_url: str = ""
     """`smtp://user:password@host:port`; empty writes mail to `<data_dir>/mail`."""
     mail_from: str = "no-responder@cordillera.example"
-    """The sender of every mail."""
+    """The sender of every mail: an address, or `Name <address>`."""
     help_email: str = ""
     """Where people who cannot go on write to; the help page and the sign-in page show it."""
     help_phone: str = ""

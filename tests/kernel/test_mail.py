@@ -5,10 +5,14 @@ import email.policy
 import socketserver
 import threading
 from collections.abc import Iterator
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kernel import mail
 from kernel.settings import Settings
@@ -64,6 +68,28 @@ def test_a_recipient_that_is_not_one_address_is_refused(sending: Flask, tmp_path
 def test_a_subject_cannot_start_another_header(sending: Flask, subject: str) -> None:
     with pytest.raises(mail.UnsafeMail):
         mail.send_mail("ana@example.cl", subject, "x")
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=400))
+@example("La Municipalidad de Ñuñoa solicita División político-administrativa y Catastro de Bienes Raíces")
+@example("An agency asks for an agreement to use a service with a name longer than a line of a mail may be")
+@example("=?utf-8?q?a?= =?utf-8?q?b?=")
+@example("  a  ")
+def test_a_subject_reads_back_as_it_was_written(subject: str) -> None:
+    content = bytes(mail.compose("no-responder@cordillera.example", "ana@example.cl", subject, "x"))
+    assert max(map(len, content.split(b"\n"))) <= 78
+    assert email.message_from_bytes(content, policy=email.policy.default)["Subject"] == subject
+    assert str(make_header(decode_header(email.message_from_bytes(content)["Subject"]))) == subject
+
+
+@given(st.text(st.characters(categories=["L", "Nd"], include_characters=" "), min_size=1, max_size=200))
+@example("Plataforma de Servicios Compartidos e Identidad de la Administración del Estado de Chile")
+def test_the_name_of_the_sender_reads_back_as_it_was_written(name: str) -> None:
+    name = " ".join(name.split()) or "x"
+    message = mail.compose(f"{name} <no-responder@cordillera.example>", "ana@example.cl", "Hello", "x")
+    shown, address = parseaddr(email.message_from_bytes(bytes(message))["From"].replace("\n", ""))
+    assert (str(make_header(decode_header(shown))), address) == (name, "no-responder@cordillera.example")
+    assert message["Message-ID"].endswith("@cordillera.example>")
 
 
 class Postbox(socketserver.StreamRequestHandler):
