@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from catalogue.services.rules import NotInThisState, checked_text
-from kernel.errors import Conflict, Forbidden, Invalid, _
+from kernel.errors import Conflict, Forbidden, Invalid, _, in_context
 
 CODE = re.compile(r"ACU-[0-9]{4}-[0-9]{6,9}")
 # Decreto 12 of 2023, art. 12: the owner answers within fifteen business days.
@@ -52,9 +52,9 @@ OPEN = (Status.REQUESTED, Status.ACTIVE, Status.SUSPENDED)
 STATUS_LABELS = {
     Status.REQUESTED: _("Waiting for an answer"),
     Status.ACTIVE: _("Active"),
-    Status.REFUSED: _("Refused"),
+    Status.REFUSED: in_context("agreement", "Refused"),
     Status.SUSPENDED: _("Suspended"),
-    Status.ENDED: _("Ended"),
+    Status.ENDED: in_context("agreement", "Ended"),
 }
 BOTH = frozenset(Side)
 STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {

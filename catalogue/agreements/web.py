@@ -42,7 +42,7 @@ DONE = {
 
 class RequestForm(FlaskForm):
     purpose = TextAreaField(
-        _("What for"),
+        _("Purpose"),
         validators=[InputRequired(NEEDED)],
         description=_("The procedure or task in which your agency will use the service."),
     )

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from flask_babel import LazyString, lazy_gettext
+from flask_babel import LazyString, lazy_gettext, lazy_pgettext
 
 _ = lazy_gettext
+in_context = lazy_pgettext
+"""`in_context("agreement", "Refused")`: for English that is one word where Spanish has several."""
 Text: TypeAlias = str | LazyString
 """What a person reads: translated when it is shown."""
 

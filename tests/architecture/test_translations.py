@@ -1,5 +1,6 @@
 """Everything a reader sees exists in Spanish, block by block."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from flask import Flask
+from flask_babel import gettext, pgettext
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = ("platform/kernel", "platform/portal", "platform/sandbox", "identity", "catalogue", "interoperability")
@@ -20,6 +23,7 @@ KEYWORDS: dict[str, Any] = {
     "ngettext": (1, 2),
     "lazy_ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
+    "in_context": ((1, "c"), 2),
 }
 
 
@@ -54,6 +58,23 @@ def test_every_message_has_its_spanish(block: str) -> None:
 def test_every_translation_keeps_the_placeholders(block: str) -> None:
     wrong = [str(error) for message in spanish(block) if message.id for error in message.check()]
     assert wrong == []
+
+
+def test_blocks_translate_the_same_text_in_the_same_way() -> None:
+    """There is one table for all. English that means several things has a context: `in_context`, `pgettext`."""
+    by_text: dict[tuple[str, str | None], dict[str, str]] = defaultdict(dict)
+    for block in BLOCKS:
+        for message in spanish(block):
+            if message.id:
+                by_text[str(message.id), message.context][block] = str(message.string)
+    collisions = {text: said for text, said in by_text.items() if len(set(said.values())) > 1}
+    assert collisions == {}
+
+
+def test_a_text_with_a_context_is_told_by_its_context(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "es"}):
+        assert gettext("Refused") == "Rechazada"
+        assert pgettext("agreement", "Refused") == "Rechazado"
 
 
 def _is_complete(translation: str | Collection[str] | None) -> bool:
