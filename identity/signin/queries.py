@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import g, has_request_context, request
-from sqlalchemy import ColumnElement, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
 
 from identity.agencies.models import Agency, Membership
 from identity.agencies.rules import effective_roles
@@ -35,15 +35,17 @@ class SignIn:
     amr: list[str]
     agency: AgencyRef | None = None
     roles: frozenset[str] = frozenset()
+    has_agencies: bool = False
 
     @property
     def principal(self) -> Principal:
         """The person, as an official where they act for an agency in which they still hold a role."""
-        if self.agency is None:
-            return Principal(kind="person", id=str(self.person.id), name=self.person.name)
-        return Principal(
-            kind="official", id=str(self.person.id), name=self.person.name, agency=self.agency, roles=self.roles
+        someone = Principal(
+            kind="person", id=str(self.person.id), name=self.person.name, has_agencies=self.has_agencies
         )
+        if self.agency is None:
+            return someone
+        return replace(someone, kind="official", agency=self.agency, roles=self.roles)
 
 
 def session_principal() -> Principal | None:
@@ -92,6 +94,7 @@ _ROLES = (
     .where(Membership.agency_code == SignInSession.agency_code, Membership.person_id == SignInSession.person_id)
     .scalar_subquery()
 )
+_HAS_AGENCIES = exists().where(Membership.person_id == SignInSession.person_id)
 _sign_in = Lookup(
     select(
         SignInSession.sid,
@@ -104,6 +107,7 @@ _sign_in = Lookup(
         Agency.name,
         Agency.is_authority,
         _ROLES,
+        _HAS_AGENCIES,
         *KNOWN_PERSON,
     )
     .join(Person, Person.id == SignInSession.person_id)
@@ -121,14 +125,16 @@ def _load(token: str) -> SignIn | None:
     row = _sign_in(token_hash=token_hash(token))
     if row is None:
         return None
-    sid, authenticated_at, acr, amr, last_seen_at, expires_at, code, name, is_authority, held, *person = row
+    sid, authenticated_at, acr, amr, last_seen_at, expires_at, code, name, is_authority, held, has_agencies, *person = (
+        row
+    )
     now = clock.now()
     if not is_alive(now, last_seen_at, expires_at):
         return None
     if now - last_seen_at >= LAST_SEEN_EVERY:
         # By itself, because it counts even if the request fails; no news for the audit.
         _seen.alone(name=sid, before=now - LAST_SEEN_EVERY, now=now)
-    alone = SignIn(sid, KnownPerson(*person), authenticated_at, acr, amr)
+    alone = SignIn(sid, KnownPerson(*person), authenticated_at, acr, amr, has_agencies=has_agencies)
     if code is None or not held:
         return alone
     roles = effective_roles(frozenset(held), is_authority=is_authority)

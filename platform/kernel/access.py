@@ -43,6 +43,7 @@ class Principal:
     publisher, correspondent, authority. scopes: of the access token that was brought. binding: what a machine's token
     is bound to (`agreement`, `service`, `version`). application: of a person who is not here themselves, the
     `client_id` of the one that brought their token; acr and authenticated_at: how surely and when they signed in to it.
+    has_agencies: of a person signed in to our pages, whether they work for some agency.
     """
 
     kind: str = "anonymous"
@@ -55,6 +56,7 @@ class Principal:
     application: str = ""
     acr: str = ""
     authenticated_at: datetime | None = None
+    has_agencies: bool = False
 
     @property
     def is_authority(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import flask_swagger_ui
-from flask import Blueprint, Flask, render_template
+from flask import Blueprint, Flask, Response, current_app, json, jsonify, make_response, render_template
 from flask_babel import lazy_gettext as _
 
 from kernel.access import public
@@ -45,7 +47,90 @@ def guide() -> str:
     return render_template("portal/developers/guide.html", code=code)
 
 
+EXPLORER_WORDS = {
+    "Authorize": _("Put in a token"),
+    "Available authorizations": _("Your access token"),
+    "Authorized": _("Token put in"),
+    "Logout": _("Take the token out"),
+    "Close": _("Close"),
+    "Value:": _("Token:"),
+    "Try it out": _("Try it"),
+    "Cancel": _("Cancel"),
+    "Reset": _("Reset"),
+    "Execute": _("Send"),
+    "Clear": _("Clear"),
+    "Download": _("Download"),
+    "Parameters": _("Parameters"),
+    "No parameters": _("No parameters"),
+    "Name": _("Name"),
+    "Description": _("Description"),
+    "Request body": _("Body of the request"),
+    "Responses": _("Answers"),
+    "Response": _("Answer"),
+    "Server response": _("Answer of the server"),
+    "Response body": _("Body of the answer"),
+    "Response headers": _("Headers of the answer"),
+    "Request duration": _("Duration"),
+    "Request URL": _("Address"),
+    "Code": _("Code"),
+    "Details": _("Details"),
+    "Links": _("Links"),
+    "No links": _("No links"),
+    "Media type": _("Media type"),
+    "Media Type": _("Media type"),
+    "Request content type": _("Media type"),
+    "Response content type": _("Media type"),
+    "Controls": _("Sets the header"),
+    "header.": ".",
+    "Example Value": _("Example"),
+    "Edit Value": _("Write"),
+    "Schema": _("Schema"),
+    "Schemas": _("Schemas"),
+    "Send empty value": _("Send it empty"),
+    "Expand all": _("Open all"),
+    "Collapse all": _("Close all"),
+    "Loading": _("Loading"),
+    "Headers:": _("Headers:"),
+    "Type": _("Type"),
+    "choose": _("Choose"),
+}
+"""Swagger UI's words, which are English only, and ours for them."""
+SCOPE_NEEDED = re.compile(r"Needs a token with the scope (.+)\.")
+
+
 @pages.get("/api")
 @public("documentation")
 def explore_api() -> str:
-    return render_template("portal/developers/api.html")
+    words = {theirs: str(ours) for theirs, ours in EXPLORER_WORDS.items()}
+    return render_template("portal/developers/api.html", code=code, words=words)
+
+
+@pages.get("/openapi.json")
+@public("documentation")
+def described_api() -> Response:
+    """The description of the API in the reader's language, for the explorer; programs have `/api/v1/openapi.json`."""
+    described = make_response(current_app.view_functions["api-docs.openapi_json"]())
+    answer = jsonify(translated(json.loads(described.get_data())))
+    answer.vary.update(("Cookie", "Accept-Language"))
+    return answer
+
+
+def translated(document: Any, place: str = "") -> Any:
+    """The document with what people read of it in the reader's language."""
+    if isinstance(document, dict):
+        return {
+            name: translated(value, "tag" if place == "tags" and name == "name" else name)
+            for name, value in document.items()
+        }
+    if isinstance(document, list):
+        return [translated(one, place) for one in document]
+    is_read = place in ("summary", "description", "tag", "tags") and isinstance(document, str)
+    return "\n\n".join(_paragraph(one) for one in document.split("\n\n")) if is_read else document
+
+
+def _paragraph(text: str) -> str:
+    text = " ".join(text.split("\n"))
+    if found := SCOPE_NEEDED.fullmatch(text):
+        scopes = found[1].replace(" or ", str(_(" or ")))
+        return str(_("Needs a token with the scope %(scope)s.", scope=scopes))
+    return str(_(text)) if text else text

@@ -243,3 +243,22 @@ def test_only_pages_that_are_served_are_reachable(app: Flask) -> None:
     with app.test_request_context():
         assert layout.reachable("/broken")
         assert not layout.reachable("/account")
+
+
+@pytest.mark.parametrize(("has_agencies", "times"), [(False, 0), (True, 2)])
+def test_only_people_who_work_for_an_agency_are_offered_to_act_for_one(
+    app: Flask, client: FlaskClient, has_agencies: bool, times: int
+) -> None:
+    someone = Principal("person", "1", "María Del Río", has_agencies=has_agencies)
+    app.extensions["cordillera.access"].append(lambda: someone)
+    set_place(app, "choose_agency", "page")
+    assert client.get("/").text.count("Actuar por un organismo") == times, "in the bar, and in the menu of a phone"
+
+
+def test_on_a_phone_the_links_of_the_session_are_in_the_menu(app: Flask, client: FlaskClient) -> None:
+    app.extensions["cordillera.access"].append(lambda: OFFICIAL)
+    set_place(app, "sign_out", "page", method="post")
+    set_place(app, "account", "page")
+    menu = client.get("/").text.split('id="menu"')[1].split("</nav>")[0]
+    assert "Su cuenta" in menu
+    assert "Cerrar sesión" in menu

@@ -20,7 +20,7 @@ def test_the_explorer_runs_on_files_of_this_site(client: FlaskClient) -> None:
     page = client.get("/developers/api")
     assert page.status_code == 200
     files = re.findall(r'(?:src|href)="(/developers/(?:swagger/)?static/[^"]+)"', page.text)
-    assert len(files) == 4
+    assert len(files) == 4, files
     for file in files:
         assert client.get(html.unescape(file)).status_code == 200
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>", page.text)
