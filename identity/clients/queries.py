@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 from flask import current_app
@@ -143,6 +143,12 @@ def is_logout_place(uri: str, *, of_anybody: bool) -> bool:
 def all_clients(limit: int = 500) -> Sequence[Client]:
     """The newest clients of everyone, for the operator."""
     return session().scalars(select(Client).order_by(Client.created_at.desc()).limit(limit)).all()
+
+
+def names_of(client_ids: Collection[str]) -> dict[str, str]:
+    """The names of applications and systems by their client_id."""
+    query = select(Client.client_id, Client.name).where(Client.client_id.in_(client_ids))
+    return {row.client_id: row.name for row in session().execute(query)}
 
 
 def applications_of(owner: str) -> Sequence[Client]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import fields
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from identity.people.rules import KnownPerson, parse_run
 from kernel.db import session
 from kernel.errors import NotFound
 
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KNOWN_PERSON = tuple(getattr(Person, one.name) for one in fields(KnownPerson))
 """The columns of a `KnownPerson`, in its order."""
 
@@ -24,6 +27,13 @@ def find_by_run(run: str) -> Person | None:
 def known(person: Person) -> KnownPerson:
     """The same, without a tie to the database."""
     return KnownPerson(*(getattr(person, one.name) for one in fields(KnownPerson)))
+
+
+def names_of(person_ids: Collection[str]) -> dict[str, str]:
+    """The names of people by their identifiers; what is no identifier of a person is left out."""
+    ids = [UUID(one) for one in person_ids if IDENTIFIER.fullmatch(one)]
+    query = select(Person.id, Person.given_names, Person.family_names).where(Person.id.in_(ids))
+    return {str(person_id): " ".join([*given, *family]) for person_id, given, family in session().execute(query)}
 
 
 def get_person(person_id: UUID | str) -> Person:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
@@ -19,6 +20,7 @@ from kernel.db import session
 from kernel.errors import Invalid
 from kernel.layout import reachable
 from kernel.sealing import unsealed
+from portal.audit_sentences import sentence_of
 
 pages = Blueprint("authority", __name__, url_prefix="/authority", template_folder="templates")
 
@@ -34,11 +36,15 @@ class Waiting:
 
 
 Source = Callable[[], list[Waiting]]
+Names = Callable[[Collection[str]], Mapping[str, str]]
 
 
 def install_authority(app: Flask) -> None:
-    """The authority's pages; blocks add to `cordillera.waiting` what waits in them."""
+    """The authority's pages; blocks add to `cordillera.waiting` what waits in them, to `cordillera.audit_names` who
+    finds the names of their rows.
+    """
     app.extensions.setdefault("cordillera.waiting", [])
+    app.extensions.setdefault("cordillera.audit_names", [])
     app.register_blueprint(pages)
     app.jinja_env.globals["authority_tabs"] = tabs
 
@@ -97,9 +103,13 @@ def search_audit() -> tuple[str, int]:
         found = audit.search_events(session(), filters, cursor=request.args.get("cursor"))
     except Invalid as problem:
         faults = {name: str(messages[0]) for name, messages in problem.fields.items()}
-    chain = audit_chain.seal_state(session())
     answer = render_template(
-        "portal/authority/audit.html", found=found, asked=asked, faults=faults, chain=chain, actor_kinds=_actor_kinds()
+        "portal/authority/audit.html",
+        found=found,
+        asked=asked,
+        faults=faults,
+        chain=audit_chain.seal_state(session()),
+        **_words_of(found.items if found else ()),
     )
     return answer, 422 if faults else 200
 
@@ -109,7 +119,15 @@ def search_audit() -> tuple[str, int]:
 def show_event(event_id: UUID) -> str:
     event = audit.get_event(session(), event_id)
     seal = audit_chain.seal_of(session(), event)
-    return render_template("portal/authority/event.html", event=event, seal=seal, actor_kinds=_actor_kinds())
+    return render_template("portal/authority/event.html", event=event, seal=seal, **_words_of([event]))
+
+
+def _words_of(events: Sequence[audit.AuditEvent]) -> dict[str, Any]:
+    """What the templates need to tell events to people: sentences, kinds of actors, and names for identifiers."""
+    subjects = {event.subject for event in events} | {f"agency:{event.agency}" for event in events if event.agency}
+    sources: list[Names] = current_app.extensions["cordillera.audit_names"]
+    names = {subject: name for source in sources for subject, name in source(subjects).items()}
+    return {"sentence_of": sentence_of, "actor_kinds": _actor_kinds(), "names": names}
 
 
 @pages.get("/jobs")
@@ -140,7 +158,8 @@ def _actor_kinds() -> dict[str, str]:
         "official": _("An official"),
         "developer": _("A developer"),
         "machine": _("An agency's system"),
-        "system": _("Cordillera itself"),
+        "system": _("The system"),
+        "operator": _("An operator"),
     }
 
 

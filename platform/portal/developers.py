@@ -71,7 +71,7 @@ EXPLORER_WORDS = {
     "Response body": _("Body of the answer"),
     "Response headers": _("Headers of the answer"),
     "Request duration": _("Duration"),
-    "Request URL": _("Address"),
+    "Request URL": _("Address of the request"),
     "Code": _("Code"),
     "Details": _("Details"),
     "Links": _("Links"),

@@ -5,7 +5,7 @@ A block is imported only where it is deployed (`CORDILLERA_BLOCKS`), so the impo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -124,6 +124,7 @@ def install_identity(house: House) -> None:
         ]
 
     house.app.extensions["cordillera.waiting"].append(waiting)
+    house.app.extensions["cordillera.audit_names"].append(names_in_identity)
     house.machine_scopes |= {"applications.manage": _("Register and change the applications that people sign in to")}
     house.authenticators += [session_principal, bearer_principal]
     set_place(house.app, "sign_in", "signin.sign_in")
@@ -131,6 +132,23 @@ def install_identity(house: House) -> None:
     set_place(house.app, "account", "people.account")
     set_place(house.app, "choose_agency", "agencies.home")
     add_navigation(house.app, _("My agency"), "agencies.home", official.allows, order=20)
+
+
+def names_in_identity(subjects: Collection[str]) -> dict[str, str]:
+    """The names of the people, agencies and clients that the audit names as `table:identifier`."""
+    from identity.agencies.queries import list_agencies
+    from identity.clients.queries import names_of as names_of_clients
+    from identity.people.queries import names_of as names_of_people
+
+    by_table: dict[str, list[str]] = {}
+    for table, _colon, identifier in (subject.partition(":") for subject in subjects):
+        by_table.setdefault(table, []).append(identifier)
+    found = {
+        "person": names_of_people(by_table.get("person", ())),
+        "client": names_of_clients(by_table.get("client", ())),
+        "agency": {agency.code: agency.name for agency in list_agencies()} if "agency" in by_table else {},
+    }
+    return {f"{table}:{identifier}": name for table, names in found.items() for identifier, name in names.items()}
 
 
 class CatalogueClients:

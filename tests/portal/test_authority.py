@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_babel import force_locale
 from sqlalchemy import text
 
+from identity.agencies.actions import create_agency
+from identity.people.actions import register_person
 from kernel import audit_chain, clock, mail
 from kernel.access import AgencyRef, Principal, act_as
 from kernel.db import session
 from kernel.work import Work, action
+from portal.audit_sentences import SENTENCES, sentence_of
 from portal.authority import Waiting
 
+ROOT = Path(__file__).resolve().parents[2]
 AUTHORITY = Principal(
     kind="official",
     id="1",
@@ -64,9 +70,10 @@ def did(app: Flask, who: Principal, tag: str, subject: str, at: datetime | None 
 
 
 def tags_on(page: str) -> list[str]:
-    return re.findall(r'href="/authority/audit/[0-9a-f-]{36}">([^<]+)</a>', page)
+    return re.findall(r'<small class="muted digest">([^<]+)</small>', page)
 
 
+EXPIRED = ("identity:session:expired", "sign_in_session")
 EVENT = "019a0000-0000-7000-8000-000000000000"
 
 
@@ -244,3 +251,46 @@ def test_seals_that_are_on_time_are_no_cause_for_a_word(app: Flask, being: Calla
     assert "wait for their seals" not in browser.get("/authority", headers={"Accept-Language": "en"}).text
     page = browser.get("/authority/jobs", headers={"Accept-Language": "en"}).text
     assert re.search(r"Who did what</span></td>\s*<td[^>]*><span>1</span>", page)
+
+
+DOCUMENTED = re.findall(r"^\| `([a-z-]+(?::[a-z-]+)+)` \|", (ROOT / "docs/audit-events.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("tag", DOCUMENTED)
+def test_every_documented_tag_has_a_sentence_in_both_languages(app: Flask, tag: str) -> None:
+    assert tag in SENTENCES
+    with app.test_request_context():
+        with force_locale("en"):
+            english = str(sentence_of(tag))
+        with force_locale("es"):
+            spanish = str(sentence_of(tag))
+    assert english != spanish
+    for sentence in (english, spanish):
+        assert " " in sentence or sentence in ("Inició sesión",)
+        assert ":" not in sentence.split(" ")[0]
+
+
+def test_the_audit_names_people_and_the_system_and_keeps_the_tag_small(
+    app: Flask, being: Callable[[Principal], FlaskClient]
+) -> None:
+    with app.app_context():
+        citizen = register_person("12.345.678-5", ["Ana"], ["Pérez"], None, "a good password")
+        create_agency("AE002", "Otro Servicio")
+    did(app, Principal(kind="system", id="identity:session:expired", name="identity:session:expired"), *EXPIRED)
+    did(app, OFFICIAL, "identity:consent:withdrawn", f"person:{citizen.id}")
+    browser = being(AUTHORITY)
+    page = browser.get("/authority/audit", headers={"Accept-Language": "es"}).text
+    expired, withdrawn = (
+        re.search(f"<tr(?:(?!<tr).)*{tag}.*?</tr>", page, re.S) for tag in (EXPIRED[0], "consent:withdrawn")
+    )
+    assert expired
+    assert withdrawn
+    assert "El sistema" in expired[0]
+    assert expired[0].count(EXPIRED[0]) == 1, "the tag is beside the sentence, and not in place of who it was"
+    assert "Terminaron sesiones" in expired[0]
+    for words in ("Dejó de compartir datos", "Ana Pérez", "José Muñoz", "Otro Servicio"):
+        assert words in withdrawn[0]
+    event = browser.get(re.search(r'href="(/authority/audit/[^"]+)"', withdrawn[0])[1]).text  # type: ignore[index]
+    assert "<h1>Dejó de compartir datos con una aplicación</h1>" in event
+    assert "Ana Pérez" in event
+    assert "identity:consent:withdrawn" in event

