@@ -17,7 +17,10 @@ MACHINE_TOKEN_LIVES = timedelta(minutes=10)
 ACCESS_TOKEN_LIVES = timedelta(hours=1)
 ID_TOKEN_LIVES = timedelta(hours=1)
 REFRESH_TOKEN_LIVES = timedelta(days=30)
-REFRESH_RETRY_GRACE = timedelta(seconds=10)
+REFRESH_RETRY_GRACE = timedelta(minutes=5)
+"""How long a refresh may be asked for once more, as long as what it gave has not been used: an answer may be lost in an
+outage, and the application comes again when that is over.
+"""
 SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 PUSHED_REQUEST_LIVES = timedelta(seconds=90)

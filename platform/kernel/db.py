@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -89,6 +91,25 @@ class RecordedSession(Session):
             if error.connection_invalidated:
                 raise CommitUnconfirmed(error.orig or error) from error
             raise
+
+    def rollback(self) -> None:
+        """Roll back. Where the connection is lost, the server does it by itself."""
+        with self._no_matter_if_lost():
+            super().rollback()
+
+    def close(self) -> None:
+        """Close, however the connection fared: whoever is done with it has nothing to lose any more."""
+        with self._no_matter_if_lost():
+            super().close()
+
+    @contextmanager
+    def _no_matter_if_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self.invalidate()
 
 
 def _note(current: Session, table: type[Any]) -> None:

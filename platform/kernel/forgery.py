@@ -16,6 +16,7 @@ from flask import Flask, Response, current_app, g, request
 
 from kernel.access import COOKIES_COUNT_FOR_NOTHING_BELOW
 from kernel.errors import SentByAnotherSite, StaleForm
+from kernel.http import settings
 from kernel.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -101,7 +102,8 @@ def _check() -> None:
     # RFC 6454 7: `null` says nothing.
     origin = request.headers.get("Origin", "null")
     if origin != "null":
-        if f"{origin}/" != request.host_url:
+        # As we are known, or as the browser has called us: its cookies are those of the name that it says here.
+        if origin != settings().base_url and f"{origin}/" != request.host_url:
             raise SentByAnotherSite(log=f"Origin: {origin[:200]}")
         return
     form_key = request.cookies.get(_cookie(), "")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import IO, Any, cast
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote, quote_from_bytes, urlsplit
 
 from flask import Flask, Request, Response, current_app, jsonify, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
@@ -102,9 +102,14 @@ class Application(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """RFC 9110 7.8: who offers to go on in another protocol, as a WebSocket, is answered in this one."""
+        """What finds views, and builds addresses: full ones as this installation is known, whatever Host was asked for.
+
+        RFC 9110 7.8: who offers to go on in another protocol, as a WebSocket, is answered in this one.
+        """
         adapter = super().create_url_adapter(request)
         if adapter is not None:
+            own = urlsplit(self.extensions["cordillera.settings"].base_url)
+            adapter.url_scheme, adapter.server_name = own.scheme, own.netloc
             adapter.websocket = False
         return adapter
 
@@ -113,6 +118,11 @@ def settings() -> Settings:
     """This application's settings."""
     found: Settings = current_app.extensions["cordillera.settings"]
     return found
+
+
+def own_address(path: str) -> str:
+    """The full address of a path of ours: as this installation is known, and never by the Host that a caller names."""
+    return settings().base_url + quote(path)
 
 
 def wants_json() -> bool:
@@ -162,5 +172,7 @@ def install_health(app: Flask) -> None:
         try:
             session().execute(text("SELECT 1"))
         except SQLAlchemyError:
-            return jsonify(status="unavailable", database="does not answer"), 503
+            answer = jsonify(status="unavailable", database="does not answer")
+            answer.headers["Retry-After"] = "30"
+            return answer, 503
         return jsonify(status="ok", database="ok"), 200

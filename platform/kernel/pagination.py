@@ -17,6 +17,7 @@ from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kernel.errors import Invalid, _
+from kernel.http import own_address
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 25
@@ -35,7 +36,7 @@ class Page(Generic[T]):
         response = jsonify(items=[show(item) for item in self.items], next=self.next)
         if self.next:
             query = urlencode({**request.args.to_dict(), "cursor": self.next})
-            response.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
+            response.headers["Link"] = f'<{own_address(request.path)}?{query}>; rel="next"'
         return response
 
 

@@ -144,7 +144,7 @@ def load() -> Settings:
             client_certificate_verified_header=env.str("CLIENT_CERTIFICATE_VERIFIED_HEADER", ""),
             mtls_base_url=env.str("MTLS_BASE_URL", "").rstrip("/"),
             rate_limit_storage=env.str("RATE_LIMIT_STORAGE", defaults.rate_limit_storage),
-            outbound_allowed=frozenset(env.list("OUTBOUND_ALLOWED", [])),
+            outbound_allowed=frozenset(map(str.strip, env.list("OUTBOUND_ALLOWED", []))),
             web_threads=env.int("WEB_THREADS", defaults.web_threads),
             outward_percent=env.int("OUTWARD_PERCENT", defaults.outward_percent),
             destination_percent=env.int("DESTINATION_PERCENT", defaults.destination_percent),

@@ -4,8 +4,10 @@ import json
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
+OUTBOUND_ALLOWED = "CORDILLERA_OUTBOUND_ALLOWED"
 
 
 def data_dir() -> Path:
@@ -16,21 +18,28 @@ def data_dir() -> Path:
 def environment(port: int, database_url: str) -> dict[str, str]:
     """The `CORDILLERA_*` variables of a house on this port, its demonstrations on the two ports above.
 
-    What the operator has set already stays as it is.
+    What the operator has set already stays as it is; what they let be reached is added to what has to be.
     """
-    provider = port + 2
     chosen = {
         "CORDILLERA_DATABASE_URL": database_url,
         "CORDILLERA_DATA_DIR": str(data_dir()),
         "CORDILLERA_ENVIRONMENT": "development",
         "CORDILLERA_BASE_URL": f"http://localhost:{port}",
         "CORDILLERA_DEMONSTRATION_SITE_URL": f"http://localhost:{port + 1}",
-        "CORDILLERA_DEMONSTRATION_PROVIDER_URL": f"http://localhost:{provider}",
-        # The gateway refuses private addresses; the demonstration provider is on one.
-        "CORDILLERA_OUTBOUND_ALLOWED": f"localhost:{provider},127.0.0.1:{provider}",
+        "CORDILLERA_DEMONSTRATION_PROVIDER_URL": f"http://localhost:{port + 2}",
         "CORDILLERA_HELP_EMAIL": "ayuda@cordillera.example",
     }
-    return chosen | {name: os.environ[name] for name in chosen if os.environ.get(name)}
+    chosen |= {name: os.environ[name] for name in chosen if os.environ.get(name)}
+    # The gateway refuses private addresses; the demonstration provider is on one.
+    provider = urlsplit(chosen["CORDILLERA_DEMONSTRATION_PROVIDER_URL"]).netloc
+    needed = f"{provider},127.0.0.1:{port + 2}"
+    return chosen | {OUTBOUND_ALLOWED: _together(needed, os.environ.get(OUTBOUND_ALLOWED, ""))}
+
+
+def _together(*lists: str) -> str:
+    """Lists separated by commas as one, nothing twice."""
+    names = (name.strip() for each in lists for name in each.split(","))
+    return ",".join(dict.fromkeys(filter(None, names)))
 
 
 def remember(variables: dict[str, str]) -> None:
@@ -50,7 +59,9 @@ def adopt(variables: MutableMapping[str, str] = os.environ) -> None:
     if variables.get("CORDILLERA_DATABASE_URL") or not _file().exists():
         return
     for name, value in json.loads(_file().read_text()).items():
-        variables.setdefault(name, value)
+        given = variables.setdefault(name, value)
+        if name == OUTBOUND_ALLOWED:
+            variables[name] = _together(value, given)
 
 
 def _file() -> Path:

@@ -1,4 +1,4 @@
-"""A network between us and PostgreSQL that hangs up on a chosen commit, before it got through or after."""
+"""A network between us and PostgreSQL that hangs up at the end of a transaction, before or after it got through."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sqlalchemy import make_url
 
 When = Literal["before", "after"]
 IDLE = b"I"  # ReadyForQuery's word for a connection outside of any transaction
+ENDS = (b"COMMIT", b"ROLLBACK")
 PATIENCE_SECONDS = 30
 
 
 @dataclass
 class HangUp:
-    """The commit to hang up on: the first of a transaction with a statement in which `fragment` stands."""
+    """The end to hang up on: the first of a transaction with a statement in which `fragment` stands."""
 
     fragment: str
     when: When
@@ -27,9 +28,9 @@ class HangUp:
 
 
 class Proxy:
-    """A TCP port that leads to the server, speaking its protocol well enough to know a commit (PostgreSQL manual, 54).
+    """A TCP port that leads to the server, speaking its protocol well enough to know an end (PostgreSQL manual, 54).
 
-    A commit is the statement of this name, or outside of a transaction the end of any that changes something.
+    That is COMMIT or ROLLBACK, and outside of a transaction the end of any statement.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -56,7 +57,7 @@ class Proxy:
         """Hang up once in the block. It fails if there was nothing to hang up on."""
         self.wanted = wanted = HangUp(fragment, when)
         yield
-        assert wanted.happened.wait(PATIENCE_SECONDS), f"nothing was committed with {fragment!r}"
+        assert wanted.happened.wait(PATIENCE_SECONDS), f"no transaction had {fragment!r}"
 
     def close(self) -> None:
         self._listener.close()
@@ -89,7 +90,7 @@ class _Connection:
         self._server.sendall(length + _read(self._client, struct.unpack("!I", length)[0] - 4))
         while True:
             kind, body = _message(self._client)
-            if self._is_commit(kind, body):
+            if self._is_end(kind, body):
                 self._last = self._chosen()
                 self._statements.clear()
                 if self._last and self._last.when == "before":
@@ -105,18 +106,16 @@ class _Connection:
         self._proxy.wanted = None
         return wanted
 
-    def _is_commit(self, kind: bytes, body: bytes) -> bool:
-        """Take notice of what is said; whether it commits."""
+    def _is_end(self, kind: bytes, body: bytes) -> bool:
+        """Take notice of what is said; whether it ends a transaction."""
         if kind == b"P":
             name, sql = body.split(b"\0")[:2]
             self._prepared[name] = sql
         elif kind == b"B":
             self._statements.append(self._prepared[body.split(b"\0")[1]])
-        elif kind == b"Q" and body.startswith((b"BEGIN", b"ROLLBACK")):
-            self._statements.clear()
-        elif kind == b"Q" and not body.startswith(b"COMMIT"):
+        elif kind == b"Q":
             self._statements.append(body)
-        return (kind == b"Q" and body.startswith(b"COMMIT")) or (kind == b"S" and self._status == IDLE)
+        return (kind == b"Q" and body.startswith(ENDS)) or (kind == b"S" and self._status == IDLE)
 
     def _from_server(self) -> None:
         while True:

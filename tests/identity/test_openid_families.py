@@ -27,7 +27,7 @@ from identity.clients.actions import NewClient
 from kernel import clock
 
 OFFLINE = "openid name offline_access"
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(minutes=5)
 callers = st.integers(1, 5)
 Answer = dict[str, Any]
 Request = Callable[[FlaskClient], Answer]

@@ -15,7 +15,7 @@ from identity.clients.actions import NewClient
 from kernel import clock
 
 OFFLINE = "openid name offline_access"
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(minutes=5)
 
 
 @pytest.fixture

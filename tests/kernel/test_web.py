@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from flask import Flask, abort, request
+from flask import Flask, abort, request, url_for
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -12,7 +12,9 @@ from kernel import errors
 from kernel.access import Principal, act_as, official, public, requires, role, scope
 from kernel.audit import AuditEvent
 from kernel.db import session
+from kernel.pagination import page
 from kernel.settings import Settings
+from kernel.work import separate_work
 from portal.app import create_app
 
 
@@ -131,6 +133,22 @@ def test_every_answer_forbids_inline_script_frames_and_guessing(client: FlaskCli
 def test_a_nonce_is_used_once(client: FlaskClient) -> None:
     nonces = [re.findall(r"nonce-([\w-]+)", client.get("/").headers["Content-Security-Policy"]) for _ in range(2)]
     assert nonces[0] != nonces[1]
+
+
+@pytest.mark.parametrize("host", ["interno.local:9000", "evil.example"])
+def test_full_addresses_are_our_own_whatever_host_is_asked_for(app: Flask, host: str) -> None:
+    client, headers = app.test_client(), {"Host": host}
+    for number in range(2):
+        with app.test_request_context("/", headers=headers):
+            act_as(Principal(kind="system", id="test", name="The test"))
+            with separate_work() as work:
+                work.record("test:event", f"event:{number}")
+            listed = page(session(), select(AuditEvent), [AuditEvent.id], limit=1).as_json(lambda event: event.tag)
+            assert url_for("live", _external=True) == "http://localhost/health/live"
+        if number:
+            assert listed.headers["Link"].startswith("<http://localhost/?cursor=")
+    led = client.get("/health//live", headers=headers)
+    assert (led.status_code, led.headers["Location"]) == (308, "http://localhost/health/live")
 
 
 def test_a_sane_request_id_is_kept_and_another_replaced(client: FlaskClient) -> None:

@@ -132,6 +132,16 @@ def test_a_document_that_is_missing_or_damaged_is_a_problem_and_no_bare_page(
 
 
 @both
+def test_a_page_is_whole_although_the_connection_is_lost_when_it_is_done(
+    app: Flask, client: FlaskClient, proxy: Proxy, when: When
+) -> None:
+    assert client.get("/catalogue").status_code == 200
+    with proxy.hanging_up("FROM service", when):
+        assert client.get("/catalogue").status_code == 200
+    assert client.get("/catalogue").status_code == 200
+
+
+@both
 def test_a_picture_is_shown_once(app: Flask, client: FlaskClient, proxy: Proxy, when: When) -> None:
     with app.app_context():
         agency = an_agency()
