@@ -4,12 +4,13 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 PORT ?= 8000
+KILLS ?= 100
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 # pip's own lines, less the ones nobody reads; they come as it works.
 SHORT := sed -u -n -e 's/ (from .*//' -e '/^Collecting/p' -e 's/^Installing collected packages:.*/Installing them/p'
 
-.PHONY: help run test lint bench
+.PHONY: help run test lint bench kills
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,6 +34,9 @@ lint: .venv/.test ## style, types and import contracts
 
 bench: .venv/.test ## measure
 	@exec $(BIN)/python -m benchmarks.run
+
+kills: .venv/.test ## kill every kind of process under load, KILLS=100 times, and count what was lost
+	@exec $(BIN)/python -m benchmarks.kills --kills $(KILLS)
 
 .venv/.made:
 	@.ci/virtual-environment

@@ -1,0 +1,56 @@
+"""Who is killed, when and how: by chance, and the same again with the same seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from benchmarks.kills.installation import Installation
+
+WEIGHTS = {"web worker": 5, "web master": 2, "job worker": 4, "backend": 5, "postmaster": 2}
+FROZEN_SHARE = 0.15
+"""How many are frozen for a while instead of killed: a machine that is paused, a disk that hangs."""
+FROZEN_SECONDS = (0.5, 8.0)
+AT_ONCE_SHARE = 0.2
+"""How often the next one comes while what was killed is still starting."""
+AWAY_AT_MOST_SECONDS = 120
+
+
+@dataclass
+class Killer:
+    """Kills one process after another, and notes how long the installation was away each time."""
+
+    installation: Installation
+    seed: int
+    killed: Counter[str] = field(default_factory=Counter)
+    away: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def strike(self) -> str:
+        """Kill or freeze one process; what it was. Raises RuntimeError where the installation does not come back."""
+        self._random.seed(f"{self.seed}:{self.killed.total()}")
+        time.sleep(self._random.uniform(0.05, 1.5))
+        found = self.installation.processes()
+        kinds = sorted(found)
+        kind = self._random.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
+        pid = self._random.choice(found[kind])
+        is_frozen = self._random.random() < FROZEN_SHARE
+        with suppress(ProcessLookupError):
+            if is_frozen:
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(self._random.uniform(*FROZEN_SECONDS))
+                os.kill(pid, signal.SIGCONT)
+            else:
+                os.kill(pid, signal.SIGKILL)
+        name = f"{kind}{' frozen' if is_frozen else ''}"
+        self.killed[name] += 1
+        if self._random.random() > AT_ONCE_SHARE:
+            self.away.append(self.installation.wait_until_ready(AWAY_AT_MOST_SECONDS))
+        return name
