@@ -38,7 +38,7 @@ from catalogue.metering.schemas import UsageQuery, UsageSchema
 from kernel import outbound
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
-from kernel.bulkheads import DestinationSaturated
+from kernel.bulkheads import DestinationSaturated, Place, outward_calls
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
 from kernel.http import settings
 from kernel.requests import current_request_id
@@ -114,7 +114,12 @@ def call(service: str, version: str, path: str = "") -> Response:
         raise NoUpgrade
     prefix = f"/gateway/{service}/{version}"
     rest = target("", prefix, _raw_uri())
-    begun = begin_call(current_principal(), service, version, request.method)
+    place = _place(service)
+    try:
+        begun = begin_call(current_principal(), service, version, request.method)
+    except BaseException:
+        place.release()
+        raise
     passage = _Passage(begun)
     headers = [
         *for_provider(request.headers.items()),
@@ -125,11 +130,21 @@ def call(service: str, version: str, path: str = "") -> Response:
     ]
     try:
         answer = outbound.send(
-            request.method, begun.base_url + rest, headers=headers + _length(), content=_body(), kind="gateway"
+            request.method, begun.base_url + rest, headers=headers + _length(), content=_body(), place=place
         )
         return _answer(passage, answer, WayBack(begun.base_url, settings().base_url + prefix))
     except Exception as error:
+        place.release()
         raise _failed(passage, error)  # noqa: B904  # often the very same error
+
+
+def _place(service: str) -> Place:
+    """A place to wait for the provider in; without one nothing is written down. Raises Saturated."""
+    try:
+        return outward_calls().take("gateway", service)
+    except DestinationSaturated as full:
+        full.headers[WHO_FAILED] = str(Failure.PROVIDER)
+        raise
 
 
 @gateway.after_app_request
@@ -174,7 +189,7 @@ def _failed(passage: _Passage, error: Exception) -> Exception:
         error = BadGateway(log=error.log)
     if isinstance(error, RequestEntityTooLarge):
         error = TooLarge(log="the body went on beyond the limit")
-    theirs = isinstance(error, BadGateway | GatewayTimeout | DestinationSaturated)
+    theirs = isinstance(error, BadGateway | GatewayTimeout)
     passage.failed = Failure.PROVIDER if theirs else Failure.GATEWAY
     passage.status = error.status if isinstance(error, Problem) else getattr(error, "code", None) or 500
     passage.finish()

@@ -101,20 +101,20 @@ def send(
     headers: Headers = (),
     content: Body = None,
     timeout: float = READ_SECONDS,
-    kind: str = "look-up",
+    place: Place | None = None,
 ) -> httpx2.Response:
     """Call and return the answer as soon as its headers are there; read it with `chunks` or `read`, and close it.
 
     Exactly the headers given are sent, and Host. timeout: seconds that the other side may be silent. Never follows a
-    redirect. kind: what the call is for; those of one kind leave places to wait to the others. Raises AddressRefused,
-    BadGateway, GatewayTimeout, DestinationSaturated, OutwardCallsSaturated, and RuntimeError in an action.
+    redirect. place: the one to wait in, where it has been taken already; it is given back when the answer is closed.
+    Raises AddressRefused, BadGateway, GatewayTimeout, Saturated, and RuntimeError in an action.
     """
     refuse_in_action()
     host, port = _host_and_port(url)
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
         raise AddressRefused(_("The address has to start with https://."))
     limits = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
-    place = outward_calls().take(kind, f"{host}:{port}")
+    place = place or outward_calls().take("look-up", f"{host}:{port}")
     try:
         response = _answer(method, url, headers, content, limits)
     except BaseException:

@@ -72,6 +72,8 @@ class Settings:
     """Of a web process's threads, how many per cent may wait for other systems: providers, clients' keys."""
     destination_percent: int = 60
     """Of the threads that may wait for other systems, how many per cent may wait for the same one."""
+    slow_client_percent: int = 25
+    """Of a web process's threads, how many per cent may wait for slow clients: long bodies, and readers of answers."""
     demonstration_site_url: str = ""
     """Address of the demonstration agency site, empty where it does not run."""
     demonstration_provider_url: str = ""
@@ -148,6 +150,7 @@ def load() -> Settings:
             web_threads=env.int("WEB_THREADS", defaults.web_threads),
             outward_percent=env.int("OUTWARD_PERCENT", defaults.outward_percent),
             destination_percent=env.int("DESTINATION_PERCENT", defaults.destination_percent),
+            slow_client_percent=env.int("SLOW_CLIENT_PERCENT", defaults.slow_client_percent),
             demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
             demonstration_provider_url=env.str("DEMONSTRATION_PROVIDER_URL", ""),
             smtp_url=env.str("SMTP_URL", ""),
@@ -220,7 +223,9 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError("CORDILLERA_HELP_EMAIL must be an e-mail address such as ayuda@id.example")
     if settings.web_threads < 4:
         raise SettingsError("CORDILLERA_WEB_THREADS must be at least 4: some wait for others, the rest must not")
-    for name, most in (("outward_percent", 75), ("destination_percent", 100)):
+    if settings.outward_percent + settings.slow_client_percent > 90:
+        raise SettingsError("CORDILLERA_OUTWARD_PERCENT and CORDILLERA_SLOW_CLIENT_PERCENT may be 90 together")
+    for name, most in (("outward_percent", 75), ("destination_percent", 100), ("slow_client_percent", 75)):
         if not 10 <= getattr(settings, name) <= most:
             raise SettingsError(f"CORDILLERA_{name.upper()} must be from 10 to {most}")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

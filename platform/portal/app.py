@@ -19,6 +19,7 @@ from kernel.metrics import install_metrics
 from kernel.notices import install_notices
 from kernel.observation import install_observation
 from kernel.problems import install_errors
+from kernel.refusals import install_refusals
 from kernel.retention import install_retention
 from kernel.security import install_security
 from kernel.settings import Settings
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings)
     app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)
+    install_refusals(app)
     install_observation(app)
     install_metrics(app)
     install_throttle(app, settings)

@@ -19,6 +19,11 @@ threads = int(os.environ.get("CORDILLERA_WEB_THREADS", "16"))
 timeout = 60
 graceful_timeout = 10
 keepalive = 15
+# The kernel would send a file at whatever pace its reader takes it.
+sendfile = False
+# RFC 9112 3: at least 8,000 octets of a request line have to be taken. These are gunicorn's own greatest values.
+limit_request_line = 8190
+limit_request_field_size = 8190
 errorlog = "-"
 # Two checkouts on one machine would meet in the control socket's only place.
 control_socket_disable = True

@@ -1,42 +1,72 @@
-"""A gunicorn worker that shares connections with the others, and whose threads stay with one while it is used."""
+"""A gunicorn worker that shares connections with the others, and whose threads wait for nobody who has yet to ask."""
 
 from __future__ import annotations
 
 import errno
 import os
 import select
+import selectors
+import socket
+import sys
 import time
+from collections import deque
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from flask import Flask
+from gunicorn import util
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-WAITS_MS = 5
+from kernel.bulkheads import Bulkhead
+from kernel.settings import Settings
+from portal.gunicorn_clients import HEAD_BYTES, ClientSocket, has_arrived
+from portal.gunicorn_refusals import problem_of, told_by
+
+WAITS_SECONDS = 0.005
 GIVES_WAY_SECONDS = 0.0001
-OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 RESTS_SECONDS = 0.1
+ARRIVAL_SECONDS = 20
+"""How long a request may take to arrive, or as much of it as it needs to get a thread."""
+LINGERS_SECONDS = 2.0
+UNREAD_BYTES = 64 * 1024
 ORPHANED_SECONDS = 10
 """A master takes three seconds to start, more where others need the processor too."""
+NOBODY_CAME = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 
 
 class StayingThreadWorker(ThreadWorker):
-    """gthread, but for two things that cost more under load than the smallest answers do.
+    """gthread, but for what costs more under load than the smallest answers do, and for whom it waits.
 
     It hands a connection back to its main thread after each answer and takes it from there for the next request, which
     is two switches of threads. Here a thread waits a moment for the next request of its connection, unless another
     connection waits for a thread. And of connections that come at once the first worker to wake takes all, so that its
-    threads wait for one another while the other workers are idle. Here who has more in hand gives way.
+    threads wait for one another while the other workers are idle. Here who has more in hand gives way. Its threads wait
+    for requests that are still coming, and its main thread for clients to hang up; here the poller does both.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self._in_hand: set[TConn] = set()
         """The connections that have a thread or wait for one; only the main thread changes it."""
+        self._lingering: deque[TConn] = deque()
+        """Those that are answered, and whose clients have not hung up yet."""
         self._orphaned_at = 0.0
         super().__init__(*given, **named)
+        percent = int(os.environ.get("CORDILLERA_SLOW_CLIENT_PERCENT", Settings.slow_client_percent))
+        places = max(1, self.cfg.threads * percent // 100)
+        self._slow = Bulkhead(places, of_a_kind=places + 1, for_one=places + 1)
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            log.error("TLS is the affair of the proxy in front (docs/operations.md): leave the certificate out here")
+            sys.exit(1)
 
     @property
     def nr_conns(self) -> int:
         """How many connections there are, by looking."""
-        return len(self._in_hand) + len(self.keepalived_conns) + len(self.pending_conns)
+        return len(self._in_hand) + len(self.keepalived_conns) + len(self.pending_conns) + len(self._lingering)
 
     @nr_conns.setter
     def nr_conns(self, _: int) -> None:
@@ -65,30 +95,110 @@ class StayingThreadWorker(ThreadWorker):
         if self._in_hand:
             time.sleep(GIVES_WAY_SECONDS * min(len(self._in_hand), self.cfg.threads))
         try:
-            super().accept(listener)
+            accepted, client = listener.accept()
         except OSError as error:
             # accept(2): what went wrong with one connection, or lacks for the next, must not end those there are.
-            self.log.error("A connection could not be accepted: %s", error)
-            if error.errno in OUT_OF_FILES:
+            if error.errno not in NOBODY_CAME:
+                self.log.error("A connection could not be accepted: %s", error)
                 time.sleep(RESTS_SECONDS)
+            return
+        conn = TConn(self.cfg, ClientSocket(accepted, self._slow), client, listener.getsockname())
+        conn.arrives_until = time.monotonic() + ARRIVAL_SECONDS
+        self.enqueue_req(conn)
 
     def enqueue_req(self, conn: TConn) -> None:
         self._in_hand.add(conn)
         super().enqueue_req(conn)
 
-    def finish_request(self, conn: TConn, fs: Any) -> None:
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         self._in_hand.discard(conn)
-        super().finish_request(conn, fs)
+        if fs.cancelled() or fs.exception() or not fs.result():
+            self._hang_up(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def _hang_up(self, conn: TConn) -> None:
+        """RFC 9112 9.6: close our half, and the rest once the client has closed its own, or after a while."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._pass_over, conn))
+        except (OSError, ValueError, KeyError):
+            conn.close()
+            return
+        conn.timeout = time.monotonic() + LINGERS_SECONDS
+        self._lingering.append(conn)
+
+    def _pass_over(self, conn: TConn, client: ClientSocket) -> None:
+        """Read what a client still sends that has its answer."""
+        try:
+            gone = client.take_in() == b""
+        except OSError:
+            gone = True
+        if gone:
+            self._lingering.remove(conn)
+            self._close(conn)
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._close(self._lingering.popleft())
+
+    def _close(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        conn.close()
 
     def handle(self, conn: TConn) -> Any:
-        """Answer the requests of the connection; what the main thread is to do with it then."""
-        kept = super().handle(conn)
-        while kept is True and self.alive and len(self._in_hand) <= self.cfg.threads and _has_more(conn):
-            kept = super().handle(conn)
-        return kept
+        """Answer the requests of the connection that are here; what the main thread is to do with it then."""
+        kept: Any = _DEFER
+        try:
+            while self._take_in(conn, may_wait=kept is not _DEFER or not conn.initialized):
+                kept = super().handle(conn)
+                conn.sock.rest()
+                if kept is not True or not self.alive:
+                    return kept
+        except OSError as error:
+            self.log.debug("Ignoring a connection that is lost: %s", error)
+            return False
+        if kept is True and not conn.parser.unreader.buf.tell():
+            return True
+        return _DEFER if self.alive and time.monotonic() < conn.arrives_until else False
 
+    def _take_in(self, conn: TConn, *, may_wait: bool) -> bool:
+        """Take in what has come of the next request; whether that is enough to answer it."""
+        conn.init()
+        conn.data_ready = True
+        buffer = conn.parser.unreader.buf
+        buffer.seek(0, os.SEEK_END)
+        while not (buffer.tell() and has_arrived(buffer.getvalue())):
+            if may_wait and len(self._in_hand) <= self.cfg.threads:
+                conn.sock.is_ready(select.POLLIN, WAITS_SECONDS)
+            may_wait = False
+            data = conn.sock.take_in()
+            if data is None:
+                return False
+            if not buffer.tell():
+                conn.arrives_until = time.monotonic() + ARRIVAL_SECONDS
+            buffer.write(data)
+            if not data:
+                break
+        conn.sock.begin(buffer.getvalue()[:HEAD_BYTES])
+        return True
 
-def _has_more(conn: TConn) -> bool:
-    asked = select.poll()
-    asked.register(conn.sock, select.POLLIN)
-    return bool(asked.poll(WAITS_MS))
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Whether the connection can be used again: not where its body was left unread and is still to come."""
+        conn.sock.may_wait = False
+        return keepalive and bool(conn.parser.finish_body(max_bytes=UNREAD_BYTES))
+
+    def handle_error(self, req: Any, client: ClientSocket, addr: Any, exc: Exception) -> None:
+        """Have the application say what is wrong, as it says everything else."""
+        problem = problem_of(exc)
+        if problem.status >= 500 and problem is not exc:
+            self.log.exception("Error handling request")
+        try:
+            if isinstance(self.wsgi, Flask):
+                util.write_nonblock(client, told_by(self.wsgi, problem, client.head))
+                return
+        except Exception:
+            self.log.exception("A refusal could not be told")
+        super().handle_error(req, client, addr, exc)

@@ -128,7 +128,7 @@ def test_a_call_holds_its_place_until_its_answer_is_closed(provider: Answering) 
     address = provider(HEAD + b"x" * 100)
     with an_installation(address).app_context():
         free = places_left(address)
-        answer = outbound.send("GET", f"http://{address}/", kind="gateway")
+        answer = outbound.send("GET", f"http://{address}/")
         assert places_left(address) == free - 1
         assert len(outbound.read(answer, 1_000)) == 100
         assert places_left(address) == free
@@ -175,7 +175,7 @@ def test_a_silent_provider_keeps_its_share_of_the_threads_and_the_rest_are_told_
     def call() -> None:
         with app.app_context():
             try:
-                outbound.send("GET", f"http://{address}/", kind="gateway")
+                outbound.send("GET", f"http://{address}/")
             except Problem as problem:
                 outcomes.append(type(problem))
 
@@ -188,7 +188,7 @@ def test_a_silent_provider_keeps_its_share_of_the_threads_and_the_rest_are_told_
         time.sleep(0.01)
     assert outcomes == [DestinationSaturated] * refused
     with app.app_context():
-        assert len(outbound.read(outbound.send("GET", f"http://{other}/", kind="gateway"), 1_000)) == 100
+        assert len(outbound.read(outbound.send("GET", f"http://{other}/"), 1_000)) == 100
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Clients' connections: no thread waits for a request to arrive, and few for slow bodies and slow readers.
+
+A request gets a thread once its head and its body, or the first part of a long one, are here. What a thread still waits
+for, while it reads a long body or sends an answer, it waits for a moment; then, in one of few places, for as long as
+the client keeps to a lowest rate.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import select
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kernel.bulkheads import Bulkhead, Place, Saturated
+from kernel.errors import Problem, _
+
+WHOLE_BYTES = 64 * 1024
+"""Of a request that long all has arrived before it gets a thread."""
+HEAD_BYTES = 16 * 1024
+"""Beyond it the parser says what is wrong."""
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n", re.IGNORECASE)
+EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+
+
+class TooSlow(Problem):
+    kind = "too-slow"
+    status = 408
+    title = _("The request came too slowly")
+    explanation = _("The body of the request came at less than 16 kB a second for longer than ten seconds.")
+    remedy = _("Try again over a faster connection.")
+    oauth_error = "invalid_request"
+
+
+class TooManySlow(Saturated):
+    kind = "too-many-slow-clients"
+    title = _("Too many are sending slowly at the moment")
+    explanation = _("All places for requests that come slowly are taken. Nothing was stored.")
+
+
+@dataclass
+class Patience:
+    """How long a client may still be waited for: some seconds, which each byte that it gives or takes brings back."""
+
+    most: float
+    bytes_per_second: int
+    left: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.left = self.most
+
+    def moved(self, size: int) -> None:
+        self.left = min(self.most, self.left + size / self.bytes_per_second)
+
+
+def short_patience() -> Patience:
+    """For a thread without a place: clients that are faster never need one."""
+    return Patience(0.1, 128 * 1024)
+
+
+def long_patience() -> Patience:
+    return Patience(10.0, 16 * 1024)
+
+
+class ClientSocket(socket.socket):
+    """A client's connection. What gunicorn reads from it and writes to it without a timeout waits within limits."""
+
+    def __init__(self, accepted: socket.socket, slow: Bulkhead) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        self._slow = slow
+        self._place: Place | None = None
+        self._short, self._long = short_patience(), long_patience()
+        self.head = b""
+        """The start of the request that is being answered."""
+        self.may_wait = True
+
+    def begin(self, head: bytes) -> None:
+        """Forget how the request before was waited for."""
+        self.head, self.may_wait = head, True
+        self._short, self._long = short_patience(), long_patience()
+
+    def rest(self) -> None:
+        """Give the place back that was taken to wait in."""
+        place, self._place = self._place, None
+        if place is not None:
+            place.release()
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Raises TooSlow, TooManySlow."""
+        if self.gettimeout() is not None:
+            # gunicorn would wait so long for clients to hang up, with a thread.
+            return super().recv(size, flags | socket.MSG_DONTWAIT)
+        while True:
+            with suppress(BlockingIOError):
+                data = super().recv(size, flags | socket.MSG_DONTWAIT)
+                self._moved(len(data))
+                return data
+            self._wait(select.POLLIN)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Raises BrokenPipeError for a reader that is too slow: the answer is under way, nothing can be told."""
+        if self.gettimeout() is not None:
+            return super().sendall(data, flags)
+        rest = memoryview(data)
+        while rest:
+            with suppress(BlockingIOError):
+                sent = self.send(rest, flags | socket.MSG_DONTWAIT)
+                self._moved(sent)
+                rest = rest[sent:]
+                continue
+            try:
+                self._wait(select.POLLOUT)
+            except Problem as problem:
+                raise BrokenPipeError(errno.EPIPE, f"the client reads too slowly: {problem.kind}") from problem
+        return None
+
+    def _moved(self, size: int) -> None:
+        self._short.moved(size)
+        self._long.moved(size)
+
+    def _wait(self, event: int) -> None:
+        if not self.may_wait:
+            raise TimeoutError
+        while True:
+            if self._place is None and self._short.left <= 0:
+                self._place = self._take_place()
+            seconds = self._short.left if self._place is None else self._long.left
+            if seconds <= 0:
+                raise TooSlow(log="less than the lowest rate")
+            started = time.monotonic()
+            ready = self.is_ready(event, seconds)
+            waited = time.monotonic() - started
+            self._short.left -= waited
+            self._long.left -= waited
+            if ready:
+                return
+
+    def _take_place(self) -> Place:
+        try:
+            return self._slow.take("slow client", "")
+        except Saturated as full:
+            raise TooManySlow(full.log) from full
+
+    def is_ready(self, event: int, seconds: float) -> bool:
+        waiting = select.poll()
+        waiting.register(self, event)
+        return bool(waiting.poll(max(1, seconds * 1000)))
+
+    def take_in(self) -> bytes | None:
+        """What has come by now; empty where the client has closed its half, None where there is nothing yet."""
+        try:
+            return super().recv(WHOLE_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+
+
+def has_arrived(request: bytes) -> bool:
+    """Whether there is enough of a request to give it a thread; also where it can only be refused."""
+    end = request.find(b"\r\n\r\n")
+    if end < 0:
+        return len(request) > HEAD_BYTES or request.count(b"\n") != request.count(b"\r\n")
+    length = LENGTH.search(request, 0, end + 2)
+    if length is None or EXPECT.search(request, 0, end + 2):
+        return True
+    return len(request) - end - 4 >= min(int(length[1]), WHOLE_BYTES)
