@@ -7,7 +7,6 @@ from sqlalchemy import select
 from catalogue.services.models import SERVICE_NUMBER, Service, ServiceVersion
 from catalogue.services.queries import own, version_to_review
 from catalogue.services.rules import (
-    Document,
     NotInThisState,
     ServiceFacts,
     Status,
@@ -153,13 +152,10 @@ def _draft_version(work: Work, service: Service, facts: VersionFacts) -> Service
         version=facts.version,
         status=str(Status.DRAFT),
         base_url="",
-        openapi="",
-        openapi_type="",
-        openapi_title="",
-        operations=[],
         reasons="",
         created_at=work.now,
     )
+    version.attach(None)
     service.versions.append(version)
     _describe(version, facts)
     work.session.flush()
@@ -170,9 +166,4 @@ def _draft_version(work: Work, service: Service, facts: VersionFacts) -> Service
 def _describe(version: ServiceVersion, facts: VersionFacts) -> None:
     version.base_url = facts.base_url
     if facts.document is not None:
-        _attach(version, facts.document)
-
-
-def _attach(version: ServiceVersion, document: Document) -> None:
-    version.openapi, version.openapi_type = document.text, document.media_type
-    version.openapi_title, version.operations = document.title, list(document.operations)
+        version.attach(facts.document)

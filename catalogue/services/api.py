@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
+from catalogue.openapi_documents.reader import MAX_DOCUMENT_BYTES, read_openapi
 from catalogue.ports import agency_name
 from catalogue.services import actions, queries
 from catalogue.services.rules import CODE, VERSION, Kind, Obligation, ServiceFacts, Status, VersionFacts
-from catalogue.services.schemas import (
-    ServiceDraftSchema,
-    ServiceSchema,
-    ServicesQuery,
-    read_openapi,
-)
+from catalogue.services.schemas import ServiceDraftSchema, ServiceSchema, ServicesQuery
 from kernel.access import current_principal, public, requires, scope
 from kernel.api import TOKEN_WELCOME, Blueprint
-from kernel.http import settings
+from kernel.http import MAX_FORM_BYTES, settings
 from kernel.shapes import path
 
 endpoints = Blueprint(
@@ -25,8 +21,16 @@ endpoints = Blueprint(
 )
 WHY = "the catalogue is public"
 PUBLISH = scope("catalogue.publish")
+MAX_BODY_BYTES = 6 * MAX_DOCUMENT_BYTES + MAX_FORM_BYTES
+"""JSON writes one byte of a document in up to six of its own."""
 ONE = [path("code", CODE, "The service's code", "SRV-000001")]
 ONE_VERSION = [*ONE, path("version", VERSION, "The version's name", "v1")]
+
+
+@endpoints.before_request
+def allow_documents() -> None:
+    """A document as large as it may be fits into the body, however it is written there."""
+    request.max_content_length = MAX_BODY_BYTES
 
 
 @endpoints.route("", methods=["GET"])
@@ -53,14 +57,26 @@ def show_service(code: str) -> dict[str, Any]:
 
 
 @endpoints.route("/<code>/versions/<version>/openapi", methods=["GET"], parameters=ONE_VERSION)
-@endpoints.response(200, {"type": "object"}, description="The document as its owner wrote it")
-@endpoints.response(200, {}, content_type="application/yaml", description="The document as its owner wrote it")
+@endpoints.response(200, {"type": "object"}, description="The document: OpenAPI 3")
+@endpoints.response(200, {}, content_type="application/yaml", description="The document: OpenAPI 3")
 @endpoints.doc(security=TOKEN_WELCOME)
 @endpoints.alt_response(404, description="No such service or version, or it has no document")
 @public(WHY)
 def show_openapi(code: str, version: str) -> Response:
     """The OpenAPI document of a version"""
     media_type, text = queries.openapi_document(code, version, current_principal())
+    return Response(text, content_type=f"{media_type}; charset=utf-8")
+
+
+@endpoints.route("/<code>/versions/<version>/openapi/original", methods=["GET"], parameters=ONE_VERSION)
+@endpoints.response(200, {"type": "object"}, description="The document as its owner sent it")
+@endpoints.response(200, {}, content_type="application/yaml", description="The document as its owner sent it")
+@endpoints.doc(security=TOKEN_WELCOME)
+@endpoints.alt_response(404, description="No such service or version, or its document was published as it came")
+@public(WHY)
+def show_original(code: str, version: str) -> Response:
+    """The document of a version before it was converted to OpenAPI 3"""
+    media_type, text = queries.openapi_document(code, version, current_principal(), as_it_came=True)
     return Response(text, content_type=f"{media_type}; charset=utf-8")
 
 
@@ -127,7 +143,14 @@ def _described_version(service: Any, version: Any, reader: Any) -> dict[str, Any
         "status": version.status,
         "gateway": f"{base}/gateway/{service.code}/{version.version}/",
         "openapi": address if version.has_document else None,
+        "openapi_original": f"{address}/original" if version.openapi_original_type else None,
+        "operations": version.operation_count,
         "published_at": version.decided_at if version.status == Status.PUBLISHED else None,
     }
-    is_owner = reader.agency is not None and reader.agency.code == service.owner
-    return {**shown, "reasons": version.reasons} if is_owner else shown
+    if reader.agency is None or reader.agency.code != service.owner:
+        return shown
+    warnings = [
+        {"code": one.code, "line": one.line, "pointer": one.pointer, "detail": str(one.sentence)}
+        for one in version.warnings
+    ]
+    return {**shown, "reasons": version.reasons, "warnings": warnings}

@@ -10,6 +10,8 @@ from sqlalchemy import Computed, ForeignKey, Index, Sequence, Text, UniqueConstr
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
+from catalogue.openapi_documents.findings import Finding
+from catalogue.openapi_documents.reader import Document
 from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Step, after
 from kernel.db import Base, Identified
 
@@ -86,7 +88,15 @@ class ServiceVersion(Identified, Base):
     openapi: Mapped[str] = mapped_column(Text, deferred=True)
     openapi_type: Mapped[str] = mapped_column(Text)
     openapi_title: Mapped[str] = mapped_column(Text)
+    openapi_standard: Mapped[str] = mapped_column(Text)
+    """The standard by which it was written, such as `OpenAPI 3.0.3` or `Swagger 2.0`."""
+    openapi_original: Mapped[str] = mapped_column(Text, deferred=True)
+    """What came, where that was converted and something else is published."""
+    openapi_original_type: Mapped[str] = mapped_column(Text)
     operations: Mapped[list[Any]]
+    """The first of them, for pages."""
+    operation_count: Mapped[int]
+    openapi_warnings: Mapped[list[Any]]
     reasons: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     submitted_at: Mapped[datetime | None]
@@ -104,3 +114,19 @@ class ServiceVersion(Identified, Base):
     @property
     def has_document(self) -> bool:
         return bool(self.openapi_type)
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [Finding.from_json(one) for one in self.openapi_warnings]
+
+    def attach(self, document: Document | None) -> None:
+        """Keep an interface document; None makes a version without one."""
+        self.openapi, self.openapi_type = (document.text, document.media_type) if document else ("", "")
+        original = document.original if document else None
+        self.openapi_original = original.text if original else ""
+        self.openapi_original_type = original.media_type if original else ""
+        self.openapi_title = document.title if document else ""
+        self.openapi_standard = document.standard if document else ""
+        self.operations = list(document.operations) if document else []
+        self.operation_count = document.operation_count if document else 0
+        self.openapi_warnings = [one.as_json() for one in document.warnings] if document else []

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Integer, Select, cast, func, or_, select
-from sqlalchemy.orm import undefer, with_expression
+from sqlalchemy.orm import with_expression
 
 from catalogue.services.models import Service, ServiceVersion
 from catalogue.services.rules import (
     CODE,
     VERSION,
-    Document,
     Status,
     VersionFacts,
     checked_base_url,
@@ -27,6 +26,9 @@ from kernel.http import settings
 from kernel.outbound import AddressRefused, check_url
 from kernel.pagination import Page, page
 from kernel.work import let_go
+
+if TYPE_CHECKING:
+    from catalogue.openapi_documents.reader import Document
 
 WAITING = 25
 
@@ -120,15 +122,20 @@ def published_version(code: str, version: str) -> ServiceVersion:
     return found
 
 
-def openapi_document(code: str, version: str, reader: Principal) -> tuple[str, str]:
-    """Media type and text of a version's document, if the reader may see the version. Raises NotFound."""
+def openapi_document(code: str, version: str, reader: Principal, *, as_it_came: bool = False) -> tuple[str, str]:
+    """Media type and text of a version's document, if the reader may see the version. Raises NotFound.
+
+    as_it_came: the one that was converted, where there is such a one.
+    """
     service = find(code, reader)
     wanted = _version(service, version)
     if wanted not in visible_versions(service, reader) or not wanted.has_document:
         raise NotFound(log=f"no document of {wanted.code} for this reader")
-    query = select(ServiceVersion).where(ServiceVersion.id == wanted.id).options(undefer(ServiceVersion.openapi))
-    found = session().scalars(query.execution_options(populate_existing=True)).one()
-    return found.openapi_type, found.openapi
+    column = ServiceVersion.openapi_original if as_it_came else ServiceVersion.openapi
+    media_type = wanted.openapi_original_type if as_it_came else wanted.openapi_type
+    if not media_type:
+        raise NotFound(log=f"{wanted.code} was not converted")
+    return media_type, session().scalars(select(column).where(ServiceVersion.id == wanted.id)).one()
 
 
 def prepare_version(version: str, base_url: str, document: Document | None) -> VersionFacts:

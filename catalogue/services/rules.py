@@ -7,19 +7,26 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from kernel.errors import Conflict, Invalid, _
-from kernel.text import is_line, is_lines
+from kernel.text import is_email, is_line, is_lines
+
+if TYPE_CHECKING:
+    from catalogue.openapi_documents.reader import Document
 
 CODE = re.compile(r"SRV-[0-9]{6,9}")
 VERSION = re.compile(r"v[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-BASE_URL = rf"https://({_LABEL}\.)+[A-Za-z]{{2,24}}(:{_PORT})?(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
-"""What systems may name as a provider's address; `checked_base_url` looks closer."""
-EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,64}@[^\s@,;:<>()\[\]\"\\\x00-\x1f\x7f]{1,250}")
+_NAME = rf"({_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9]"
+# RFC 3986 3.3. A segment of dots alone would lead out of the path.
+_LETTER = r"([A-Za-z0-9_~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+_PATH = rf"(/(\.{{0,2}}{_LETTER}({_LETTER}|\.)*)?)*"
+BASE_URL = rf"https://{_NAME}(:{_PORT})?{_PATH}"
+"""A provider's address as it usually is, for those who read what may be sent; `checked_base_url` decides."""
+_ADDRESS = re.compile(rf"https?://({_NAME}|{_LABEL}|[0-9.]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?{_PATH}")
 NAME_LENGTH = 120
 DESCRIPTION_LENGTH = 4_000
 REASONS_LENGTH = 2_000
@@ -159,7 +166,7 @@ class ServiceFacts:
         """Raises Invalid with every field that is wrong."""
         wrong: dict[str, list[Any]] = {}
         contact = contact.strip()
-        if not EMAIL.fullmatch(contact):
+        if not is_email(contact):
             wrong["contact"] = [_("An e-mail address, such as soporte@agencia.cl.")]
         if kind not in set(Kind):
             wrong["kind"] = [_("Choose one of the kinds.")]
@@ -170,16 +177,6 @@ class ServiceFacts:
         if wrong:
             raise Invalid(fields=wrong)
         return cls(checked_name, checked_description, Kind(kind), contact, Obligation(obligation))
-
-
-@dataclass(frozen=True)
-class Document:
-    """An OpenAPI document that was read and found sound: as it came, and what of it is listed on pages."""
-
-    text: str
-    media_type: str
-    title: str
-    operations: tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,7 @@ def checked_base_url(url: str, allowed: Collection[str]) -> str:
     url = url.strip().rstrip("/")
     if not url:
         return ""
-    if not re.fullmatch(r"[!-~]+", url) or len(url) > URL_LENGTH:
+    if not url.isascii() or not url.isprintable() or " " in url or len(url) > URL_LENGTH:
         raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces."))
     try:
         parts = urlsplit(url)
@@ -240,11 +237,13 @@ def checked_base_url(url: str, allowed: Collection[str]) -> str:
         raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces.")) from None
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise _wrong_url(_("An address such as https://api.agencia.cl/v1, with no user or password in it."))
-    if parts.query or parts.fragment or "?" in url or "#" in url or ".." in parts.path.split("/"):
+    if parts.query or parts.fragment or "?" in url or "#" in url or ".." in unquote(parts.path).split("/"):
         raise _wrong_url(_("The address ends with its path: no question mark, # or .. in it."))
     plain_allowed = parts.scheme == "http" and f"{parts.hostname}:{port or 80}" in allowed
     if parts.scheme != "https" and not plain_allowed:
         raise _wrong_url(_("The address has to start with https://."))
+    if not _ADDRESS.fullmatch(url):
+        raise _wrong_url(_("There is a character that does not belong in an address. Write it percent-encoded."))
     return url
 
 

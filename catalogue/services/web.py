@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
@@ -11,6 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import EmailField, HiddenField, SelectField, StringField, TextAreaField, URLField
 from wtforms.validators import InputRequired
 
+from catalogue.openapi_documents.reader import MAX_DOCUMENT_BYTES, read_openapi
 from catalogue.ports import agency_name
 from catalogue.services import actions, queries
 from catalogue.services.rules import (
@@ -23,11 +26,10 @@ from catalogue.services.rules import (
     VersionFacts,
     can,
 )
-from catalogue.services.schemas import MAX_DOCUMENT_BYTES, read_openapi
 from kernel.access import authority, current_principal, official, public, requires, role
 from kernel.errors import Conflict, Invalid
 from kernel.forms import explain
-from kernel.http import settings
+from kernel.http import AnyRequest, settings
 from kernel.submissions import once, submit_once
 
 pages = Blueprint("services", __name__, template_folder="templates")
@@ -80,13 +82,15 @@ class VersionForm(FlaskForm):
             "Where your system answers, such as https://api.agencia.cl/v1. Consumers reach it by the gateway."
         ),
     )
-    openapi = FileField(_("OpenAPI document"), description=_("OpenAPI 3 in JSON or YAML, at most 1 MB, in one file."))
+    openapi = FileField(
+        _("OpenAPI document"), description=_("OpenAPI 3 or Swagger 2.0, in JSON or YAML, at most 1 MB, in one file.")
+    )
 
     def version_facts(self) -> VersionFacts:
         """Raises Invalid."""
         upload = self.openapi.data
-        content = upload.read(MAX_DOCUMENT_BYTES + 1) if isinstance(upload, FileStorage) and upload.filename else b""
-        document = read_openapi(content) if content else None
+        is_chosen = isinstance(upload, FileStorage) and upload.filename
+        document = read_openapi(upload.read(MAX_DOCUMENT_BYTES + 1)) if is_chosen else None
         return queries.prepare_version(self.version.data or "", self.base_url.data or "", document)
 
 
@@ -114,6 +118,12 @@ class DecisionForm(FlaskForm):
         description=_("What has to be corrected. The agency reads it as you write it."),
     )
     seen = HiddenField()
+
+
+@pages.url_value_preprocessor
+def keep_what_was_typed(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """A document that is far too large is told beside its field; the form is read before the view, for its token."""
+    cast(AnyRequest, request).keep_form(MAX_DOCUMENT_BYTES)
 
 
 @pages.context_processor

@@ -16,7 +16,8 @@ from identity.profiles.rules import (
 )
 from kernel import fields, validate
 from kernel.errors import _
-from kernel.shapes import AN_EMAIL, EMAIL, Body, ListQuery, Schema, coded, line, lines
+from kernel.shapes import AN_EMAIL, Body, ListQuery, Schema, coded, line, lines
+from kernel.text import EMAIL
 from kernel.validate import Matches
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?"

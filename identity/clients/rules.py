@@ -24,6 +24,7 @@ from identity.profiles.rules import (
     is_decided,
 )
 from kernel.errors import Conflict, Invalid, _
+from kernel.text import is_email
 
 PERSON_PROFILES = tuple(PROFILES)
 ENVIRONMENTS = ("sandbox", "certification", "production")
@@ -253,7 +254,7 @@ def checked_logo(uri: str | None) -> str | None:
 def checked_contacts(contacts: Iterable[str]) -> list[str]:
     """Addresses of mail, each once. Raises Invalid."""
     found = list(dict.fromkeys(one.strip() for one in contacts if one.strip()))
-    if len(found) > MAX_CONTACTS or not all(re.fullmatch(r"[!-~]{1,64}@[A-Za-z0-9.-]{3,190}", one) for one in found):
+    if len(found) > MAX_CONTACTS or not all(is_email(one) for one in found):
         raise Invalid(fields={"contacts": [_("At most five addresses of e-mail.")]})
     return found
 

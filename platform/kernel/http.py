@@ -5,6 +5,7 @@ balancers ask.
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import IO, Any, cast
 from urllib.parse import quote, quote_from_bytes, urlsplit
 
@@ -24,6 +25,8 @@ from kernel.db import session
 from kernel.settings import Settings
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
+MAX_KEPT_FORM_BYTES = 64 * 1024 * 1024
+"""Up to here a form with a file that is too large is read to its end, and beyond it is answered with 413."""
 PIECE_BYTES = 64 * 1024
 ASCII = bytes(range(128))
 
@@ -60,8 +63,35 @@ class BodyUpTo(LimitedStream):
         return b"".join(iter(lambda: self.read(PIECE_BYTES), b""))
 
 
+class BeginningOf(BytesIO):
+    """A file of which only the first bytes are kept; the others are taken and thrown away."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def write(self, data: Any) -> int:
+        """As if all of it were written."""
+        super().write(data[: max(self._limit - self.tell(), 0)])
+        return len(data)
+
+
 class AnyRequest(Request):
     """A request as anybody may write it: what is odd in it is refused or passed over, and never stops us."""
+
+    largest_file: int | None = None
+
+    def keep_form(self, largest_file: int) -> None:
+        """Read a form also if a file in it is far too large: of each file one byte more than is allowed is kept.
+
+        So a page can tell it beside the field, with all that was typed still there. Call it before the form is read.
+        """
+        self.largest_file, self.max_content_length = largest_file, MAX_KEPT_FORM_BYTES
+
+    def _get_file_stream(self, *given: Any, **named: Any) -> IO[bytes]:
+        if self.largest_file is None:
+            return super()._get_file_stream(*given, **named)
+        return BeginningOf(self.largest_file + 1)
 
     @cached_property
     def stream(self) -> IO[bytes]:

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unprocessa
 
 from kernel import errors
 from kernel.access import public
-from kernel.errors import Problem
+from kernel.errors import Problem, _
 from kernel.http import settings, wants_json
 from kernel.outage import CommitUnconfirmed, is_away
 from kernel.requests import current_request_id
@@ -51,7 +51,7 @@ BY_STATUS: dict[int, type[Problem]] = {
 def from_http(error: HTTPException) -> Problem:
     """The problem that a library's HTTP error stands for."""
     if isinstance(error, RequestEntityTooLarge):
-        return errors.TooLarge()
+        return errors.TooLarge(_limit())
     kind = BY_STATUS.get(error.code or 500, errors.BadRequest if (error.code or 500) < 500 else errors.Internal)
     problem = kind(log=str(error))
     if isinstance(error, UnprocessableEntity):
@@ -60,6 +60,12 @@ def from_http(error: HTTPException) -> Problem:
         if name in ("Allow", "Retry-After", "WWW-Authenticate"):
             problem.headers[name] = value
     return problem
+
+
+def _limit() -> Any:
+    """The largest body that the request at hand may have, in words."""
+    limit = request.max_content_length
+    return _("At most %(megabytes)s MB may be sent here.", megabytes=f"{limit / 1_048_576:.3g}") if limit else ""
 
 
 def _messages(nested: Any, prefix: str = "") -> dict[str, list[str]]:

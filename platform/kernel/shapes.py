@@ -19,7 +19,6 @@ from kernel.validate import Matches
 
 CURSOR = r"[A-Za-z0-9_-]{1,1000}"
 AGENCY_CODE = r"[A-Z]{2}[0-9]{3,5}"
-EMAIL = r"[A-Za-z0-9_+-]{1,30}([.][A-Za-z0-9_+-]{1,30})?@[a-z0-9]{1,40}([.-][a-z0-9]{1,40}){0,3}[.][a-z]{2,20}"
 AN_EMAIL = _("Write an e-mail address such as name@example.cl.")
 AN_AGENCY_CODE = _("Write the code of an agency, such as AE001.")
 ONE_LINE = _("Write one line of text, without control characters.")
@@ -44,12 +43,21 @@ def line(longest: int, shortest: int = 1, **more: Any) -> fields.String:
 
 def lines(longest: int, shortest: int = 1, **more: Any) -> fields.String:
     """The same, line breaks and tabs allowed."""
-    return _text(Matches(LINES, SOME_LINES), shortest, longest, **more)
+    return _text(Matches(LINES, SOME_LINES), shortest, longest, of=Lines, **more)
 
 
-def _text(matches: Matches, shortest: int, longest: int, **more: Any) -> fields.String:
+class Lines(fields.String):
+    """Text of several lines, whose breaks may be written as Windows and forms of pages do."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value.replace("\r\n", "\n") if isinstance(value, str) else value, *args, **kwargs)
+
+
+def _text(
+    matches: Matches, shortest: int, longest: int, *, of: type[fields.String] = fields.String, **more: Any
+) -> fields.String:
     checks: list[Callable[[Any], Any]] = [validate.Length(shortest, longest), matches]
-    return fields.String(validate=checks, **{"required": True, **more})
+    return of(validate=checks, **{"required": True, **more})
 
 
 class Schema(ma.Schema):

@@ -15,6 +15,11 @@ LINE = rf"[^{_NEVER}{_BREAKS}{_UNSEEN}]*[^\s{_NEVER}{_UNSEEN}][^{_NEVER}{_BREAKS
 LINES = rf"[^{_NEVER}]*[^\s{_NEVER}][^{_NEVER}]*"
 """The same with line breaks and tabs."""
 
+_IN_ADDRESS = rf"[^\s@,;:<>()\[\]\"\\{_NEVER}{_UNSEEN}]"
+EMAIL = rf"{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,250}}"
+"""One address for mail, also of names beyond ASCII (RFC 5321, RFC 6531), without what could begin another one."""
+
+_EMAIL = re.compile(EMAIL)
 _LINE, _LINES = re.compile(LINE), re.compile(LINES)
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 
@@ -27,6 +32,11 @@ def is_line(text: str) -> bool:
 def is_lines(text: str) -> bool:
     """The same for several lines."""
     return bool(_LINES.fullmatch(text)) and is_storable(text)
+
+
+def is_email(text: str) -> bool:
+    """Whether the text is one address for mail."""
+    return bool(_EMAIL.fullmatch(text)) and is_storable(text)
 
 
 def is_storable(text: str) -> bool:

@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from catalogue.openapi_documents.reader import read_openapi
 from catalogue.services import actions as services
 from catalogue.services import queries as catalogue
 from catalogue.services.rules import ServiceFacts
-from catalogue.services.schemas import read_openapi
 from identity.agencies.actions import add_member, create_agency
 from identity.agencies.queries import find_agency
 from identity.clients.actions import create_client

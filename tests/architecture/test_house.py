@@ -17,8 +17,8 @@ from portal.wiring import CAPABILITIES
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
 FURNITURE = {"__init__.py", "rules.py", "models.py", "queries.py", "actions.py", "schemas.py", "api.py", "web.py"}
-# The contract `protocol` of import-linter names every room of the provider.
-ROOMS_OF_THEIR_OWN = {"openid", "demonstration"}
+# The contracts `protocol` and `interface-documents` of import-linter name every room of theirs.
+ROOMS_OF_THEIR_OWN = {"openid", "demonstration", "openapi_documents"}
 LONGEST_FILE = 500
 
 

@@ -12,11 +12,11 @@ from flask.testing import FlaskClient
 
 from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Purpose, Step
+from catalogue.openapi_documents.reader import read_openapi
 from catalogue.ports import Credentials, Ports
 from catalogue.services import actions as service_actions
 from catalogue.services.queries import prepare_version
 from catalogue.services.rules import ServiceFacts, VersionFacts
-from catalogue.services.schemas import read_openapi
 from kernel.access import AgencyRef, Principal, act_as
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ def a_caller(app: Flask) -> Caller:
 
 
 def an_openapi_document(**paths: Any) -> dict[str, Any]:
-    operation = {"summary": "Consulta un permiso", "responses": {"200": {"description": "El permiso"}}}
+    plate = {"name": "patente", "in": "path", "required": True, "schema": {"type": "string"}}
+    answers = {"200": {"description": "El permiso"}}
+    operation = {"summary": "Consulta un permiso", "parameters": [plate], "responses": answers}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Permisos de circulación", "version": "1.0"},
