@@ -10,12 +10,13 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,13 +34,15 @@ from kernel.postgres_programs import (
     run_program,
 )
 
-__all__ = ["DataDirectoryVersionError", "EmbeddedPostgres", "PostgresError"]
+__all__ = ["DataDirectoryVersionError", "EmbeddedPostgres", "EndedWhileStarting", "PostgresError"]
 
 NAME = "cordillera"
 SUPERUSER = "postgres"
 PORT = 5432
 LONGEST_SOCKET_PATH = 107  # sun_path in unix(7), less its closing zero
 START_SECONDS = 60
+ENDS_SECONDS = 10
+ANSWERS_WITHIN_SECONDS = 3
 MAX_CONNECTIONS = 200
 
 SETTINGS = {
@@ -58,6 +61,10 @@ FAST_SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
 }
+
+
+class EndedWhileStarting(PostgresError):
+    """The server came, and was gone before it answered: somebody killed it, or the machine did."""
 
 
 class EmbeddedPostgres:
@@ -99,7 +106,8 @@ class EmbeddedPostgres:
                 self._run(installation, account)
                 self._ensure_database()
         except psycopg.Error as error:
-            raise PostgresError(f"The database in {self.data_dir} runs but does not answer: {error}") from error
+            kind = EndedWhileStarting if self.pid() is None else PostgresError
+            raise kind(f"The database in {self.data_dir} was started but does not answer: {error}") from error
         except OSError as error:
             raise PostgresError(
                 f"The database in {self.data_dir} cannot be used: {error.strerror or error} ({error.filename})."
@@ -134,11 +142,41 @@ class EmbeddedPostgres:
         pid = int(lines[0])
         if not Path("/proc/self").exists():
             return pid if _is_alive(pid) else None
+        return pid if self.is_server(pid) else None
+
+    def is_server(self, pid: int) -> bool:
+        """Whether the process of this number is the server of this data."""
         try:
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
-            return None
-        return pid if os.fsencode(self.data_dir) in arguments else None
+            return False
+        return os.fsencode(self.data_dir) in arguments
+
+    def has_data(self) -> bool:
+        """Whether the data directory is there."""
+        return (self.data_dir / "PG_VERSION").exists()
+
+    def answers(self) -> bool:
+        """Whether the server says something at its address, be it that it is not ready yet."""
+        try:
+            psycopg.connect(
+                host=str(self._socket_dir()), port=PORT, user=NAME, dbname=NAME, connect_timeout=ANSWERS_WITHIN_SECONDS
+            ).close()
+        except psycopg.Error as error:
+            return "FATAL" in str(error)
+        return True
+
+    def end(self) -> None:
+        """End a server that may not listen any more. What is committed stays."""
+        pid, until = self.pid(), time.monotonic() + ENDS_SECONDS
+        if pid is None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)  # what it calls a fast shutdown
+            while self.pid() == pid and time.monotonic() < until:
+                time.sleep(0.1)
+            if self.pid() == pid:
+                os.kill(pid, signal.SIGKILL)
 
     def _pid_file_lines(self) -> list[str]:
         try:
@@ -233,7 +271,8 @@ class EmbeddedPostgres:
                     return
                 # Sessions of a killed server need a moment to notice.
                 if "shared memory block" not in problem and self.pid() is None:
-                    raise PostgresError(_explain(f"PostgreSQL does not start in {self.data_dir}", problem))
+                    kind = PostgresError if _says_why(problem) else EndedWhileStarting
+                    raise kind(_explain(f"PostgreSQL does not start in {self.data_dir}", problem))
             if time.monotonic() > until:
                 raise PostgresError(_explain(f"PostgreSQL does not start in {self.data_dir}", problem))
             time.sleep(0.3)
@@ -267,6 +306,12 @@ class EmbeddedPostgres:
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(name))
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+
+
+def _says_why(output: str) -> bool:
+    """Whether a server has stopped by itself: it says why then, and not only that its sessions end or have to wait."""
+    of_sessions = ("terminating connection", "the database system is")
+    return any("FATAL" in line and not any(words in line for words in of_sessions) for line in output.splitlines())
 
 
 def _is_alive(pid: int) -> bool:

@@ -21,6 +21,7 @@ from rich.rule import Rule
 from kernel.postgres import EmbeddedPostgres, PostgresError
 from portal import development
 from portal.children import Child, die_with_parent, stop
+from portal.database import KeptAlive
 
 READY_SECONDS = 90
 PORT_SECONDS = 12
@@ -68,7 +69,7 @@ class House:
         self.port = port
         self.data = development.data_dir()
         self.logs = self.data / "log"
-        self.postgres: EmbeddedPostgres | None = None
+        self.database: KeptAlive | None = None
         self.environment: dict[str, str] = {}
         self.counted: dict[str, str] = {}
         self.servers: list[Child] = []
@@ -93,27 +94,29 @@ class House:
         self._tell()
 
     def watch(self) -> NoReturn:
-        """Keep everything alive; returns only by a signal."""
+        """Keep everything alive; returns only by a signal. Raises DataGone."""
         while True:
-            if self.postgres and self.postgres.pid() is None:
-                self.say("The database ended; it starts again with its data.")
-                self.postgres.start()
-            for child in (*self.servers, *self.workers):
-                child.watch(self.say)
+            self._look_after_all()
             time.sleep(LOOK_EVERY_SECONDS)
+
+    def _look_after_all(self) -> None:
+        if self.database:
+            self.database.watch()
+        for child in (*self.servers, *self.workers):
+            child.watch(self.say)
 
     def stop(self) -> None:
         """Stop who asks first, then who works, then the database. A second signal does not break it off."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        if self.servers or self.postgres:
+        if self.servers or self.database:
             self.say("Stopping …")
         stop(self.servers)
         if self._listening:
             self._listening.close()
         stop(self.workers)
-        if self.postgres:
-            self.postgres.stop()
+        if self.database:
+            self.database.stop()
             self.say("Stopped. The data stays in " + str(self.data))
 
     def _check_ports(self) -> None:
@@ -138,8 +141,9 @@ class House:
             self.say("Using the database of CORDILLERA_DATABASE_URL")
         else:
             self.say(f"Starting PostgreSQL in {self.data / 'postgres'}")
-            self.postgres = EmbeddedPostgres(self.data / "postgres", log=self.logs / "postgres.log")
-            url = self.postgres.start()
+            postgres = EmbeddedPostgres(self.data / "postgres", log=self.logs / "postgres.log")
+            self.database = KeptAlive(postgres, self.say)
+            url = self.database.start()
         metrics = self.data / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir(parents=True)
@@ -150,10 +154,22 @@ class House:
         self.counted = self.environment | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
 
     def _command(self, what: str, *arguments: str) -> None:
-        """Run one of our own commands to its end. Raises CannotRun with the last lines of what it said."""
+        """Run one of our own commands to its end, again where the database ended meanwhile.
+
+        Raises CannotRun with the last lines of what it said.
+        """
         self.say(what)
         log = self.logs / f"{arguments[0]}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        while self._fails(log, *arguments):
+            if not (self.database and self.database.watch()):
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+                raise CannotRun(f"`cordillera {' '.join(arguments)}` failed (its log: {log}).\n{tail}")
+            while self.database.watch():
+                time.sleep(LOOK_EVERY_SECONDS)
+            self.say(f"{what}, once more")
+
+    def _fails(self, log: Path, *arguments: str) -> bool:
         with log.open("w") as output:
             done = subprocess.run(
                 [_program("cordillera"), *arguments],
@@ -165,9 +181,7 @@ class House:
                 check=False,
                 preexec_fn=die_with_parent,
             )
-        if done.returncode != 0:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise CannotRun(f"`cordillera {' '.join(arguments)}` failed (its log: {log}).\n{tail}")
+        return done.returncode != 0
 
     def _start_portal(self) -> None:
         self.say("Starting the portal and the worker")
@@ -211,8 +225,7 @@ class House:
             while not is_ready():
                 if time.monotonic() > until:
                     raise CannotRun(f"{name} does not answer after {READY_SECONDS} s. Its log is in {self.logs}")
-                for child in (*self.servers, *self.workers):
-                    child.watch(self.say)
+                self._look_after_all()
                 time.sleep(0.2)
 
     def _tell(self) -> None:
