@@ -16,6 +16,7 @@ import pytest
 from builders.apps import under_test
 from builders.audit_tags import only_documented
 from builders.databases import END_OTHER_CONNECTIONS, MIGRATED, create_database, superuser
+from builders.hsm import a_token
 from builders.settings import settings_of_tests
 from flask import Flask
 from flask.testing import FlaskClient
@@ -184,6 +185,13 @@ def app(settings: Settings, what_is_read_at_a_start: Compiled) -> Iterator[Flask
     application.jinja_env.bytecode_cache = what_is_read_at_a_start
     yield application
     application.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture(scope="session")
+def hsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of an HSM of this worker; a process can only open one."""
+    with a_token(tmp_path_factory.mktemp("softhsm")) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +33,7 @@ from identity.openid.rules import (
 from identity.profiles.rules import OUR_ALGORITHMS
 from kernel.http import settings
 from kernel.ids import new_token
-from kernel.keys import signing_key, verification_keys
+from kernel.keys import jws, verification_keys
 
 if TYPE_CHECKING:
     from identity.people.models import Person
@@ -251,8 +252,8 @@ def usual_algorithm(client: RegisteredClient) -> str:
 
 
 def _signed(claims: dict[str, Any], algorithm: str, kind: str) -> str:
-    key = signing_key(PURPOSE, "EdDSA" if algorithm in ED25519 else algorithm)
-    return jwt.encode({"alg": algorithm, "kid": key.kid, "typ": kind}, claims, key, algorithms=[algorithm])
+    content = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
+    return jws(PURPOSE, {"typ": kind, "alg": algorithm}, content, "EdDSA" if algorithm in ED25519 else algorithm).text
 
 
 def verified_access_token(token: str, now: datetime) -> Mapping[str, Any] | None:

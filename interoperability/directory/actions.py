@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from joserfc import jws
 from sqlalchemy import exists, select, text
 
 from interoperability.directory.models import AgencyKey
@@ -15,7 +14,7 @@ from interoperability.evidence.rules import thumbprint
 from kernel.access import AgencyRef, Principal
 from kernel.errors import NotYours
 from kernel.http import settings
-from kernel.keys import rotate_key, signing_key
+from kernel.keys import jws, rotate_key
 from kernel.work import Work, action
 
 PAGES_ALGORITHM = "ES256"
@@ -83,12 +82,11 @@ def revoke_key(work: Work, principal: Principal, key: str, reason: str) -> Agenc
 @action
 def sign_for_officials(work: Work, agency: AgencyRef, content: bytes) -> str:
     """A compact JWS by the key kept here for an agency whose officials work in pages; a new key is registered first."""
-    key = signing_key(_purpose(agency.code), PAGES_ALGORITHM)
-    jwk = {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")}
+    signed = jws(_purpose(agency.code), {"alg": PAGES_ALGORITHM}, content, PAGES_ALGORITHM)
+    jwk = {name: signed.public_jwk[name] for name in ("kty", "crv", "x", "y")}
     if not _is_known(work, jwk):
         _add(work, agency.code, jwk, "Cordillera", "platform", "Cordillera")
-    header = {"alg": PAGES_ALGORITHM, "kid": thumbprint(jwk)}
-    return jws.serialize_compact(header, content, key, algorithms=[PAGES_ALGORITHM])
+    return signed.text
 
 
 def _purpose(agency: str) -> str:

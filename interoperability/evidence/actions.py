@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.util import urlsafe_b64decode
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from kernel import clock
 from kernel.access import current_principal
 from kernel.canonical import canonical_json
 from kernel.ids import new_id
-from kernel.keys import signing_key
+from kernel.keys import sign
 from kernel.sealing import BATCH
 from kernel.work import Work
 
@@ -68,16 +68,11 @@ def seal_batch(session: Session) -> int:
 
 
 def _sign(checkpoint: rules.Checkpoint) -> str:
-    private = _signing_key()
-    public = private.public_key().public_bytes_raw()
-    return rules.signed_note(checkpoint, public, private.sign(checkpoint.text.encode()))
-
-
-def _signing_key() -> Ed25519PrivateKey:
-    return cast(Ed25519PrivateKey, signing_key(PURPOSE, ALGORITHM).private_key)
+    value, jwk = sign(PURPOSE, checkpoint.text.encode(), ALGORITHM)
+    return rules.signed_note(checkpoint, urlsafe_b64decode(jwk["x"].encode()), value)
 
 
 def sign_receipt(content: bytes) -> tuple[dict[str, Any], bytes]:
     """The platform's public key and its Ed25519 signature over the content."""
-    key = signing_key(PURPOSE, ALGORITHM)
-    return dict(key.as_dict(private=False)), _signing_key().sign(content)
+    value, jwk = sign(PURPOSE, content, ALGORITHM)
+    return jwk, value

@@ -1,5 +1,5 @@
-"""Signing keys: what is public about them in the database, the private half in a key store, rotation without a failed
-signature.
+"""Signing: one port for every signature of ours. What is public about a key is in the database, the private half in a
+key store that nobody else looks into; rotation without a failed signature.
 
 A key is published at once and signs from `signs_from` on, so that whoever caches the public set has it before the
 first signature; the key before it stays published until `retires_at`, longer than the longest signature's life.
@@ -7,23 +7,28 @@ first signature; the key before it stays published until `retires_at`, longer th
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import structlog
 from flask import Flask, current_app
-from joserfc.jwk import Key, KeySet
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import KeySet
+from joserfc.util import urlsafe_b64encode
 from sqlalchemy import Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import clock
-from kernel.db import Base, Identified, session
+from kernel.db import Base, Identified, new_session, session
+from kernel.errors import Unavailable
 from kernel.jobs import periodic
-from kernel.keystores import FileKeyStore, KeyStore, import_key
+from kernel.keystores import FileKeyStore, KeyMissing, KeyStore, import_key
+from kernel.keystores_database import DatabaseKeyStore
 from kernel.settings import Settings
-from kernel.work import Work, action
+from kernel.work import Work, action, separate_work
 
 PUBLISHED_BEFORE_SIGNING = timedelta(hours=24)
 KEPT_AFTER_SIGNING = timedelta(days=2)
@@ -32,9 +37,7 @@ READ_AGAIN_SECONDS = 0.1
 ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
-# RFC 9864 gives EdDSA on Ed25519 a name of its own. Others go on saying EdDSA, and no key here is of another curve, so
-# the library has nothing to warn of.
-JWSRegistry.algorithms["EdDSA"].security_warning = None
+log = structlog.get_logger(__name__)
 
 
 class SigningKey(Base, Identified):
@@ -66,19 +69,40 @@ class PublishedKey:
     signs_from: datetime
     retires_at: datetime | None
 
+    @property
+    def bare_jwk(self) -> dict[str, Any]:
+        """The key and its name, without what it is for."""
+        return {name: value for name, value in self.public_jwk.items() if name not in ("alg", "use")}
+
 
 @dataclass
 class Keys:
-    """This process's view of the keys, read again after half a minute: by purpose, when it was read and what."""
+    """This process's view of the keys, read again after half a minute."""
 
     store: KeyStore
-    published: dict[str, tuple[float, list[PublishedKey]]]
-    private: dict[str, Key]
+    published: dict[str, tuple[float, list[PublishedKey]]] = field(default_factory=dict)
+    """By purpose: when they were read, and what."""
+    missing: dict[str, float] = field(default_factory=dict)
+    """By `kid`: when the store was last found without the private half."""
+
+
+class Signature(NamedTuple):
+    """A signature as JWS has it, and the public key that verifies it, as JWK."""
+
+    value: bytes
+    public_jwk: dict[str, Any]
+
+
+class CompactJws(NamedTuple):
+    """What was signed with its signature (RFC 7515 7.1), and the public key that verifies it."""
+
+    text: str
+    public_jwk: dict[str, Any]
 
 
 def install_keys(app: Flask, settings: Settings) -> None:
     """Open the key store."""
-    app.extensions["cordillera.keys"] = Keys(_store(settings), {}, {})
+    app.extensions["cordillera.keys"] = Keys(_store(settings))
 
 
 def _store(settings: Settings) -> KeyStore:
@@ -87,12 +111,77 @@ def _store(settings: Settings) -> KeyStore:
         from kernel.keystores_pkcs11 import Pkcs11KeyStore
 
         return Pkcs11KeyStore(settings.pkcs11_library, settings.pkcs11_token, settings.pkcs11_pin)
-    return FileKeyStore(settings.data_dir / "keys", settings.master_key)
+    files = FileKeyStore(settings.master_key, settings.data_dir / "keys")
+    return files if settings.key_store == "files" else DatabaseKeyStore(settings.master_key, files)
 
 
 def _keys() -> Keys:
     found: Keys = current_app.extensions["cordillera.keys"]
     return found
+
+
+def sign(purpose: str, content: bytes, algorithm: str = "ES256") -> Signature:
+    """Sign with the key whose turn it is for `purpose`; the first one is made when it is first asked for.
+
+    Raises Unavailable where the key store does not answer.
+    """
+    key, value = _sign(purpose, algorithm, lambda _: content)
+    return Signature(value, key.bare_jwk)
+
+
+def jws(purpose: str, header: Mapping[str, Any], content: bytes, algorithm: str = "ES256") -> CompactJws:
+    """Sign as `sign` does, what is signed together with the header, to which the key's `kid` is added."""
+    body = urlsafe_b64encode(content)
+
+    def signing_input(key: PublishedKey) -> bytes:
+        return urlsafe_b64encode(_compact_json({**header, "kid": key.kid})) + b"." + body
+
+    key, value = _sign(purpose, algorithm, signing_input)
+    return CompactJws((signing_input(key) + b"." + urlsafe_b64encode(value)).decode(), key.bare_jwk)
+
+
+def _compact_json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def ensure_key(purpose: str, algorithm: str = "ES256") -> str:
+    """The `kid` of the key whose turn it is, made if there is none."""
+    if not (signers := _signers(_published(purpose), algorithm)):
+        create_key(purpose, algorithm)
+        signers = _signers(_published(purpose), algorithm)
+    return signers[0].kid
+
+
+def _sign(purpose: str, algorithm: str, message_of: Callable[[PublishedKey], bytes]) -> tuple[PublishedKey, bytes]:
+    """The signature, and by which key: another one stands in where the private half of the first cannot be used here.
+
+    A node that has none of them makes one, so that a store that lost a key, or never had it, does not end all signing.
+    """
+    keys, is_made = _keys(), False
+    while True:
+        for key in _signers(_published(purpose), algorithm):
+            try:
+                return key, keys.store.sign(key.kid, algorithm, message_of(key))
+            except KeyMissing as missing:
+                keys.missing[key.kid] = time.monotonic()
+                log.warning("a private key cannot be used", purpose=purpose, kid=key.kid, cause=str(missing))
+        if is_made:
+            raise Unavailable(log=f"the key store does not have the key of {purpose} that it has just made")
+        is_made = create_key(purpose, algorithm)
+
+
+def _signers(published: Sequence[PublishedKey], algorithm: str) -> list[PublishedKey]:
+    """Those that may sign: first the key whose turn it is, then those before it, then those to come."""
+    now, keys = clock.now(), _keys()
+    may = [
+        key
+        for key in published
+        if key.algorithm == algorithm
+        and (key.retires_at is None or now < key.retires_at - KEPT_AFTER_SIGNING)
+        and time.monotonic() - keys.missing.get(key.kid, float("-inf")) > CACHED_SECONDS
+    ]
+    coming = [key for key in reversed(may) if key.signs_from > now]
+    return [*(key for key in may if key.signs_from <= now), *coming]
 
 
 def _published(purpose: str, seconds: float | None = None) -> list[PublishedKey]:
@@ -106,10 +195,12 @@ def _published(purpose: str, seconds: float | None = None) -> list[PublishedKey]
 
 def _read_published(purpose: str) -> list[PublishedKey]:
     query = select(SigningKey).where(SigningKey.purpose == purpose).order_by(SigningKey.signs_from.desc())
-    return [
-        PublishedKey(row.algorithm, row.kid, _as_published(row.public_jwk), row.signs_from, row.retires_at)
-        for row in session().scalars(query)
-    ]
+    # Beside the caller's transaction: a key that it has made is nobody's before it is committed.
+    with new_session() as beside:
+        return [
+            PublishedKey(row.algorithm, row.kid, _as_published(row.public_jwk), row.signs_from, row.retires_at)
+            for row in beside.scalars(query)
+        ]
 
 
 def _as_published(public_jwk: dict[str, Any]) -> dict[str, Any]:
@@ -117,23 +208,14 @@ def _as_published(public_jwk: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in public_jwk.items() if name != "alg" or public_jwk["kty"] != "OKP"}
 
 
-def signing_key(purpose: str, algorithm: str = "ES256") -> Key:
-    """The private key that signs now for `purpose`; the first one is made when it is first asked for."""
-    signing = [row for row in _published(purpose) if row.algorithm == algorithm and row.signs_from <= clock.now()]
-    kid = signing[0].kid if signing else create_key(purpose, algorithm)
-    keys = _keys()
-    if kid not in keys.private:
-        keys.private[kid] = keys.store.private(kid, algorithm)
-    return keys.private[kid]
-
-
 def public_jwks(purpose: str) -> dict[str, Any]:
     """Every public key of `purpose` that has signed lately, signs, or is about to, as a JWK Set (RFC 7517)."""
-    return {"keys": [row.public_jwk for row in _published(purpose)]}
+    # Never from memory: another node may have had to make a key that signs at once.
+    return {"keys": [row.public_jwk for row in _published(purpose, 0)]}
 
 
 def verification_keys(purpose: str, kid: object = None) -> KeySet:
-    """The same as `public_jwks`, ready to verify with.
+    """The public keys, ready to verify with.
 
     A `kid` that is none of those known has them read again: another process may have made the key a moment ago.
     """
@@ -143,18 +225,19 @@ def verification_keys(purpose: str, kid: object = None) -> KeySet:
     return KeySet([import_key(row.public_jwk) for row in rows])
 
 
-@action
-def create_key(work: Work, purpose: str, algorithm: str) -> str:
-    """The `kid` of the purpose's first key, which signs at once; several processes that ask at the same time get the
-    same one.
+def create_key(purpose: str, algorithm: str) -> bool:
+    """Make a key of the purpose that signs at once, unless another process has done so since this one looked.
+
+    In a transaction of its own: what it has signed is to be verified even if the caller's transaction fails.
     """
-    _lock(work.session, purpose, algorithm)
-    query = select(SigningKey).where(SigningKey.purpose == purpose, SigningKey.algorithm == algorithm)
-    existing = [row for row in work.session.scalars(query) if row.retires_at is None]
-    if existing:
-        _keys().published.pop(purpose, None)
-        return max(existing, key=lambda row: row.signs_from).kid
-    return _add(work, purpose, algorithm, signs_from=work.now).kid
+    with separate_work() as work:
+        _lock(work.session, purpose, algorithm)
+        # Not from memory: what another thread has read before the lock was free may come into it at any moment.
+        is_needed = not _signers(_read_published(purpose), algorithm)
+        if is_needed:
+            _add(work, purpose, algorithm, signs_from=work.now)
+    _keys().published.pop(purpose, None)
+    return is_needed
 
 
 @action
@@ -173,7 +256,7 @@ def rotate_key(work: Work, purpose: str, algorithm: str, signs_in: timedelta = P
 
 
 def _add(work: Work, purpose: str, algorithm: str, signs_from: datetime) -> SigningKey:
-    public = _keys().store.create(algorithm)
+    public = _keys().store.create(algorithm, work.session)
     row = SigningKey(
         purpose=purpose,
         algorithm=algorithm,
@@ -189,6 +272,8 @@ def _add(work: Work, purpose: str, algorithm: str, signs_from: datetime) -> Sign
 
 
 def _lock(current: Session, purpose: str, algorithm: str) -> None:
+    # A process that stands still in the middle keeps nobody from making keys for longer than this.
+    current.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20s'"))
     current.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"key:{purpose}:{algorithm}"})
 
 
@@ -210,4 +295,5 @@ def keys_to_rotate(made_before: datetime) -> list[tuple[str, str]]:
         SigningKey.retires_at.is_(None),
         SigningKey.created_at < made_before,
     )
+    query = query.distinct().order_by(SigningKey.purpose, SigningKey.algorithm)
     return [(purpose, algorithm) for purpose, algorithm in session().execute(query)]

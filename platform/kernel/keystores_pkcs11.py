@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from sqlalchemy.orm import Session
 
 from kernel.errors import Unavailable
 from kernel.keystores import RSA_BITS, KeyMissing, published
 
 R = TypeVar("R")
-P256_BYTES = 32
 # What a private key in the HSM may be used for, and that nobody gets it out.
 GUARDED = {
     pkcs11.Attribute.SENSITIVE: True,
@@ -44,14 +43,11 @@ class Pkcs11KeyStore:
     _session: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def create(self, algorithm: str) -> dict[str, Any]:
-        return self.within(lambda session: self._create(session, algorithm))
+    def create(self, algorithm: str, session: Session) -> dict[str, Any]:
+        return self.within(lambda token: _create(token, algorithm))
 
-    def private(self, kid: str, algorithm: str) -> Key:
-        public = self.within(lambda session: _public(session, kid, algorithm))
-        made: _KeyInTheHsm = ADAPTERS[algorithm].import_key({**public.as_dict(private=False), "kid": kid})
-        made.signer = Signer(self, kid, algorithm)
-        return made
+    def sign(self, kid: str, algorithm: str, message: bytes) -> bytes:
+        return self.within(lambda token: _sign(token, kid, algorithm, message))
 
     def within(self, work: Callable[[Any], R]) -> R:
         """Run `work` with the session to itself. Raises Unavailable where the HSM does not answer."""
@@ -72,70 +68,27 @@ class Pkcs11KeyStore:
             # PKCS#11 2.40, 2.6.8: a process logs in once, for all of its sessions.
             return token.open(rw=True)
 
-    def _create(self, session: Any, algorithm: str) -> dict[str, Any]:
-        public, private = _generate(session, algorithm)
-        key = _as_jwk(public, algorithm)
-        kid = key.thumbprint()
-        for half in (public, private):
-            half[pkcs11.Attribute.LABEL] = kid
-        return published(key, kid, algorithm)
+
+def _create(session: Any, algorithm: str) -> dict[str, Any]:
+    public, private = _generate(session, algorithm)
+    key = _as_jwk(public, algorithm)
+    kid = key.thumbprint()
+    for half in (public, private):
+        half[pkcs11.Attribute.LABEL] = kid
+    return published(key, kid, algorithm)
 
 
-@dataclass(frozen=True)
-class Signer:
-    """Signs in the HSM, and looks to joserfc like a private key of `cryptography`."""
-
-    store: Pkcs11KeyStore
-    kid: str
-    algorithm: str
-
-    def sign(self, message: bytes, *scheme: Any) -> bytes:
-        """scheme: what the algorithm of the key says anyway, so it is not looked at."""
-        signature: bytes = self.store.within(lambda session: self._sign(session, message))
-        return signature
-
-    def _sign(self, session: Any, message: bytes) -> bytes:
-        key = _find(session, self.kid, pkcs11.ObjectClass.PRIVATE_KEY)
-        if self.algorithm == "RS256":
-            return bytes(key.sign(message, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS))
-        if self.algorithm == "EdDSA":
-            return bytes(key.sign(message, mechanism=pkcs11.Mechanism.EDDSA))
-        raw = key.sign(hashlib.sha256(message).digest(), mechanism=pkcs11.Mechanism.ECDSA)
-        r, s = int.from_bytes(raw[:P256_BYTES]), int.from_bytes(raw[P256_BYTES:])
-        return encode_dss_signature(r, s)
-
-
-# joserfc looks at the type before it signs with EdDSA.
-Ed25519PrivateKey.register(Signer)
-
-
-class _InTheHsm:
-    """A joserfc key of which only the public half is here."""
-
-    signer: Signer
-
-    def get_op_key(self, operation: str) -> Any:
-        return self.signer if operation == "sign" else super().get_op_key(operation)  # type: ignore[misc]
-
-
-class _ECKeyInTheHsm(_InTheHsm, ECKey):
-    pass
-
-
-class _RSAKeyInTheHsm(_InTheHsm, RSAKey):
-    pass
-
-
-class _OKPKeyInTheHsm(_InTheHsm, OKPKey):
-    pass
-
-
-_KeyInTheHsm = _ECKeyInTheHsm | _RSAKeyInTheHsm | _OKPKeyInTheHsm
-ADAPTERS: dict[str, type[_ECKeyInTheHsm] | type[_RSAKeyInTheHsm] | type[_OKPKeyInTheHsm]] = {
-    "ES256": _ECKeyInTheHsm,
-    "RS256": _RSAKeyInTheHsm,
-    "EdDSA": _OKPKeyInTheHsm,
-}
+def _sign(session: Any, kid: str, algorithm: str, message: bytes) -> bytes:
+    try:
+        key = session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=kid)
+    except pkcs11.NoSuchKey as error:
+        raise KeyMissing("it is not in the HSM") from error
+    if algorithm == "RS256":
+        return bytes(key.sign(message, mechanism=pkcs11.Mechanism.SHA256_RSA_PKCS))
+    if algorithm == "EdDSA":
+        return bytes(key.sign(message, mechanism=pkcs11.Mechanism.EDDSA))
+    # PKCS#11 2.40, 2.3.1: r and s one after the other, as RFC 7518 3.4 has them.
+    return bytes(key.sign(hashlib.sha256(message).digest(), mechanism=pkcs11.Mechanism.ECDSA))
 
 
 # The DER of each curve's object identifier: 1.2.840.10045.3.1.7 (RFC 5480) and 1.3.101.112 (RFC 8410).
@@ -154,18 +107,6 @@ def _generate(session: Any, algorithm: str) -> tuple[Any, Any]:
         made = parameters.generate_keypair(store=True, private_template=GUARDED)
     public, private = made
     return public, private
-
-
-def _find(session: Any, kid: str, kind: pkcs11.ObjectClass) -> Any:
-    try:
-        return session.get_key(object_class=kind, label=kid)
-    except pkcs11.NoSuchKey as error:
-        raise KeyMissing(kid) from error
-
-
-def _public(session: Any, kid: str, algorithm: str) -> Key:
-    _find(session, kid, pkcs11.ObjectClass.PRIVATE_KEY)
-    return _as_jwk(_find(session, kid, pkcs11.ObjectClass.PUBLIC_KEY), algorithm)
 
 
 def _as_jwk(public: Any, algorithm: str) -> Key:

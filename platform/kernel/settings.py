@@ -37,13 +37,14 @@ class Settings:
     database_url: str = ""
     """PostgreSQL 15 or newer, as `postgresql+psycopg://user:password@host/database`."""
     data_dir: Path = field(default_factory=lambda: Path("var"))
-    """Documents, keys, mail and logs of this node."""
+    """Documents and mail of this node, where neither a bucket nor an SMTP server takes them."""
     documents_url: str = ""
     """Where documents are kept: `s3://bucket/prefix`, or empty for `<data_dir>/documents`."""
     master_key: bytes = b""
     """32 bytes in base64; encrypts what must come back (keys, seeds)."""
-    key_store: str = "file"
-    """Where signing keys are made and kept: `file` (`<data_dir>/keys`, sealed under the master key) or `pkcs11`."""
+    key_store: str = "database"
+    """Where signing keys are made and kept: `database` or `files` (`<data_dir>/keys`), sealed under the master key, or
+    `pkcs11`."""
     key_rotation_days: int = 90
     """Signing keys older than this are replaced, without a signature that fails."""
     pkcs11_library: str = ""
@@ -135,7 +136,7 @@ def load() -> Settings:
             data_dir=Path(env.str("DATA_DIR", str(defaults.data_dir))).absolute(),
             documents_url=env.str("DOCUMENTS_URL", ""),
             master_key=_key(env.str("MASTER_KEY", DEVELOPMENT_KEY)),
-            key_store=env.str("KEY_STORE", defaults.key_store),
+            key_store=_key_store(env.str("KEY_STORE", defaults.key_store)),
             key_rotation_days=env.int("KEY_ROTATION_DAYS", defaults.key_rotation_days),
             pkcs11_library=env.str("PKCS11_LIBRARY", ""),
             pkcs11_token=env.str("PKCS11_TOKEN", ""),
@@ -178,6 +179,11 @@ def _with_driver(url: str) -> str:
     return url
 
 
+def _key_store(name: str) -> str:
+    """The store as it is called now: earlier versions called it `file`."""
+    return "files" if name == "file" else name
+
+
 def _key(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
@@ -210,8 +216,8 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError(
             "CORDILLERA_DATABASE_URL must name a PostgreSQL database; `cordillera run` starts one of its own"
         )
-    if settings.key_store not in ("file", "pkcs11"):
-        raise SettingsError("CORDILLERA_KEY_STORE must be file or pkcs11")
+    if settings.key_store not in ("database", "files", "pkcs11"):
+        raise SettingsError("CORDILLERA_KEY_STORE must be database, files or pkcs11")
     if settings.key_store == "pkcs11" and not (settings.pkcs11_library and settings.pkcs11_token):
         raise SettingsError("CORDILLERA_KEY_STORE is pkcs11: CORDILLERA_PKCS11_LIBRARY and _TOKEN must name the HSM")
     if settings.key_rotation_days < 1:

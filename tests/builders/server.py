@@ -19,15 +19,33 @@ def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app"
 
 
 @contextmanager
-def a_node(settings: Settings, base_url: str, application: str = "wsgi:app", *, workers: int) -> Iterator[House]:
-    """Gunicorn at the address, which has not been asked anything yet."""
+def a_node(
+    settings: Settings, base_url: str, application: str = "wsgi:app", *, workers: int, address: str = ""
+) -> Iterator[House]:
+    """Gunicorn, which has not been asked anything yet. address: where it is itself, if the base URL is a balancer's."""
+    environment = environment_of(settings, base_url)
+    house = House(base_url, "", "", settings.data_dir, environment)
+    # Clients keep connections open, and nobody is to wait for them in the end.
+    options = ("--workers", str(workers), "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
+    house.serve(
+        "web", address or base_url, application, "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options
+    )
+    try:
+        yield house
+    finally:
+        house.stop()
+
+
+def environment_of(settings: Settings, base_url: str) -> dict[str, str]:
+    """The settings as a process of the installation reads them."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
+    return os.environ | {
         "CORDILLERA_ENVIRONMENT": "test",
         "CORDILLERA_BASE_URL": base_url,
         "CORDILLERA_DATABASE_URL": settings.database_url,
         "CORDILLERA_DATA_DIR": str(settings.data_dir),
         "CORDILLERA_MASTER_KEY": base64.b64encode(settings.master_key).decode(),
+        "CORDILLERA_KEY_STORE": settings.key_store,
         "CORDILLERA_SECRET_KEY": settings.secret_key,
         "CORDILLERA_BLOCKS": ",".join(settings.blocks),
         "CORDILLERA_TRUSTED_PROXIES": str(settings.trusted_proxies),
@@ -36,11 +54,3 @@ def a_node(settings: Settings, base_url: str, application: str = "wsgi:app", *, 
         "CORDILLERA_MTLS_BASE_URL": settings.mtls_base_url,
         "CORDILLERA_OUTBOUND_ALLOWED": ",".join(settings.outbound_allowed),
     }
-    house = House(base_url, "", "", settings.data_dir, environment)
-    # Clients keep connections open, and nobody is to wait for them in the end.
-    options = ("--workers", str(workers), "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
-    house.serve("web", base_url, application, "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options)
-    try:
-        yield house
-    finally:
-        house.stop()

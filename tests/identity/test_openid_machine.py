@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from builders.clients import a_client, a_system, basic, machine_token, tokens_for
 from builders.identity import a_person, an_agency, sign_in
+from builders.own_keys import own_key
 from builders.together import at_once
 from flask import Flask
 from flask.testing import FlaskClient
@@ -19,7 +20,6 @@ from identity.openid.bearer import bearer_principal
 from identity.openid.rules import InvalidToken
 from kernel import clock
 from kernel.access import Principal
-from kernel.keys import signing_key
 
 BINDING = {"agreement": "CON-1", "service": "SRV-000001", "version": "1"}
 
@@ -119,8 +119,8 @@ def test_forged_and_mangled_tokens_are_refused(app: Flask, client: FlaskClient, 
     header, payload, signature = good.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
     with app.app_context():
-        ours = signing_key("openid", "ES256")
-        rsa = signing_key("openid", "RS256")
+        ours = own_key("openid", "ES256")
+        rsa = own_key("openid", "RS256")
     other = ECKey.generate_key("P-256")
     forged = [
         f"{header}.{payload}.",

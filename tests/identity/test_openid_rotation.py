@@ -1,130 +1,78 @@
 """Keys are rotated by the command while people sign in over HTTP: no sign-in fails, no signature is not verified."""
 
-import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import httpx2
 import pytest
-from builders.browser import PersonWithBrowser
-from builders.clients import CALLBACK, a_client, a_request, a_system, basic, token_form
-from builders.identity import PASSWORD, a_person, an_agency
-from builders.impatient_keys import CACHED_SECONDS
-from builders.server import two_workers
+from builders.balancer import balancing
+from builders.clients import CALLBACK, a_client, a_system
+from builders.identity import a_person, an_agency
+from builders.rotations import Load
+from builders.server import a_node, environment_of, two_workers
 from flask import Flask
-from joserfc import jwt
-from joserfc.jwk import KeySet
-from walking import House, free_address
+from walking import House, free_address, wait_until_ready
 
 from identity.clients.actions import NewClient
 from kernel.settings import Settings
 
 ROTATIONS = 2
-MAX_AGE_SECONDS = 0.3
-"""How long a client of these keeps the key set, in place of the five minutes that its header allows."""
-SIGNS_IN_SECONDS = 1.2
-"""When a new key begins to sign, in place of a day: later than any worker or client has what it read before."""
-PATIENCE_SECONDS = 60
+IMPATIENT = "builders.impatient_keys:application()"
+
+
+@dataclass
+class Everybody:
+    """Who asks for tokens: people at an application, and a system."""
+
+    runs: list[str]
+    made: NewClient
+    system: NewClient
+
+
+@pytest.fixture
+def everybody(app: Flask) -> Everybody:
+    with app.app_context():
+        an_agency("AE001")
+        runs = [str(a_person(is_test_person=True).run) for _ in range(3)]
+        return Everybody(runs, a_client("standard", redirect_uris=[CALLBACK]), a_system())
 
 
 @pytest.fixture
 def served(app: Flask, settings: Settings) -> Iterator[House]:
     """Two gunicorn workers that look at the keys often."""
-    assert CACHED_SECONDS + MAX_AGE_SECONDS < SIGNS_IN_SECONDS
-    with two_workers(settings, free_address(), "builders.impatient_keys:application()") as house:
+    with two_workers(settings, free_address(), IMPATIENT) as house:
         yield house
 
 
-class Verifier:
-    """A client's view of the key set: read again when it is too old, and never because a token has an unknown key."""
-
-    def __init__(self, http: httpx2.Client, jwks_uri: str) -> None:
-        self.http, self.jwks_uri = http, jwks_uri
-        self.read_at, self.keys = float("-inf"), KeySet([])
-
-    def claims(self, token: str) -> tuple[str, dict[str, Any]]:
-        """The key's name and what the token says. Raises JoseError, ValueError."""
-        if time.monotonic() - self.read_at > MAX_AGE_SECONDS:
-            self.read_at = time.monotonic()
-            self.keys = KeySet.import_key_set(self.http.get(self.jwks_uri).json())
-        found = jwt.decode(token, self.keys, algorithms=["ES256"])
-        return found.header["kid"], found.claims
-
-
-class Load:
-    """People who sign in to applications, and systems that get tokens, without a pause, until they are told to stop."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.provider = httpx2.get(f"{house.base_url}/openid/.well-known/openid-configuration").json()
-        self.stop = threading.Event()
-        self.signed_by: set[str] = set()
-        self.done = 0
-
-    def sign_in(self, made: NewClient, run: str) -> None:
-        person = PersonWithBrowser(self.house.base_url, run, PASSWORD)
-        with person.http as http:
-            verifier = Verifier(http, self.provider["jwks_uri"])
-            while not self.stop.is_set():
-                back = person.go(f"{self.provider['authorization_endpoint']}?{urlencode(a_request(made))}")
-                [code] = parse_qs(urlsplit(back).query)["code"]
-                answer = http.post(self.provider["token_endpoint"], data=token_form(made, code))
-                assert answer.status_code == 200, answer.text
-                kid, claims = verifier.claims(answer.json()["id_token"])
-                assert claims["aud"] == made.client.client_id
-                self._note(kid)
-
-    def get_tokens(self, made: NewClient) -> None:
-        headers = basic(made.client.client_id, made.secret)
-        with httpx2.Client() as http:
-            verifier = Verifier(http, self.provider["jwks_uri"])
-            while not self.stop.is_set():
-                form = {"grant_type": "client_credentials"}
-                answer = http.post(self.provider["token_endpoint"], data=form, headers=headers)
-                assert answer.status_code == 200, answer.text
-                token = answer.json()["access_token"]
-                self._note(verifier.claims(token)[0])
-                said = http.post(self.provider["introspection_endpoint"], data={"token": token}, headers=headers)
-                assert said.json()["active"] is True
-
-    def _note(self, kid: str) -> None:
-        self.signed_by.add(kid)
-        self.done += 1
-
-    def rotate(self) -> None:
-        """Have the next key made, and wait until it signs."""
-        hours = str(SIGNS_IN_SECONDS / 3600)
-        coming = json.loads(self.house.cli("keys", "rotate", "openid", "--signs-in", hours, "--json"))["kid"]
-        self.wait_until(lambda: coming in self.signed_by)
-
-    def wait_until(self, happened: Callable[[], bool]) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not happened() and not self.stop.wait(0.05):
-            assert time.monotonic() < until
-
-
-def test_nobody_notices_that_keys_are_rotated_by_command(app: Flask, served: House) -> None:
-    with app.app_context():
-        an_agency("AE001")
-        runs = [str(a_person(is_test_person=True).run) for _ in range(3)]
-        made, system = a_client("standard", redirect_uris=[CALLBACK]), a_system()
+def test_nobody_notices_that_keys_are_rotated_by_command(everybody: Everybody, served: House) -> None:
     load = Load(served)
-    with ThreadPoolExecutor(len(runs) + 1) as threads:
-        working = [threads.submit(load.sign_in, made, run) for run in runs]
-        working.append(threads.submit(load.get_tokens, system))
-        for each in working:
-            each.add_done_callback(lambda _: load.stop.set())  # whoever fails ends it for all
-        try:
-            load.wait_until(lambda: bool(load.signed_by))
-            for _ in range(ROTATIONS):
-                load.rotate()
-        finally:
-            load.stop.set()
-    for each in working:
-        each.result()
+    load.while_keys_rotate(everybody.made, everybody.runs, everybody.system, ROTATIONS)
     assert len(load.signed_by) == ROTATIONS + 1
     assert load.done > 20
+
+
+def test_nodes_with_disks_of_their_own_rotate_keys_and_nobody_notices(
+    everybody: Everybody, settings: Settings, tmp_path: Path
+) -> None:
+    """Two nodes behind a balancer share nothing but the database, and the command runs on a third machine."""
+    base_url, nodes = free_address(), [free_address(), free_address()]
+    with ExitStack() as running:
+        for number, address in enumerate(nodes):
+            disk = replace(settings, data_dir=tmp_path / f"node-{number}")
+            running.enter_context(a_node(disk, base_url, IMPATIENT, workers=1, address=address))
+        for address in nodes:
+            wait_until_ready(f"{address}/health/ready")
+        balancer = running.enter_context(balancing(base_url, nodes))
+        operator = operating(replace(settings, data_dir=tmp_path / "operator"), base_url)
+        load = Load(operator, nodes)
+        load.while_keys_rotate(everybody.made, everybody.runs, everybody.system, ROTATIONS)
+    assert len(load.signed_by) == ROTATIONS + 1
+    assert load.done > 20
+    assert min(balancer.values()) > 1
+    assert not list(tmp_path.rglob("*.key"))
+
+
+def operating(settings: Settings, base_url: str) -> House:
+    """A machine for commands."""
+    return House(base_url, "", "", settings.data_dir, environment_of(settings, base_url))

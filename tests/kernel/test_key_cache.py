@@ -3,12 +3,12 @@
 from flask import Flask
 
 from kernel.db import session
-from kernel.keys import public_jwks, signing_key, verification_keys
+from kernel.keys import ensure_key, public_jwks, verification_keys
 
 
 def test_keys_outlive_the_session_that_read_them(app: Flask) -> None:
     with app.app_context():
-        kid = signing_key("openid").kid
+        kid = ensure_key("openid")
     with app.app_context():
         verification_keys("openid")
         session().rollback()

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from kernel import keys
 from kernel.clock import now, shifted
 from kernel.db import session
-from kernel.keys import SigningKey, keys_to_rotate, public_jwks, rotate_key, rotate_old_keys, signing_key
+from kernel.keys import SigningKey, ensure_key, keys_to_rotate, public_jwks, rotate_key, rotate_old_keys
 from kernel.settings import Settings
 from portal.app import create_app
 
@@ -40,17 +40,16 @@ def _published() -> KeySet:
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
 def test_each_algorithm_signs_what_its_published_key_verifies(app: Flask, algorithm: str) -> None:
     with app.app_context():
-        key = signing_key("openid", algorithm)
-        signed = jwt.encode({"alg": algorithm, "kid": key.kid}, {"n": 1}, key, algorithms=[algorithm])
+        signed = keys.jws("openid", {"alg": algorithm}, b'{"n":1}', algorithm).text
         published = _published()
         assert jwt.decode(signed, published, algorithms=[algorithm]).claims == {"n": 1}
 
 
 def test_old_keys_of_ours_are_replaced_once_and_an_agencys_never(app: Flask) -> None:
     with app.app_context():
-        signing_key("openid", "ES256")
-        signing_key("openid", "RS256")
-        signing_key("agency:AE001")
+        ensure_key("openid", "ES256")
+        ensure_key("openid", "RS256")
+        ensure_key("agency:AE001")
         rotate_old_keys()
         assert len(public_jwks("openid")["keys"]) == 2
     with app.app_context(), shifted(timedelta(days=91)):
@@ -63,12 +62,12 @@ def test_old_keys_of_ours_are_replaced_once_and_an_agencys_never(app: Flask) -> 
 
 def test_the_next_key_is_published_before_it_signs_and_the_last_one_stays_after(app: Flask) -> None:
     with app.app_context():
-        old = signing_key("openid").kid
+        old = ensure_key("openid")
         new = rotate_key("openid", "ES256").kid
-        assert signing_key("openid").kid == old
+        assert ensure_key("openid") == old
         assert {key["kid"] for key in public_jwks("openid")["keys"]} == {old, new}
     with app.app_context(), shifted(timedelta(hours=25)):
-        assert signing_key("openid").kid == new
+        assert ensure_key("openid") == new
         assert {key["kid"] for key in public_jwks("openid")["keys"]} == {old, new}
     with app.app_context(), shifted(timedelta(days=4)):
         assert {key["kid"] for key in public_jwks("openid")["keys"]} == {new}
@@ -90,14 +89,13 @@ def test_no_verification_fails_while_keys_rotate_under_load(
     def sign_and_verify(signer: Flask) -> None:
         while not stop.is_set():
             with signer.app_context():
-                key = signing_key("openid")
-            signed = jwt.encode({"alg": "ES256", "kid": key.kid}, {"n": 1}, key)
+                signed, key = keys.jws("openid", {"alg": "ES256"}, b'{"n":1}')
             try:
                 jwt.decode(signed, published[0])
             except (JoseError, ValueError) as error:
                 failures.append(error)
-            verified.append(key.kid)
-            kids.add(key.kid)
+            verified.append(key["kid"])
+            kids.add(key["kid"])
             time.sleep(0.002)
 
     def keep_reading() -> None:
@@ -106,7 +104,7 @@ def test_no_verification_fails_while_keys_rotate_under_load(
             time.sleep(0.05)
 
     with app.app_context():
-        signing_key("openid")
+        ensure_key("openid")
     read_keys()
     threads = [threading.Thread(target=sign_and_verify, args=(signer,)) for signer in signers]
     threads.append(threading.Thread(target=keep_reading))
@@ -131,8 +129,8 @@ def test_no_verification_fails_while_keys_rotate_under_load(
 
 def test_keys_that_are_not_ours_do_not_verify(app: Flask) -> None:
     with app.app_context():
-        signed = jwt.encode({"alg": "ES256", "kid": signing_key("evidence").kid}, {"n": 1}, signing_key("evidence"))
-        signing_key("openid")
+        signed = keys.jws("evidence", {"alg": "ES256"}, b'{"n":1}').text
+        ensure_key("openid")
         with pytest.raises((JoseError, ValueError)):
             jwt.decode(signed, _published())
         assert session().scalar(select(func.count()).select_from(SigningKey)) == 2

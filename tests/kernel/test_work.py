@@ -145,14 +145,14 @@ def test_an_event_knows_its_seal_once_it_has_one(app: Flask, context: None) -> N
 
 
 def test_a_key_is_made_on_first_use_and_published(context: None) -> None:
-    key = keys.signing_key("test-purpose")
-    assert keys.signing_key("test-purpose").kid == key.kid
-    assert [one["kid"] for one in keys.public_jwks("test-purpose")["keys"]] == [key.kid]
+    kid = keys.ensure_key("test-purpose")
+    assert keys.sign("test-purpose", b"something").public_jwk["kid"] == kid
+    assert [one["kid"] for one in keys.public_jwks("test-purpose")["keys"]] == [kid]
     assert "d" not in keys.public_jwks("test-purpose")["keys"][0]
 
 
 def test_the_next_key_is_published_before_it_signs(context: None) -> None:
-    before = keys.signing_key("test-purpose").kid
+    before = keys.ensure_key("test-purpose")
     after = keys.rotate_key("test-purpose", "ES256").kid
-    assert keys.signing_key("test-purpose").kid == before
+    assert keys.ensure_key("test-purpose") == before
     assert {one["kid"] for one in keys.public_jwks("test-purpose")["keys"]} == {before, after}

@@ -8,7 +8,7 @@ from identity.openid.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
 from identity.openid.tokens import PURPOSE
 from kernel.access import public
-from kernel.keys import ALGORITHMS, public_jwks, signing_key
+from kernel.keys import ALGORITHMS, ensure_key, public_jwks
 
 
 @for_programs("/openid/jwks", "GET")
@@ -16,7 +16,7 @@ from kernel.keys import ALGORITHMS, public_jwks, signing_key
 def jwks() -> Response:
     """The keys of every algorithm; the first call of a new installation makes them."""
     for algorithm in ALGORITHMS:
-        signing_key(PURPOSE, algorithm)
+        ensure_key(PURPOSE, algorithm)
     answer = jsonify(keys=[*public_jwks(PURPOSE)["keys"], published_encryption_key()])
     answer.content_type = "application/jwk-set+json"
     answer.headers["Cache-Control"] = "public, max-age=300"

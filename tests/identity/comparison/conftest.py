@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 import pytest
@@ -12,11 +12,10 @@ from builders.databases import a_database
 from builders.foreign import installed
 from builders.identity import PASSWORD, a_person, an_agency
 from builders.keys import Key, a_key, public
+from builders.own_keys import own_key
 from builders.settings import settings_of_tests
 from flask import Flask
-from joserfc.jwk import ECKey
 
-from kernel.keys import signing_key
 from kernel.postgres import EmbeddedPostgres
 from portal.app import create_app
 
@@ -67,8 +66,8 @@ def ours(app: Flask, web_key: Key) -> Provider:
     metadata = httpx2.Client(transport=transport).get("http://localhost/openid/.well-known/openid-configuration")
     clients = {name: Known(one.client.client_id, one.secret) for name, one in made.items()}
     with app.app_context():
-        own_key = cast(ECKey, signing_key("openid"))
-    provider = Provider(metadata.json(), clients, own_key, web_key, transport, str(person.run))
+        signs = own_key("openid")
+    provider = Provider(metadata.json(), clients, signs, web_key, transport, str(person.run))
     provider.sign_in(PASSWORD)
     return provider
 
