@@ -10,14 +10,15 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask import Flask, Response, has_request_context, request
-from flask_babel import Babel, Domain, get_locale
+from flask import Flask, Response, current_app, g, has_request_context, request
+from flask_babel import Babel, Domain, get_locale, refresh
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 LANGUAGES = {"es": "Español", "en": "English"}
 LOCALES = {"es": "es_CL", "en": "en_GB"}
 LANGUAGE_COOKIE = "language"
+REQUESTED = "requested_language"
 VARIES = ("Vary", "Accept-Language, Cookie")
 
 
@@ -66,16 +67,39 @@ def _read(path: Path) -> Translations:
 
 
 def chosen_language() -> str:
-    """The reader's language: the switch, then OpenID Connect's `ui_locales`, then the browser, then Spanish."""
+    """The reader's language: the switch, then the application's wish, then the browser, then Spanish."""
     if not has_request_context():
         return "es"
     if (chosen := request.cookies.get(LANGUAGE_COOKIE)) in LANGUAGES:
         return str(chosen)
-    # OpenID Connect Core 3.1.2.1: ui_locales, languages separated by spaces, preferred first.
-    for tag in request.args.get("ui_locales", "").split():
-        if (language := tag.lower().split("-")[0]) in LANGUAGES:
-            return language
-    return preferred_language(request.headers.get("Accept-Language", ""))
+    requested = g.get(REQUESTED) or _first_known(request.args.get("ui_locales"))
+    if requested is None and REQUESTED not in g and (kept := request.cookies.get(REQUESTED)) in LANGUAGES:
+        requested = kept
+    return requested or preferred_language(request.headers.get("Accept-Language", ""))
+
+
+def request_language(ui_locales: str | None) -> None:
+    """Show this page and those that follow it in the language that an application asks for: a sign-in has many pages,
+    and only the first brings the wish along. None ends the wish of an application before.
+    """
+    setattr(g, REQUESTED, _first_known(ui_locales))
+    refresh()
+
+
+def _first_known(ui_locales: str | None) -> str | None:
+    """OpenID Connect Core 3.1.2.1: languages separated by spaces, preferred first."""
+    tags = (tag.lower().split("-")[0] for tag in (ui_locales or "").split())
+    return next((language for language in tags if language in LANGUAGES), None)
+
+
+def _keep_requested(response: Response) -> Response:
+    """In a cookie that goes with the browser's window."""
+    if wish := g.get(REQUESTED):
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(REQUESTED, wish, secure=secure, httponly=True, samesite="Lax")
+    elif REQUESTED in g and REQUESTED in request.cookies:
+        response.delete_cookie(REQUESTED)
+    return response
 
 
 @lru_cache(maxsize=1024)
@@ -103,3 +127,4 @@ def install_i18n(app: Flask, translation_directories: list[Path]) -> None:
         locale_selector=_chosen_locale,
     )
     app.after_request(_vary_with_language)
+    app.after_request(_keep_requested)

@@ -16,7 +16,7 @@ from identity.clients.rules import PUBLIC_SECTOR
 from identity.openid import actions
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.authorization_request import PATH, AuthorizationRequest
-from identity.openid.checks import AUTHORIZE, IDENTIFYING, run
+from identity.openid.checks import AUTHORIZE, IDENTIFYING, Check, run
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
@@ -37,6 +37,7 @@ from identity.signin.web import Way, ask_to_sign_in
 from kernel import clock
 from kernel.access import public
 from kernel.errors import Problem
+from kernel.i18n import request_language
 from kernel.security import allow_form_action
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def authorize() -> Page:
     """Check the request, find out who is there, ask whether they agree, and send them back with a code."""
     asked = AuthorizationRequest.of_this_request()
     try:
-        run(AUTHORIZE, asked)
+        _check(asked, AUTHORIZE)
         return _decide(asked)
     except OAuthProblem as problem:
         return asked.refuse(problem)
@@ -90,7 +91,7 @@ def consent() -> Page:
     """What the person decided. The whole request is checked again: it has been in the browser's hands."""
     asked = AuthorizationRequest.of_query(request.args.to_dict(flat=False))
     try:
-        run(AUTHORIZE, asked)
+        _check(asked, AUTHORIZE)
         sign_in = current_sign_in()
         # Our mark says that this request was shown to this session, after all that it asks of a sign-in was met.
         if sign_in is None or not asked.has_been(Kind.CONSENT):
@@ -102,6 +103,14 @@ def consent() -> Page:
         raise AccessDenied("The person did not agree.")
     except OAuthProblem as problem:
         return asked.refuse(problem)
+
+
+def _check(asked: AuthorizationRequest, checks: tuple[Check, ...]) -> None:
+    """Run the checks. What is wrong is told in the language of the request as well. Raises OAuthProblem."""
+    try:
+        run(checks, asked)
+    finally:
+        request_language(asked.one("ui_locales"))
 
 
 def _decide(asked: AuthorizationRequest) -> Page:
@@ -247,7 +256,7 @@ def application_asking(following: str) -> Asking | None:
     try:
         if asked is None:
             return None
-        run((*IDENTIFYING, check_login_hint), asked)
+        _check(asked, (*IDENTIFYING, check_login_hint))
     except OAuthProblem:
         return None
     allow_form_action(asked.redirect_uri)

@@ -22,6 +22,7 @@ from identity.signin.rules import COOKIE
 from kernel.access import public
 from kernel.errors import _
 from kernel.http import settings
+from kernel.i18n import request_language
 from kernel.security import allow_form_action
 
 Page = str | Response
@@ -76,6 +77,8 @@ def _parameters() -> dict[str, str]:
 def _leaving() -> Leaving:
     """RP-Initiated Logout 2 and 3. Raises UnregisteredRedirect where the place to go to is not the client's."""
     given = _parameters()
+    if "ui_locales" in given:
+        request_language(given["ui_locales"])
     hint = verified_id_token(given["id_token_hint"]) if "id_token_hint" in given else None
     client_id = str(hint["aud"]) if hint else given.get("client_id", "")
     # RP-Initiated Logout 2: where both are there, they must be of the same client.
