@@ -20,6 +20,9 @@ class Official(Protocol):
     @property
     def email(self) -> str | None: ...
 
+    @property
+    def language(self) -> str: ...
+
 
 @dataclass(frozen=True)
 class Credentials:

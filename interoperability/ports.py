@@ -28,6 +28,9 @@ class Official(Protocol):
     @property
     def email(self) -> str | None: ...
 
+    @property
+    def language(self) -> str: ...
+
 
 class Agencies(Protocol):
     """Who the agencies are."""

@@ -31,7 +31,7 @@ from kernel.clock import business_days_after, local
 from kernel.errors import NotYours
 from kernel.http import settings
 from kernel.jobs import job
-from kernel.mail import deliver
+from kernel.mail import Letter, write_to
 from kernel.work import Work, action
 
 TAGS = {
@@ -175,6 +175,10 @@ def notify_owner(agreement_id: str) -> None:
 @action
 def _tell_owner(work: Work, agreement_id: str) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
+    write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _asked(agreement))
+
+
+def _asked(agreement: Agreement) -> Letter:
     subject = gettext(
         "%(agency)s asks for %(service)s", agency=agency_name(agreement.consumer), service=agreement.service_name
     )
@@ -188,7 +192,7 @@ def _tell_owner(work: Work, agreement_id: str) -> None:
         answer_by=format_date(local(agreement.answer_by).date(), "long"),
         address=_address(agreement),
     )
-    _mail(work, agreement.owner, subject, text)
+    return Letter(subject, text)
 
 
 @job("catalogue:agreement:notify-other")
@@ -200,7 +204,11 @@ def notify_other(agreement_id: str, agency: str, status: str) -> None:
 @action
 def _tell_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
-    label = str(STATUS_LABELS[status])
+    write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, status))
+
+
+def _decided(agreement: Agreement, status: Status) -> Letter:
+    label = STATUS_LABELS[status]
     subject = gettext("Agreement %(code)s: %(status)s", code=agreement.code, status=label)
     text = gettext(
         "The agreement %(code)s on %(service)s is now: %(status)s.\n\n%(reasons)s\n\n%(address)s\n",
@@ -210,14 +218,8 @@ def _tell_other(work: Work, agreement_id: str, agency: str, status: Status) -> N
         reasons=agreement.reasons,
         address=_address(agreement),
     )
-    _mail(work, agency, subject, text)
+    return Letter(subject, text)
 
 
 def _address(agreement: Agreement) -> str:
     return f"{settings().base_url}/agency/agreements/{agreement.code}"
-
-
-def _mail(work: Work, agency: str, subject: str, text: str) -> None:
-    for official in ports().agencies.officials_of(agency, "publisher"):
-        if official.email:
-            work.defer(deliver, to=official.email, subject=subject, text=text)

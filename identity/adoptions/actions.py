@@ -5,6 +5,8 @@ Only what an agency answers for leaves the sandbox: once it is the agency's, it 
 
 from __future__ import annotations
 
+from flask_babel import gettext
+
 from identity.adoptions.models import AdoptionRequest
 from identity.adoptions.queries import Offer, waiting
 from identity.adoptions.rules import AlreadyOffered, checked_words, without_ours
@@ -17,15 +19,17 @@ from identity.exchanges.actions import end_all_of as end_all_exchanges_of
 from identity.openid.token_actions import end_all_of as end_all_tokens_of
 from identity.profiles.rules import SECRET_METHODS
 from kernel.access import current_principal
-from kernel.errors import Invalid, NotFound, _
+from kernel.errors import Invalid, NotFound, Text, _
 from kernel.http import settings
-from kernel.mail import deliver
+from kernel.mail import Letter, Mailbox, write_to
 from kernel.work import Work, action
 
 
 @action
-def offer(work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: str) -> AdoptionRequest:
-    """Ask an agency to take an application over. developer: their e-mail, where the answer goes.
+def offer(
+    work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Mailbox
+) -> AdoptionRequest:
+    """Ask an agency to take an application over. developer: where the answer goes.
 
     Raises NotFound, ClientRevoked, Invalid, AlreadyOffered.
     """
@@ -43,19 +47,22 @@ def offer(work: Work, client_id: str, agency_code: str, reason: str, *, owner: s
         client_id=client_id,
         agency_code=agency.code,
         state="waiting",
-        developer=developer,
+        developer=developer.email,
+        developer_language=developer.language,
         reason=reason,
         asked_at=work.now,
     )
     work.add(asked)
     work.session.flush()
     work.record("identity:client:adoption-offered", client, agency=agency.code, reason=reason)
-    subject = str(_("A developer offers your agency the application “%(name)s”", name=client.name))
-    text = f"{developer}: {reason}\n\n{settings().base_url}/agency/adoptions/{client_id}\n"
-    for official in officials_of(agency.code, "administrator"):
-        if official.email:
-            work.defer(deliver, to=official.email, subject=subject, text=text)
+    write_to(work, officials_of(agency.code, "administrator"), lambda: _offered(asked, client.name))
     return asked
+
+
+def _offered(asked: AdoptionRequest, name: str) -> Letter:
+    subject = gettext("A developer offers your agency the application “%(name)s”", name=name)
+    address = f"{settings().base_url}/agency/adoptions/{asked.client_id}"
+    return Letter(subject, f"{asked.developer}: {asked.reason}\n\n{address}\n")
 
 
 @action
@@ -87,7 +94,7 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
     end_all_exchanges_of(work, client_id)
     _decide(work, found, "accepted")
     work.record("identity:client:adopted", client, before=before, agency=agency_code)
-    _tell(work, found, str(_("“%(name)s” was taken over", name=client.name)))
+    _tell(work, found, _("“%(name)s” was taken over", name=client.name))
     return NewClient(client, secret)
 
 
@@ -99,7 +106,7 @@ def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
     found.request.remark = remark
     _decide(work, found, "declined")
     work.record("identity:client:adoption-declined", found.client, agency=agency_code, remark=remark)
-    _tell(work, found, str(_("“%(name)s” was not taken over", name=found.client.name)))
+    _tell(work, found, _("“%(name)s” was not taken over", name=found.client.name))
 
 
 def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
@@ -121,6 +128,7 @@ def _decide(work: Work, found: Offer, state: str) -> None:
     found.request.decided_by = current_principal().name
 
 
-def _tell(work: Work, found: Offer, subject: str) -> None:
-    text = f"{subject}.\n\n{found.request.remark or ''}".strip() + f"\n\n{found.client.client_id}\n"
-    work.defer(deliver, to=found.request.developer, subject=subject, text=text)
+def _tell(work: Work, found: Offer, subject: Text) -> None:
+    developer = Mailbox(found.request.developer, found.request.developer_language)
+    rest = f"\n\n{found.request.remark or ''}".rstrip() + f"\n\n{found.client.client_id}\n"
+    write_to(work, [developer], lambda: Letter(str(subject), f"{subject}.{rest}"))

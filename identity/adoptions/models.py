@@ -25,6 +25,7 @@ class AdoptionRequest(Identified, Base):
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     state: Mapped[str] = mapped_column(Text)
     developer: Mapped[str] = mapped_column(Text)
+    developer_language: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     asked_at: Mapped[datetime]
     decided_by: Mapped[str | None] = mapped_column(Text)

@@ -31,6 +31,7 @@ class Official:
     person_id: UUID
     name: str
     email: str | None
+    language: str
 
 
 def find_agency(code: str) -> AgencyRef | None:
@@ -65,7 +66,7 @@ def officials_of(code: str, role: str) -> list[Official]:
         .where(Membership.agency_code == code, Membership.role == role)
         .order_by(Person.id)
     )
-    return [Official(person.id, person.name, person.email) for person in found]
+    return [Official(person.id, person.name, person.email, person.language) for person in found]
 
 
 def agencies_of(person_id: UUID | str) -> list[tuple[AgencyRef, list[str]]]:

@@ -35,7 +35,8 @@ from identity.clients.rules import Registration, checked_environment
 from identity.exchanges.actions import end_all_of as end_all_exchanges_of
 from identity.openid.token_actions import end_all_of as end_all_tokens_of
 from kernel.access import current_principal
-from kernel.errors import Invalid, NotFound, _
+from kernel.errors import Invalid, NotFound, Text, _
+from kernel.mail import Letter
 from kernel.work import Work, action
 
 
@@ -172,7 +173,7 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
     else:
         _put_in_use(work, asked)
     forget(client_id)
-    _tell(work, client, str(_("“%(name)s” was approved", name=client.name)), "")
+    _tell(work, client, _("“%(name)s” was approved", name=client.name), "")
     return client
 
 
@@ -214,7 +215,7 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
         environment=asked.request.environment,
         remark=remark,
     )
-    _tell(work, asked.client, str(_("“%(name)s” was given back", name=asked.client.name)), remark)
+    _tell(work, asked.client, _("“%(name)s” was given back", name=asked.client.name), remark)
 
 
 def _waiting(work: Work, client_id: str) -> Asked:
@@ -241,5 +242,6 @@ def _is_own(client: Client) -> bool:
     return agency is not None and client.owner == f"agency:{agency.code}"
 
 
-def _tell(work: Work, client: Client, subject: str, remark: str) -> None:
-    tell_owners(work, client, subject, f"{subject}.\n\n{remark}".strip() + f"\n\n{client.client_id}\n")
+def _tell(work: Work, client: Client, subject: Text, remark: str) -> None:
+    rest = f"\n\n{remark}".rstrip() + f"\n\n{client.client_id}\n"
+    tell_owners(work, client, lambda: Letter(str(subject), f"{subject}.{rest}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -36,13 +36,14 @@ from identity.clients.rules import (
     sector_kind,
     sector_named,
 )
+from identity.people.queries import mailboxes
 from identity.profiles.rules import SECRET_METHODS, SECTOR_URI
 from kernel.access import current_principal
 from kernel.errors import Conflict, Invalid, NotFound, _
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.ids import new_token
 from kernel.jobs import periodic
-from kernel.mail import deliver
+from kernel.mail import Letter, write_to
 from kernel.work import Work, action, let_go
 
 TRUSTED = ("operator", "system")
@@ -143,14 +144,11 @@ def _fill(client: Client, sound: Registration) -> None:
         client.sector = sector_named(sound.sector, client.owner, addresses, client.client_id)
 
 
-def tell_owners(work: Work, client: Client, subject: str, text: str) -> int:
+def tell_owners(work: Work, client: Client, letter: Callable[[], Letter]) -> int:
     """Write to the owner's administrators and to whom the application names; how many addresses that are."""
     agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
-    told = {official.email for official in officials_of(agency, "administrator")} if agency else set()
-    addresses = sorted(address for address in {*told, *client.contacts} if address)
-    for address in addresses:
-        work.defer(deliver, to=address, subject=subject, text=text)
-    return len(addresses)
+    officials = officials_of(agency, "administrator") if agency else []
+    return write_to(work, [*officials, *mailboxes(client.contacts)], letter)
 
 
 def keep_new(work: Work, client: Client, *, has_secret: bool) -> NewClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from flask_babel import gettext
 from sqlalchemy import or_, select
 
 from identity.agencies.queries import officials_of
@@ -15,8 +16,8 @@ from identity.exchanges.models import ExchangePolicy
 from identity.exchanges.queries import find
 from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish, after, check_pair, checked_reasons
 from kernel.access import current_principal
-from kernel.errors import NotFound, _
-from kernel.mail import deliver
+from kernel.errors import NotFound
+from kernel.mail import Letter, write_to
 from kernel.work import Work, action
 
 
@@ -65,11 +66,15 @@ def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePo
 
 
 def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
-    subject = str(_("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name))
-    text = str(_("Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name))
-    for official in officials_of(target.agency_code or "", "administrator"):
-        if official.email:
-            work.defer(deliver, to=official.email, subject=subject, text=text)
+    def asked() -> Letter:
+        return Letter(
+            gettext("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name),
+            gettext(
+                "Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name
+            ),
+        )
+
+    write_to(work, officials_of(target.agency_code or "", "administrator"), asked)
 
 
 @action

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from flask_babel import format_date, gettext
 from sqlalchemy import ColumnElement, select
 
 from identity.client_keys.queries import end_of, published_keys
@@ -14,8 +15,9 @@ from identity.expiry.queries import ends_of
 from identity.expiry.rules import warning_due
 from kernel.clock import local
 from kernel.db import session
-from kernel.errors import Problem, _
+from kernel.errors import Problem
 from kernel.jobs import job, periodic
+from kernel.mail import Letter
 from kernel.work import Work, action, let_go
 
 BATCH = 200
@@ -72,18 +74,19 @@ def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
     if client is None or client.keys_failing_since is not None:
         return
     client.keys_failing_since = work.now
-    subject = str(_("The keys of %(name)s cannot be fetched", name=client.name))
-    text = str(
-        _(
-            "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones are good"
-            " for a day. Then it can no longer prove who it is.",
-            name=client.name,
-            client_id=client.client_id,
-            uri=uri,
-        )
-    )
-    told = tell_owners(work, client, subject, text)
+    told = tell_owners(work, client, lambda: _keys_unreachable(client, uri))
     work.record("identity:client:keys-unreachable", client, uri=uri, cause=cause, told=told)
+
+
+def _keys_unreachable(client: Client, uri: str) -> Letter:
+    text = gettext(
+        "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones are good"
+        " for a day. Then it can no longer prove who it is.",
+        name=client.name,
+        client_id=client.client_id,
+        uri=uri,
+    )
+    return Letter(gettext("The keys of %(name)s cannot be fetched", name=client.name), text)
 
 
 def _publishing(work: Work, client_id: str, uri: str) -> Client | None:
@@ -123,16 +126,17 @@ def _batch(work: Work, after: str, *conditions: ColumnElement[bool]) -> Sequence
 
 def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
     client.warned_of = mark
-    day = f"{local(end):%d-%m-%Y}"
-    subject = str(_("The credentials of %(name)s end on %(day)s", name=client.name, day=day))
-    text = str(
-        _(
-            "The secret or key of “%(name)s” (%(client_id)s) ends on %(day)s. Make a new one before that day, or nobody"
-            " will be able to sign in. The old one works beside the new one for some days.",
-            name=client.name,
-            client_id=client.client_id,
-            day=day,
-        )
-    )
-    told = tell_owners(work, client, subject, text)
+    told = tell_owners(work, client, lambda: _ends_soon(client, end))
     work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=told)
+
+
+def _ends_soon(client: Client, end: datetime) -> Letter:
+    day = format_date(local(end).date(), "long")
+    text = gettext(
+        "The secret or key of “%(name)s” (%(client_id)s) ends on %(day)s. Make a new one before that day, or nobody"
+        " will be able to sign in. The old one works beside the new one for some days.",
+        name=client.name,
+        client_id=client.client_id,
+        day=day,
+    )
+    return Letter(gettext("The credentials of %(name)s end on %(day)s", name=client.name, day=day), text)

@@ -12,11 +12,13 @@ from identity.openid.authorization_request import PATH, AuthorizationRequest
 from identity.openid.checks import AUTHORIZE, run
 from identity.openid.detours import Kind
 from identity.openid.endpoints.authorize import code_unasked, request_at
+from identity.people.actions import note_language
 from identity.signin.actions import StartedSession, sign_in_with_password
 from identity.signin.rules import describe_device
 from identity.signin.web import cookie_of, empty_page
 from kernel import clock
 from kernel.forgery import OURS, SAYS_WHERE_FROM
+from kernel.i18n import preferred_language
 from kernel.layout import local_path
 from kernel.security import allow_form_action
 from kernel.shortcuts import Done, PlainRequest, Redirect, Shortcut, add_shortcut, only_once
@@ -60,10 +62,13 @@ def sign_in(asked: PlainRequest) -> Redirect | Done | None:
     if request is None or not PLAIN.issuperset(request.brought):
         return None
     run(AUTHORIZE, request)
+    code = None
     with only_once(), together():
         device = describe_device(asked.headers.get("HTTP_USER_AGENT", ""))
         started = sign_in_with_password(form["run"], form["password"], asked.address, device)
-        code = code_unasked(request) if isinstance(started, StartedSession) else None
+        if isinstance(started, StartedSession):
+            note_language(started.person, preferred_language(asked.headers.get("HTTP_ACCEPT_LANGUAGE", "")))
+            code = code_unasked(request)
     if code is None or not isinstance(started, StartedSession):
         return Done(started)
     return Redirect(request.address_of_answer(code=code), cookie_of(started.token))

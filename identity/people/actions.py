@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 
 from identity.people.models import Person
 from identity.people.queries import get_person
 from identity.people.rules import (
+    KnownPerson,
     RunTaken,
     check_new_password,
     clean_email,
@@ -18,8 +20,10 @@ from identity.people.rules import (
     parse_run,
     pepper_from,
 )
-from kernel.errors import _
+from kernel.errors import Invalid, _
 from kernel.http import settings
+from kernel.i18n import LANGUAGES
+from kernel.statements import Change
 from kernel.work import Work, action
 
 
@@ -60,6 +64,32 @@ def register_person(
         raise RunTaken(fields={"run": [_("There is already a person with this RUN.")]}) from error
     work.record("identity:person:registered", person, is_test_person=is_test_person)
     return person
+
+
+_note_language = Change(
+    update(Person)
+    .where(Person.id == bindparam("person_id"), Person.language_is_chosen.is_(False))
+    .values(language=bindparam("language"))
+)
+
+
+def note_language(person: KnownPerson, language: str) -> None:
+    """Write to a person in the language in which they have just signed in, unless they chose one. No news for the
+    audit, which knows of the sign-in.
+    """
+    if language != person.language and not person.language_is_chosen:
+        _note_language.soon(person_id=person.id, language=language)
+
+
+@action
+def choose_language(work: Work, person_id: UUID | str, language: str) -> None:
+    """Write to a person in this language from now on. Raises Invalid, NotFound."""
+    if language not in LANGUAGES:
+        raise Invalid(fields={"language": [_("Choose one of the languages offered.")]})
+    person = get_person(person_id)
+    if (person.language, person.language_is_chosen) != (language, True):
+        person.language, person.language_is_chosen = language, True
+        work.record("identity:person:language-chosen", person, language=language)
 
 
 @action

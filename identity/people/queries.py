@@ -13,6 +13,7 @@ from identity.people.models import Person
 from identity.people.rules import KnownPerson, parse_run
 from kernel.db import session
 from kernel.errors import NotFound
+from kernel.mail import Mailbox
 
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KNOWN_PERSON = tuple(getattr(Person, one.name) for one in fields(KnownPerson))
@@ -34,6 +35,15 @@ def names_of(person_ids: Collection[str]) -> dict[str, str]:
     ids = [UUID(one) for one in person_ids if IDENTIFIER.fullmatch(one)]
     query = select(Person.id, Person.given_names, Person.family_names).where(Person.id.in_(ids))
     return {str(person_id): " ".join([*given, *family]) for person_id, given, family in session().execute(query)}
+
+
+def mailboxes(addresses: Collection[str]) -> list[Mailbox]:
+    """The addresses with the language of the person who has them; Spanish where we know of none."""
+    rows = session().execute(
+        select(Person.email, Person.language).where(Person.email.in_(addresses)).order_by(Person.id)
+    )
+    known = {str(email): str(language) for email, language in rows}
+    return [Mailbox(address, known.get(address, "es")) for address in addresses]
 
 
 def get_person(person_id: UUID | str) -> Person:

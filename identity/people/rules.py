@@ -81,6 +81,8 @@ class KnownPerson:
     email: str | None
     is_test_person: bool
     second_factor: str | None
+    language: str
+    language_is_chosen: bool
 
     @property
     def run(self) -> Run:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from typing import cast
+
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import PasswordField
+from wtforms import PasswordField, RadioField
 from wtforms.validators import EqualTo, InputRequired
 
 from identity.brakes.rules import WaitBeforeTrying
+from identity.people import actions as people
 from identity.people.queries import get_person
 from identity.signin import actions
 from identity.signin.queries import current_sign_in, living_sessions
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.i18n import LANGUAGES
+from kernel.layout import remember_language, when_language_is_chosen
 
 pages = Blueprint("people", __name__, url_prefix="/account", template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -39,6 +45,10 @@ class PasswordForm(FlaskForm):
     )
 
 
+class LanguageForm(FlaskForm):
+    language = RadioField(_("We write to you in"), choices=list(LANGUAGES.items()))
+
+
 @pages.get("")
 @requires(person)
 def account() -> Page:
@@ -49,7 +59,36 @@ def account() -> Page:
     if person.is_test_person:
         # Strangers share a test person; where they are is nobody's business.
         shown = [session for session in shown if here and session.sid == here.sid]
-    return render_template("people/account.html", person=person, sessions=shown, here=here.sid if here else "")
+    return render_template(
+        "people/account.html",
+        person=person,
+        sessions=shown,
+        here=here.sid if here else "",
+        language_form=LanguageForm(None, language=person.language),
+    )
+
+
+@pages.post("/language")
+@requires(person)
+def choose_language() -> Page:
+    """Write to the person, and show them these pages, in the language that they choose."""
+    language = request.form.get("language", "")
+    people.choose_language(current_principal().id, language)
+    response = redirect(url_for("people.account"), 303)
+    remember_language(response, language)
+    flash(_("From now on we write to you in the language that you chose."), "success")
+    return response
+
+
+def _keep_language(language: str) -> None:
+    if person.allows(current_principal()):
+        people.choose_language(current_principal().id, language)
+
+
+@pages.record
+def keep_the_language_of_the_switch(state: BlueprintSetupState) -> None:
+    """Who changes the language of our pages while signed in is written to in that language as well."""
+    when_language_is_chosen(cast(Flask, state.app), _keep_language)
 
 
 @pages.post("/sessions/<sid>/end")

@@ -32,9 +32,9 @@ from identity.signin.queries import current_sign_in
 from identity.signin.rules import ACR_TWO_FACTORS, PASSWORD_AND_CODE, PASSWORD_AND_RECOVERY_CODE, Proof
 from kernel.access import current_principal
 from kernel.crypto import seal
-from kernel.errors import Forbidden, NotFound, _
+from kernel.errors import Forbidden, NotFound, Text, _
 from kernel.http import settings
-from kernel.mail import deliver
+from kernel.mail import Letter, write_to
 from kernel.work import Work, action, separate_work
 
 
@@ -81,7 +81,7 @@ def confirm(work: Work, code: str, address: str) -> tuple[list[str], StartedSess
     proof = _prove(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
     _confirmed(work, person, factor, SECOND_FACTOR_ALWAYS)
-    _tell(work, person, str(_("A second step was set up for your identity")))
+    _tell(work, person, _("A second step was set up for your identity"))
     return _give_recovery_codes(factor), raise_session(proof)
 
 
@@ -173,7 +173,7 @@ def _remove(work: Work, person: Person, reason: str) -> None:
     work.session.delete(_present(work, person))
     person.second_factor = None
     work.record("identity:second-factor:removed", f"person:{person.id}", reason=reason)
-    _tell(work, person, str(_("The second step of your identity was removed")))
+    _tell(work, person, _("The second step of your identity was removed"))
 
 
 def _prove(work: Work, person: Person, code: str, address: str, *, is_first: bool = False) -> Proof:
@@ -244,8 +244,7 @@ def _brake_key(person: Person, address: str) -> str:
     return f"second-factor:{person.id} {network_of(address) if person.is_test_person else ''}".rstrip()
 
 
-def _tell(work: Work, person: Person, subject: str) -> None:
+def _tell(work: Work, person: Person, subject: Text) -> None:
     """By mail, so that a thief's doing does not stay hidden."""
-    if person.email:
-        text = str(_("If this was not you, change your password and ask for help at once."))
-        work.defer(deliver, to=person.email, subject=subject, text=f"{subject}.\n\n{text}\n")
+    advice = _("If this was not you, change your password and ask for help at once.")
+    write_to(work, [person], lambda: Letter(str(subject), f"{subject}.\n\n{advice}\n"))

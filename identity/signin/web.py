@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired
 
 from identity.agencies.queries import is_official
 from identity.brakes.rules import WaitBeforeTrying
+from identity.people.actions import note_language
 from identity.people.queries import get_person, known
 from identity.second_factor.actions import sign_in_with_code, step_up
 from identity.second_factor.queries import published_code
@@ -36,6 +37,7 @@ from kernel.errors import Invalid
 from kernel.forgery import renew_form_key
 from kernel.forms import explain
 from kernel.http import settings
+from kernel.i18n import chosen_language
 from kernel.layout import local_path
 from kernel.shortcuts import done_by_shortcut
 from kernel.standing import Standing
@@ -176,6 +178,7 @@ def sign_out() -> Page:
 
 
 def _enter(started: actions.StartedSession) -> Response:
+    note_language(started.person, chosen_language())
     renew_form_key()
     session.pop(HALFWAY, None)
     way, following = _way(), wanted()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -33,11 +32,11 @@ from kernel import clock
 from kernel.access import AgencyRef, Principal
 from kernel.db import session
 from kernel.documents import StoredDocument, documents
-from kernel.errors import BadRequest, _
+from kernel.errors import BadRequest, Text, _
 from kernel.http import settings
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
-from kernel.mail import deliver
+from kernel.mail import Letter, write_to
 from kernel.submissions import AlreadySubmitted, submit_once
 from kernel.uploads import Part
 from kernel.work import Work, action
@@ -336,25 +335,24 @@ def _fresh(work: Work, view: View) -> View:
 @job("interoperability:communication:notify-addressee")
 def notify_addressee(code: str, agency: str) -> None:
     """Tell an addressee's correspondents that something waits."""
-    _write_to_correspondents(agency, gettext("A communication waits for you: %(code)s", code=code), code)
+    _write_to_correspondents(agency, _("A communication waits for you: %(code)s", code=code), code)
 
 
 @job("interoperability:communication:notify-sender")
 def notify_sender(code: str, agency: str) -> None:
     """Tell the sender's correspondents that an addressee has answered."""
     sender = session().scalars(select(Communication.sender).where(Communication.code == code)).one()
-    subject = gettext("%(agency)s answered your communication %(code)s", agency=agency, code=code)
+    subject = _("%(agency)s answered your communication %(code)s", agency=agency, code=code)
     _write_to_correspondents(sender, subject, code)
 
 
 @action
-def _write_to_correspondents(work: Work, agency: str, subject: str, code: str) -> None:
+def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) -> None:
     """One mail each, all or none. It names no subject: mail is read by more people than those it is for."""
     address = f"{settings().base_url}/agency/communications/{code}"
-    text = gettext("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
-    for official in ports().agencies.officials_of(agency, "correspondent"):
-        if official.email:
-            work.defer(deliver, to=official.email, subject=subject, text=text)
+    text = _("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
+    correspondents = ports().agencies.officials_of(agency, "correspondent")
+    write_to(work, correspondents, lambda: Letter(str(subject), str(text)))
 
 
 # ---- evidence ----

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
@@ -11,7 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 from flask import Flask, Response, current_app, g, has_request_context, request
-from flask_babel import Babel, Domain, get_locale, refresh
+from flask_babel import Babel, Domain, force_locale, get_locale, refresh
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -76,6 +78,13 @@ def chosen_language() -> str:
     if requested is None and REQUESTED not in g and (kept := request.cookies.get(REQUESTED)) in LANGUAGES:
         requested = kept
     return requested or preferred_language(request.headers.get("Accept-Language", ""))
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """What is put into words meanwhile is in this language, and not in that of the request."""
+    with force_locale(LOCALES.get(language, LOCALES["es"])):
+        yield
 
 
 def request_language(ui_locales: str | None) -> None:

@@ -24,6 +24,7 @@ from wtforms import Field, HiddenField
 from kernel.access import ANONYMOUS, Principal, current_principal, known_principal, public
 from kernel.clock import local
 from kernel.errors import Text
+from kernel.forgery import OURS, SAYS_WHERE_FROM
 from kernel.i18n import LANGUAGE_COOKIE, LANGUAGES, chosen_language
 from kernel.security import csp_nonce
 from kernel.settings import Settings
@@ -87,6 +88,7 @@ class Registry:
     navigation: list[Link] = field(default_factory=list)
     footer: list[Link] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
+    keep_language: list[Callable[[str], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,11 @@ def set_place(app: Flask, name: str, endpoint: str, method: str = "get") -> None
     _registry(app).places[name] = Place(endpoint, method)
 
 
+def when_language_is_chosen(app: Flask, keep: Callable[[str], None]) -> None:
+    """Let a block keep the language that a reader has just chosen on one of our pages."""
+    _registry(app).keep_language.append(keep)
+
+
 def _registry(app: Flask | None = None) -> Registry:
     registry: Registry = (app or current_app).extensions["cordillera.layout"]
     return registry
@@ -179,19 +186,31 @@ def local_path(candidate: str | None) -> str:
     return "/"
 
 
+def remember_language(response: BaseResponse, code: str) -> None:
+    """Let this browser's pages be in the language from now on."""
+    _set_cookie(response, LANGUAGE_COOKIE, code)
+
+
 def _remember(cookie: str, value: str) -> BaseResponse:
     response = redirect(local_path(request.args.get("next")), 303)
+    _set_cookie(response, cookie, value)
+    return response
+
+
+def _set_cookie(response: BaseResponse, cookie: str, value: str) -> None:
     secure = current_app.config["SESSION_COOKIE_SECURE"]
     response.set_cookie(cookie, value, max_age=ONE_YEAR, secure=secure, httponly=True, samesite="Lax")
-    return response
 
 
 @blueprint.get("/language/<code>")
 @public("anyone chooses a language")
 def choose_language(code: str) -> BaseResponse:
-    """Remember the language in a cookie and go back to `next`."""
+    """Remember the language in a cookie and go back to `next`; blocks may keep it for who is signed in."""
     if code not in LANGUAGES:
         raise NotFound
+    if request.environ.get(SAYS_WHERE_FROM, OURS[0]) in OURS:
+        for keep in _registry().keep_language:
+            keep(code)
     return _remember(LANGUAGE_COOKIE, code)
 
 

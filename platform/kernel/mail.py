@@ -9,22 +9,25 @@ import os
 import re
 import smtplib
 import ssl
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, make_msgid, parseaddr
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from flask import current_app
 
 from kernel import clock
+from kernel.i18n import speaking
 from kernel.ids import new_id
 from kernel.jobs import job
 from kernel.settings import Settings
-from kernel.work import refuse_in_action
+from kernel.work import Work, refuse_in_action
 
 TIMEOUT_SECONDS = 10
 LONGEST_PLAIN = 65
@@ -61,6 +64,45 @@ def _encoded(text: str, name: str, linesep: str) -> str:
 def _encoded_sender(sender: str, linesep: str) -> str:
     name, address = parseaddr(sender)
     return f"{Header(name, 'utf-8', header_name='From').encode(linesep=linesep)} <{address}>" if name else address
+
+
+class Addressee(Protocol):
+    """A person as far as a mail needs to know one; without an address nobody writes to them."""
+
+    @property
+    def email(self) -> str | None: ...
+
+    @property
+    def language(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """An address, and the language in which whoever reads it is written to."""
+
+    email: str
+    language: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail in words."""
+
+    subject: str
+    text: str
+
+
+def write_to(work: Work, addressees: Iterable[Addressee], letter: Callable[[], Letter]) -> int:
+    """Write once to each address; how many those are.
+
+    letter: puts it into words. It is called for each reader, in their language: the one who decides may read another.
+    """
+    readers = {one.email: one.language for one in reversed(list(addressees)) if one.email}
+    for address, language in sorted(readers.items()):
+        with speaking(language):
+            written = letter()
+        work.defer(deliver, to=address, subject=written.subject, text=written.text)
+    return len(readers)
 
 
 class UnsafeMail(ValueError):

@@ -53,6 +53,7 @@ def a_machine(
 class AnOfficial:
     name: str
     email: str | None
+    language: str = "es"
 
 
 @dataclass

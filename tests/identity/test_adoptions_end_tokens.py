@@ -24,8 +24,10 @@ from identity.exchanges.models import ExchangePolicy
 from identity.openid.models import ApplicationConsent
 from identity.people.models import Person
 from kernel.db import session
+from kernel.mail import Mailbox
 
 DEVELOPER = "developer:0190a0b0-0000-7000-8000-000000000001"
+EVA = Mailbox("eva@example.cl", "es")
 AWAY = "openid run offline_access"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -42,7 +44,7 @@ def developers(app: Flask) -> NewClient:
 def taken_over(app: Flask, made: NewClient) -> NewClient:
     """The same application, with the secret that only the agency knows."""
     with app.app_context():
-        offer(made.client.client_id, "AE001", "Es el formulario que encargaron.", owner=DEVELOPER, developer="eva")
+        offer(made.client.client_id, "AE001", "Es el formulario que encargaron.", owner=DEVELOPER, developer=EVA)
         seen = offer_to("AE001", made.client.client_id).fingerprint
         return accept(made.client.client_id, "AE001", seen)
 

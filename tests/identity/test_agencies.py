@@ -103,7 +103,7 @@ class TestMembers:
         official = an_official(agency, "correspondent")
         an_official(other, "correspondent")
         assert queries.officials_of("AE001", "correspondent") == [
-            queries.Official(official.id, official.name, official.email)
+            queries.Official(official.id, official.name, official.email, "es")
         ]
         assert queries.officials_of("AE001", "publisher") == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import unescape
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -40,7 +41,7 @@ def language_of(page: TestResponse) -> str:
 
 def asked(way: str, app: Flask, browser: FlaskClient) -> TestResponse:
     """The sign-in page that a request leads to, whichever way the request comes."""
-    wish = {"ui_locales": ENGLISH, "acr_values": TWO}
+    wish: dict[str, Any] = {"ui_locales": ENGLISH, "acr_values": TWO}
     with app.app_context():
         key = a_key()
         made = a_signing_client(key) if way == "signed" else a_client("standard")

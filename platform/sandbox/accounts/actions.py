@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flask_babel import gettext
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from kernel import mail
 from kernel.access import Principal, act_as
 from kernel.errors import _
 from kernel.housekeeping import remove_batch, until_empty
 from kernel.http import settings
+from kernel.i18n import chosen_language
 from kernel.ids import new_id, new_token, token_hash
 from kernel.jobs import periodic
+from kernel.mail import Letter, Mailbox, write_to
 from kernel.work import Work, action
 from sandbox.accounts import queries
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
@@ -57,10 +59,11 @@ def request_link(work: Work, email: str, address: str, next_path: str) -> None:
             expires_at=work.now + LINK_LIVES,
         )
     )
-    work.defer(mail.deliver, to=wanted, subject=str(_("Your link to the Cordillera sandbox")), text=_letter(token))
+    # Whoever asks is the one who reads.
+    write_to(work, [Mailbox(wanted, chosen_language())], lambda: _letter(token))
 
 
-def _letter(token: str) -> str:
+def _letter(token: str) -> Letter:
     link = f"{settings().base_url}/sandbox/sign-in/confirm?token={token}"
     lines = (
         _("Open this link and press the button to enter the sandbox:"),
@@ -68,7 +71,7 @@ def _letter(token: str) -> str:
         _("The link works once, for 15 minutes."),
         _("If you did not ask for it, ignore this mail: nobody enters without it."),
     )
-    return "\n\n".join(str(line) for line in lines) + "\n"
+    return Letter(gettext("Your link to the Cordillera sandbox"), "\n\n".join(str(line) for line in lines) + "\n")
 
 
 @action

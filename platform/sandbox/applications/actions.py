@@ -10,6 +10,8 @@ from identity.adoptions import actions as adoptions
 from identity.clients import actions as clients
 from kernel.access import Principal
 from kernel.http import settings
+from kernel.i18n import chosen_language
+from kernel.mail import Mailbox
 from kernel.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
 from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_devices, with_trial
@@ -87,7 +89,8 @@ def offer_to_agency(work: Work, developer: Principal, client_id: str, agency_cod
     Raises Invalid, AlreadyOffered, NotFound.
     """
     get_application(developer.id, client_id)
-    adoptions.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=developer.name)
+    mailbox = Mailbox(developer.name, chosen_language())
+    adoptions.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=mailbox)
 
 
 @action

@@ -1,0 +1,226 @@
+"""Every mail is in the language of whoever reads it, whatever the language of whoever decides."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from builders.catalogue import CONSUMER, a_request, an_agreement
+from builders.clients import a_client, a_client_in_use, a_system
+from builders.identity import a_person, an_official
+from builders.interoperability import Network
+from builders.second_factor import a_test_person_with_code, enrol
+from flask import Flask
+from sqlalchemy import select, text
+
+from catalogue.agreements import actions as agreements
+from identity.adoptions import actions as adoptions
+from identity.adoptions.queries import offer_to
+from identity.approvals import actions as approvals
+from identity.approvals.queries import waiting_request
+from identity.client_secrets.rules import SECRET_LIVES
+from identity.clients.actions import NewClient
+from identity.exchanges.actions import ask_exchange
+from identity.exchanges.rules import Wish
+from identity.expiry.actions import note_failing_keys, warn_of_ends
+from identity.people import actions as people
+from identity.people.models import Person
+from identity.second_factor.actions import remove_for
+from interoperability.communications.actions import notify_addressee, notify_sender
+from kernel import clock
+from kernel.access import AgencyRef, Principal, act_as
+from kernel.db import session
+from kernel.mail import Mailbox
+from sandbox.accounts.actions import request_link
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATOR = Principal(kind="operator", id="test", name="El operador")
+OFFERED = "Es el formulario que encargaron."
+
+
+@dataclass
+class Scene:
+    """Agencies with officials who read one language, and somebody who decides in the other."""
+
+    app: Flask
+    reader: str
+    communication: str
+
+    def offered(self) -> NewClient:
+        made = a_client("standard", owner="developer:0190a0b0-0000-7000-8000-000000000001")
+        developer = Mailbox("eva@example.cl", self.reader)
+        adoptions.offer(made.client.client_id, "AE001", OFFERED, owner=made.client.owner, developer=developer)
+        return made
+
+    def in_use(self) -> str:
+        client_id = str(a_client_in_use("https://a.example.cl/").client.client_id)
+        act_as(OPERATOR)
+        return client_id
+
+    def waiting(self) -> str:
+        client_id = self.in_use()
+        act_as(Principal(kind="official", id="1", name="Ana", agency=AgencyRef("AE001", "AE001")))
+        approvals.change_fields(client_id, "agency:AE001", name="Otro nombre")
+        act_as(OPERATOR)
+        return client_id
+
+
+def adoption_offered(scene: Scene) -> None:
+    scene.offered()
+
+
+def adoption_accepted(scene: Scene) -> None:
+    client_id = scene.offered().client.client_id
+    adoptions.accept(client_id, "AE001", offer_to("AE001", client_id).fingerprint)
+
+
+def adoption_declined(scene: Scene) -> None:
+    adoptions.decline(scene.offered().client.client_id, "AE001", "No la encargamos.")
+
+
+def exchange_asked(scene: Scene) -> None:
+    portal = a_client("standard", owner="agency:AE001", environment="sandbox")
+    register = a_system("AE002", environment="sandbox")
+    ask_exchange("agency:AE001", portal.client.client_id, register.client.client_id, Wish(("run",), OFFERED))
+
+
+def approved(scene: Scene) -> None:
+    client_id = scene.waiting()
+    approvals.approve(client_id, waiting_request(client_id).fingerprint)
+
+
+def given_back(scene: Scene) -> None:
+    approvals.give_back(scene.waiting(), "Falta el fundamento.")
+
+
+def keys_unreachable(scene: Scene) -> None:
+    client_id = scene.in_use()
+    session().execute(text("UPDATE client SET jwks_uri = 'https://a.example.cl/jwks'"))
+    session().commit()
+    note_failing_keys(client_id, "https://a.example.cl/jwks", "404")
+
+
+def credentials_end(scene: Scene) -> None:
+    scene.in_use()
+    with clock.shifted(SECRET_LIVES - timedelta(days=20)):
+        warn_of_ends()
+
+
+def second_step_set_up(scene: Scene) -> None:
+    person = a_person()
+    people.choose_language(person.id, scene.reader)
+    browser = scene.app.test_client()
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en" if scene.reader == "es" else "es"
+    enrol(browser, person)
+
+
+def second_step_removed(scene: Scene) -> None:
+    person = a_test_person_with_code()
+    people.choose_language(person.id, scene.reader)
+    remove_for(str(person.run))
+
+
+def link_to_the_sandbox(scene: Scene) -> None:
+    with scene.app.test_request_context(headers={"Accept-Language": scene.reader}):
+        request_link("eva@example.cl", "192.0.2.1", "/sandbox/")
+
+
+def communication_waits(scene: Scene) -> None:
+    notify_addressee("COM-2026-000001", "AE002")
+
+
+def communication_answered(scene: Scene) -> None:
+    notify_sender(scene.communication, "AE002")
+
+
+def agreement_asked(scene: Scene) -> None:
+    agreements.notify_owner(str(a_request().id))
+
+
+def agreement_decided(scene: Scene) -> None:
+    agreements.notify_other(str(an_agreement().id), CONSUMER.code, "refused")
+
+
+Cause = Callable[[Scene], None]
+MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
+    (adoption_offered, ("ofrece a su organismo", "offers your agency"), (OFFERED, OFFERED)),
+    (adoption_accepted, ("fue recibida", "was taken over"), ("fue recibida", "was taken over")),
+    (adoption_declined, ("no fue recibida", "was not taken over"), ("no fue recibida", "was not taken over")),
+    (exchange_asked, ("pide", "asks to call"), ("Su aplicación", "Its client")),
+    (approved, ("aprob", "was approved"), ("aprob", "was approved")),
+    (given_back, ("devuel", "was given back"), ("devuel", "was given back")),
+    (keys_unreachable, ("no se pueden obtener", "cannot be fetched"), ("publica sus llaves", "publishes its keys")),
+    (credentials_end, ("vencen", "end on"), ("Cree otro", "Make a new one")),
+    (second_step_set_up, ("configuró", "was set up"), ("cambie su contraseña", "change your password")),
+    (link_to_the_sandbox, ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
+    (second_step_removed, ("segundo paso", "second step"), ("cambie su contraseña", "change your password")),
+    (communication_waits, ("espera", "waits for you"), ("Léa", "Read it at")),
+    (communication_answered, ("respond", "answered your communication"), ("Léa", "Read it at")),
+    (agreement_asked, ("solicita", "asks for"), ("solicita un convenio", "Please answer by")),
+    (agreement_decided, ("Rechazado", "Refused"), ("El convenio", "The agreement")),
+)
+MODULES = {
+    "identity.adoptions.actions",
+    "identity.approvals.actions",
+    "identity.clients.actions",
+    "identity.exchanges.actions",
+    "identity.expiry.actions",
+    "identity.second_factor.actions",
+    "sandbox.accounts.actions",
+    "interoperability.communications.actions",
+    "catalogue.agreements.actions",
+}
+"""What sends mails. Whoever adds one adds what causes it to the table above."""
+LANGUAGES = ("es", "en")
+
+
+def letters() -> list[dict[str, str]]:
+    query = "SELECT args FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver' ORDER BY id DESC"
+    return list(session().scalars(text(query)))
+
+
+def everybody_reads(language: str) -> None:
+    for code in ("AE001", "AE002"):
+        an_official(code, "administrator", "publisher", "correspondent")
+    a_person(email="ana@example.cl")
+    for person_id in session().scalars(select(Person.id)).all():
+        people.choose_language(person_id, language)
+
+
+@pytest.mark.parametrize("reader", LANGUAGES)
+@pytest.mark.parametrize(("cause", "subjects", "texts"), MAILS, ids=[cause.__name__ for cause, _s, _t in MAILS])
+def test_a_mail_is_in_the_language_of_who_reads_it(
+    app: Flask, reader: str, cause: Cause, subjects: tuple[str, str], texts: tuple[str, str]
+) -> None:
+    here, there = LANGUAGES.index(reader), 1 - LANGUAGES.index(reader)
+    communication = Network(app).sent()
+    with app.app_context():
+        act_as(OPERATOR)
+        everybody_reads(reader)
+    with app.test_request_context(headers={"Accept-Language": LANGUAGES[there]}):
+        act_as(OPERATOR)
+        cause(Scene(app, reader, communication))
+    with app.app_context():
+        newest = letters()[0]
+    assert subjects[here] in newest["subject"]
+    assert subjects[there] not in newest["subject"]
+    assert texts[here] in newest["text"]
+    assert texts[here] == texts[there] or texts[there] not in newest["text"]
+
+
+def test_no_mail_is_sent_that_is_not_in_the_table() -> None:
+    """Mails go out through `write_to`, which asks for the reader's language; what sends one is named here."""
+    found = {"direct": set[str](), "modules": set[str]()}
+    for path in sorted(ROOT.glob("*/*/actions.py")) + sorted(ROOT.glob("platform/*/*/actions.py")):
+        source = path.read_text(encoding="utf-8")
+        name = path.relative_to(ROOT).as_posix().removeprefix("platform/").removesuffix(".py").replace("/", ".")
+        called = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+        if "write_to" in called or "tell_owners" in called:
+            found["modules"].add(name)
+        if "kernel.mail import" in source and "deliver" in source.split("kernel.mail import")[1].splitlines()[0]:
+            found["direct"].add(name)
+    assert found == {"direct": set(), "modules": MODULES}
