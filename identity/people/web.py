@@ -20,7 +20,7 @@ from identity.signin.queries import current_sign_in, living_sessions
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
-from kernel.i18n import LANGUAGES
+from kernel.i18n import LANGUAGES, speaking
 from kernel.layout import remember_language, when_language_is_chosen
 
 pages = Blueprint("people", __name__, url_prefix="/account", template_folder="templates")
@@ -76,7 +76,8 @@ def choose_language() -> Page:
     people.choose_language(current_principal().id, language)
     response = redirect(url_for("people.account"), 303)
     remember_language(response, language)
-    flash(_("From now on we write to you in the language that you chose."), "success")
+    with speaking(language):
+        flash(str(_("From now on we write to you in the language that you chose.")), "success")
     return response
 
 

@@ -192,7 +192,8 @@ def many_offers(count: int) -> None:
     like = dict(session().execute(select(Client.__table__)).mappings().one())
     clients = [like | {"id": new_id(), "client_id": f"{number:032x}"} for number in range(count)]
     session().connection().execute(insert(Client.__table__), clients)  # type: ignore[arg-type]
-    said = {"agency_code": "AE001", "state": "waiting", "developer": "otra@example.cl", "reason": OFFER["reason"]}
+    said = {"agency_code": "AE001", "state": "waiting", "developer": "otra@example.cl"}
+    said |= {"developer_language": "es", "reason": OFFER["reason"]}
     asked = [
         said | {"id": new_id(), "client_id": one["client_id"], "asked_at": clock.now() - timedelta(days=1)}
         for one in clients
