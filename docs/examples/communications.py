@@ -4,7 +4,7 @@ pip install httpx2 joserfc
 export CORDILLERA_URL=… CORDILLERA_CLIENT_ID=… CORDILLERA_CLIENT_SECRET=… CORDILLERA_AGENCY=AE001
 python communications.py register                      # makes private.pem and registers its public half
 python communications.py send AE002 oficio.pdf "Reference" [annex …]
-python communications.py receive FOLDER                # downloads and acknowledges what is new
+python communications.py receive FOLDER                # downloads and acknowledges what waits
 python communications.py receipt COM-2026-000123
 """
 
@@ -14,10 +14,11 @@ import hashlib
 import json
 import mimetypes
 import os
+import re
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from joserfc.jwk import ECKey
 
 URL = os.environ["CORDILLERA_URL"].rstrip("/")
 AGENCY = os.environ["CORDILLERA_AGENCY"]
+LONGEST_NAME, LONGEST_ENDING = 255, 32  # in bytes
 PRIVATE_KEY = Path(os.environ.get("CORDILLERA_PRIVATE_KEY", "private.pem"))
 
 
@@ -106,25 +108,53 @@ def send(addressee: str, document: str, reference: str, *annexes: str) -> None:
 
 
 def receive(folder: str) -> None:
-    """Download what is new byte for byte, compare the digests, acknowledge."""
+    """Download what waits for our answer, compare the digests, acknowledge.
+
+    What a crash leaves without an answer is there again the next time, and so are the files: each is put in its place
+    whole, under a name that depends on nothing but the communication.
+    """
     with connect("communications.receive") as api:
-        for line in checked(api.get("/communications", params={"box": "inbox", "status": "available"})).json()["items"]:
+        for line in waiting(api):
             code = line["code"]
             for document in checked(api.get(f"/communications/{code}")).json()["documents"]:
-                target = Path(folder) / f"{code}-{document['number']}-{document['name']}"
+                target = Path(folder) / file_name(f"{code}-{document['number']}-", document["name"])
                 download(api, f"/communications/{code}/documents/{document['number']}", target, document["sha256"])
-            checked(api.post(f"/communications/{code}/acknowledgement"))
+            if not any(one["copy"] for one in line["addressees"] if one["agency"] == AGENCY):
+                checked(api.post(f"/communications/{code}/acknowledgement"))
             print(code)
 
 
+def waiting(api: httpx2.Client) -> Iterator[dict[str, Any]]:
+    """Every line of the inbox that has no answer of ours, page by page."""
+    asked = {"box": "inbox", "status": "available"}
+    while True:
+        page = checked(api.get("/communications", params=asked)).json()
+        yield from page["items"]
+        if page["next"] is None:
+            return
+        asked["cursor"] = page["next"]
+
+
+def file_name(prefix: str, name: str) -> str:
+    """A name that every file system takes: 255 bytes at most, with the ending that says what it is."""
+    stem, ending = os.path.splitext(re.sub(r'[<>:"|?*]', "_", name))
+    if len(ending.encode()) > LONGEST_ENDING:
+        stem, ending = stem + ending, ""
+    room = LONGEST_NAME - len(f"{prefix}{ending}".encode())
+    return f"{prefix}{stem.encode()[:room].decode(errors='ignore')}{ending}"
+
+
 def download(api: httpx2.Client, address: str, target: Path, sha256: str) -> None:
-    digest = hashlib.sha256()
-    with api.stream("GET", address) as answer, target.open("wb") as file:
+    digest, unfinished = hashlib.sha256(), target.with_name("unfinished")
+    with api.stream("GET", address) as answer, unfinished.open("wb") as file:
         for chunk in checked(answer).iter_bytes():
             digest.update(chunk)
             file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
     if digest.hexdigest() != sha256:
         sys.exit(f"{target} is not what was sent")
+    unfinished.replace(target)
 
 
 def receipt(code: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kernel.errors import Conflict, Invalid, _
+from kernel.text import fault_of_lines, with_plain_breaks
 
 
 class AlreadyOffered(Conflict):
@@ -16,7 +17,9 @@ class AlreadyOffered(Conflict):
 
 def checked_words(words: str, field: str) -> str:
     """Why a developer offers an application, or an agency declines it. Raises Invalid."""
-    words = words.strip().replace("\x00", "")
+    words = with_plain_breaks(words).strip()
+    if fault := fault_of_lines(words):
+        raise Invalid(fields={field: [fault]})
     if not 10 <= len(words) <= 500:
         raise Invalid(fields={field: [_("Say why in 10 to 500 characters.")]})
     return words

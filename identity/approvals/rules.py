@@ -11,6 +11,7 @@ from typing import Any
 from identity.clients.rules import Registration, checked_scopes
 from identity.profiles.rules import DECIDED_OPTIONS
 from kernel.errors import Conflict, Invalid, _
+from kernel.text import fault_of_lines, with_plain_breaks
 
 ASKED_FOR = ("certification", "production")
 SHOWN = (
@@ -106,7 +107,9 @@ def check_ready(kept: Registration) -> None:
 
 def checked_remark(remark: str) -> str:
     """Why the authority gives an application back. Raises Invalid."""
-    remark = remark.strip().replace("\x00", "")
+    remark = with_plain_breaks(remark).strip()
+    if fault := fault_of_lines(remark):
+        raise Invalid(fields={"remark": [fault]})
     if not 10 <= len(remark) <= 1_000:
         raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
     return remark

@@ -24,7 +24,7 @@ from identity.profiles.rules import (
     is_decided,
 )
 from kernel.errors import Conflict, Invalid, _
-from kernel.text import is_email
+from kernel.text import fault_of_lines, is_email
 
 PERSON_PROFILES = tuple(PROFILES)
 ENVIRONMENTS = ("sandbox", "certification", "production")
@@ -262,8 +262,10 @@ def checked_contacts(contacts: Iterable[str]) -> list[str]:
 def checked_reasons(reasons: Mapping[str, str], scopes: Iterable[str]) -> dict[str, str]:
     """Why the application needs each scope, of those that it has. Raises Invalid."""
     kept = {scope: reasons[scope].strip() for scope in scopes if reasons.get(scope, "").strip()}
-    if any(len(reason) > 500 or "\x00" in reason for reason in kept.values()):
+    if any(len(reason) > 500 for reason in kept.values()):
         raise Invalid(fields={"scope_reasons": [_("A reason has at most 500 characters.")]})
+    if faults := [fault for reason in kept.values() if (fault := fault_of_lines(reason))]:
+        raise Invalid(fields={"scope_reasons": faults[:1]})
     return kept
 
 

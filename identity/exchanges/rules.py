@@ -9,6 +9,7 @@ from typing import Any
 
 from identity.clients.rules import PERSON_SCOPES, TOKEN_EXCHANGE, RegisteredClient
 from kernel.errors import Conflict, Invalid, _
+from kernel.text import fault_of_lines, with_plain_breaks
 
 PURPOSE_LENGTH = (20, 500)
 MAX_REASONS = 500
@@ -81,11 +82,13 @@ class Wish:
     @classmethod
     def checked(cls, scopes: Iterable[str], purpose: str) -> Wish:
         """Raises Invalid with every field that is wrong."""
-        found, text = sorted(set(scopes)), purpose.strip()
+        found, text = sorted(set(scopes)), with_plain_breaks(purpose).strip()
         wrong = _faults_of(found)
         least, most = PURPOSE_LENGTH
-        if not least <= len(text) <= most or "\x00" in text:
+        if not least <= len(text) <= most:
             wrong["purpose"] = [_("Between %(least)s and %(most)s characters.", least=least, most=most)]
+        elif fault := fault_of_lines(text):
+            wrong["purpose"] = [fault]
         if wrong:
             raise Invalid(fields=wrong)
         return cls(tuple(found), text)
@@ -124,8 +127,10 @@ def _is_decidable(actor: RegisteredClient, target: RegisteredClient) -> bool:
 
 def checked_reasons(step: Step, reasons: str) -> str:
     """Ley 19.880 art. 41: who refuses, or ends what was allowed, says why. Raises Invalid."""
-    text = reasons.strip()
-    if len(text) > MAX_REASONS or "\x00" in text:
+    text = with_plain_breaks(reasons).strip()
+    if fault := fault_of_lines(text):
+        raise Invalid(fields={"reasons": [fault]})
+    if len(text) > MAX_REASONS:
         raise Invalid(fields={"reasons": [_("At most %(most)s characters.", most=MAX_REASONS)]})
     if step == Step.REFUSE and not text:
         raise Invalid(fields={"reasons": [_("Write why.")]})

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from flask import Response
+from flask_babel import gettext
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy.dialects.postgresql.ranges import MultiRange
 
 from interoperability.communications import queries, rules
 from interoperability.communications.models import (
@@ -17,6 +21,7 @@ from interoperability.communications.models import (
     Communication,
     CommunicationStep,
     Document,
+    PartialDelivery,
     communication_number,
 )
 from interoperability.communications.queries import Signed, View
@@ -31,11 +36,12 @@ from interoperability.ports import ports
 from kernel import clock
 from kernel.access import AgencyRef, Principal
 from kernel.db import session
-from kernel.documents import StoredDocument, documents
-from kernel.errors import BadRequest, Text, _
+from kernel.documents import StoredDocument, documents, send_document
+from kernel.errors import BadRequest, Invalid, Text, TooLarge, _
 from kernel.http import settings
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
+from kernel.layout import format_local_time
 from kernel.mail import Letter, write_to
 from kernel.submissions import AlreadySubmitted, submit_once
 from kernel.uploads import Part
@@ -43,6 +49,11 @@ from kernel.work import Work, action
 
 FOLDER = "communications"
 LARGEST_MANIFEST = 256 * 1024
+TAGS = {
+    Step.ACKNOWLEDGED: "interoperability:communication:acknowledged",
+    Step.REJECTED: "interoperability:communication:rejected",
+}
+"""What the audit calls the answers."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +77,27 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     first = next(parts, None)
     if first is None or first.name != "manifest":
         raise BadRequest(_("The first part of the body has to be the manifest."))
-    signed = queries.open_manifest(agency, _ascii(first.read(LARGEST_MANIFEST)))
+    token = _ascii(first.read(LARGEST_MANIFEST))
+    before = queries.repeated(agency.code, token, idempotency_key)
+    if before is not None:
+        return _replay(before, parts)
+    signed = queries.open_manifest(agency, token)
     before = queries.earlier(agency.code, signed, idempotency_key)
     if before is not None:
-        for _skipped in parts:
-            pass
-        return Sent(View(before, agency.code), is_replay=True)
+        return _replay(before, parts)
+    # Only now: what was sent in time is answered again at any time.
+    queries.check_sendable(agency, signed.manifest)
     session().close()  # the connection is not kept waiting for the rest of the body
     with _Kept() as kept:
         _store_all(parts, signed.manifest.documents, kept)
     return _send(principal, signed, kept, idempotency_key)
+
+
+def _replay(before: Communication, parts: Iterator[Part]) -> Sent:
+    """The first answer again, once the rest of the body has been read."""
+    for _skipped in parts:
+        pass
+    return Sent(View(before, before.sender), is_replay=True)
 
 
 def _ascii(content: bytes) -> str:
@@ -222,6 +244,7 @@ def _take(
     step: Step,
     *,
     by: str,
+    principal: Principal | None = None,
     addressee: str | None = None,
     document: int | None = None,
     reason: str | None = None,
@@ -235,6 +258,7 @@ def _take(
     entry = append(work, f"communication:{step}", communication.code, said)
     row = CommunicationStep(communication_id=communication.id, evidence=entry.number, step=step.value, at=work.now)
     row.addressee, row.document, row.reason, row.by = addressee, document, reason, by
+    row.principal = principal.id if principal else None
     work.add(row)
 
 
@@ -247,49 +271,97 @@ class Upload:
     chunks: Iterable[bytes]
 
 
-def send_from_page(
-    principal: Principal, draft: rules.Manifest, uploads: list[Upload], address_of: Callable[[Communication], str]
-) -> Communication:
+def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Upload]) -> Communication:
     """Send what an official wrote and chose, signed with the key kept here for the agency; `draft` lacks its documents.
 
-    address_of: where the communication is shown. Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted, and
-    AlreadySubmitted for a form that was sent before. Whatever it raises, nothing is kept.
+    Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted, and AlreadySubmitted for a form that was sent before.
+    Whatever it raises, nothing is kept.
     """
     agency = principal.acting_agency
     with _Kept() as kept:
         described: list[Described] = []
         for upload in uploads:
             role = "annex" if described else "main"
-            stored = store_one(upload.chunks, role, kept)
+            stored = _store_upload(upload, role, kept)
             described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
         content = write_manifest(replace(draft, documents=tuple(described)))
         signed = queries.open_manifest(agency, sign_for_officials(agency, content))
+        queries.check_sendable(agency, signed.manifest)
     try:
-        return submit_once(lambda: send_communication(principal, signed, kept.stored, None), address_of)
+        return submit_once(
+            lambda: send_communication(principal, signed, kept.stored, None), lambda sent: page_of(sent.code)
+        )
     except AlreadySubmitted:
         kept.discard()
         raise
 
 
+def _store_upload(upload: Upload, role: str, kept: _Kept) -> StoredDocument:
+    """One of them, and what is wrong with it at the field where it was chosen."""
+    field, chunks = "annexes" if role == "annex" else "document", iter(upload.chunks)
+    first = next(chunks, b"")
+    if not first:
+        raise Invalid(fields={field: [_("%(name)s is empty.", name=upload.name)]})
+    try:
+        return store_one(chain([first], chunks), role, kept)
+    except (rules.NotAPdf, TooLarge) as problem:
+        problem.fields = {field: [f"{upload.name}: {problem.title}"]}
+        raise
+
+
+def page_of(code: str) -> str:
+    """The path of the page that shows a communication."""
+    return f"/agency/communications/{code}"
+
+
 # ---- receiving ----
 
 
-@action
-def download(work: Work, principal: Principal, code: str, number: int) -> Document:
-    """A document of a communication; its first download by an addressee is a step. Raises NotFound, NotYours."""
+def send_to_party(principal: Principal, code: str, number: int) -> Response:
+    """A document of a communication, as the request asks for it; what of it gets to an addressee is noted as it does.
+
+    Raises NotFound, NotYours, RangeNotSatisfiable.
+    """
     view = queries.find(principal, code)
     document = queries.document_of(view, number)
-    if view.own is None or _is_recorded(view, number):
-        return document
+    if view.own is None or view.has_downloaded(number):
+        return send_document(document)
+    return send_document(document, lambda part: note_delivery(principal, code, number, part))
+
+
+@action
+def note_delivery(work: Work, principal: Principal, code: str, number: int, part: range) -> None:
+    """Note that these bytes of a document were handed over; those that make it whole are the step of its download.
+
+    Raises NotFound, NotYours.
+    """
     view = queries.find(principal, code, lock=True)
-    if view.own is not None and not _is_recorded(view, number):
-        _change(work, principal, view, Step.DOWNLOADED, document=number)
-        work.record("interoperability:communication:downloaded", view.communication, document=number)
-    return document
+    document = queries.document_of(view, number)
+    if view.own is None or view.has_downloaded(number) or not part:
+        return
+    if len(part) < document.size and not _completes(work, document, view.own, part):
+        return
+    _change(work, principal, view, Step.DOWNLOADED, document=number)
+    work.record("interoperability:communication:downloaded", view.communication, document=number)
+    work.session.execute(delete(PartialDelivery).where(*_of(document, view.own)))
 
 
-def _is_recorded(view: View, number: int) -> bool:
-    return any(step.step == Step.DOWNLOADED and step.document == number for step in view.steps)
+def _completes(work: Work, document: Document, addressee: Addressee, part: range) -> bool:
+    """Keep a part beside those before; whether they are the whole together."""
+    values = {"document_id": document.id, "addressee_id": addressee.id, "parts": _multirange(part), "at": work.now}
+    statement = insert(PartialDelivery).values(values)
+    joined = {"parts": PartialDelivery.parts.op("+")(statement.excluded.parts), "at": work.now}
+    statement = statement.on_conflict_do_update(index_elements=["document_id", "addressee_id"], set_=joined)
+    whole = PartialDelivery.parts.contains(_multirange(range(document.size)))
+    return bool(work.session.scalar(statement.returning(whole)))
+
+
+def _multirange(part: range) -> MultiRange[int]:
+    return MultiRange([Range(part.start, part.stop)])
+
+
+def _of(document: Document, addressee: Addressee) -> tuple[ColumnElement[bool], ...]:
+    return (PartialDelivery.document_id == document.id, PartialDelivery.addressee_id == addressee.id)
 
 
 def _change(work: Work, principal: Principal, view: View, step: Step, **said: Any) -> None:
@@ -300,27 +372,41 @@ def _change(work: Work, principal: Principal, view: View, step: Step, **said: An
     answered = [one.status for one in view.communication.addressees if not one.is_copy]
     view.communication.status = rules.status_of_all(answered).value
     own.reason = said.get("reason")
-    _take(work, view.communication, step, by=principal.name, addressee=own.agency, **said)
+    _take(work, view.communication, step, by=principal.name, principal=principal, addressee=own.agency, **said)
 
 
 @action
 def acknowledge(work: Work, principal: Principal, code: str) -> View:
-    """The addressee's acknowledgement of receipt. Raises NotFound, NotYours, NotAnAddressee, NotAllowedNow."""
-    view = queries.find(principal, code, lock=True)
-    _change(work, principal, view, Step.ACKNOWLEDGED)
-    work.record("interoperability:communication:acknowledged", view.communication)
-    work.defer(notify_sender, code=code, agency=view.agency)
-    return _fresh(work, view)
+    """The addressee's acknowledgement of receipt; who gives it again gets the first answer again.
+
+    Raises NotFound, NotYours, NotAnAddressee, and NotAllowedNow for another answer than the one that was given.
+    """
+    return _answer(work, principal, code, Step.ACKNOWLEDGED, None)
 
 
 @action
 def reject(work: Work, principal: Principal, code: str, reason: str) -> View:
-    """The addressee's reasoned refusal. Raises as `acknowledge`."""
+    """The addressee's reasoned refusal, repeated and raising as `acknowledge`."""
+    return _answer(work, principal, code, Step.REJECTED, reason)
+
+
+def _answer(work: Work, principal: Principal, code: str, step: Step, reason: str | None) -> View:
     view = queries.find(principal, code, lock=True)
-    _change(work, principal, view, Step.REJECTED, reason=reason)
-    work.record("interoperability:communication:rejected", view.communication)
+    if (given := view.answer) is not None:
+        if (given.principal, given.step, given.reason) == (principal.id, step, reason):
+            return view
+        raise rules.NotAllowedNow(_who_answered(given), log=f"{step} after {given.step}")
+    _change(work, principal, view, step, reason=reason)
+    work.record(TAGS[step], view.communication)
     work.defer(notify_sender, code=code, agency=view.agency)
     return _fresh(work, view)
+
+
+def _who_answered(given: CommunicationStep) -> str:
+    said = {"by": given.by, "at": format_local_time(given.at, exact=True)}
+    if given.step == Step.ACKNOWLEDGED:
+        return str(gettext("%(by)s acknowledged it on %(at)s.", **said))
+    return str(gettext("%(by)s rejected it on %(at)s.", **said))
 
 
 def _fresh(work: Work, view: View) -> View:
@@ -349,7 +435,7 @@ def notify_sender(code: str, agency: str) -> None:
 @action
 def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) -> None:
     """One mail each, all or none. It names no subject: mail is read by more people than those it is for."""
-    address = f"{settings().base_url}/agency/communications/{code}"
+    address = f"{settings().base_url}{page_of(code)}"
     text = _("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
     correspondents = ports().agencies.officials_of(agency, "correspondent")
     write_to(work, correspondents, lambda: Letter(str(subject), str(text)))

@@ -19,7 +19,6 @@ from interoperability.communications.schemas import (
 )
 from kernel.access import any_scope, check, current_principal, requires, scope
 from kernel.api import Blueprint
-from kernel.documents import send_document
 from kernel.errors import BadRequest, _
 from kernel.http import settings
 from kernel.shapes import path
@@ -157,28 +156,23 @@ def one(code: str) -> dict[str, Any]:
 @endpoints.response(206, FILE, content_type=ANY, description="The range asked for", headers=PART)
 @endpoints.alt_response(304, description="The document is the one that If-None-Match names")
 @endpoints.alt_response(404, description="No such document, or another agency's")
+@endpoints.alt_response(412, description="The document is not the one that If-Match names")
 @endpoints.alt_response(416, description="The document does not have that range")
 @endpoints.doc(**DOWNLOAD, operationId="downloadDocument")
 @requires(a_party)
 def document(code: str, number: int) -> Response:
-    """A document, byte for byte; its ETag is its SHA-256. An addressee's first download is a step."""
-    principal = current_principal()
-    if request.method == "HEAD" or request.if_none_match:
-        described = queries.document_of(queries.find(principal, code), number)
-        # Nothing is handed over, so nothing is recorded.
-        if request.method == "HEAD" or request.if_none_match.contains(described.sha256):
-            return send_document(described)
-    return send_document(actions.download(principal, code, number))
+    """A document, byte for byte; its ETag is its SHA-256. That an addressee has had the whole of it is a step."""
+    return actions.send_to_party(current_principal(), code, number)
 
 
 @endpoints.post("/<code>/acknowledgement", parameters=ONE)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It was answered already")
+@endpoints.alt_response(409, description="It has another answer already; the detail says whose, which and since when")
 @endpoints.doc(operationId="acknowledgeCommunication")
 @requires(scope(RECEIVE))
 def acknowledge(code: str) -> dict[str, Any]:
-    """Acknowledge receipt."""
+    """Acknowledge receipt. Who repeats it gets the first answer again."""
     return shown(actions.acknowledge(current_principal(), code))
 
 
@@ -186,11 +180,11 @@ def acknowledge(code: str) -> dict[str, Any]:
 @endpoints.arguments(RejectionSchema)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It was answered already")
+@endpoints.alt_response(409, description="It has another answer already; the detail says whose, which and since when")
 @endpoints.doc(operationId="rejectCommunication")
 @requires(scope(RECEIVE))
 def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
-    """Reject it, with a reason."""
+    """Reject it, with a reason. Who repeats it gets the first answer again."""
     return shown(actions.reject(current_principal(), code, rejection["reason"]))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as List
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Sequence, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel.db import Base, Identified
@@ -107,3 +108,18 @@ class CommunicationStep(Base, Identified):
     reason: Mapped[str | None] = mapped_column(Text)
     by: Mapped[str] = mapped_column(Text)
     """Who did it, as the parties read it: a person's name or a system's."""
+    principal: Mapped[str | None] = mapped_column(Text)
+    """Their identifier, by which whoever repeats an answer is known; None where the platform did it."""
+
+
+class PartialDelivery(Base):
+    """What of a document was handed over to an addressee that has not got the whole of it yet."""
+
+    __tablename__ = "partial_delivery"
+    unaudited = "the step that the parts make together is recorded"
+
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("document.id"), primary_key=True)
+    addressee_id: Mapped[UUID] = mapped_column(ForeignKey("addressee.id"), primary_key=True)
+    parts: Mapped[List[Range[int]]] = mapped_column(INT8MULTIRANGE)
+    """Bytes, from the first of each part up to, not including, its last."""
+    at: Mapped[datetime]

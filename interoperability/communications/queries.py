@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from interoperability.communications import rules
@@ -65,6 +65,16 @@ class View:
         return [step for step in self.communication.steps if self.is_sender or step.addressee in shown]
 
     @property
+    def answer(self) -> CommunicationStep | None:
+        """The answer of the addressee that looks."""
+        own = [step for step in self.communication.steps if step.addressee == self.agency]
+        return next((step for step in own if step.step in rules.ANSWERS), None)
+
+    def has_downloaded(self, number: int) -> bool:
+        """Whether the addressee that looks has had the whole of a document."""
+        return any(step.step == rules.Step.DOWNLOADED and step.document == number for step in self.steps)
+
+    @property
     def may_answer(self) -> bool:
         own = self.own
         return own is not None and not own.is_copy and own.status not in rules.ANSWERS
@@ -83,12 +93,29 @@ def outbox(agency: str, status: str | None, cursor: str | None, limit: int | Non
 
 
 def inbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Addressee]:
-    """What an agency received, the newest first."""
+    """What an agency received, the newest first. Status `available` is whatever waits for it (`_waits`)."""
     query = select(Addressee).where(Addressee.agency == agency)
-    if status:
+    if status == rules.Step.AVAILABLE:
+        query = query.where(_waits())
+    elif status:
         query = query.where(Addressee.status == status)
     query = query.options(selectinload(Addressee.communication).selectinload(Communication.addressees))
     return page(session(), query, [Addressee.communication_id], cursor=cursor, limit=limit)
+
+
+def _waits() -> ColumnElement[bool]:
+    """Whether an addressee has still to do something: until it has answered, whatever it has downloaded, for it may
+    have crashed before it answered. Who has a copy and so answers nothing, until it has had every document.
+    """
+    documents = select(func.count()).where(Document.communication_id == Addressee.communication_id)
+    downloads = select(func.count()).where(
+        CommunicationStep.communication_id == Addressee.communication_id,
+        CommunicationStep.addressee == Addressee.agency,
+        CommunicationStep.step == rules.Step.DOWNLOADED,
+    )
+    is_incomplete = downloads.scalar_subquery() < documents.scalar_subquery()
+    began = and_(Addressee.status == rules.Step.DOWNLOADED, or_(~Addressee.is_copy, is_incomplete))
+    return or_(Addressee.status == rules.Step.AVAILABLE, began)
 
 
 def box(agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[View]:
@@ -129,19 +156,27 @@ def document_of(view: View, number: int) -> Document:
 
 
 def open_manifest(agency: AgencyRef, token: str) -> Signed:
-    """Verify a signed manifest and what it says.
-
-    Raises SignatureInvalid, KeyNotAccepted, BadRequest, Invalid, TooLarge.
-    """
+    """A manifest whose signature holds. Raises SignatureInvalid, KeyNotAccepted, BadRequest, Invalid."""
     content, key = signed_by(agency.code, token)
-    manifest = read_manifest(content)
+    return Signed(token, hashlib.sha256(content).hexdigest(), key.thumbprint, read_manifest(content))
+
+
+def check_sendable(agency: AgencyRef, manifest: rules.Manifest) -> None:
+    """Raise Invalid or TooLarge unless the agency may send this now."""
     limits = settings()
     rules.check_manifest(manifest, agency.code, clock.now(), limits.max_document_bytes, limits.max_annexes_bytes)
     unknown = [one.agency for one in manifest.addressees if ports().agencies.find(one.agency) is None]
     if unknown:
         message = _("No agency has the code %(codes)s.", codes=", ".join(unknown))
         raise Invalid(fields={"metadata.addressees": [message]})
-    return Signed(token, hashlib.sha256(content).hexdigest(), key.thumbprint, manifest)
+
+
+def repeated(agency: str, token: str, idempotency_key: str | None) -> Communication | None:
+    """The communication that these very bytes made with this key: what was good then needs to be good no more."""
+    if idempotency_key is None:
+        return None
+    same = (Communication.idempotency_key == idempotency_key, Communication.manifest == token)
+    return session().scalars(select(Communication).where(Communication.sender == agency, *same).options(*WHOLE)).first()
 
 
 def earlier(agency: str, signed: Signed, idempotency_key: str | None) -> Communication | None:

@@ -13,11 +13,13 @@ from typing import Any
 from interoperability.directory.rules import SignatureInvalid, open_signed
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import Broken
-from kernel.canonical import canonical_json
+from kernel.canonical import canonical_json, read_json
 from kernel.errors import Conflict, Forbidden, Invalid, TooLarge, UnsupportedMediaType, _
 
 PDF = "application/pdf"
 MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
+LONGEST_NAME = 255
+"""In bytes: what file systems take for the name of a file."""
 MANIFEST_LASTS, CLOCKS_DIFFER_BY = timedelta(hours=24), timedelta(minutes=5)
 
 TYPES = {
@@ -180,7 +182,7 @@ def _wrong_documents(documents: Sequence[Described]) -> dict[str, list[Any]]:
     roles = [document.role for document in documents]
     if roles[:1] != ["main"] or "main" in roles[1:]:
         return {"documents": [_("The first document is the main one, and the only one.")]}
-    if documents[0].media_type != PDF:
+    if documents[0].media_type.lower() != PDF:
         return {"documents": [_("The main document must be a PDF.")]}
     return {}
 
@@ -212,6 +214,7 @@ class PdfProbe:
 
 RECEIPT_FORMAT = "cordillera-receipt-1"
 LARGEST_RECEIPT = 16 * 1024 * 1024
+SIGNATURE_MEMBERS = {"key", "value"}
 
 
 @dataclass(frozen=True)
@@ -273,11 +276,14 @@ def documents_of(content: bytes) -> list[str]:
 def _read(content: bytes, pinned: list[dict[str, Any]] | None) -> Receipt:
     if len(content) > LARGEST_RECEIPT:
         raise Broken("it is larger than any receipt")
-    whole = json.loads(content)
+    whole = read_json(content)
     if not isinstance(whole, dict) or whole.get("format") != RECEIPT_FORMAT:
         raise Broken("it is not a receipt of this format")
     if write_receipt(whole) != content:
         raise Broken("it was written again by other means, or altered")
+    # Everything else is signed; of the signature itself only its form says that nothing was put into it.
+    if set(whole["signature"]) != SIGNATURE_MEMBERS:
+        raise Broken("its signature has members that no receipt has, or lacks one")
     return Receipt(whole, pinned if pinned is not None else whole["keys"], pinned is not None)
 
 
@@ -355,7 +361,7 @@ def _sender_signed(receipt: Receipt) -> str:
     if hashlib.sha256(token.encode()).hexdigest() != facts["manifest"]:
         raise Broken("the signed manifest is not the one in the record of the sending")
     try:
-        said = json.loads(open_signed(token, _registered(receipt)["facts"]["key"]))
+        said = read_json(open_signed(token, _registered(receipt)["facts"]["key"]))
     except SignatureInvalid as problem:
         raise Broken("the sender's signature does not hold") from problem
     digests = [document["sha256"] for document in said["documents"]]

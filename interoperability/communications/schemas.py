@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,50 +11,31 @@ import marshmallow as ma
 
 from interoperability.communications import rules
 from kernel import fields, validate
+from kernel.canonical import TwoMeanings, read_json
 from kernel.errors import BadRequest, Invalid, _
-from kernel.shapes import Body, ListQuery, Schema, lines
+from kernel.shapes import Body, ListQuery, Schema, line, lines
 from kernel.validate import Matches
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,100}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}")
+# RFC 6838 4.2: a type has no case, and some are registered with capitals.
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 A_DIGEST = _("Write the SHA-256 digest as 64 hexadecimal digits in lower case.")
-A_MEDIA_TYPE = _("Write a media type in lower case, such as application/pdf.")
-LINE_BREAKS = "\n\t"
-
-
-def plain(text: str) -> None:
-    """One line of text without characters that only harm."""
-    _refuse_controls(text, "")
-
-
-def plain_lines(text: str) -> None:
-    """The same, line breaks allowed."""
-    _refuse_controls(text, LINE_BREAKS)
-
-
-def _refuse_controls(text: str, allowed: str) -> None:
-    # Cc: control characters, Cs: halves of a surrogate pair, which no encoding takes.
-    if any(unicodedata.category(one) in ("Cc", "Cs") and one not in allowed for one in text):
-        raise ma.ValidationError(str(_("Control characters are not accepted.")))
+A_MEDIA_TYPE = _("Write a media type, such as application/pdf.")
 
 
 def file_name(name: str) -> None:
-    """A name, not a path."""
+    """A name, not a path, that every file system takes."""
     if "/" in name or "\\" in name or name.strip(". ") == "":
         raise ma.ValidationError(str(_("Write a file name without folders.")))
-
-
-def _text(longest: int, *, required: bool = True, lines: bool = False) -> fields.String:
-    check: list[Callable[[Any], Any]] = [
-        validate.Length(1 if required else 0, longest),
-        plain_lines if lines else plain,
-    ]
-    return fields.String(validate=check, required=True) if required else fields.String(validate=check, load_default="")
+    if len(name.encode(errors="replace")) > rules.LONGEST_NAME:
+        raise ma.ValidationError(
+            str(_("Write a file name of at most %(most)s bytes in UTF-8.", most=rules.LONGEST_NAME))
+        )
 
 
 class PersonSchema(Schema):
-    name = _text(200)
-    post = _text(200)
+    name = line(200)
+    post = line(200)
 
     @ma.post_load
     def made(self, data: dict[str, Any], **_kept: Any) -> rules.Person:
@@ -64,12 +43,12 @@ class PersonSchema(Schema):
 
 
 class SenderSchema(Schema):
-    agency = _text(20)
+    agency = line(20)
     authority = fields.Nested(PersonSchema, required=True)
 
 
 class AddresseeSchema(Schema):
-    agency = _text(20)
+    agency = line(20)
     copy = fields.Boolean(load_default=False)
     persons = fields.List(fields.Nested(PersonSchema), load_default=list, validate=validate.Length(max=20))
 
@@ -79,7 +58,7 @@ class AddresseeSchema(Schema):
 
 
 class DescribedSchema(Schema):
-    name = fields.String(required=True, validate=[validate.Length(1, 200), plain, file_name])
+    name = fields.String(required=True, validate=[validate.Length(1, 200), validate.one_line, file_name])
     media_type = fields.String(required=True, validate=Matches(MEDIA_TYPE, A_MEDIA_TYPE))
     sha256 = fields.String(required=True, validate=Matches(SHA256, A_DIGEST))
     size = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**40))
@@ -98,8 +77,8 @@ class MetadataSchema(Schema):
     addressees = fields.List(
         fields.Nested(AddresseeSchema), required=True, validate=validate.Length(1, rules.MOST_ADDRESSEES)
     )
-    reference = _text(500)
-    content = _text(4000, required=False, lines=True)
+    reference = line(500)
+    content = fields.Lines(load_default="", validate=[validate.Length(0, 4000), validate.some_lines])
     type = fields.String(required=True, validate=validate.OneOf(list(rules.TYPES)))
     classification = fields.String(required=True, validate=validate.OneOf(list(rules.CLASSIFICATIONS)))
 
@@ -125,7 +104,9 @@ class ManifestSchema(Schema):
 def read_manifest(content: bytes) -> rules.Manifest:
     """The manifest out of the JSON that was signed. Raises BadRequest, Invalid."""
     try:
-        said = json.loads(content)
+        said = read_json(content)
+    except TwoMeanings as error:
+        raise BadRequest(error.told, log="manifest of two meanings") from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(_("What was signed is not JSON."), log="manifest is not JSON") from error
     try:
@@ -228,7 +209,10 @@ class BoxQuerySchema(ListQuery):
     status = fields.String(
         load_default=_any_status,
         validate=validate.OneOf(rules.STATUSES),
-        metadata={"description": "Only those that stand so; all if not given"},
+        metadata={
+            "description": "Only those that stand so; all if not given. In the inbox `available` is all that waits for "
+            "the agency: what it has not answered, downloaded or not; of copies, what it has not downloaded whole"
+        },
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
@@ -24,15 +24,11 @@ from interoperability.evidence.rules import ReceiptNotReady
 from interoperability.ports import ports
 from kernel import clock
 from kernel.access import Principal, current_principal, requires, role
-from kernel.documents import send_document
 from kernel.errors import Invalid, TooLarge
-from kernel.forms import explain
+from kernel.forms import explain, some_lines
 from kernel.http import MAX_FORM_BYTES, settings
 from kernel.layout import add_navigation
 from kernel.submissions import once
-
-if TYPE_CHECKING:
-    from interoperability.communications.models import Communication
 
 pages = Blueprint("communications", __name__, url_prefix="/agency/communications", template_folder="templates")
 Page = str | AnyResponse | tuple[str, int]
@@ -40,18 +36,23 @@ CORRESPONDENT = "correspondent"
 READ_BYTES = 256 * 1024
 
 STATUSES = {
-    "available": (_("Not yet read"), "waiting"),
-    "downloaded": (_("Read"), "neutral"),
+    "available": (_("No downloads"), "waiting"),
+    "downloaded": (_("With downloads"), "neutral"),
     "acknowledged": (_("Acknowledged"), "ok"),
     "rejected": (_("Rejected"), "problem"),
 }
+WAITS = _("Waiting for you")
 # The manifest's fields by the names they have in the form.
 FORM_FIELDS = {
+    "metadata.addressees.0.persons.0.name": "person",
+    "metadata.addressees.0.persons.0.post": "post",
     "metadata.addressees": "addressee",
     "metadata.sender.authority.name": "authority_name",
     "metadata.sender.authority.post": "authority_post",
     "metadata.reference": "reference",
     "metadata.content": "summary",
+    "documents.0": "document",
+    "documents.": "annexes",
     "documents": "document",
 }
 
@@ -104,7 +105,11 @@ class NewForm(FlaskForm):
 class RejectionForm(FlaskForm):
     reason = TextAreaField(
         _("Reason"),
-        validators=[InputRequired(_("Write the reason.")), Length(3, 2000, _("From 3 to 2,000 characters."))],
+        validators=[
+            InputRequired(_("Write the reason.")),
+            Length(3, 2000, _("From 3 to 2,000 characters.")),
+            some_lines,
+        ],
     )
 
 
@@ -119,7 +124,9 @@ def box() -> Page:
     status = request.args.get("status")
     agency = current_principal().acting_agency
     found = queries.box(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
-    return render_template("communications/box.html", page=found, box=name, agency=agency, statuses=STATUSES)
+    return render_template(
+        "communications/box.html", page=found, box=name, agency=agency, statuses=STATUSES, waits=WAITS
+    )
 
 
 # ---- sending ----
@@ -140,17 +147,13 @@ def send() -> Page:
     form = _new_form(principal)
     if form.validate_on_submit():
         try:
-            communication = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)), _address)
+            communication = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)))
         except (Invalid, rules.NotAPdf, TooLarge) as problem:
             _explain(form, problem)
         else:
             flash(_("%(code)s was sent.", code=communication.code), "success")
-            return redirect(_address(communication), 303)
+            return redirect(actions.page_of(communication.code), 303)
     return _show_new(form, principal), 422
-
-
-def _address(communication: Communication) -> str:
-    return url_for("communications.show", code=communication.code)
 
 
 def _new_form(principal: Principal) -> NewForm:
@@ -196,8 +199,9 @@ def _uploads(form: NewForm) -> Iterator[Upload]:
 
 
 def _name(file: FileStorage) -> str:
-    """The file's own name: some browsers send its whole path."""
-    return re.split(r"[/\\]", file.filename or "")[-1][-200:]
+    """The file's own name: some browsers send its whole path. Of one that is too long the end, which says its kind."""
+    name = re.split(r"[/\\]", file.filename or "")[-1][-200:]
+    return name.encode()[-rules.LONGEST_NAME :].decode(errors="ignore")
 
 
 def _chunks(file: FileStorage) -> Iterator[bytes]:
@@ -209,8 +213,6 @@ def _explain(form: NewForm, problem: Invalid | rules.NotAPdf | TooLarge) -> None
     for name, messages in problem.fields.items():
         known = next((ours for theirs, ours in FORM_FIELDS.items() if name.startswith(theirs)), name)
         fields.setdefault(known, []).extend(messages)
-    if not isinstance(problem, Invalid):
-        fields = {"document": [problem.title]}
     explain(form, Invalid(problem.detail or problem.title, fields=fields))
 
 
@@ -239,8 +241,8 @@ def _show(view: View, form: RejectionForm) -> str:
 @pages.get("/<code>/documents/<int:number>")
 @requires(role(CORRESPONDENT))
 def document(code: str, number: int) -> Response:
-    """A document; an addressee's first download is a step."""
-    return send_document(actions.download(current_principal(), code, number))
+    """A document; that an addressee has had the whole of it is a step."""
+    return actions.send_to_party(current_principal(), code, number)
 
 
 @pages.post("/<code>/acknowledgement")

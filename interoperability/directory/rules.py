@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,8 +11,10 @@ from typing import Any
 from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from interoperability.evidence.rules import thumbprint
+from kernel.canonical import TwoMeanings, read_json
 from kernel.errors import BadRequest, Conflict, Invalid, Problem, _
 
 ALGORITHMS = ["ES256", "EdDSA", "Ed25519", "PS256"]
@@ -66,7 +67,7 @@ MEMBERS = ("kty", "crv", "x", "y", "n", "e")
 
 def _imported(text: str) -> Key:
     try:
-        return JWKRegistry.import_key(json.loads(text)) if text.startswith("{") else _from_pem(text.encode())
+        return JWKRegistry.import_key(read_json(text)) if text.startswith("{") else _from_pem(text.encode())
     except (ValueError, TypeError, KeyError, AttributeError, JoseError, RecursionError) as error:
         raise _wrong_key(_("This is not a public key as PEM or JWK.")) from error
 
@@ -103,9 +104,13 @@ def key_named_in(token: str) -> str:
 def open_signed(token: str, jwk: Mapping[str, Any]) -> bytes:
     """What the key signed, out of a compact JWS. Raises SignatureInvalid."""
     try:
+        # RFC 7515 4: the names of a header are unique, or the whole is refused.
+        read_json(urlsafe_b64decode(token.partition(".")[0].encode()))
         key = JWKRegistry.import_key(dict(jwk))
         content = jws.deserialize_compact(token, key, algorithms=ALGORITHMS).payload
-    except (ValueError, TypeError, JoseError) as error:
+    except TwoMeanings as error:
+        raise SignatureInvalid(error.told, log="header of two meanings") from error
+    except (ValueError, TypeError, JoseError, RecursionError) as error:
         raise SignatureInvalid(log=type(error).__name__) from error
     if not isinstance(content, bytes):
         raise SignatureInvalid(log="no payload")
@@ -118,7 +123,7 @@ def check_possession(proof: str, jwk: Mapping[str, Any], agency: str, platform: 
     proof: a compact JWS by that key over `{"agency", "thumbprint", "platform", "issued_at"}`; platform: our address.
     """
     try:
-        said = json.loads(open_signed(proof, jwk))
+        said = read_json(open_signed(proof, jwk))
         issued_at = datetime.fromisoformat(said["issued_at"])
         is_recent = abs(now - issued_at) <= PROOF_LASTS
     except (SignatureInvalid, ValueError, TypeError, KeyError, RecursionError) as error:

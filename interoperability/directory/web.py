@@ -13,7 +13,7 @@ from interoperability.directory import actions, queries
 from interoperability.directory.rules import KeyTaken
 from kernel.access import current_principal, requires, role
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import explain, one_line
 from kernel.http import settings
 from kernel.submissions import once, submit_once
 
@@ -25,7 +25,7 @@ ADMINISTRATOR = "administrator"
 class KeyForm(FlaskForm):
     name = StringField(
         _("Name"),
-        validators=[InputRequired(_("Write a name.")), Length(3, 100, _("From 3 to 100 characters."))],
+        validators=[InputRequired(_("Write a name.")), Length(3, 100, _("From 3 to 100 characters.")), one_line],
         description=_("What signs with it, for example: document system."),
     )
     public_key = TextAreaField(
@@ -42,7 +42,8 @@ class KeyForm(FlaskForm):
 
 class RevocationForm(FlaskForm):
     reason = StringField(
-        _("Reason"), validators=[InputRequired(_("Write the reason.")), Length(3, 500, _("From 3 to 500 characters."))]
+        _("Reason"),
+        validators=[InputRequired(_("Write the reason.")), Length(3, 500, _("From 3 to 500 characters.")), one_line],
     )
 
 

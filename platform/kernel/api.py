@@ -13,6 +13,7 @@ from webargs.flaskparser import FlaskParser, is_json_request
 
 from kernel import fields
 from kernel.access import check, declared_access, declared_rules, public
+from kernel.canonical import TwoMeanings, read_json
 from kernel.errors import BadRequest, UnsupportedMediaType, _
 from kernel.openapi import PROBLEM, complete
 from kernel.shapes import Schema, page_of
@@ -81,12 +82,19 @@ class Parser(FlaskParser):
             return super().load_json(req, schema)
         except RecursionError as error:
             raise BadRequest(_("The JSON in the body is nested too deeply.")) from error
+        except TwoMeanings as error:
+            raise BadRequest(error.told) from error
+        except ValueError as error:
+            raise BadRequest(_("The JSON in the body has a number of too many digits.")) from error
+
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data(cache=True)
+        return read_json(body.decode()) if body else ma.missing
 
     def _handle_invalid_json_error(
         self, error: json.JSONDecodeError | UnicodeDecodeError, *_args: Any, **_kwargs: Any
     ) -> NoReturn:
-        # The parser makes a mistake of JSON even of octets that are no text.
-        if isinstance(error, UnicodeDecodeError) or isinstance(error.__context__, UnicodeDecodeError):
+        if isinstance(error, UnicodeDecodeError):
             raise BadRequest(_("The body is not text in UTF-8.")) from error
         place = {"line": error.lineno, "column": error.colno}
         raise BadRequest(_("The body is not JSON: look at line %(line)s, column %(column)s.", **place)) from error

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -23,11 +24,14 @@ import structlog
 from flask import Flask, Response, current_app, request
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from kernel import clock
+from kernel.access import act_as, current_principal
 from kernel.errors import BadRequest, OutOfSpace, Problem, TooLarge, Unavailable, _
 from kernel.ids import new_id
+from kernel.requests import current_request_id, take_request_id
 from kernel.settings import Settings
 
 READ_BYTES = 256 * 1024
@@ -65,6 +69,14 @@ class RangeNotSatisfiable(Problem):
     title = _("The document does not have that part")
     explanation = _("The Range header asks for bytes beyond the end of the document.")
     remedy = _("Ask for a range within its size, or for the whole.")
+
+
+class OtherDocument(Problem):
+    kind = "precondition-failed"
+    status = 412
+    title = _("The document is not the one that was asked for")
+    explanation = _("The If-Match header names another copy than the one that is here.")
+    remedy = _("Ask without If-Match, or with the ETag of the document.")
 
 
 class Described(Protocol):
@@ -226,8 +238,12 @@ def documents() -> DocumentStore:
     return found
 
 
-def send_document(row: Described) -> Response:
-    """A stored document as a download: its ETag is its digest, conditions and ranges are honoured, it runs nowhere."""
+def send_document(row: Described, delivered: Callable[[range], None] | None = None) -> Response:
+    """A stored document as a download: its ETag is its digest, conditions and ranges are honoured, it runs nowhere.
+
+    delivered: called, as the caller of this request, with the bytes that were handed over, when the last of them was or
+    the connection broke off. Not where none is to be handed over, as for HEAD or a copy that the caller has.
+    """
     response = Response(documents().open(row.key, row.sha256), mimetype=row.media_type)
     response.content_length = row.size
     response.set_etag(row.sha256)
@@ -235,19 +251,58 @@ def send_document(row: Described) -> Response:
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Accept-Ranges"] = "bytes"
     try:
-        response.make_conditional(request, accept_ranges=_asks_for_a_part(row.size), complete_length=row.size)
+        response.make_conditional(request, accept_ranges=_asks_for_a_part(row), complete_length=row.size)
     except RequestedRangeNotSatisfiable as error:
         raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{row.size}"}) from error
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        raise OtherDocument()
+    if delivered is not None:
+        first = response.content_range.start or 0
+        response.response = _watched(response.iter_encoded(), first, _as_caller(delivered))
     return response
 
 
-def _asks_for_a_part(size: int) -> bool:
+def _as_caller(delivered: Callable[[range], None]) -> Callable[[range], None]:
+    """For when this request's context has ended: as its caller, and under its name in the logs."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy has it
+    caller, request_id = current_principal(), current_request_id()
+
+    def run(part: range) -> None:
+        with app.app_context():
+            act_as(caller)
+            take_request_id(request_id)
+            try:
+                delivered(part)
+            except (Problem, SQLAlchemyError) as error:
+                # The answer has gone: only the operator can be told.
+                log.error("a delivery could not be noted", cause=type(error).__name__)
+
+    return run
+
+
+def _watched(chunks: Iterable[bytes], first: int, delivered: Callable[[range], None]) -> Iterator[bytes]:
+    """The chunks, and at the end which bytes they were. Who asks for another one has given the one before away."""
+    after = first
+    try:
+        for chunk in chunks:
+            yield chunk
+            after += len(chunk)
+    except GeneratorExit:
+        delivered(range(first, after))
+        raise
+    delivered(range(first, after))
+
+
+def _asks_for_a_part(row: Described) -> bool:
     """RFC 9110 14.2: what is not one range of bytes is passed over, and the whole document is sent."""
+    # RFC 9110 13.2.2: what is said of the caller's own copy is looked at before the range.
+    if row.sha256 in request.if_none_match or (request.if_match and row.sha256 not in request.if_match):
+        return False
     asked = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
     if asked is None:
         return False
     if asked["suffix"]:
-        return 0 < int(asked["suffix"]) < size  # the last bytes of more than there are: all of them
+        return 0 < int(asked["suffix"]) < row.size  # the last bytes of more than there are: all of them
     return not asked["last"] or int(asked["first"]) <= int(asked["last"])
 
 

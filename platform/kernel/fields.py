@@ -8,6 +8,7 @@ import marshmallow as ma
 from marshmallow import fields
 
 from kernel.errors import Text, _
+from kernel.text import with_plain_breaks
 
 if TYPE_CHECKING:
     AnyList = fields.List[Any]
@@ -32,6 +33,14 @@ class Explained:
 
 class String(Explained, fields.String):
     expected = _("Write text here.")
+
+
+class Lines(String):
+    """Text of several lines, kept with plain line breaks however they came."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, *args, **kwargs)
+        return with_plain_breaks(found) if found is not None else None
 
 
 class Integer(Explained, fields.Integer):

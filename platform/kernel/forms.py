@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
+from wtforms import Field
+from wtforms.validators import ValidationError
 
 from kernel.errors import Problem, TooMany
+from kernel.text import fault_of_line, fault_of_lines
+
+
+def one_line(_form: FlaskForm, field: Field) -> None:
+    """Refuse, by its name, what does not belong in one line."""
+    if fault := fault_of_line(field.data or ""):
+        raise ValidationError(fault)
+
+
+def some_lines(_form: FlaskForm, field: Field) -> None:
+    """Refuse, by its name, what does not belong in several lines."""
+    if fault := fault_of_lines(field.data or ""):
+        raise ValidationError(fault)
 
 
 def explain(form: FlaskForm, problem: Problem) -> None:

@@ -17,12 +17,13 @@ from kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from kernel.text import LINE, LINES
 from kernel.validate import Matches
 
+Checks = list[Callable[[Any], Any]]
 CURSOR = r"[A-Za-z0-9_-]{1,1000}"
 AGENCY_CODE = r"[A-Z]{2}[0-9]{3,5}"
 AN_EMAIL = _("Write an e-mail address such as name@example.cl.")
 AN_AGENCY_CODE = _("Write the code of an agency, such as AE001.")
 ONE_LINE = _("Write one line of text, without control characters.")
-SOME_LINES = _("Write text that says something, without control characters.")
+SAY_SOMETHING = _("Write something here: spaces alone say nothing.")
 
 
 def path(name: str, pattern: str | re.Pattern[str], description: str, example: str) -> dict[str, Any]:
@@ -38,26 +39,14 @@ def coded(pattern: str | re.Pattern[str], expected: Text, **more: Any) -> fields
 
 def line(longest: int, shortest: int = 1, **more: Any) -> fields.String:
     """One line of text that says something: not only spaces, no control characters."""
-    return _text(Matches(LINE, ONE_LINE), shortest, longest, **more)
+    checks: Checks = [validate.Length(shortest, longest), validate.one_line, Matches(LINE, SAY_SOMETHING)]
+    return fields.String(validate=checks, **{"required": True, **more})
 
 
 def lines(longest: int, shortest: int = 1, **more: Any) -> fields.String:
     """The same, line breaks and tabs allowed."""
-    return _text(Matches(LINES, SOME_LINES), shortest, longest, of=Lines, **more)
-
-
-class Lines(fields.String):
-    """Text of several lines, whose breaks may be written as Windows and forms of pages do."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return super()._deserialize(value.replace("\r\n", "\n") if isinstance(value, str) else value, *args, **kwargs)
-
-
-def _text(
-    matches: Matches, shortest: int, longest: int, *, of: type[fields.String] = fields.String, **more: Any
-) -> fields.String:
-    checks: list[Callable[[Any], Any]] = [validate.Length(shortest, longest), matches]
-    return of(validate=checks, **{"required": True, **more})
+    checks: Checks = [validate.Length(shortest, longest), validate.some_lines, Matches(LINES, SAY_SOMETHING)]
+    return fields.Lines(validate=checks, **{"required": True, **more})
 
 
 class Schema(ma.Schema):

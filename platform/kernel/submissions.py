@@ -14,7 +14,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
-from flask import Flask, flash, redirect, request
+from flask import Flask, flash, has_request_context, redirect, request
 from flask_babel import LazyString
 from sqlalchemy import Text, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -97,7 +97,7 @@ def submit_once(change: Callable[[], T], leads_to: Callable[[T], str]) -> T:
     change: one action, after what it may have to prepare. leads_to: the address of what it made, for those who send
     the form again.
     """
-    found = _submitted_id()
+    found = _submitted_id() if has_request_context() else None
     if found is None:
         return change()
 

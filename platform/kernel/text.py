@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+
+from kernel.errors import Text, _
 
 # Control characters, line and paragraph separators, what makes a text read in another direction than it is written,
 # and the byte order mark.
@@ -12,8 +15,9 @@ _UNSEEN = r"\u200b-\u200f\u2060-\u2064"  # two names that look the same would be
 
 LINE = rf"[^{_NEVER}{_BREAKS}{_UNSEEN}]*[^\s{_NEVER}{_UNSEEN}][^{_NEVER}{_BREAKS}{_UNSEEN}]*"
 """One line that says something: not only spaces."""
-LINES = rf"[^{_NEVER}]*[^\s{_NEVER}][^{_NEVER}]*"
-"""The same with line breaks and tabs."""
+_OF_LINES = rf"(?:[^{_NEVER}]|\r\n)*"
+LINES = rf"{_OF_LINES}[^\s{_NEVER}]{_OF_LINES}"
+"""Several lines that say something, with tabs; they end as Unix or as Windows and HTML forms end them."""
 
 _IN_ADDRESS = rf"[^\s@,;:<>()\[\]\"\\{_NEVER}{_UNSEEN}]"
 EMAIL = rf"{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,250}}"
@@ -22,6 +26,8 @@ EMAIL = rf"{_IN_ADDRESS}{{1,64}}@{_IN_ADDRESS}{{1,250}}"
 _EMAIL = re.compile(EMAIL)
 _LINE, _LINES = re.compile(LINE), re.compile(LINES)
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_REFUSED_IN_LINE = re.compile(rf"[{_NEVER}{_BREAKS}{_UNSEEN}\ud800-\udfff]")
+_REFUSED_IN_LINES = re.compile(rf"(?!\r\n)[{_NEVER}\ud800-\udfff]")
 
 
 def is_line(text: str) -> bool:
@@ -42,3 +48,25 @@ def is_email(text: str) -> bool:
 def is_storable(text: str) -> bool:
     """Whether the text has no half of a surrogate pair, which JSON can spell and no encoding takes."""
     return _HALF_PAIR.search(text) is None
+
+
+def with_plain_breaks(text: str) -> str:
+    """Several lines, each ended as Unix does."""
+    return text.replace("\r\n", "\n")
+
+
+def fault_of_line(text: str) -> Text | None:
+    """A sentence that names the first character that does not belong in one line, if there is one."""
+    return _fault(_REFUSED_IN_LINE.search(text))
+
+
+def fault_of_lines(text: str) -> Text | None:
+    """A sentence that names the first character that does not belong in several lines, if there is one."""
+    return _fault(_REFUSED_IN_LINES.search(text))
+
+
+def _fault(found: re.Match[str] | None) -> Text | None:
+    if found is None:
+        return None
+    code, name = f"U+{ord(found[0]):04X}", unicodedata.name(found[0], "")
+    return _("The character %(character)s is not accepted here: take it out.", character=f"{code} {name}".strip())

@@ -12,7 +12,7 @@ from flask_babel import gettext, ngettext
 from marshmallow import ValidationError, validate
 
 from kernel.errors import Text
-from kernel.text import is_storable
+from kernel.text import fault_of_line, fault_of_lines, is_storable
 
 
 class Matches(validate.Regexp):
@@ -30,6 +30,21 @@ class Matches(validate.Regexp):
         if not isinstance(value, str) or not re.fullmatch(str(self.regex.pattern), value) or not is_storable(value):
             raise ValidationError(str(self.expected))
         return value
+
+
+def one_line(text: str) -> None:
+    """Refuse, by its name, what does not belong in one line."""
+    _refuse(fault_of_line(text))
+
+
+def some_lines(text: str) -> None:
+    """Refuse, by its name, what does not belong in several lines."""
+    _refuse(fault_of_lines(text))
+
+
+def _refuse(fault: Text | None) -> None:
+    if fault is not None:
+        raise ValidationError(str(fault))
 
 
 class OneOf(validate.OneOf):

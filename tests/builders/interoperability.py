@@ -118,7 +118,9 @@ class Network:
         return self.app.test_client()
 
     def get(self, agency: str, path: str, **more: Any) -> TestResponse:
-        return self.client().get(f"/api/v1{path}", headers={HEADER: agency, **more.pop("headers", {})}, **more)
+        answer = self.client().get(f"/api/v1{path}", headers={HEADER: agency, **more.pop("headers", {})}, **more)
+        answer.get_data()  # to the end, as programs do: what is not read was not delivered
+        return answer
 
     def post(self, agency: str, path: str, **more: Any) -> TestResponse:
         return self.client().post(f"/api/v1{path}", headers={HEADER: agency, **more.pop("headers", {})}, **more)

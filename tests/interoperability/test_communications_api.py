@@ -140,9 +140,12 @@ def test_an_answer_is_given_once(network: Network) -> None:
 
 def test_two_answers_at_once_make_one(network: Network) -> None:
     code = network.sent()
-    paths = [f"/communications/{code}/acknowledgement"] * 4
-    answers = at_once([lambda path=path: network.post("AE002", path).status_code for path in paths])
-    assert sorted(answers) == [200, 409, 409, 409]
+    path = f"/communications/{code}"
+    answers = [lambda: network.post("AE002", f"{path}/acknowledgement").status_code] * 2
+    answers += [lambda: network.post("AE002", f"{path}/rejection", json={"reason": "No nos toca."}).status_code] * 2
+    assert sorted(at_once(answers)) == [200, 200, 409, 409]
+    steps = [step["step"] for step in network.get("AE002", path).get_json()["steps"]]
+    assert len(steps) == 3, "the same answer twice is one, another one is refused"
 
 
 # ---- what is refused, and leaves nothing behind ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -129,6 +130,52 @@ def test_what_is_wrong_is_told_at_its_field_and_the_rest_is_kept(
     assert f'id="{marked}-error"' in answer.text
     assert "María Pérez" in answer.text
     assert "COM-" not in correspondents["AE001"].get("/agency/communications?box=outbox").text
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_an_empty_file_is_told_where_it_was_chosen_and_by_its_name(
+    correspondents: dict[str, FlaskClient], language: str
+) -> None:
+    said = {"es": "vacio.txt está vacío.", "en": "vacio.txt is empty."}[language]
+    sender = correspondents["AE001"]
+    sender.get(f"/language/{language}")
+    answer = send(sender, annexes=[(io.BytesIO(b"uno"), "a.txt"), (io.BytesIO(b""), "vacio.txt")])
+    assert answer.status_code == 422
+    assert told_at(answer.text, "annexes") == said
+    assert 'id="document-error"' not in answer.text
+    answer = send(sender, document=(io.BytesIO(b""), "vacio.txt"))
+    assert told_at(answer.text, "document") == said
+
+
+def test_what_is_wrong_with_an_annex_is_told_at_the_annexes(correspondents: dict[str, FlaskClient]) -> None:
+    sender = correspondents["AE001"]
+    answer = send(sender, annexes=[(io.BytesIO(b"uno"), "anexo\u202efdp.exe")])
+    assert answer.status_code == 422
+    assert "U+202E" in told_at(answer.text, "annexes")
+    settings = sender.application.extensions["cordillera.settings"]
+    large = [(io.BytesIO(b"x" * settings.max_annexes_bytes), "a.bin"), (io.BytesIO(b"x"), "b.bin")]
+    answer = send(sender, annexes=large)
+    assert answer.status_code == 422
+    assert told_at(answer.text, "annexes").startswith("b.bin: ")
+
+
+def test_whom_it_is_for_is_told_at_their_own_fields(correspondents: dict[str, FlaskClient]) -> None:
+    answer = send(correspondents["AE001"], person="Juan\u202eSoto", post="Jefe\u2066")
+    assert "U+202E" in told_at(answer.text, "person")
+    assert "U+2066" in told_at(answer.text, "post")
+
+
+def test_a_name_that_is_too_long_keeps_its_end(correspondents: dict[str, FlaskClient]) -> None:
+    sender = correspondents["AE001"]
+    address = str(send(sender, annexes=[(io.BytesIO(b"uno"), "😀" * 80 + ".txt")]).location)
+    assert "😀" * 62 + ".txt" in sender.get(address).text
+
+
+def told_at(page: str, field: str) -> str:
+    """The message at a field."""
+    found = re.search(rf'id="{field}-error">(?:<svg.*?</svg>)?\s*(.*?)</p>', page, re.DOTALL)
+    assert found, page
+    return unescape(found[1])
 
 
 def test_a_form_that_lacks_its_file_says_so(correspondents: dict[str, FlaskClient]) -> None:

@@ -46,6 +46,12 @@ def served(settings: Settings) -> Iterator[Flask]:
 
 
 def run(app: Flask, folder: Path, agency: str, *arguments: str) -> str:
+    done = attempt(app, folder, agency, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def attempt(app: Flask, folder: Path, agency: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     with app.app_context():
         act_as(Principal(kind="system", id="test", name="The test"))
         new = create_machine_client(f"Sistema {agency}", agency, list(SCOPES))
@@ -55,7 +61,7 @@ def run(app: Flask, folder: Path, agency: str, *arguments: str) -> str:
         "CORDILLERA_CLIENT_SECRET": str(new.secret),
         "CORDILLERA_AGENCY": agency,
     }
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, str(EXAMPLE), *arguments],
         env={**os.environ, **environment},
         cwd=folder,
@@ -63,15 +69,19 @@ def run(app: Flask, folder: Path, agency: str, *arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
-def test_the_example_registers_sends_receives_and_gets_a_receipt(served: Flask, tmp_path: Path) -> None:
+@pytest.fixture
+def two_agencies(served: Flask) -> Flask:
     with served.app_context():
         act_as(Principal(kind="system", id="test", name="The test"))
         for agency in (AE001, AE002):
             create_agency(code=agency.code, name=agency.name, is_authority=False)
+    return served
+
+
+def test_the_example_registers_sends_receives_and_gets_a_receipt(two_agencies: Flask, tmp_path: Path) -> None:
+    served = two_agencies
     (tmp_path / "oficio.pdf").write_bytes(a_pdf())
     (tmp_path / "nómina.csv").write_bytes(b"a;b\n" * 50_000)
     assert len(run(served, tmp_path, "AE001", "register")) == 43
@@ -82,3 +92,33 @@ def test_the_example_registers_sends_receives_and_gets_a_receipt(served: Flask, 
     checks = rules.verify((tmp_path / run(served, tmp_path, "AE001", "receipt", code)).read_bytes())
     assert all(check.ok for check in checks), checks
     assert "AE002: acknowledged" in checks[4].why
+
+
+def test_the_example_receives_again_what_a_crash_left_unanswered(two_agencies: Flask, tmp_path: Path) -> None:
+    (tmp_path / "oficio.pdf").write_bytes(a_pdf())
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    run(two_agencies, tmp_path, "AE001", "register")
+    code = run(two_agencies, tmp_path, "AE001", "send", "AE002", "oficio.pdf", "Solicita antecedentes")
+    in_the_way = inbox / f"{code}-1-oficio.pdf"
+    in_the_way.mkdir()
+    assert attempt(two_agencies, tmp_path, "AE002", "receive", "inbox").returncode != 0
+    in_the_way.rmdir()
+    assert run(two_agencies, tmp_path, "AE002", "receive", "inbox") == code
+    assert in_the_way.read_bytes() == a_pdf()
+    assert run(two_agencies, tmp_path, "AE002", "receive", "inbox") == ""
+
+
+def test_the_example_survives_every_name_that_the_platform_takes(two_agencies: Flask, tmp_path: Path) -> None:
+    names = ["😀" * 62 + ".txt", "ñ" * 120 + ".tar.gz", "a" * 200, ".oculto", "a." + "b" * 198, 'a:b?"c|d*<e>.txt']
+    (tmp_path / "oficio.pdf").write_bytes(a_pdf())
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    run(two_agencies, tmp_path, "AE001", "register")
+    code = run(two_agencies, tmp_path, "AE001", "send", "AE002", "oficio.pdf", "Solicita antecedentes", *names)
+    assert run(two_agencies, tmp_path, "AE002", "receive", "inbox") == code
+    received = {path.name.removeprefix(f"{code}-").partition("-")[0]: path for path in inbox.iterdir()}
+    assert [received[str(number)].read_bytes() for number in range(2, 8)] == [name.encode() for name in names]
+    assert received["2"].name.endswith("😀.txt")
