@@ -66,7 +66,7 @@ def test_a_lock_that_stays_is_told(environment: dict[str, str], tmp_path: Path) 
 
 
 def test_whatever_else_goes_wrong_is_told_at_once(environment: dict[str, str]) -> None:
-    command = [PROGRAM, "install", "-y", "a-package-that-there-is-not"]
+    command = [str(PROGRAM), "install", "-y", "a-package-that-there-is-not"]
     refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "Unable to locate package" in refused.stderr
