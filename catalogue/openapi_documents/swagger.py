@@ -110,8 +110,8 @@ def _item(path: str, item: Mapping[str, Any], parts: Components) -> dict[str, An
     if outside:
         made["parameters"] = [parameter_of(one, parts) for one in outside]
     described = set(_in_path(outside, parts))
-    for method in METHODS:
-        if method in item:
+    for method in item:
+        if method in METHODS:
             made[method] = _operation(path, item[method], bodies, described, parts)
     return made
 

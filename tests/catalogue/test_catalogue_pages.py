@@ -172,6 +172,60 @@ class TestDescribing:
         assert page.status_code == 422
         assert "larger than 1 MB" in page.text
 
+    @pytest.mark.parametrize("megabytes", [2, 3, 40])
+    def test_a_document_that_is_far_too_large_is_told_beside_its_field(self, caller: Caller, megabytes: int) -> None:
+        by = an_official(OWNER)
+        page = post(caller, by, "/agency/services/new", with_document(b" " * (megabytes * 1024 * 1024 + 1)))
+        assert page.status_code == 422
+        assert re.search(r'id="openapi-error"[^>]*>[^<]*(<[^>]*>)*[^<]*larger than 1 MB', page.text)
+        assert "Consulta de permisos vigentes." in page.text
+        assert "https://api.territorio.example/permisos" in page.text
+
+    def test_what_no_form_may_have_is_told_its_limit(self, caller: Caller) -> None:
+        page = post(caller, an_official(OWNER), "/agency/services/new", with_document(b" " * (65 * 1024 * 1024)))
+        assert page.status_code == 413
+        assert "At most 64 MB may be sent here." in page.text
+
+    def test_an_empty_document_is_told_to_be_empty(self, app: Flask, caller: Caller) -> None:
+        with app.app_context():
+            code = a_service().code
+        by = an_official(OWNER)
+        version = {"version": "v1", "base_url": ""}
+        for address, fields in (
+            ("/agency/services/new", DRAFT),
+            (f"/agency/services/{code}/versions/new", {**version, "version": "v2"}),
+            (f"/agency/services/{code}/versions/v1/edit", version),
+        ):
+            page = post(caller, by, address, {**fields, "openapi": (io.BytesIO(b""), "openapi.yaml")})
+            assert page.status_code == 422, address
+            assert "The document is empty" in page.text
+
+    def test_swagger_is_told_to_be_converted_and_what_came_is_there_to_look_at(self, caller: Caller) -> None:
+        document = {"swagger": "2.0", "info": {"title": "A", "version": "1"}, "paths": {}}
+        made = post(caller, an_official(OWNER), "/agency/services/new", with_document(document))
+        page = get(caller, an_official(OWNER), made.location).text
+        assert "It was converted to OpenAPI 3.0, and that is what is published." in page
+        assert "The document as the agency sent it (Swagger 2.0)" in page
+        (original,) = re.findall(r'href="([^"]*/openapi/original)"', page)
+        assert get(caller, an_official(OWNER), original).get_json() == document
+
+    def test_every_operation_is_listed_or_counted(self, caller: Caller) -> None:
+        operation = {"responses": {"200": {"description": "x"}}}
+        many = {f"/a{n}": {"get": operation} for n in range(620)}
+        document = {"openapi": "3.0.3", "info": {"title": "A", "version": "1"}, "paths": many}
+        made = post(caller, an_official(OWNER), "/agency/services/new", with_document(document))
+        page = get(caller, an_official(OWNER), made.location).text
+        assert "These are the first 500 of 620 operations." in page
+
+    def test_operations_of_openapi_3_2_are_listed(self, caller: Caller) -> None:
+        operation = {"responses": {"200": {"summary": "x"}}}
+        item = {"query": operation, "additionalOperations": {"PURGE": operation}}
+        document = {"openapi": "3.2.0", "info": {"title": "A", "version": "1"}, "paths": {"/a": item}}
+        made = post(caller, an_official(OWNER), "/agency/services/new", with_document(document))
+        page = get(caller, an_official(OWNER), made.location).text
+        assert "QUERY" in page
+        assert "PURGE" in page
+
     def test_an_incomplete_version_leads_to_its_form(self, caller: Caller) -> None:
         by = an_official(OWNER)
         made = post(caller, by, "/agency/services/new", {**DRAFT, "base_url": ""})
