@@ -68,7 +68,5 @@ def replay(work: Work, job_id: int) -> None:
         raise NotFound()
     # Its attempts count from nothing again: otherwise the first trouble would be its last.
     work.session.execute(text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :id"), {"id": job_id})
-    work.session.execute(
-        text("SELECT procrastinate_retry_job_v2(:id, :at, NULL, NULL, NULL)"), {"id": job_id, "at": work.now}
-    )
+    work.session.execute(text("SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)"), {"id": job_id})
     work.record("kernel:job:replayed", f"job:{job_id}", job=name)

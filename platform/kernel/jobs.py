@@ -16,17 +16,18 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from kernel.access import Principal, act_as
+from kernel.job_worker import WAITS_TWICE_AS_LONG, JobApp
 from kernel.settings import Settings
 
 P = ParamSpec("P")
 
-RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=2)
+RETRY = procrastinate.RetryStrategy(max_attempts=12, exponential_wait=WAITS_TWICE_AS_LONG)
 HEARTBEAT_SECONDS = 10.0
 STALLED_AFTER_SECONDS = 30
 CONCURRENCY = 4
 
 log = structlog.get_logger(__name__)
-_application = procrastinate.App(connector=procrastinate.PsycopgConnector())
+_application = JobApp(connector=procrastinate.PsycopgConnector())
 # Defers by name on the session's connection, also inside a job: there the application's own connector is the worker's.
 _outgoing = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 _flask: list[Flask] = []  # the one application of this process, once it is installed
