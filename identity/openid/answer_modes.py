@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response as FlaskResponse
 from flask import make_response, render_template
@@ -18,15 +18,18 @@ def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
 
 
 def address_with(redirect_uri: str, answer: Mapping[str, str]) -> str:
-    """RFC 6749 3.1.2: the address may have a query of its own, which must be retained."""
-    parts = urlsplit(redirect_uri)
-    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *answer.items()])
-    return urlunsplit(parts._replace(query=query))
+    """RFC 6749 3.1.2: the address may have a query of its own, which must be retained: octet by octet, because what
+    is behind it may not read it as a form (`index.php?/login/callback`).
+    """
+    joint = "&" if "?" in redirect_uri else "?"
+    if joint == "&" and redirect_uri.endswith(("?", "&")):
+        joint = ""
+    return f"{redirect_uri}{joint}{urlencode(answer)}"
 
 
 def _see_other(address: str) -> Response:
     """Without the note about the address that `flask.redirect` writes: what is in it concerns the application alone."""
-    return FlaskResponse(status=303, headers={"Location": address})
+    return make_response("", 303, {"Location": address})
 
 
 def in_fragment(redirect_uri: str, answer: Mapping[str, str]) -> Response:

@@ -4,9 +4,10 @@ balancers ask.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, quote_from_bytes, urlsplit
 
 from flask import Flask, Request, Response, current_app, jsonify, request
@@ -14,6 +15,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter, UnicodeConverter
@@ -23,6 +25,9 @@ from werkzeug.wsgi import LimitedStream, get_input_stream
 from kernel.access import COOKIES_COUNT_FOR_NOTHING_BELOW, public
 from kernel.db import session
 from kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
 MAX_KEPT_FORM_BYTES = 64 * 1024 * 1024
@@ -113,6 +118,20 @@ class AnyRequest(Request):
         """Nothing: Flask-WTF would fill our forms from JSON of any shape. Interfaces read theirs in their own way."""
 
 
+class ExactResponse(Response):
+    """A response whose `Location` is sent octet by octet, if it is an address at all (RFC 3986 2).
+
+    Werkzeug would write it in a form of its own: the host in lower case, `[` as `%5B`, an empty query left out. To the
+    application that registered the address it would be another one (RFC 6749 3.1.2).
+    """
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        headers, given = super().get_wsgi_headers(environ), self.headers.get("Location")
+        if given is not None and re.fullmatch("[!-~]+", given):
+            headers["Location"] = given
+        return headers
+
+
 class PathText(UnicodeConverter):
     """A part of a path. Nothing has a null byte in its name: PostgreSQL does not keep any."""
 
@@ -125,6 +144,7 @@ class Application(Flask):
     """Flask, without what it does on each request for the sake of things that are not here."""
 
     request_class = AnyRequest
+    response_class = ExactResponse
     session_interface = FormSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

@@ -47,4 +47,5 @@ def _differs_by_port(redirect_uri: str, registered: str) -> bool:
     if asked is None or asked.port is None or known.scheme != "http" or known.hostname not in LOOPBACK_ADDRESSES:
         return False
     host = f"[{known.hostname}]" if ":" in known.hostname else known.hostname
-    return redirect_uri == known._replace(netloc=f"{host}:{asked.port}").geturl()
+    after = registered.removeprefix(f"http://{known.netloc}")
+    return redirect_uri == f"http://{host}:{asked.port}{after}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import redirect, render_template, request
 from flask.sansio.blueprints import BlueprintSetupState
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from identity.clients.queries import registered_client
 from identity.clients.rules import RegisteredClient
+from identity.openid.answer_modes import address_with
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.logout_actions import password_changed, sessions_ended
 from identity.openid.queries import is_tried_out
@@ -101,12 +101,7 @@ def _leaving() -> Leaving:
 
 
 def _with_state(uri: str, state: str | None) -> str:
-    if not state or len(state) > MAX_PARAMETER_CHARACTERS:
-        return uri
-    parts = urlsplit(uri)
-    return urlunsplit(
-        parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("state", state)]))
-    )
+    return address_with(uri, {"state": state}) if state and len(state) <= MAX_PARAMETER_CHARACTERS else uri
 
 
 def _leave(leaving: Leaving) -> Page:
