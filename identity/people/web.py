@@ -111,7 +111,7 @@ def end_other_sessions() -> Page:
 @pages.get("/password")
 @requires(person)
 def password() -> Page:
-    return render_template("people/password.html", form=PasswordForm())
+    return _password(PasswordForm())
 
 
 @pages.post("/password")
@@ -124,7 +124,11 @@ def change_password() -> Page:
             actions.change_password(form.current.data, form.new.data, request.remote_addr or "")
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
-            return render_template("people/password.html", form=form), problem.status, problem.headers
+            return _password(form), problem.status, problem.headers
         flash(_("Your password has changed. Elsewhere you have been signed out."), "success")
         return redirect(url_for("people.account"), 303)
-    return render_template("people/password.html", form=form), 422
+    return _password(form), 422
+
+
+def _password(form: PasswordForm) -> str:
+    return render_template("people/password.html", form=form, run=get_person(current_principal().id).run)

@@ -126,7 +126,7 @@ def choose_use() -> Page:
 @pages.get("/recovery-codes")
 @requires(person)
 def recovery_codes() -> Page:
-    return render_template("second_factor/renew.html", form=ProofForm())
+    return _prove("second_factor/renew.html", ProofForm())
 
 
 @pages.post("/recovery-codes")
@@ -135,19 +135,19 @@ def renew_recovery_codes() -> Page:
     """Show new recovery codes this once; the ones before end."""
     form = ProofForm()
     if not form.validate_on_submit():
-        return render_template("second_factor/renew.html", form=form), 422
+        return _prove("second_factor/renew.html", form), 422
     try:
         codes = actions.renew_recovery_codes(form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return render_template("second_factor/renew.html", form=form), problem.status, problem.headers
+        return _prove("second_factor/renew.html", form), problem.status, problem.headers
     return _show(codes)
 
 
 @pages.get("/remove")
 @requires(person)
 def ask_to_remove() -> Page:
-    return render_template("second_factor/remove.html", form=ProofForm())
+    return _prove("second_factor/remove.html", ProofForm())
 
 
 @pages.post("/remove")
@@ -156,12 +156,12 @@ def remove() -> Page:
     """Sign in with the password alone from now on."""
     form = ProofForm()
     if not form.validate_on_submit():
-        return render_template("second_factor/remove.html", form=form), 422
+        return _prove("second_factor/remove.html", form), 422
     try:
         actions.remove(form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return render_template("second_factor/remove.html", form=form), problem.status, problem.headers
+        return _prove("second_factor/remove.html", form), problem.status, problem.headers
     flash(_("The second step is removed. You sign in with your password alone."), "success")
     return redirect(url_for("second_factor.home"), 303)
 
@@ -172,6 +172,7 @@ def _home(begin: BeginForm | None = None, use: UseForm | None = None) -> str:
     return render_template(
         "second_factor/home.html",
         person=found,
+        run=found.run,
         factor=factor if found.second_factor else None,
         begin=begin or BeginForm(),
         use=use or UseForm(use=found.second_factor),
@@ -190,6 +191,10 @@ def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] 
         "second_factor/confirm.html", form=form, secret=to_be_typed(secret), link=link, picture=qr_code(link)
     )
     return page, status, dict(headers or {})
+
+
+def _prove(page: str, form: ProofForm) -> str:
+    return render_template(page, form=form, run=get_person(current_principal().id).run)
 
 
 def _show(codes: list[str]) -> str:
