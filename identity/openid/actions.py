@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from identity.clients.actions import use_once
 from identity.clients.rules import RegisteredClient
+from identity.openid.detours import code_for
 from identity.openid.models import (
     AccessToken,
     ApplicationConsent,
@@ -23,7 +25,7 @@ from identity.openid.models import (
     RevokedToken,
 )
 from identity.openid.queries import has_consented
-from identity.openid.request_problems import InvalidRequestUri
+from identity.openid.request_problems import AlreadyAnswered, InvalidRequestUri
 from identity.openid.revoked import read_again
 from identity.openid.rules import (
     PROFILES,
@@ -67,6 +69,8 @@ class Entry:
     pushed: bytes | None
     dpop_jkt: str | None = None
     """The thumbprint of the key that the code is bound to (RFC 9449 10)."""
+    interaction: str = ""
+    """Names the one time that the request is put to the person; empty where they are asked nothing."""
 
 
 @action
@@ -103,7 +107,12 @@ def _use_up(work: Work, pushed: bytes | None) -> None:
 
 @action
 def allow(work: Work, entry: Entry) -> str:
-    """Remember that the person agreed, and issue the code. Raises InvalidRequestUri."""
+    """Remember that the person agreed, and issue the code: for a button pressed twice the same one.
+
+    Raises InvalidRequestUri, and AlreadyAnswered where the first answer was another one, or has arrived.
+    """
+    if not _is_first_answer(entry):
+        return _code_on_its_way(work, entry)
     scopes = sorted(entry.agreed_scopes)
     details = list(entry.authorization_details)
     remember_consent(work, entry.person_id, entry.client.client_id, scopes, details)
@@ -136,10 +145,46 @@ def remember_consent(
 
 
 @action
-def deny(work: Work, client: RegisteredClient, scopes: Iterable[str], pushed: bytes | None = None) -> None:
-    """Remember that the person did not agree. Raises InvalidRequestUri."""
-    _use_up(work, pushed)
-    work.record("identity:consent:denied", f"client:{client.client_id}", scopes=sorted(scopes), name=client.name)
+def deny(work: Work, entry: Entry) -> None:
+    """Remember that the person did not agree, once. Raises InvalidRequestUri, and AlreadyAnswered if they did agree."""
+    if not _is_first_answer(entry):
+        if _code_of(work, entry) is not None:
+            raise AlreadyAnswered()
+        return
+    _use_up(work, entry.pushed)
+    client, scopes = entry.client, sorted(entry.agreed_scopes)
+    work.record("identity:consent:denied", f"client:{client.client_id}", scopes=scopes, name=client.name)
+
+
+def _is_first_answer(entry: Entry) -> bool:
+    """Whether the person has not answered in this interaction. Of two answers at once one waits for the other."""
+    what = f"{entry.interaction}:{entry.person_id}"
+    return use_once("consent", entry.client.client_id, what, clock.now() + REQUEST_KEPT)
+
+
+def _code_on_its_way(work: Work, entry: Entry) -> str:
+    """The code that the first answer gave, while nobody has redeemed it: the browser may have dropped that answer.
+
+    Raises AlreadyAnswered.
+    """
+    given = _code_of(work, entry)
+    if given is None or given.redeemed_at or given.revoked_at or given.expires_at <= work.now:
+        raise AlreadyAnswered()
+    return _new_code(entry)
+
+
+def _code_of(work: Work, entry: Entry) -> AuthorizationCode | None:
+    """What the interaction has come to with this person, if they agreed."""
+    query = select(AuthorizationCode).where(AuthorizationCode.code_hash == token_hash(_new_code(entry)))
+    return work.session.scalar(query)
+
+
+def _new_code(entry: Entry) -> str:
+    """A code that nobody can guess: of an interaction always the same, so that it ends with one however often."""
+    characters = PROFILES[entry.client.profile].code_characters
+    if not entry.interaction:
+        return new_token(characters)
+    return code_for(entry.interaction, entry.person_id, characters)
 
 
 _WRITTEN = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "authorization_details", "claims", "nonce",
@@ -168,7 +213,18 @@ def _issuing() -> Change:
         .values(last_used_at=bindparam("created_at"))
     )
     code = select(*(bindparam(name, type_=columns[name].type) for name in _WRITTEN)).select_from(agreed)
-    issued = insert(AuthorizationCode).from_select(_WRITTEN, code).returning(AuthorizationCode.id).cte("issued")
+    new = insert(AuthorizationCode).from_select(_WRITTEN, code)
+    # Who signs in twice in one interaction has one code, until it is redeemed; it is of the later session.
+    anew = new.on_conflict_do_update(
+        index_elements=["code_hash"],
+        set_={name: new.excluded[name] for name in ("sid", "authenticated_at", "acr", "amr")},
+        where=and_(
+            AuthorizationCode.redeemed_at.is_(None),
+            AuthorizationCode.revoked_at.is_(None),
+            AuthorizationCode.expires_at > new.excluded.created_at,
+        ),
+    )
+    issued = anew.returning(AuthorizationCode.id).cte("issued")
     return Change(select(issued).add_cte(used.cte("used")), records=issued)
 
 
@@ -179,13 +235,24 @@ def enter(entry: Entry) -> str | None:
     """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only. None where
     the person has not agreed to as much as the application asks for.
 
-    Raises InvalidRequestUri for a pushed request that was answered before.
+    Raises InvalidRequestUri for a pushed request that was answered before, and AlreadyAnswered for any other whose code
+    was redeemed.
     """
     details, client_id = entry.authorization_details, entry.client.client_id
     # The database compares scopes; details are compared whole, member by member.
     if details and not has_consented(entry.person_id, client_id, entry.agreed_scopes, details):
         return None
-    return _issue_code(entry) if entry.pushed is None else _enter_pushed(entry)
+    code = _issue_code(entry) if entry.pushed is None else _enter_pushed(entry)
+    if code is None and entry.interaction:
+        _refuse_second_answer(entry)
+    return code
+
+
+@action
+def _refuse_second_answer(work: Work, entry: Entry) -> None:
+    """Raises AlreadyAnswered where this very interaction has come to a code before."""
+    if _code_of(work, entry) is not None:
+        raise AlreadyAnswered()
 
 
 @action
@@ -198,8 +265,7 @@ def _enter_pushed(work: Work, entry: Entry) -> str | None:
 
 def _issue_code(entry: Entry) -> str | None:
     profile, client, now = PROFILES[entry.client.profile], entry.client, clock.now()
-    code = new_token(profile.code_characters)
-    scopes = sorted(entry.scopes)
+    code, scopes = _new_code(entry), sorted(entry.scopes)
     issued = _issue(
         id=new_id(),
         code_hash=token_hash(code),

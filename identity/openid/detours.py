@@ -6,6 +6,7 @@ authentic and good for this very request only, so neither the application nor th
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -42,6 +44,8 @@ class Detour:
     kind: Kind
     at: datetime
     begun: datetime
+    interaction: str
+    """Names the one time that this request is put to people: the same on all the ways it is marked from then on."""
 
 
 def mark(kind: Kind, request: str, sid: str, begun: datetime, now: datetime) -> str:
@@ -61,7 +65,18 @@ def read(value: str, request: str, sid: str, now: datetime) -> Detour | None:
     if not same(expected, found[4]):
         return None
     begun, at = (EPOCH + timedelta(microseconds=int(count)) for count in (found[2], found[3]))
-    return Detour(kind, at, begun) if now - at <= SIGN_IN_DETOUR and now - begun <= REQUEST_KEPT else None
+    if now - at > SIGN_IN_DETOUR or now - begun > REQUEST_KEPT:
+        return None
+    return Detour(kind, at, begun, hashlib.sha256(f"{found[2]}\x00{request}".encode()).hexdigest())
+
+
+def code_for(interaction: str, person_id: UUID, characters: int) -> str:
+    """The code with which an interaction with a person ends: always the same, and nobody can tell it without our key.
+
+    A button that is pressed twice so leads to one code, of which only the hash is kept.
+    """
+    digest = hmac.digest(_code_key(settings().master_key), f"{interaction}\x00{person_id}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).decode()[:characters]
 
 
 def _microseconds(instant: datetime) -> int:
@@ -77,3 +92,8 @@ def _seal(kind: Kind, times: str, request: str, sid: str) -> str:
 @lru_cache(maxsize=4)
 def _key(master_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"cordillera:openid:detour").derive(master_key)
+
+
+@lru_cache(maxsize=4)
+def _code_key(master_key: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=b"cordillera:openid:code").derive(master_key)

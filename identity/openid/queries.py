@@ -33,10 +33,10 @@ class Pushed:
     expires_at: datetime
 
 
-def pushed_request(request_uri: str, client_id: str) -> Pushed | None:
-    """The client's pushed request, if it was not answered yet, however old; None for any other."""
+def pushed_request(request_uri: str, client_id: str, *, even_answered: bool = False) -> Pushed | None:
+    """The client's pushed request, however old; None for one that was answered, unless that does not matter."""
     row = session().get(PushedRequest, token_hash(request_uri))
-    if row is None or row.client_id != client_id or row.used_at is not None:
+    if row is None or row.client_id != client_id or (row.used_at is not None and not even_answered):
         return None
     content = unseal(settings().master_key, row.sealed, f"pushed:{row.uri_hash.hex()}")
     return Pushed(row.uri_hash, json.loads(content), row.expires_at)
@@ -112,6 +112,21 @@ def is_tried_out() -> bool:
 
 def device_waiting(user_code: str) -> DeviceAuthorization | None:
     """What the device with this code on its screen asks for, while nobody has decided and there is time."""
+def decided_device(user_code: str, sid: str) -> DeviceAuthorization | None:
+    """What the person decided in this session about the device with this code on its screen, while there is time."""
+    query = (
+        select(DeviceAuthorization)
+        .where(
+            DeviceAuthorization.user_code_hash == user_code_hash(settings().master_key, user_code),
+            DeviceAuthorization.sid == sid,
+            DeviceAuthorization.decision.is_not(None),
+            DeviceAuthorization.expires_at > clock.now(),
+        )
+        .execution_options(populate_existing=True)
+    )
+    return session().scalar(query)
+
+
     query = select(DeviceAuthorization).where(
         DeviceAuthorization.user_code_hash == user_code_hash(settings().master_key, user_code),
         DeviceAuthorization.decision.is_(None),

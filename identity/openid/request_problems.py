@@ -21,6 +21,21 @@ class InvalidRequestUri(OAuthProblem):
     oauth_error = "invalid_request_uri"
 
 
+class AlreadyAnswered(OAuthProblem):
+    """RFC 6749 4.1.2: a request has one answer. Not told by a redirect: the application has had it."""
+
+    kind = "oauth-already-answered"
+    status = 409
+    is_redirectable = False
+    title = _("You have already answered this application")
+    explanation = _(
+        "What you decided first was sent to the application, and it holds. This page came up again because a button was"
+        " pressed twice, or because of the browser's button to go back."
+    )
+    remedy = _("Go back to the application. If you are not signed in there, start again from it.")
+    oauth_error = "invalid_request"
+
+
 class InvalidRequestObject(OAuthProblem):
     """RFC 9101 7."""
 

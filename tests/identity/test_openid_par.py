@@ -156,9 +156,12 @@ def test_a_request_uri_leads_to_one_answer(client: FlaskClient, person: Person, 
         request_uri = a_request_uri(client, made, prompt="consent")
         page = show(client, made, request_uri=request_uri)
         assert show(client, made, request_uri=request_uri).status_code == 200
-        answer_of(decide(client, page, decision))
+        another = show(client, made, request_uri=request_uri)
+        answer = answer_of(decide(client, page, decision))
         assert show(client, made, request_uri=request_uri).status_code == 400
-        assert decide(client, page, "allow").status_code == 400
+        assert decide(client, another, "allow").status_code == 400
+        # The same button once more is the same answer.
+        assert answer_of(decide(client, page, decision)) == answer
 
 
 def test_two_answers_at_once_are_one(app: Flask, client: FlaskClient, person: Person, made: NewClient) -> None:

@@ -1,4 +1,5 @@
 from identity.openid.authorization_request import AuthorizationRequest
+from identity.openid.detours import Kind
 from identity.openid.queries import pushed_request
 from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.rules import PUSHED_REQUEST_URI, MalformedRequest, RequestUriUnsupported
@@ -19,7 +20,9 @@ def check_request_uri(asked: AuthorizationRequest) -> None:
     # RFC 9101 10.4.1: we fetch nothing from elsewhere, so nobody can make us call an address.
     if not request_uris[0].startswith(PUSHED_REQUEST_URI):
         raise RequestUriUnsupported("Only a request_uri of the pushed authorization request endpoint is taken.")
-    pushed = pushed_request(request_uris[0], asked.client.client_id)
+    # Who presses the button of the consent page twice gets the answer that the first time gave, and no other.
+    is_shown = asked.has_been(Kind.CONSENT)
+    pushed = pushed_request(request_uris[0], asked.client.client_id, even_answered=is_shown)
     # What may be told of a pushed request is in it alone.
     asked.redirect_uri, asked.state = "", None
     if pushed is None or asked.begun > pushed.expires_at:

@@ -99,7 +99,7 @@ def consent() -> Page:
         _check_person(asked, sign_in)
         if request.form.get("decision") == "allow":
             return asked.answer(code=actions.allow(_entry(asked, sign_in)))
-        actions.deny(asked.client, asked.agreed_scopes, asked.pushed)
+        actions.deny(_entry(asked, sign_in))
         raise AccessDenied("The person did not agree.")
     except OAuthProblem as problem:
         return asked.refuse(problem)
@@ -245,6 +245,7 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
         resources=asked.resources,
         authorization_details=asked.authorization_details,
         pushed=asked.pushed,
+        interaction=asked.detour.interaction if asked.detour else "",
     )
 
 

@@ -18,7 +18,7 @@ from identity.openid.device_codes import shown, typed
 from identity.openid.endpoints import at
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.endpoints.device_step_up import page_before_approval
-from identity.openid.queries import device_waiting
+from identity.openid.queries import decided_device, device_waiting
 from identity.openid.rules import WrongEnvironment
 from identity.signin.queries import current_sign_in
 from kernel.access import current_principal, person, requires
@@ -72,10 +72,10 @@ def device_asks() -> Page:
 @at("/device/decide", "POST")
 @requires(person)
 def device_decided() -> Page:
-    """What the person said; the device learns it when it asks next."""
+    """What the person said first; the device learns it when it asks next."""
     found = _waiting()
     if found is None:
-        return _ask_again()
+        return _said_before() or _ask_again()
     asked, client = found
     sign_in = _sign_in()
     _check_environment(client, sign_in)
@@ -86,8 +86,18 @@ def device_decided() -> Page:
     if allowed and (page := page_before_approval(asked, client, sign_in, user_code)) is not None:
         return page
     if not decide_device(asked.id, sign_in, client, allowed=allowed):
-        return _ask_again()
+        return _said_before() or _ask_again()
     return render_template("openid/device_done.html", client=client, allowed=allowed)
+
+
+def _said_before() -> Page | None:
+    """The page that told what the person decided, for a button that was pressed twice."""
+    code = typed(request.form.get("user_code", ""))
+    asked = decided_device(code, _sign_in().sid) if code else None
+    client = registered_client(asked.client_id) if asked else None
+    if asked is None or client is None:
+        return None
+    return render_template("openid/device_done.html", client=client, allowed=asked.decision == "allow")
 
 
 def _waiting() -> tuple[DeviceAuthorization, RegisteredClient] | None:
