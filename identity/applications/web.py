@@ -26,13 +26,15 @@ from identity.clients.web import (
     SCOPES,
     SECTORS,
     CredentialsForm,
+    IdTokenForm,
     administrator,
     credentials_of,
+    id_token_choices_of,
     owner,
     show_secret,
 )
 from identity.expiry.queries import warnings_of
-from identity.profiles.rules import AUTH_METHODS
+from identity.profiles.rules import AUTH_METHODS, algorithm_of
 from kernel import clock
 from kernel.access import requires
 from kernel.errors import Invalid
@@ -45,7 +47,7 @@ pages = Blueprint("applications", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 
 
-class ApplicationForm(CredentialsForm):
+class ApplicationForm(CredentialsForm, IdTokenForm):
     """Everything that is registered of an application."""
 
     name = StringField(
@@ -114,6 +116,7 @@ class ApplicationForm(CredentialsForm):
             "backchannel_logout_uri": self.backchannel_logout_uri.data,
             "device_flow": self.device_flow.data or None,
             "pkce_optional": self.pkce_optional.data or None,
+            **self.id_token_options(),
         }
         return Registration(
             name=self.name.data,
@@ -152,6 +155,7 @@ def _said_of(client: Client) -> dict[str, object]:
         "scopes": list(kept.scopes),
         "sector": kept.sector,
         **credentials_of(client),
+        **id_token_choices_of(client),
         **{f"reason_{scope}": reason for scope, reason in kept.scope_reasons.items()},
     }
 
@@ -258,4 +262,5 @@ def show(client_id: str) -> Page:
         sectors=SECTORS,
         fields=FIELDS,
         options=OPTIONS,
+        algorithm=algorithm_of(client.profile, client.options),
     )

@@ -110,6 +110,11 @@ class RegisteredClient:
         """Whether nobody whom we know answers for it: it registered itself, or whoever signed up in the sandbox did."""
         return self.owner == OPEN or self.owner.startswith(DEVELOPERS)
 
+    @property
+    def has_claims_in_id_token(self) -> bool:
+        """Whether it chose to have names and e-mail in the ID token too, for libraries that read nothing else."""
+        return bool(self.options.get("claims_in_id_token"))
+
     def may_authenticate_by(self, method: str) -> bool:
         """Whether the client registered this method (RFC 7591 2, token_endpoint_auth_method)."""
         if self.auth_method == EITHER_SECRET:
@@ -350,6 +355,18 @@ def split_uri(uri: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if parts.scheme in ("https", "http") and parts.netloc else None
+
+
+def origins_of(uris: Iterable[str]) -> frozenset[str]:
+    """The origins of registered addresses as browsers write them (RFC 6454 6.2): in lower case, no usual port."""
+    parts = [split_uri(uri) for uri in uris]
+    return frozenset(_origin(one) for one in parts if one is not None and one.hostname)
+
+
+def _origin(parts: SplitResult) -> str:
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
 def same_authority(uri: str, registered: Iterable[str]) -> bool:

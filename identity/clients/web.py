@@ -10,7 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import BooleanField, SelectField, StringField, TextAreaField
 
 from identity.clients import actions
 from identity.clients.queries import client_of_agency
@@ -90,8 +90,53 @@ OPTIONS = {
     "tos_uri": _("Its terms of use"),
     "device_flow": _("Devices without a browser"),
     "pkce_optional": _("Signs in without PKCE"),
+    "id_token_signed_response_alg": _("How its ID tokens are signed"),
+    "claims_in_id_token": _("Names and e-mail in the ID token"),
 }
 """Those of the further settings that pages tell in words."""
+
+
+ALGORITHMS = {
+    "": _("As usual with its profile: ES256, or RS256 as ClaveÚnica"),
+    "RS256": _("RS256: what older libraries expect, such as many for PHP, Go, Java and Lua"),
+    "ES256": _("ES256: shorter and faster"),
+    "EdDSA": _("EdDSA, with Ed25519"),
+    "Ed25519": _("Ed25519, as RFC 9864 names it"),
+}
+
+
+class IdTokenForm(FlaskForm):
+    """What an application chooses about its ID tokens. The rules check it against the profile."""
+
+    id_token_signed_response_alg = SelectField(
+        _("How its ID tokens are signed"),
+        choices=list(ALGORITHMS.items()),
+        default="",
+        validate_choice=False,
+        description=_("Leave it as usual unless your library refuses the signature."),
+    )
+    claims_in_id_token = BooleanField(
+        _("Names and e-mail also in the ID token"),
+        description=_(
+            "For libraries that read nothing else. People are told. Leave it out if you can: ID tokens travel through"
+            " the browser when people sign out, and are often kept. Not with the profile of ClaveÚnica."
+        ),
+    )
+
+    def id_token_options(self) -> dict[str, Any]:
+        """What was chosen, as the client's options say it; None for what is left as usual."""
+        return {
+            "id_token_signed_response_alg": self.id_token_signed_response_alg.data or None,
+            "claims_in_id_token": self.claims_in_id_token.data or None,
+        }
+
+
+def id_token_choices_of(client: Client) -> dict[str, Any]:
+    """The fields of `IdTokenForm` as they stand for a client."""
+    return {
+        "id_token_signed_response_alg": client.options.get("id_token_signed_response_alg", ""),
+        "claims_in_id_token": bool(client.options.get("claims_in_id_token")),
+    }
 
 
 class CredentialsForm(FlaskForm):

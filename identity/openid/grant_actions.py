@@ -30,7 +30,7 @@ from identity.openid.rules import (
     InvalidGrant,
     InvalidScope,
 )
-from identity.openid.tokens import Grant, audience_or_default, id_token, person_access_token
+from identity.openid.tokens import Grant, audience_or_default, id_token, person_access_token, tells_of_person
 from identity.people.models import Person
 from identity.profiles.rules import MANUAL
 from kernel.db import session
@@ -128,7 +128,7 @@ def issued(
         access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.binding.cnf)
     signed = None
     if "openid" in grant.scopes:
-        person = session().get_one(Person, grant.person_id) if grant.claims.get("id_token") else None
+        person = session().get_one(Person, grant.person_id) if tells_of_person(client, grant) else None
         signed = id_token(client, replace(grant, nonce=nonce), access_token, now, person)
     details = grant.authorization_details
     return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.binding.token_type)

@@ -68,6 +68,7 @@ class EnteredApplication:
     agency_name: str | None
     logo: str | None
     sector: str
+    has_claims_in_id_token: bool
     is_test: bool
     is_revoked: bool
     scopes: Sequence[str]
@@ -93,6 +94,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             agency_name=agency_name,
             logo=client.logo,
             sector=client.sector,
+            has_claims_in_id_token=bool(client.options.get("claims_in_id_token")),
             is_test=client.environment != "production",
             is_revoked=client.revoked_at is not None,
             scopes=consent.scopes,
@@ -110,8 +112,6 @@ def is_tried_out() -> bool:
     return sign_in is not None and sign_in.person.is_test_person
 
 
-def device_waiting(user_code: str) -> DeviceAuthorization | None:
-    """What the device with this code on its screen asks for, while nobody has decided and there is time."""
 def decided_device(user_code: str, sid: str) -> DeviceAuthorization | None:
     """What the person decided in this session about the device with this code on its screen, while there is time."""
     query = (
@@ -127,6 +127,8 @@ def decided_device(user_code: str, sid: str) -> DeviceAuthorization | None:
     return session().scalar(query)
 
 
+def device_waiting(user_code: str) -> DeviceAuthorization | None:
+    """What the device with this code on its screen asks for, while nobody has decided and there is time."""
     query = select(DeviceAuthorization).where(
         DeviceAuthorization.user_code_hash == user_code_hash(settings().master_key, user_code),
         DeviceAuthorization.decision.is_(None),

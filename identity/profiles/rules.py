@@ -53,6 +53,8 @@ class Profile:
     """RFC 8628: a person may sign in on another device, where the client registered for it."""
     token_exchange: bool = True
     """RFC 8693: it may call others on behalf of people, where these allowed it."""
+    claims_in_id_token: bool = True
+    """It may choose to have names and e-mail in the ID token as well, and not at userinfo only."""
     rules: Mapping[str, str] = field(default_factory=dict)
     """Where it is written what the profile demands or forbids, by the names above. Refusals tell it."""
 
@@ -76,10 +78,11 @@ PROFILES: Mapping[str, Profile] = {
         refresh_rotates=True,
         device_flow=False,
         token_exchange=False,
+        claims_in_id_token=False,
         rules=dict.fromkeys(
             (
                 *("auth_methods", "signing_algorithms", "state_required", "response_modes"),
-                *("scopes", "device_flow", "token_exchange"),
+                *("scopes", "device_flow", "token_exchange", "claims_in_id_token"),
             ),
             MANUAL,
         ),
@@ -182,13 +185,23 @@ FLAGS = (
     "tls_client_certificate_bound_access_tokens",
     "device_flow",
     "pkce_optional",
+    "claims_in_id_token",
 )
-NOT_EVERYONES = {"device_flow": "device_flow", "pkce_optional": "pkce_required"}
+NOT_EVERYONES = {
+    "device_flow": "device_flow",
+    "pkce_optional": "pkce_required",
+    "claims_in_id_token": "claims_in_id_token",
+}
 """Those of them that a profile may forbid, and the name of the rule in its table."""
 SECTOR_URI = "sector_identifier_uri"
 URI_OPTIONS = ("backchannel_logout_uri", "client_uri", "policy_uri", "tos_uri", SECTOR_URI)
-DECIDED_OPTIONS = (SECTOR_URI, "device_flow", "pkce_optional", "client_uri", "policy_uri", "tos_uri")
-"""What the authority decides of a client in use: who knows people as it does, and where its name leads them."""
+DECIDED_OPTIONS = (
+    *(SECTOR_URI, "device_flow", "pkce_optional", "claims_in_id_token"),
+    *("client_uri", "policy_uri", "tos_uri"),
+)
+"""What the authority decides of a client in use: who knows people as it does, where what it knows of them goes, and
+where its name leads them.
+"""
 CERTIFICATE_SUBJECTS = (
     "tls_client_auth_subject_dn",
     "tls_client_auth_san_dns",
@@ -205,8 +218,8 @@ OPTIONS = (
     "default_acr_values",
 )
 """What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
-Connect Registration 2, JARM 3; `access_token_format`, `device_flow` and `pkce_optional` are
-ours.
+Connect Registration 2, JARM 3; `access_token_format`, `device_flow`, `pkce_optional` and
+`claims_in_id_token` are ours.
 """
 
 
@@ -223,6 +236,12 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if f"{encryption}_enc" in kept and f"{encryption}_alg" not in kept:
             raise _wrong(f"{encryption}_enc", _("It needs the alg beside it."))
     return kept
+
+
+def algorithm_of(profile: str, options: Mapping[str, Any]) -> str:
+    """What ID tokens are signed with: as the client registered, else as usual with its profile."""
+    chosen: str | None = options.get("id_token_signed_response_alg")
+    return chosen or PROFILES[profile].id_token_algorithm
 
 
 def is_decided(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -256,7 +275,11 @@ def _rule_against(name: str, profile: str) -> str | None:
     if profile not in PROFILES:
         return "RFC 6749 4.4"
     told = PROFILES[profile]
-    may = {"device_flow": told.device_flow, "pkce_optional": told.pkce_may_be_optional}
+    may = {
+        "device_flow": told.device_flow,
+        "pkce_optional": told.pkce_may_be_optional,
+        "claims_in_id_token": told.claims_in_id_token,
+    }
     return None if may[name] else told.rules.get(NOT_EVERYONES[name], MANUAL)
 
 

@@ -15,6 +15,8 @@ from kernel.errors import Invalid, Problem, _
 MAX_BODY_BYTES = 64 * 1024
 MAX_USES = 100
 MAX_DAYS = 365
+ID_TOKEN_ALGORITHM = "id_token_signed_response_alg"
+USUAL_ALGORITHM = "RS256"
 UNUSED_LIVES = timedelta(days=30)
 """How long a client that registered itself stays in the open sandbox without anybody signing in to it."""
 GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE)
@@ -89,16 +91,19 @@ def registration_from(metadata: Mapping[str, Any]) -> Registration:
         auth_method=_method(metadata, profile),
         jwks=metadata.get("jwks"),
         jwks_uri=_text(metadata, "jwks_uri"),
-        options=_options(metadata),
+        options=_options(metadata, profile),
         logo_uri=_text(metadata, "logo_uri"),
         contacts=_texts(metadata, "contacts"),
         scope_reasons=_reasons(metadata),
     )
 
 
-def _options(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _options(metadata: Mapping[str, Any], profile: str) -> dict[str, Any]:
     """Further choices. RFC 7591 2: who is to have the device flow says so among its grant_types."""
     found = {name: metadata[name] for name in OPTIONS if metadata.get(name) is not None and name != "device_flow"}
+    # OpenID Connect Registration 2: RS256 for who leaves it out, unless the profile forbids it (FAPI 2.0 5.4.1).
+    if ID_TOKEN_ALGORITHM not in found and USUAL_ALGORITHM in PROFILES[profile].signing_algorithms:
+        found[ID_TOKEN_ALGORITHM] = USUAL_ALGORITHM
     return found | ({"device_flow": True} if DEVICE_CODE in _texts(metadata, "grant_types") else {})
 
 

@@ -18,7 +18,7 @@ from identity.clients.queries import client_with_secret, registered_client
 from identity.clients.rules import DEVICE_CODE, RegisteredClient
 from kernel.audit import AuditEvent
 from kernel.db import session
-from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_devices, with_trial
+from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_choices, with_trial
 
 
 def snippets(page: str) -> list[str]:
@@ -278,5 +278,6 @@ def test_the_profile_of_clave_unica_has_no_devices(client: FlaskClient) -> None:
 
 def test_a_change_of_the_box_leaves_other_options_alone() -> None:
     before = {"client_uri": "https://tramites.example.cl/", "device_flow": True}
-    assert with_devices(before, False) == {"client_uri": "https://tramites.example.cl/"}
-    assert with_devices(with_devices(before, False), True) == before
+    without = with_choices(before, {"device_flow": False, "id_token_signed_response_alg": None})
+    assert without == {"client_uri": "https://tramites.example.cl/"}
+    assert with_choices(without, {"device_flow": True}) == before

@@ -30,7 +30,7 @@ from identity.openid.rules import (
     must_sign_in_again,
 )
 from identity.openid.step_up import told_acr
-from identity.openid.tokens import subject_for
+from identity.openid.tokens import IN_ID_TOKEN, subject_for
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import Asking
 from identity.signin.web import Way, ask_to_sign_in
@@ -57,13 +57,26 @@ SHARED = {
 KNOWN_TO_OTHERS = _("that you are the same person each time, by an identifier that other applications know too")
 
 
-def in_words(scopes: Collection[str], sector: str, person: KnownPerson | None = None) -> list[str]:
-    """What an application of the sector will know of a person; of this one, where somebody is about to agree."""
+ALSO_IN_ID_TOKEN = _(
+    "your names and e-mail address, where you share them, also in the signed proof of your sign-in: the application may"
+    " keep it, and your browser carries it when you sign out"
+)
+
+
+def in_words(
+    scopes: Collection[str], sector: str, person: KnownPerson | None = None, *, in_id_token: bool
+) -> list[str]:
+    """What an application of the sector will know of a person; of this one, where somebody is about to agree.
+
+    in_id_token: whether its ID tokens tell of it too.
+    """
     words = {**SHARED, "openid": KNOWN_TO_OTHERS} if sector == PUBLIC_SECTOR else SHARED
     values = _values(person) if person else {}
-    shared = (
+    shared = [
         f"{text}, {values[scope]}" if scope in values else str(text) for scope, text in words.items() if scope in scopes
-    )
+    ]
+    if in_id_token and not IN_ID_TOKEN.isdisjoint(scopes):
+        shared.append(str(ALSO_IN_ID_TOKEN))
     return list(dict.fromkeys(shared))
 
 
@@ -219,7 +232,9 @@ def _ask(asked: AuthorizationRequest) -> str:
         "openid/consent.html",
         client=asked.client,
         person=person,
-        shared=in_words(asked.agreed_scopes, asked.client.sector, person),
+        shared=in_words(
+            asked.agreed_scopes, asked.client.sector, person, in_id_token=asked.client.has_claims_in_id_token
+        ),
         details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
         action=url_for("openid.consent") + "?" + asked.as_marked_query(Kind.CONSENT, clock.now()),

@@ -60,7 +60,7 @@ def device_asks() -> Page:
         "openid/device_consent.html",
         client=client,
         person=sign_in.person,
-        shared=in_words(asked.scopes, client.sector, sign_in.person),
+        shared=in_words(asked.scopes, client.sector, sign_in.person, in_id_token=client.has_claims_in_id_token),
         details=in_plain_words(asked.authorization_details),
         user_code=user_code,
         # draft-ietf-oauth-cross-device-security 6.1: who is asked learns where the request comes from, and when.

@@ -15,7 +15,7 @@ from identity.agencies.queries import find_agency
 from identity.client_keys.rules import MAX_JWKS_BYTES
 from identity.clients import actions, queries
 from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
-from identity.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, PROFILES
+from identity.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, OUR_ALGORITHMS, PROFILES, algorithm_of
 from identity.registration import actions as registration
 from identity.systems import actions as systems
 from kernel.errors import Invalid, _
@@ -47,6 +47,31 @@ auth_method_option = click.option(
 )
 
 
+def id_token_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What an application chooses about its ID tokens, into `given["options"]`; None leaves it as it is."""
+
+    @click.option(
+        "--id-token-alg",
+        "id_token_signed_response_alg",
+        type=click.Choice(OUR_ALGORITHMS),
+        help="What its ID tokens are signed with; as usual with the profile, if not given.",
+    )
+    @click.option(
+        "--claims-in-id-token/--no-claims-in-id-token",
+        default=None,
+        help="Names and e-mail in the ID token too, not at userinfo only.",
+    )
+    @wraps(command)
+    def run(id_token_signed_response_alg: str | None, claims_in_id_token: bool | None, **others: Any) -> Any:
+        asked = {
+            "id_token_signed_response_alg": id_token_signed_response_alg,
+            "claims_in_id_token": claims_in_id_token,
+        }
+        return command(id_token={name: value for name, value in asked.items() if value is not None}, **others)
+
+    return run
+
+
 def credentials(command: Callable[..., Any]) -> Callable[..., Any]:
     """How a client proves who it is; the command gets one argument, `given`, for all of it."""
 
@@ -74,6 +99,7 @@ def credentials(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--post-logout-redirect-uri", "logout_uris", multiple=True, help="Where to go after leaving; repeatable.")
 @click.option("--profile", required=True, type=click.Choice(list(PROFILES)))
 @credentials
+@id_token_options
 @click.option("--scope", "scopes", multiple=True, help="Besides the usual ones, such as offline_access; repeatable.")
 @click.option("--environment", type=click.Choice(ENVIRONMENTS), default="sandbox", show_default=True)
 @click.option("--owner", default=OPERATOR, help="agency:<code> or developer:<id>.")
@@ -85,6 +111,7 @@ def create(
     logout_uris: tuple[str, ...],
     profile: str,
     given: dict[str, Any],
+    id_token: dict[str, Any],
     scopes: tuple[str, ...],
     environment: str,
     owner: str,
@@ -100,7 +127,7 @@ def create(
         scopes=[*usual_scopes(profile), *named] if named else (),
         environment=environment,
         owner=owner,
-        **given,
+        **{**given, "options": given["options"] | id_token},
     )
     show(_told(made), as_json)
 
@@ -109,17 +136,22 @@ def create(
 @click.argument("client_id")
 @click.option("--profile", type=click.Choice(list(PROFILES)))
 @credentials
+@id_token_options
 @as_json_option
 @with_app
-def change(client_id: str, profile: str | None, given: dict[str, Any], as_json: bool) -> None:
-    """Give a client another profile, way to authenticate or keys; its secret stays where it still needs one."""
+def change(client_id: str, profile: str | None, given: dict[str, Any], id_token: dict[str, Any], as_json: bool) -> None:
+    """Give a client another profile, way to authenticate, keys or ID tokens; its secret stays where it needs one."""
     client = queries.any_client(client_id)
     kept = {name: value for name, value in client.options.items() if name not in CERTIFICATE_SUBJECTS}
     new = {
         "auth_method": given["auth_method"] or client.auth_method,
         "jwks": given["jwks"],
         "jwks_uri": given["jwks_uri"],
-        "options": {**(kept if given["options"] or given["auth_method"] else client.options), **given["options"]},
+        "options": {
+            **(kept if given["options"] or given["auth_method"] else client.options),
+            **given["options"],
+            **id_token,
+        },
     }
     if given["jwks"] is None and given["jwks_uri"] is None:
         new |= {"jwks": client.jwks, "jwks_uri": client.jwks_uri}
@@ -141,6 +173,7 @@ def _told(made: actions.NewClient) -> dict[str, object]:
         "profile": made.client.profile,
         "environment": made.client.environment,
         "auth_method": made.client.auth_method,
+        "id_token_alg": algorithm_of(made.client.profile, made.client.options),
         "redirect_uris": made.client.redirect_uris,
         "post_logout_redirect_uris": made.client.post_logout_redirect_uris,
         "scope": " ".join(made.client.scopes),

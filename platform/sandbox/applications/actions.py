@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from identity.adoptions import actions as adoptions
 from identity.clients import actions as clients
@@ -14,7 +14,7 @@ from kernel.i18n import chosen_language
 from kernel.mail import Mailbox
 from kernel.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
-from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_devices, with_trial
+from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_choices, with_trial
 
 if TYPE_CHECKING:
     from identity.clients.models import Client
@@ -36,10 +36,12 @@ def create_application(
     profile: str,
     redirect_uris: Sequence[str],
     post_logout_redirect_uris: Sequence[str],
-    *,
-    device_flow: bool = False,
+    choices: Mapping[str, Any],
 ) -> Credentials:
-    """Give a developer credentials at once. Raises Invalid, TooManyApplications."""
+    """Give a developer credentials at once. choices: of the client's options.
+
+    Raises Invalid, TooManyApplications.
+    """
     if len(applications_of(developer_id)) >= MAX_APPLICATIONS:
         raise TooManyApplications()
     made = clients.create_client(
@@ -49,7 +51,7 @@ def create_application(
         post_logout_redirect_uris=post_logout_redirect_uris,
         environment="sandbox",
         owner=owned_by(developer_id),
-        options=with_devices({}, device_flow),
+        options=with_choices({}, choices),
     )
     return Credentials(made.client, made.secret or "")
 
@@ -60,10 +62,9 @@ def change_application(
     name: str,
     redirect_uris: Sequence[str],
     post_logout_redirect_uris: Sequence[str],
-    *,
-    device_flow: bool = False,
+    choices: Mapping[str, Any],
 ) -> Client:
-    """Change name, addresses and whether it has devices. Raises Invalid, NotFound."""
+    """Change name, addresses and these of its options. Raises Invalid, NotFound."""
     client = get_application(developer_id, client_id)
     return clients.update_client(
         client_id,
@@ -71,7 +72,7 @@ def change_application(
         redirect_uris=with_trial(redirect_uris, settings().base_url),
         post_logout_redirect_uris=post_logout_redirect_uris,
         owner=owned_by(developer_id),
-        options=with_devices(client.options, device_flow),
+        options=with_choices(client.options, choices),
     )
 
 

@@ -54,10 +54,9 @@ def with_trial(addresses: Iterable[str], base_url: str) -> list[str]:
     return [*own, trial] if own and trial else own
 
 
-def with_devices(options: Mapping[str, Any], device_flow: bool) -> dict[str, Any]:
-    """What the application chose, with the device flow (RFC 8628) or without it."""
-    others = {name: value for name, value in options.items() if name != "device_flow"}
-    return {**others, "device_flow": True} if device_flow else others
+def with_choices(options: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """What the application chose before, with these choices over it; a false or empty one takes it back."""
+    return {name: value for name, value in {**options, **choices}.items() if value or name not in choices}
 
 
 @dataclass(frozen=True)

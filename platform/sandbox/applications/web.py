@@ -16,6 +16,7 @@ from wtforms.validators import DataRequired, Length
 
 from identity.adoptions.queries import handed_over_by, last_offer_of
 from identity.adoptions.rules import AlreadyOffered
+from identity.clients.web import IdTokenForm, id_token_choices_of
 from identity.profiles.rules import PROFILES
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
@@ -43,7 +44,7 @@ pages = Blueprint("sandbox_applications", __name__, url_prefix="/sandbox", templ
 Page = str | Response | tuple[str, int]
 
 
-class ChangeForm(FlaskForm):
+class ChangeForm(IdTokenForm):
     name = StringField(
         _("Name"),
         validators=[DataRequired(_("Write a name.")), Length(max=100)],
@@ -65,6 +66,10 @@ class ChangeForm(FlaskForm):
             "that it shows (RFC 8628). Only with the standard profile. Leave this out unless you need it."
         ),
     )
+
+    def choices(self) -> dict[str, Any]:
+        """What was chosen, as the client's options say it."""
+        return {"device_flow": self.device_flow.data, **self.id_token_options()}
 
 
 class ApplicationForm(ChangeForm):
@@ -124,7 +129,7 @@ def create_application() -> Page:
                 form.profile.data,
                 lines_of(form.redirect_uris.data),
                 lines_of(form.post_logout_redirect_uris.data or ""),
-                device_flow=form.device_flow.data,
+                form.choices(),
             ),
             lambda made: _address(made.client.client_id),
         )
@@ -148,6 +153,7 @@ def edit_application(client_id: str) -> Page:
     form = ChangeForm(
         name=client.name,
         device_flow=bool(client.options.get("device_flow")),
+        **id_token_choices_of(client),
         redirect_uris="\n".join(own_addresses(client.redirect_uris, settings().base_url)),
         post_logout_redirect_uris="\n".join(client.post_logout_redirect_uris),
     )
@@ -168,7 +174,7 @@ def change_application(client_id: str) -> Page:
             form.name.data,
             lines_of(form.redirect_uris.data),
             lines_of(form.post_logout_redirect_uris.data or ""),
-            device_flow=form.device_flow.data,
+            form.choices(),
         )
     except Invalid as problem:
         _show_faults(form, problem)
@@ -181,7 +187,7 @@ def _ask_change(client: Client, form: ChangeForm) -> str:
         "sandbox_applications/edit.html",
         form=form,
         application=client,
-        may_have_devices=PROFILES[client.profile].device_flow,
+        profile=PROFILES[client.profile],
     )
 
 

@@ -70,7 +70,7 @@ def authorize(browser: FlaskClient, client_id: str, **changed: str | None) -> Te
 
 
 def tokens(
-    browser: FlaskClient, client_id: str, key: Key = KEY, algorithm: str = "ES256", **changed: str | None
+    browser: FlaskClient, client_id: str, key: Key = KEY, algorithm: str = "RS256", **changed: str | None
 ) -> dict[str, Any]:
     """From the request to the ID token, whose claims stand beside it."""
     code = told_in_query(agree(browser, authorize(browser, client_id, **changed)))["code"]
@@ -87,7 +87,7 @@ def tokens(
 def test_a_client_registers_itself_and_signs_people_in(client: FlaskClient, person: None) -> None:
     """oidcc-server with dynamic_client and private_key_jwt"""
     told = registered(client)
-    assert told["id_token_signed_response_alg"] == "ES256"
+    assert told["id_token_signed_response_alg"] == "RS256"
     tokens(client, told["client_id"])
 
 
