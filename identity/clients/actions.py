@@ -170,6 +170,7 @@ def keep_new(work: Work, client: Client, *, has_secret: bool) -> NewClient:
         options=client.options,
         binding=client.binding,
     )
+    forget(client.client_id)
     return NewClient(client, secret)
 
 

@@ -19,6 +19,7 @@ from identity.clients.rules import (
     PERSON_PROFILES,
     RegisteredClient,
     Registration,
+    origins_of,
     owned_by_agency,
     same_authority,
     sector_kind,
@@ -30,6 +31,8 @@ from kernel.db import session
 from kernel.errors import NotFound, NotYours
 from kernel.notices import Memory, memory
 from kernel.pagination import Page, page
+
+BROWSERS = "browsers"
 
 
 def registered_client(client_id: str) -> RegisteredClient | None:
@@ -72,6 +75,26 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
 def forget(client_id: str) -> None:
     """Read the client again when it is next asked for: this process has just changed it."""
     _memory().forget(client_id)
+    _origins().forget(BROWSERS)
+
+
+def browser_origins() -> frozenset[str]:
+    """Where the pages of living clients without a secret come from, as this process remembers it."""
+    changes, known = _origins().changes, _origins().get(BROWSERS)
+    if known is None:
+        query = select(Client.redirect_uris).where(Client.auth_method == "none", Client.revoked_at.is_(None))
+        known = frozenset().union(*map(origins_of, session().scalars(query)))
+        _origins().keep(BROWSERS, known, changes)
+    return known
+
+
+def _origins() -> Memory[frozenset[str]]:
+    found: Memory[frozenset[str]] | None = current_app.extensions.get("cordillera.browser_origins")
+    if found is None:
+        # One value of all clients: a change of any of them ends it.
+        made: Memory[frozenset[str]] = memory(current_app, BROWSERS, contains=("client",))
+        found = current_app.extensions.setdefault("cordillera.browser_origins", made)
+    return found
 
 
 def _memory() -> Memory[RegisteredClient]:

@@ -45,6 +45,13 @@ def in_oauth_words(view: Callable[P, Any]) -> Callable[P, Any]:
     return run
 
 
+def without_content(status: int) -> Response:
+    """That it is done. RFC 9110 8.3: of nothing no type is told, where libraries would look for the JSON of theirs."""
+    answer = Response(status=status, headers={"Cache-Control": "no-store"})
+    del answer.headers["Content-Type"]
+    return answer
+
+
 def error_answer(problem: Problem) -> Response:
     """The problem as JSON, with the page that explains it."""
     log.info("oauth error", kind=problem.kind, error=problem.oauth_error, cause=problem.log or str(problem.detail))

@@ -13,6 +13,7 @@ from flask import request
 from identity.clients.queries import client_with_secret, known_client
 from identity.clients.rules import RegisteredClient
 from identity.openid.bearer import client_principal
+from identity.openid.cross_origin import answering
 from identity.openid.parameters import check_is_form
 from identity.openid.proofs.client_assertion import client_of_assertion
 from identity.openid.proofs.mutual_tls import check_certificate
@@ -105,6 +106,7 @@ def authenticate() -> RegisteredClient:
             headers=CHALLENGE,
         )
     act_as(client_principal(client))
+    answering(client)
     return client
 
 

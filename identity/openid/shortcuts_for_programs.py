@@ -90,6 +90,9 @@ def introspect(asked: PlainRequest) -> Said:
 def userinfo(asked: PlainRequest) -> Said:
     """OIDC Core 5.3.1: an application asks about a person, with a token that is only borne, to be answered as JSON."""
     scheme, shown = access_token_in(asked.authorization)
+    # A page asks (`cross_origin`): whether it may read the answer is said by the whole way.
+    if "HTTP_ORIGIN" in asked.headers:
+        return None
     if scheme.lower() != "bearer" or not shown or len(shown) > MAX_TOKEN_CHARACTERS or is_by_value(shown):
         return None
     holder = holder_of(shown)

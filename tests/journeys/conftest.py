@@ -1,26 +1,16 @@
 """A whole house for the journeys: two gunicorn workers, the worker process, the demonstrations and a real Chromium."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from builders.chromium import a_chromium
 from builders.databases import a_database
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from walking import ROOT, House, free_address, program, wait_until_ready
 
 from kernel.postgres import EmbeddedPostgres
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -73,10 +63,7 @@ def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A Chromium for one module: while it lives, its event loop keeps other tests of the process from theirs."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert executable, "The journeys need Chromium. On Debian: apt install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+    with a_chromium() as browser:
         yield browser
         browser.close()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response as FlaskResponse
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from identity.clients.queries import is_logout_place
+from identity.openid.answers import without_content
 from identity.openid.endpoints import from_other_sites
 from identity.openid.endpoints.end_session import forget_cookie
 from identity.openid.queries import is_tried_out
@@ -24,6 +24,6 @@ def clave_unica_logout() -> Response:
     wanted = request.args.get("redirect", "")
     is_known = is_logout_place(wanted, of_anybody=is_tried_out())
     sign_out()
-    response: Response = redirect(wanted, 302) if is_known else FlaskResponse(status=204)
+    response: Response = redirect(wanted, 302) if is_known else without_content(204)
     forget_cookie(response)
     return response

@@ -8,13 +8,15 @@ from flask import Response, jsonify
 from flask.sansio.blueprints import BlueprintSetupState
 
 from identity.openid.bearer import PROTECTED_RESOURCE
+from identity.openid.cross_origin import open_to_every_page
 from identity.openid.endpoints import for_programs, pages
 from identity.openid.metadata import provider_metadata, resource_metadata
 from kernel.access import public
 from kernel.http import settings
 
 
-@for_programs("/openid/.well-known/openid-configuration", "GET")
+@for_programs("/openid/.well-known/openid-configuration", "GET", "OPTIONS")
+@open_to_every_page("GET")
 @public("how to use the provider is for everyone")
 def discovery() -> Response:
     """What the provider can do, and where."""
@@ -22,19 +24,21 @@ def discovery() -> Response:
 
 
 # RFC 8414 3.1: the well-known part comes before the issuer's path; 5: both ways are in use.
-for_programs("/.well-known/oauth-authorization-server/openid", "GET")(discovery)
-for_programs("/.well-known/openid-configuration/openid", "GET")(discovery)
-for_programs("/openid/.well-known/oauth-authorization-server", "GET")(discovery)
+for_programs("/.well-known/oauth-authorization-server/openid", "GET", "OPTIONS")(discovery)
+for_programs("/.well-known/openid-configuration/openid", "GET", "OPTIONS")(discovery)
+for_programs("/openid/.well-known/oauth-authorization-server", "GET", "OPTIONS")(discovery)
 
 
-@for_programs("/.well-known/oauth-protected-resource", "GET")
+@for_programs("/.well-known/oauth-protected-resource", "GET", "OPTIONS")
+@open_to_every_page("GET")
 @public("where tokens for this platform come from is for everyone")
 def platform_metadata() -> Response:
     """Who gives tokens for the platform."""
     return _for_everyone(resource_metadata(settings().base_url))
 
 
-@for_programs(PROTECTED_RESOURCE, "GET")
+@for_programs(PROTECTED_RESOURCE, "GET", "OPTIONS")
+@open_to_every_page("GET")
 @public("where tokens for the interface come from is for everyone")
 def interface_metadata() -> Response:
     """Who gives tokens for the interface. RFC 9728 3.3: each place has a document of its own, which names it."""
@@ -51,5 +55,4 @@ def lead_there(state: BlueprintSetupState) -> None:
 def _for_everyone(document: dict[str, Any]) -> Response:
     answer = jsonify(document)
     answer.headers["Cache-Control"] = "public, max-age=300"
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 
+from identity.openid.cross_origin import open_to_every_page
 from identity.openid.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
 from identity.openid.tokens import PURPOSE
@@ -11,7 +12,8 @@ from kernel.access import public
 from kernel.keys import ALGORITHMS, ensure_key, public_jwks
 
 
-@for_programs("/openid/jwks", "GET")
+@for_programs("/openid/jwks", "GET", "OPTIONS")
+@open_to_every_page("GET")
 @public("public keys are for everyone")
 def jwks() -> Response:
     """The keys of every algorithm; the first call of a new installation makes them."""
@@ -20,5 +22,4 @@ def jwks() -> Response:
     answer = jsonify(keys=[*public_jwks(PURPOSE)["keys"], published_encryption_key()])
     answer.content_type = "application/jwk-set+json"
     answer.headers["Cache-Control"] = "public, max-age=300"
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer

@@ -11,6 +11,7 @@ from identity.openid.answers import in_oauth_words
 from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import PAR, run
+from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
 from identity.openid.rules import PUSHED_REQUEST_LIVES
 from kernel.access import public
@@ -19,7 +20,8 @@ from kernel.errors import TooLarge
 MAX_BODY_BYTES = 65_536
 
 
-@for_programs("/openid/par", "POST")
+@for_programs("/openid/par", "POST", "OPTIONS")
+@open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
 def par() -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, jsonify, request
 
 from identity.clients.queries import registration_of
-from identity.openid.answers import in_oauth_words
+from identity.openid.answers import in_oauth_words, without_content
 from identity.openid.bearer import access_token_of_header
 from identity.openid.endpoints import for_programs, from_other_sites
 from identity.registration import actions
@@ -53,7 +53,7 @@ def registered_client(client_id: str) -> Any:
     token = _token()
     if request.method == "DELETE":
         actions.delete_registered(client_id, token)
-        return Response(status=204, headers={"Cache-Control": "no-store"})
+        return without_content(204)
     if request.method == "PUT":
         changed = actions.replace_registered(client_id, token, _metadata())
         return _described(changed.client, changed.secret, changed.registration_token)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Response, request
 
 from identity.openid.access_tokens import living_token
-from identity.openid.answers import in_oauth_words
+from identity.openid.answers import in_oauth_words, without_content
 from identity.openid.authentication import authenticate
+from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidGrant
@@ -14,7 +15,8 @@ from identity.openid.token_actions import revoke_token
 from kernel.access import public
 
 
-@for_programs("/openid/revoke", "POST")
+@for_programs("/openid/revoke", "POST", "OPTIONS")
+@open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
 def revoke() -> Response:
@@ -29,4 +31,4 @@ def revoke() -> Response:
         if living.client_id != client.client_id:
             raise InvalidGrant("The token was given to another client.")
         revoke_token(client, token, living)
-    return Response(status=200, headers={"Cache-Control": "no-store"})
+    return without_content(200)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from identity.openid.answers import in_oauth_words
+from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
 from identity.openid.server import server
 from kernel.access import public
 from kernel.shortcuts import done_by_shortcut
 
 
-@for_programs("/openid/token", "POST")
+@for_programs("/openid/token", "POST", "OPTIONS")
+@open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
 def token() -> Any:

@@ -11,6 +11,7 @@ from identity.clients.rules import RegisteredClient
 from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
 from identity.openid.answers import in_oauth_words
 from identity.openid.bearer import access_token_of_header, is_of_tokens
+from identity.openid.cross_origin import answering, open_to_browser_applications
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
 from identity.openid.parameters import MAX_TOKEN_CHARACTERS
@@ -29,7 +30,8 @@ INVALID = {"WWW-Authenticate": f'{REALM}, error="invalid_token"'}
 INSUFFICIENT = {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="openid"'}
 
 
-@for_programs("/openid/userinfo", "GET", "POST")
+@for_programs("/openid/userinfo", "GET", "POST", "OPTIONS")
+@open_to_browser_applications("GET", "POST")
 @in_oauth_words
 @public("the access token is checked by the protocol")
 def userinfo() -> Any:
@@ -37,6 +39,8 @@ def userinfo() -> Any:
     scheme, token = _token()
     holder = _holder(token)
     client = known_client(holder.client_id) if holder else None
+    if client is not None:
+        answering(client)
     if holder is None or client is None:
         raise InvalidToken(headers=INVALID)
     check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from flask import current_app
@@ -20,6 +20,9 @@ from identity.registration import actions as registration
 from identity.systems import actions as systems
 from kernel.errors import Invalid, _
 from portal.cli.context import as_json_option, show, with_app
+
+if TYPE_CHECKING:
+    from identity.clients.models import Client
 
 
 @click.group()
@@ -173,11 +176,16 @@ def _told(made: actions.NewClient) -> dict[str, object]:
         "profile": made.client.profile,
         "environment": made.client.environment,
         "auth_method": made.client.auth_method,
-        "id_token_alg": algorithm_of(made.client.profile, made.client.options),
         "redirect_uris": made.client.redirect_uris,
         "post_logout_redirect_uris": made.client.post_logout_redirect_uris,
         "scope": " ".join(made.client.scopes),
+        **_id_token_of(made.client),
     }
+
+
+def _id_token_of(client: Client) -> dict[str, object]:
+    """What is told of an application's ID tokens; a system has none."""
+    return {"id_token_alg": algorithm_of(client.profile, client.options)} if client.profile in PROFILES else {}
 
 
 @client.command("create-system")
