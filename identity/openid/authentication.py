@@ -37,6 +37,10 @@ def by_header() -> RegisteredClient | None:
     client_id, secret = basic_credentials(request.headers["Authorization"])
     if request.form.get("client_id", client_id) != client_id:
         raise MalformedRequest("The client_id in the form is not the one in the Authorization header.")
+    if not secret:
+        # RFC 6749 2.3.1: an empty secret may be left out. Some libraries write it in the name of clients without one.
+        named = known_client(client_id)
+        return named if named is not None and named.auth_method == "none" else None
     return client_with_secret(client_id, secret)
 
 
@@ -80,7 +84,7 @@ class Method:
 
 
 METHODS = (
-    Method(("client_secret_basic",), lambda: "Authorization" in request.headers, by_header),
+    Method(("client_secret_basic", "none"), lambda: "Authorization" in request.headers, by_header),
     Method(("private_key_jwt",), lambda: any(request.form.get(name) for name in ASSERTION_FIELDS), by_assertion),
     Method(("client_secret_post",), lambda: bool(request.form.get("client_secret")), by_form),
     # The name alone may come beside another method.

@@ -14,6 +14,7 @@ from identity.openid.proofs import dpop, mutual_tls
 from identity.openid.request_metadata import request_metadata
 from identity.profiles.rules import (
     ANSWERS,
+    AUTH_METHODS,
     CERTIFICATE_METHODS,
     CONTENT_ENCRYPTIONS,
     ENCRYPTION_ALGORITHMS,
@@ -82,7 +83,7 @@ def _aliases(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _authentication() -> dict[str, Any]:
     """RFC 8414 2: for each endpoint where clients authenticate, by which methods and algorithms."""
-    methods = [name for method in METHODS for name in method.names]
+    methods = sorted({name for method in METHODS for name in method.names}, key=AUTH_METHODS.index)
     if not mutual_tls.is_offered():
         methods = [name for name in methods if name not in CERTIFICATE_METHODS]
     proven = [name for name in methods if name != "none"]

@@ -224,3 +224,46 @@ def test_a_database_that_is_down_is_told_in_oauths_words(app: Flask, client: Fla
     app.extensions["cordillera.engine"] = engine
     assert (response.status_code, response.get_json()["error"]) == (503, "temporarily_unavailable")
     assert response.headers["Retry-After"]
+
+
+def test_a_client_without_a_secret_may_say_its_name_by_an_empty_one(
+    app: Flask, client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    with app.app_context():
+        public = a_client("standard", auth_method="none")
+    form = token_form(public, a_code(client, public), client_id=None, client_secret=None)
+    for client_id, secret in ((made.client.client_id, ""), (public.client.client_id, "x"), ("nobody", "")):
+        refused = client.post("/openid/token", data=form, headers=basic(client_id, secret))
+        assert (refused.status_code, refused.get_json()["error"]) == (401, "invalid_client")
+    answer = client.post("/openid/token", data=form, headers=basic(public.client.client_id, ""))
+    assert answer.status_code == 200
+
+
+def test_a_secret_may_come_form_encoded_and_a_scope_with_plus_signs(
+    client: FlaskClient, person: Person, made: NewClient
+) -> None:
+    encoded = "".join(f"%{ord(letter):02X}" for letter in str(made.secret))
+    form = token_form(made, a_code(client, made), client_id=None, client_secret=None)
+    answer = client.post("/openid/token", data=form, headers=basic(made.client.client_id, encoded))
+    assert answer.status_code == 200
+    token = answer.get_json()["access_token"]
+    for scheme in ("bearer", "BEARER", "Bearer "):
+        assert client.get("/openid/userinfo", headers={"Authorization": f"{scheme} {token}"}).status_code == 200
+    asked = f"/openid/authorize/?response_type=code&client_id={made.client.client_id}&scope=openid+name++email+"
+    answered = client.get(asked + "&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcallback&state=a%2Bb+c%25&nonce=n")
+    # PKCE is missing, and nothing else is wrong.
+    assert "error=invalid_request" in str(answered.location)
+    assert "state=a%2Bb+c%25" in str(answered.location)
+
+
+def test_what_a_program_accepts_changes_no_answer(client: FlaskClient, person: Person, made: NewClient) -> None:
+    for accept in ("*/*", "text/html", "application/xml", "application/json;q=0.1", ""):
+        headers = {"Accept": accept}
+        answer = client.post("/openid/token", data=token_form(made, a_code(client, made)), headers=headers)
+        assert (answer.status_code, answer.mimetype) == (200, "application/json")
+        refused = client.post("/openid/token", data={"grant_type": "authorization_code"}, headers=headers)
+        assert (refused.status_code, refused.mimetype) == (401, "application/json")
+        told = userinfo(client, answer.get_json()["access_token"])
+        assert (told.status_code, told.mimetype) == (200, "application/json")
+    typed = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    assert client.post("/openid/token/", data=token_form(made, a_code(client, made)), headers=typed).status_code == 200
