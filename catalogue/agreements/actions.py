@@ -29,9 +29,8 @@ from catalogue.services.rules import NotInThisState, checked_reasons
 from kernel.access import Principal
 from kernel.clock import business_days_after, local
 from kernel.errors import NotYours
-from kernel.http import settings
 from kernel.jobs import job
-from kernel.mail import Letter, write_to
+from kernel.mail import Letter, address_for, write_to
 from kernel.work import Work, action
 
 TAGS = {
@@ -190,7 +189,7 @@ def _asked(agreement: Agreement) -> Letter:
         version=agreement.version,
         purpose=agreement.purpose,
         answer_by=format_date(local(agreement.answer_by).date(), "long"),
-        address=_address(agreement),
+        address=_address(agreement, agreement.owner),
     )
     return Letter(subject, text)
 
@@ -204,10 +203,10 @@ def notify_other(agreement_id: str, agency: str, status: str) -> None:
 @action
 def _tell_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
-    write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, status))
+    write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, agency, status))
 
 
-def _decided(agreement: Agreement, status: Status) -> Letter:
+def _decided(agreement: Agreement, reader: str, status: Status) -> Letter:
     label = STATUS_LABELS[status]
     subject = gettext("Agreement %(code)s: %(status)s", code=agreement.code, status=label)
     text = gettext(
@@ -216,10 +215,10 @@ def _decided(agreement: Agreement, status: Status) -> Letter:
         service=agreement.service_name,
         status=label,
         reasons=agreement.reasons,
-        address=_address(agreement),
+        address=_address(agreement, reader),
     )
     return Letter(subject, text)
 
 
-def _address(agreement: Agreement) -> str:
-    return f"{settings().base_url}/agency/agreements/{agreement.code}"
+def _address(agreement: Agreement, reader: str) -> str:
+    return address_for(reader, f"/agency/agreements/{agreement.code}")

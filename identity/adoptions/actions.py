@@ -21,7 +21,7 @@ from identity.profiles.rules import SECRET_METHODS
 from kernel.access import current_principal
 from kernel.errors import Invalid, NotFound, Text, _
 from kernel.http import settings
-from kernel.mail import Letter, Mailbox, write_to
+from kernel.mail import Letter, Mailbox, address_for, write_to
 from kernel.work import Work, action
 
 
@@ -61,7 +61,7 @@ def offer(
 
 def _offered(asked: AdoptionRequest, name: str) -> Letter:
     subject = gettext("A developer offers your agency the application “%(name)s”", name=name)
-    address = f"{settings().base_url}/agency/adoptions/{asked.client_id}"
+    address = address_for(asked.agency_code, f"/agency/adoptions/{asked.client_id}")
     return Letter(subject, f"{asked.developer}: {asked.reason}\n\n{address}\n")
 
 

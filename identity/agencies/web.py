@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
@@ -13,9 +15,19 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from identity.agencies import actions
-from identity.agencies.queries import agencies_of, agencies_page, get_agency, members_page
-from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator
-from kernel.access import authority, current_principal, person, requires, role
+from identity.agencies.queries import agencies_of, agencies_page, find_agency, get_agency, members_page
+from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator, effective_roles
+from kernel.access import (
+    ACTING_FOR,
+    Principal,
+    Rule,
+    authority,
+    current_principal,
+    declared_rules,
+    person,
+    requires,
+    role,
+)
 from kernel.errors import Conflict, Invalid
 from kernel.forms import explain
 from kernel.layout import local_path
@@ -55,6 +67,50 @@ class NameForm(FlaskForm):
 # ---- officials ----
 
 
+@pages.before_app_request
+def act_for_the_agency_concerned() -> Response | None:
+    """Whoever comes to a page of officials, and acts for no agency or not for the one that the link names, acts for the
+    agency concerned where it is the only one, and is asked which where there are more. Nobody is moved from one agency
+    to another without being asked. Whose the thing on the page is, the page itself looks at.
+    """
+    rules = declared_rules(current_app.view_functions.get(request.endpoint or ""))
+    if request.method != "GET" or not any(rule.is_of_officials for rule in rules):
+        return None
+    principal, named = current_principal(), request.args.get(ACTING_FOR, "")
+    if principal.kind not in ("person", "official") or (principal.agency and named in ("", principal.agency.code)):
+        return None
+    codes = _where_it_would_be_allowed(principal, rules)
+    if named in codes:
+        codes = [named]
+    elif principal.agency:
+        return None
+    if len(codes) == 1 and principal.agency is None:
+        actions.choose_agency(codes[0])
+        return redirect(_this_page(), 303)
+    return redirect(url_for("agencies.home", next=_this_page(), asked=named or None), 303) if codes else None
+
+
+def _where_it_would_be_allowed(principal: Principal, rules: tuple[Rule, ...]) -> list[str]:
+    """The codes of the agencies for which the person could act to fulfil the rules."""
+    acting = (
+        replace(
+            principal,
+            kind="official",
+            agency=agency,
+            roles=effective_roles(frozenset(held), is_authority=agency.is_authority),
+        )
+        for agency, held in agencies_of(principal.id)
+    )
+    return [one.acting_agency.code for one in acting if all(rule.allows(one) for rule in rules)]
+
+
+def _this_page() -> str:
+    """This very page, without the word about the agency."""
+    came = parse_qsl(request.query_string.decode(), keep_blank_values=True)
+    others = [(name, value) for name, value in came if name != ACTING_FOR]
+    return request.path + (f"?{urlencode(others)}" if others else "")
+
+
 @pages.get("/agency")
 @requires(person)
 def home() -> Page:
@@ -67,6 +123,7 @@ def home() -> Page:
         roles=principal.roles,
         role_labels=ROLE_LABELS,
         next=request.args.get("next", ""),
+        asked=find_agency(request.args.get("asked", "")),
     )
 
 

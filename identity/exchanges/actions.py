@@ -17,7 +17,7 @@ from identity.exchanges.queries import find
 from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish, after, check_pair, checked_reasons
 from kernel.access import current_principal
 from kernel.errors import NotFound
-from kernel.mail import Letter, write_to
+from kernel.mail import Letter, address_for, write_to
 from kernel.work import Work, action
 
 
@@ -66,15 +66,16 @@ def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePo
 
 
 def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
-    def asked() -> Letter:
-        return Letter(
-            gettext("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name),
-            gettext(
-                "Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name
-            ),
-        )
+    agency = target.agency_code or ""
 
-    write_to(work, officials_of(target.agency_code or "", "administrator"), asked)
+    def asked() -> Letter:
+        subject = gettext("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name)
+        text = gettext(
+            "Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name
+        )
+        return Letter(subject, f"{text}\n\n{address_for(agency, '/agency/exchanges')}\n")
+
+    write_to(work, officials_of(agency, "administrator"), asked)
 
 
 @action

@@ -42,7 +42,7 @@ from kernel.http import settings
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
 from kernel.layout import format_local_time
-from kernel.mail import Letter, write_to
+from kernel.mail import Letter, address_for, write_to
 from kernel.submissions import AlreadySubmitted, submit_once
 from kernel.uploads import Part
 from kernel.work import Work, action
@@ -435,7 +435,7 @@ def notify_sender(code: str, agency: str) -> None:
 @action
 def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) -> None:
     """One mail each, all or none. It names no subject: mail is read by more people than those it is for."""
-    address = f"{settings().base_url}{page_of(code)}"
+    address = address_for(agency, page_of(code))
     text = _("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
     correspondents = ports().agencies.officials_of(agency, "correspondent")
     write_to(work, correspondents, lambda: Letter(str(subject), str(text)))

@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 COOKIES_COUNT_FOR_NOTHING_BELOW = ("/api/", "/gateway/")
 """Only tokens do there: these are for programs."""
+ACTING_FOR = "acting_for"
+"""The parameter of a link that says for which agency its page is, by the agency's code."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -81,6 +83,8 @@ class Rule:
     name: str
     allows: Callable[[Principal], bool]
     sign_in_endpoint: str = "signin.sign_in"
+    is_of_officials: bool = False
+    """Whether it wants somebody who acts for an agency."""
     scopes: tuple[tuple[str, ...], ...] = ()
     """The sets of scopes with which an access token fulfils it."""
     refusal: Callable[[], Problem] | None = None
@@ -88,15 +92,17 @@ class Rule:
 
 
 person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official") and not p.application)
-official = Rule("an official acting for an agency", lambda p: p.kind == "official")
+official = Rule("an official acting for an agency", lambda p: p.kind == "official", is_of_officials=True)
 developer = Rule("a developer signed in to the sandbox", lambda p: p.kind == "developer", "sandbox_accounts.sign_in")
 machine = Rule("an agency's system with an access token", lambda p: p.kind == "machine")
-authority = Rule("an official of the authority", lambda p: p.kind == "official" and p.is_authority)
+authority = Rule(
+    "an official of the authority", lambda p: p.kind == "official" and p.is_authority, is_of_officials=True
+)
 
 
 def role(*names: str) -> Rule:
     """An official with at least one of the roles at the agency acted for."""
-    return Rule(" or ".join(names), lambda p: p.kind == "official" and bool(p.roles & set(names)))
+    return Rule(" or ".join(names), lambda p: p.kind == "official" and bool(p.roles & set(names)), is_of_officials=True)
 
 
 def scope(*names: str) -> Rule:

@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from flask import current_app
 
 from kernel import clock
+from kernel.access import ACTING_FOR
 from kernel.i18n import speaking
 from kernel.ids import new_id
 from kernel.jobs import job
@@ -103,6 +104,12 @@ def write_to(work: Work, addressees: Iterable[Addressee], letter: Callable[[], L
             written = letter()
         work.defer(deliver, to=address, subject=written.subject, text=written.text)
     return len(readers)
+
+
+def address_for(agency: str, path: str) -> str:
+    """The address of a page of ours, for a mail to an agency's officials: whoever opens it acts for that agency."""
+    settings: Settings = current_app.extensions["cordillera.settings"]
+    return f"{settings.base_url}{path}?{ACTING_FOR}={agency}"
 
 
 class UnsafeMail(ValueError):

@@ -32,7 +32,7 @@ def administrators_of(app: Flask, code: str) -> list[str]:
 
 def test_an_official_chooses_whom_to_act_for(client: FlaskClient, administrator: Person) -> None:
     sign_in(client, administrator)
-    assert client.get("/agency/members").status_code == 403
+    assert client.post("/agency/members").status_code == 403
     page = client.get("/agency").text
     assert "Servicio Uno" in page
     assert "Servicio Dos" not in page
@@ -46,7 +46,9 @@ def test_an_official_chooses_whom_to_act_for(client: FlaskClient, administrator:
         frozenset({"administrator"}),
     )
     client.post("/agency/leave")
-    assert client.get("/agency/members").status_code == 403
+    with client:
+        client.get("/account")
+        assert current_principal().kind == "person"
 
 
 def test_choosing_goes_on_to_a_path_of_this_site_only(client: FlaskClient, administrator: Person) -> None:
