@@ -281,3 +281,27 @@ def test_a_change_of_the_box_leaves_other_options_alone() -> None:
     without = with_choices(before, {"device_flow": False, "id_token_signed_response_alg": None})
     assert without == {"client_uri": "https://tramites.example.cl/"}
     assert with_choices(without, {"device_flow": True}) == before
+
+
+def test_an_application_of_the_browser_has_no_secret_and_is_told_how_to_do_without(client: FlaskClient) -> None:
+    a_developer(client)
+    data = APPLICATION | {"auth_method": "none", "redirect_uris": "https://app.example.cl/</script>"}
+    page = client.post("/sandbox/applications/new", data=data)
+    assert page.status_code == 201
+    (client_id,) = set(re.findall(r"\b[0-9a-f]{32}\b", page.text))
+    for shown in (page, client.get(f"/sandbox/applications/{client_id}")):
+        assert "YOUR_CLIENT_SECRET" not in shown.text
+        assert f"/sandbox/applications/{client_id}/secret" not in shown.text
+        browser, curl = (code for code in snippets(shown.text) if client_id in code and "\n" in code)
+        assert "oidc.UserManager" in browser
+        assert "https://app.example.cl/\\u003c/script>" in browser
+        assert f"-u {client_id}:" in curl
+    found = now(client, client_id)
+    assert (found.auth_method, found.secrets) == ("none", ())
+    asked = {"Origin": "https://app.example.cl", "Access-Control-Request-Method": "POST"}
+    assert client.options("/openid/token", headers=asked).headers["Access-Control-Allow-Origin"] == asked["Origin"]
+    refused = client.post(
+        "/sandbox/applications/new", data=APPLICATION | {"auth_method": "none", "profile": "clave-unica"}
+    )
+    assert refused.status_code == 422
+    assert 'id="auth_method-error"' in refused.text

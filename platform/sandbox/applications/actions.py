@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Credentials:
-    """An application and its secret, which is told this once."""
+    """An application and its secret, which is told this once; empty for one that has none."""
 
     client: Client
     secret: str
@@ -37,6 +37,8 @@ def create_application(
     redirect_uris: Sequence[str],
     post_logout_redirect_uris: Sequence[str],
     choices: Mapping[str, Any],
+    *,
+    auth_method: str | None = None,
 ) -> Credentials:
     """Give a developer credentials at once. choices: of the client's options.
 
@@ -51,6 +53,7 @@ def create_application(
         post_logout_redirect_uris=post_logout_redirect_uris,
         environment="sandbox",
         owner=owned_by(developer_id),
+        auth_method=auth_method,
         options=with_choices({}, choices),
     )
     return Credentials(made.client, made.secret or "")

@@ -59,6 +59,15 @@ def with_choices(options: Mapping[str, Any], choices: Mapping[str, Any]) -> dict
     return {name: value for name, value in {**options, **choices}.items() if value or name not in choices}
 
 
+def snippets_for(profile: str, auth_method: str, options: Mapping[str, Any]) -> list[str]:
+    """The pieces of code that fit an application."""
+    if auth_method == "none":
+        names = ["browser.txt", "curl.txt"]
+    else:
+        names = ["authlib.txt", "curl.txt"] if profile == "standard" else ["django.txt", "authlib.txt", "curl.txt"]
+    return names + (["device.txt"] if options.get("device_flow") else [])
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """Where an application finds the provider."""

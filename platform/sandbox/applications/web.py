@@ -32,6 +32,7 @@ from sandbox.applications.rules import (
     Trial,
     lines_of,
     own_addresses,
+    snippets_for,
     trial_address,
 )
 
@@ -82,6 +83,16 @@ class ApplicationForm(ChangeForm):
         default="standard",
         validators=[DataRequired(_("Choose one."))],
     )
+    auth_method = RadioField(
+        _("Where it runs"),
+        choices=[
+            ("client_secret", _("On a server, where its secret stays one")),
+            ("none", _("In the browser or on the telephone: it gets no secret, and its pages may call us themselves")),
+        ],
+        default="client_secret",
+        validate_choice=False,
+        description=_("Without a secret the profile has to be the standard one."),
+    )
 
 
 class AdoptionForm(FlaskForm):
@@ -130,6 +141,7 @@ def create_application() -> Page:
                 lines_of(form.redirect_uris.data),
                 lines_of(form.post_logout_redirect_uris.data or ""),
                 form.choices(),
+                auth_method=form.auth_method.data or None,
             ),
             lambda made: _address(made.client.client_id),
         )
@@ -279,7 +291,7 @@ def finish_trial() -> Page:
     steps = _snippet(
         "exchange.txt",
         client,
-        SECRET_PLACEHOLDER,
+        _shown_secret(client),
         redirect_uri=trial_address(settings().base_url),
         code=received["code"],
         code_verifier=trial["code_verifier"],
@@ -292,9 +304,8 @@ def _address(client_id: str) -> str:
 
 
 def _application_page(client: Client, secret: str = "", *, is_renewed: bool = False) -> str:
-    names = ["authlib.txt", "curl.txt"] if client.profile == "standard" else ["django.txt", "authlib.txt", "curl.txt"]
-    names += ["device.txt"] if client.options.get("device_flow") else []
-    shown = secret or SECRET_PLACEHOLDER
+    names = snippets_for(client.profile, client.auth_method, client.options)
+    shown = _shown_secret(client, secret)
     own = own_addresses(client.redirect_uris, settings().base_url)
     return render_template(
         "sandbox_applications/application.html",
@@ -306,6 +317,11 @@ def _application_page(client: Client, secret: str = "", *, is_renewed: bool = Fa
         offer=last_offer_of(client.client_id),
         snippets={name: _snippet(name, client, shown, redirect_uri=own[0]) for name in names},
     )
+
+
+def _shown_secret(client: Client, secret: str = "") -> str:
+    """What stands for the secret in what is copied: nothing, where the application has none."""
+    return "" if client.auth_method == "none" else secret or SECRET_PLACEHOLDER
 
 
 def _snippet(name: str, client: Client, secret: str, **values: Any) -> str:
@@ -326,6 +342,7 @@ def _snippet(name: str, client: Client, secret: str, **values: Any) -> str:
         path=own.path or "/",
         port=own.port or 5000,
         py=json.dumps,
+        js=lambda text: json.dumps(text).replace("<", "\\u003c"),
         sh=shlex.quote,
         **values,
     )
