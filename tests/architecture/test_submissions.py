@@ -29,6 +29,7 @@ EXCEPTIONS = {
     "communications.acknowledge": "the same answer by the same agency is one",
     "communications.reject": "the same answer by the same agency is one",
     "people.change_password": WITH_A_CODE,
+    "people.choose_language": THE_SAME,
     "people.end_other_sessions": ENDED,
     "people.end_session": ENDED,
     "registration.revoke_token": ENDED,
