@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -29,6 +29,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from kernel import clock
 from kernel.access import act_as, current_principal
+from kernel.bulkheads import outward_calls
 from kernel.errors import BadRequest, OutOfSpace, Problem, TooLarge, Unavailable, _
 from kernel.ids import new_id
 from kernel.requests import current_request_id, take_request_id
@@ -107,11 +108,16 @@ class DocumentStore:
         key = f"{folder}/{clock.now():%Y/%m}/{new_id()}"
         counted = _Counted(chunks, limit, expected_size)
         try:
-            obstore.put(self._objects, key, iter(counted), chunk_size=WRITE_BYTES, max_concurrency=2)
+            with self._place():
+                obstore.put(self._objects, key, iter(counted), chunk_size=WRITE_BYTES, max_concurrency=2)
             self._flush(key)
         except BaseError as error:
             raise _problem(error) from error
         return StoredDocument(counted.sha256, counted.size, key)
+
+    def _place(self) -> AbstractContextManager[object]:
+        """A place to wait for a store that is elsewhere. Raises Saturated."""
+        return nullcontext() if self._local_folder else outward_calls().take("documents", "document store")
 
     def _flush(self, key: str) -> None:
         """Force a local file and its name to the disk: the row that will name it survives a power cut, so must it."""
@@ -148,8 +154,9 @@ class DocumentStore:
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         try:
-            for chunk in obstore.get(self._objects, key).stream(min_chunk_size=READ_BYTES):
-                yield bytes(chunk)
+            with self._place():
+                for chunk in obstore.get(self._objects, key).stream(min_chunk_size=READ_BYTES):
+                    yield bytes(chunk)
         except FileNotFoundError as error:
             log.error("document missing", key=key)
             raise DocumentDamaged(log=f"{key} is missing") from error

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from identity.client_keys.queries import check_jwks_uri, keys_of, sound_jwks
 from identity.client_keys.rules import checked_jwks
 from identity.clients.actions import change_registration
 from identity.clients.queries import registered_client, registration_of
+from kernel.bulkheads import Place, Saturated, outward_calls
 from kernel.errors import Invalid
 
 GOOD = public(a_key(kid="a"))["keys"][0]
@@ -208,3 +209,26 @@ def test_a_client_changes_its_profile_and_keeps_its_keys_where_the_profile_allow
 
 def _with(registration: Any, **changed: Any) -> Any:
     return replace(registration, **changed)
+
+
+def test_keys_for_which_there_was_no_place_to_wait_are_asked_for_as_soon_as_there_is(app: Flask) -> None:
+    key = public(a_key(kid="a"))
+    with publishing(lambda: (200, json.dumps(key).encode())) as (place, calls), app.app_context():
+        let_call(app, place)
+        client = registered_client(a_client("fapi2", jwks_uri=f"http://{place}/keys").client.client_id)
+        assert client
+        held = _all_places(place)
+        with pytest.raises(Saturated):
+            keys_of(client, "a")
+        assert calls == []
+        for each in held:
+            each.release()
+        assert keys_of(client, "a")
+
+
+def _all_places(destination: str) -> list[Place]:
+    held = []
+    with suppress(Saturated):
+        while True:
+            held.append(outward_calls().take("look-up", destination))
+    return held

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from obstore.store import LocalStore
+from prometheus_client import REGISTRY
 
 from kernel import outbound
-from kernel.bulkheads import Bulkhead, DestinationSaturated, OutwardCallsSaturated, outward_calls
+from kernel.bulkheads import Bulkhead, DestinationSaturated, OutwardCallsSaturated, Saturated, outward_calls
+from kernel.documents import DocumentStore
 from kernel.errors import BadGateway, Problem
 from kernel.settings import Settings, SettingsError, load
 
@@ -189,6 +192,39 @@ def test_a_silent_provider_keeps_its_share_of_the_threads_and_the_rest_are_told_
     assert outcomes == [DestinationSaturated] * refused
     with app.app_context():
         assert len(outbound.read(outbound.send("GET", f"http://{other}/"), 1_000)) == 100
+
+
+def test_a_document_from_a_store_elsewhere_holds_a_place_while_it_is_read(tmp_path: Path) -> None:
+    store = DocumentStore(LocalStore(prefix=tmp_path))
+    with an_installation("127.0.0.1:1").app_context():
+        free = places_left("x")
+        stored = store.store([b"x" * 1_000_000], 2_000_000, folder="documents")
+        assert places_left("x") == free
+        for is_read in (True, False):
+            held = [store.open(stored.key, stored.sha256) for _ in range(free)]
+            assert places_left("x") < free
+            with pytest.raises(Saturated):
+                store.open(stored.key, stored.sha256)
+            if is_read:
+                assert [sum(len(chunk) for chunk in each) for each in held] == [1_000_000] * free
+            del held
+            gc.collect()
+            assert places_left("x") == free
+
+
+def test_who_waits_and_who_was_refused_is_in_the_metrics() -> None:
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    bulkhead, kind = Bulkhead(places=1, of_a_kind=2, for_one=2), "test of metrics"
+    place = bulkhead.take(kind, "one:443")
+    assert value("cordillera_waiting", kind=kind) == 1
+    for _ in range(2):
+        with pytest.raises(Saturated):
+            bulkhead.take(kind, "other:443")
+    assert value("cordillera_waiting_refused_total", kind=kind, limit="process") == 2
+    place.release()
+    assert value("cordillera_waiting", kind=kind) == 0
 
 
 @pytest.mark.parametrize(
