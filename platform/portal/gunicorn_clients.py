@@ -12,7 +12,6 @@ import re
 import select
 import socket
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +20,10 @@ from kernel.errors import Problem, _
 
 WHOLE_BYTES = 64 * 1024
 """Of a request that long all has arrived before it gets a thread."""
+TAKES_BYTES = 8 * 1024
 HEAD_BYTES = 16 * 1024
 """Beyond it the parser says what is wrong."""
-LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n", re.IGNORECASE)
-EXPECT = re.compile(rb"\r\nexpect:", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n")
 
 
 class TooSlow(Problem):
@@ -57,13 +56,10 @@ class Patience:
         self.left = min(self.most, self.left + size / self.bytes_per_second)
 
 
-def short_patience() -> Patience:
-    """For a thread without a place: clients that are faster never need one."""
-    return Patience(0.1, 128 * 1024)
-
-
-def long_patience() -> Patience:
-    return Patience(10.0, 16 * 1024)
+SHORT = (0.1, 128 * 1024)
+"""For a thread without a place: clients that are faster never need one."""
+LONG = (10.0, 16 * 1024)
+"""For a thread with a place."""
 
 
 class ClientSocket(socket.socket):
@@ -73,15 +69,15 @@ class ClientSocket(socket.socket):
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         self._slow = slow
         self._place: Place | None = None
-        self._short, self._long = short_patience(), long_patience()
+        self._patience: tuple[Patience, Patience] | None = None
+        """Without a place and with one; None for a client that has not been waited for."""
         self.head = b""
         """The start of the request that is being answered."""
         self.may_wait = True
 
     def begin(self, head: bytes) -> None:
         """Forget how the request before was waited for."""
-        self.head, self.may_wait = head, True
-        self._short, self._long = short_patience(), long_patience()
+        self.head, self.may_wait, self._patience = head, True, None
 
     def rest(self) -> None:
         """Give the place back that was taken to wait in."""
@@ -95,47 +91,54 @@ class ClientSocket(socket.socket):
             # gunicorn would wait so long for clients to hang up, with a thread.
             return super().recv(size, flags | socket.MSG_DONTWAIT)
         while True:
-            with suppress(BlockingIOError):
+            try:
                 data = super().recv(size, flags | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._wait(select.POLLIN)
+            else:
                 self._moved(len(data))
                 return data
-            self._wait(select.POLLIN)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Raises BrokenPipeError for a reader that is too slow: the answer is under way, nothing can be told."""
         if self.gettimeout() is not None:
             return super().sendall(data, flags)
-        rest = memoryview(data)
-        while rest:
-            with suppress(BlockingIOError):
-                sent = self.send(rest, flags | socket.MSG_DONTWAIT)
-                self._moved(sent)
-                rest = rest[sent:]
-                continue
+        rest = data
+        while len(rest):
             try:
-                self._wait(select.POLLOUT)
-            except Problem as problem:
-                raise BrokenPipeError(errno.EPIPE, f"the client reads too slowly: {problem.kind}") from problem
+                sent = self.send(rest, flags | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self._wait_for_reader()
+            else:
+                self._moved(sent)
+                rest = b"" if sent == len(rest) else memoryview(rest)[sent:]
         return None
 
+    def _wait_for_reader(self) -> None:
+        try:
+            self._wait(select.POLLOUT)
+        except Problem as problem:
+            raise BrokenPipeError(errno.EPIPE, f"the client reads too slowly: {problem.kind}") from problem
+
     def _moved(self, size: int) -> None:
-        self._short.moved(size)
-        self._long.moved(size)
+        for patience in self._patience or ():
+            patience.moved(size)
 
     def _wait(self, event: int) -> None:
         if not self.may_wait:
             raise TimeoutError
+        short, long = self._patience = self._patience or (Patience(*SHORT), Patience(*LONG))
         while True:
-            if self._place is None and self._short.left <= 0:
+            if self._place is None and short.left <= 0:
                 self._place = self._take_place()
-            seconds = self._short.left if self._place is None else self._long.left
+            seconds = short.left if self._place is None else long.left
             if seconds <= 0:
                 raise TooSlow(log="less than the lowest rate")
             started = time.monotonic()
             ready = self.is_ready(event, seconds)
             waited = time.monotonic() - started
-            self._short.left -= waited
-            self._long.left -= waited
+            short.left -= waited
+            long.left -= waited
             if ready:
                 return
 
@@ -153,7 +156,7 @@ class ClientSocket(socket.socket):
     def take_in(self) -> bytes | None:
         """What has come by now; empty where the client has closed its half, None where there is nothing yet."""
         try:
-            return super().recv(WHOLE_BYTES, socket.MSG_DONTWAIT)
+            return super().recv(TAKES_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return None
 
@@ -163,7 +166,8 @@ def has_arrived(request: bytes) -> bool:
     end = request.find(b"\r\n\r\n")
     if end < 0:
         return len(request) > HEAD_BYTES or request.count(b"\n") != request.count(b"\r\n")
-    length = LENGTH.search(request, 0, end + 2)
-    if length is None or EXPECT.search(request, 0, end + 2):
+    head = request[: end + 2].lower()
+    if b"\r\ncontent-length:" not in head or b"\r\nexpect:" in head:
         return True
-    return len(request) - end - 4 >= min(int(length[1]), WHOLE_BYTES)
+    length = LENGTH.search(head)
+    return length is None or len(request) - end - 4 >= min(int(length[1]), WHOLE_BYTES)

@@ -170,19 +170,21 @@ class StayingThreadWorker(ThreadWorker):
         conn.data_ready = True
         buffer = conn.parser.unreader.buf
         buffer.seek(0, os.SEEK_END)
-        while not (buffer.tell() and has_arrived(buffer.getvalue())):
+        come = buffer.getvalue()
+        while not has_arrived(come):
             if may_wait and len(self._in_hand) <= self.cfg.threads:
                 conn.sock.is_ready(select.POLLIN, WAITS_SECONDS)
             may_wait = False
             data = conn.sock.take_in()
             if data is None:
                 return False
-            if not buffer.tell():
-                conn.arrives_until = time.monotonic() + ARRIVAL_SECONDS
-            buffer.write(data)
             if not data:
                 break
-        conn.sock.begin(buffer.getvalue()[:HEAD_BYTES])
+            if not come:
+                conn.arrives_until = time.monotonic() + ARRIVAL_SECONDS
+            buffer.write(data)
+            come = buffer.getvalue()
+        conn.sock.begin(come[:HEAD_BYTES])
         return True
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
