@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
+
+from kernel.access import Principal
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,21 @@ class AgreementInForce:
     purpose: str
     audience: str
     """The service as an audience of tokens."""
+
+
+@dataclass(frozen=True)
+class AgencyTask:
+    """Something that waits for an agency: how many of them, what they are (a word for people), and where."""
+
+    count: int
+    label: Any
+    href: str
+
+
+def agency_tasks(official: Principal) -> list[AgencyTask]:
+    """What waits for the official's agency, in every block that is deployed, of what their roles let them do."""
+    sources: list[Callable[[Principal], list[AgencyTask]]] = current_app.extensions.get("cordillera.agency_tasks", [])
+    return [task for source in sources for task in source(official)]
 
 
 def service_owner(code: str) -> str | None:

@@ -170,6 +170,12 @@ def count_waiting() -> int:
     return session().scalar(query) or 0
 
 
+def count_returned(owner: str) -> int:
+    """How many of an agency's versions the authority gave back, for the agency to correct."""
+    query = select(func.count()).select_from(ServiceVersion).join(Service)
+    return session().scalar(query.where(Service.owner == owner, ServiceVersion.status == Status.RETURNED)) or 0
+
+
 def to_review(*, cursor: str | None = None) -> Page[ServiceVersion]:
     """The authority's queue, the longest waiting first. Raises Invalid for a wrong cursor."""
     query = select(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)

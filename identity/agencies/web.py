@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired
 from identity.agencies import actions
 from identity.agencies.queries import agencies_of, agencies_page, find_agency, get_agency, members_page
 from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator, effective_roles
+from identity.ports import agency_tasks
 from kernel.access import (
     ACTING_FOR,
     Principal,
@@ -120,6 +121,7 @@ def home() -> Page:
         "agencies/home.html",
         agencies=agencies_of(principal.id),
         acting=principal.agency,
+        tasks=agency_tasks(principal) if principal.agency else [],
         roles=principal.roles,
         role_labels=ROLE_LABELS,
         next=request.args.get("next", ""),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import aliased
 
 from identity.agencies.models import Agency
@@ -66,6 +66,17 @@ def _told(condition: ColumnElement[bool]) -> Sequence[Told]:
 def of_owner(owner: str) -> Sequence[Told]:
     """All that concerns an owner's clients: what waits first, then the newest."""
     return _told(or_(_actor.owner == owner, _target.owner == owner))
+
+
+def count_to_decide(owner: str) -> int:
+    """How many requests to call the owner's clients wait for its decision."""
+    asked = ExchangePolicy.status == Status.ASKED
+    query = (
+        select(func.count())
+        .select_from(ExchangePolicy)
+        .join(_target, _target.client_id == ExchangePolicy.target_client_id)
+    )
+    return session().scalar(query.where(asked, _target.owner == owner)) or 0
 
 
 def find(policy_id: UUID, owner: str) -> Told:

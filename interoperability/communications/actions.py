@@ -14,6 +14,7 @@ from flask_babel import gettext
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.dialects.postgresql.ranges import MultiRange
+from sqlalchemy.exc import IntegrityError
 
 from interoperability.communications import queries, rules
 from interoperability.communications.models import (
@@ -25,8 +26,8 @@ from interoperability.communications.models import (
     communication_number,
 )
 from interoperability.communications.queries import Signed, View
-from interoperability.communications.rules import Described, Step
-from interoperability.communications.schemas import write_manifest
+from interoperability.communications.rules import Described, Files, KeptFile, Step, in_roles
+from interoperability.communications.schemas import read_manifest, write_manifest
 from interoperability.directory.actions import evidence_subject, sign_for_officials
 from interoperability.directory.rules import SignatureInvalid
 from interoperability.evidence.actions import append, sign_receipt
@@ -43,7 +44,7 @@ from kernel.ids import new_id
 from kernel.jobs import job, periodic
 from kernel.layout import format_local_time
 from kernel.mail import Letter, address_for, write_to
-from kernel.submissions import AlreadySubmitted, submit_once
+from kernel.submissions import submit_once
 from kernel.uploads import Part
 from kernel.work import Work, action
 
@@ -116,6 +117,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.stored: list[StoredDocument] = []
+        self.annex_bytes = 0
 
     def __enter__(self) -> _Kept:
         return self
@@ -147,12 +149,14 @@ def store_one(chunks: Iterable[bytes], role: str, kept: _Kept) -> StoredDocument
     """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
     limit = settings().max_document_bytes
     if role == "annex":
-        limit = settings().max_annexes_bytes - sum(one.size for one in kept.stored[1:])
+        limit = settings().max_annexes_bytes - kept.annex_bytes
     probe = rules.PdfProbe()
     stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
     kept.stored.append(stored)
     if role == "main":
         probe.check()
+    else:
+        kept.annex_bytes += stored.size
     return stored
 
 
@@ -271,29 +275,45 @@ class Upload:
     chunks: Iterable[bytes]
 
 
-def send_from_page(principal: Principal, draft: rules.Manifest, uploads: list[Upload]) -> Communication:
+def keep_uploads(uploads: Iterable[Upload], role: str) -> Files:
+    """Store what an official chose, to be looked at before it is sent; what is never sent is swept after a day.
+
+    Raises Invalid, NotAPdf, TooLarge, OutOfSpace. Whatever it raises, nothing is kept.
+    """
+    found: list[KeptFile] = []
+    with _Kept() as kept:
+        for upload in uploads:
+            one = _store_upload(upload, role, kept)
+            found.append(KeptFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
+    return in_roles(found)
+
+
+def check_draft(principal: Principal, draft: rules.Manifest, files: Files) -> None:
+    """Raises Invalid for what could not be sent, before anybody is asked to sign it."""
+    manifest = read_manifest(write_manifest(_complete(draft, files)))
+    queries.check_sendable(principal.acting_agency, manifest)
+
+
+def send_from_page(principal: Principal, draft: rules.Manifest, files: Files) -> Communication:
     """Send what an official wrote and chose, signed with the key kept here for the agency; `draft` lacks its documents.
 
-    Raises Invalid, NotAPdf, TooLarge, OutOfSpace, KeyNotAccepted, and AlreadySubmitted for a form that was sent before.
-    Whatever it raises, nothing is kept.
+    Raises Invalid, TooLarge, KeyNotAccepted, AlreadySent, and AlreadySubmitted for a form that was sent before. Files
+    stay in any case: an earlier sending of the same page may own them.
     """
     agency = principal.acting_agency
-    with _Kept() as kept:
-        described: list[Described] = []
-        for upload in uploads:
-            role = "annex" if described else "main"
-            stored = _store_upload(upload, role, kept)
-            described.append(Described(upload.name, upload.media_type, stored.sha256, stored.size, role))
-        content = write_manifest(replace(draft, documents=tuple(described)))
-        signed = queries.open_manifest(agency, sign_for_officials(agency, content))
-        queries.check_sendable(agency, signed.manifest)
+    content = write_manifest(_complete(draft, files))
+    signed = queries.open_manifest(agency, sign_for_officials(agency, content))
+    queries.check_sendable(agency, signed.manifest)
+    stored = [StoredDocument(one.sha256, one.size, one.key) for one in files.all]
     try:
-        return submit_once(
-            lambda: send_communication(principal, signed, kept.stored, None), lambda sent: page_of(sent.code)
-        )
-    except AlreadySubmitted:
-        kept.discard()
-        raise
+        return submit_once(lambda: send_communication(principal, signed, stored, None), lambda sent: page_of(sent.code))
+    except IntegrityError as error:
+        raise rules.AlreadySent() from error  # another page sent the same files at this instant
+
+
+def _complete(draft: rules.Manifest, files: Files) -> rules.Manifest:
+    described = (Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
+    return replace(draft, documents=tuple(described))
 
 
 def _store_upload(upload: Upload, role: str, kept: _Kept) -> StoredDocument:

@@ -118,6 +118,12 @@ def _waits() -> ColumnElement[bool]:
     return or_(Addressee.status == rules.Step.AVAILABLE, began)
 
 
+def count_by_status(agency: str) -> dict[str, int]:
+    """How many communications that an agency has received, and not only for its information, stand in each status."""
+    query = select(Addressee.status, func.count()).where(Addressee.agency == agency, Addressee.is_copy.is_(False))
+    return {row[0]: row[1] for row in session().execute(query.group_by(Addressee.status))}
+
+
 def box(agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[View]:
     """A box (inbox, outbox) as its agency sees it."""
     if name == "outbox":

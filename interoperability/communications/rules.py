@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -65,6 +65,46 @@ class NotAnAddressee(Forbidden):
     title = _("Only an addressee can answer")
     explanation = _("Your agency sent this communication, or has a copy of it. Those it is addressed to answer it.")
     remedy = _("Wait for their answer; the steps show where it stands.")
+
+
+# ---- files that were chosen, and not sent yet ----
+
+FILES_KEPT = timedelta(hours=18)
+"""How long the page may be left open. Files that belong to no communication are swept after a day."""
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file in the store that belongs to no communication yet."""
+
+    key: str
+    name: str
+    media_type: str
+    sha256: str
+    size: int
+    role: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """The main document and the annexes that were chosen so far."""
+
+    main: KeptFile | None = None
+    annexes: tuple[KeptFile, ...] = ()
+
+    @property
+    def all(self) -> list[KeptFile]:
+        return [*([self.main] if self.main else []), *self.annexes]
+
+    def with_newer(self, newer: Files) -> Files:
+        """These files; what was chosen since takes the place of what there was."""
+        return replace(self, main=newer.main or self.main, annexes=newer.annexes or self.annexes)
+
+
+def in_roles(files: Sequence[KeptFile]) -> Files:
+    """The files by the parts that they play."""
+    main = next((one for one in files if one.role == "main"), None)
+    return Files(main, tuple(one for one in files if one.role != "main"))
 
 
 # ---- steps ----

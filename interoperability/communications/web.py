@@ -10,16 +10,18 @@ from flask import Blueprint, Flask, Response, flash, redirect, render_template, 
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from flask_wtf.file import FileField, FileRequired, MultipleFileField
+from flask_wtf.file import FileField, MultipleFileField
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from interoperability.communications import actions, queries, rules
 from interoperability.communications.actions import Upload
 from interoperability.communications.queries import View
-from interoperability.communications.schemas import MEDIA_TYPE
+from interoperability.communications.rules import Files
+from interoperability.communications.schemas import MEDIA_TYPE, opened, sealed
 from interoperability.evidence.rules import ReceiptNotReady
 from interoperability.ports import ports
 from kernel import clock
@@ -34,6 +36,7 @@ pages = Blueprint("communications", __name__, url_prefix="/agency/communications
 Page = str | AnyResponse | tuple[str, int]
 CORRESPONDENT = "correspondent"
 READ_BYTES = 256 * 1024
+Refusal = Invalid | rules.NotAPdf | TooLarge
 
 STATUSES = {
     "available": (_("No downloads"), "waiting"),
@@ -80,10 +83,11 @@ class NewForm(FlaskForm):
     addressee = SelectField(_("To"), validators=[InputRequired(_("Choose the agency it is for."))])
     person = StringField(_("Person it is for"), validators=[Optional(), Length(max=200)])
     post = StringField(_("Their post"), validators=[Optional(), Length(max=200)])
-    copies = StringField(
+    copies = SelectMultipleField(
         _("Copies to"),
-        validators=[Optional(), Length(max=400)],
-        description=_("State codes of other agencies, separated by spaces. For example: AE003 AE004."),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        validate_choice=False,  # which agencies there are is for the manifest's check to say
     )
     authority_name = StringField(
         _("Authority that sends it"), validators=[InputRequired(_("Write the name of who signs for your agency."))]
@@ -93,8 +97,10 @@ class NewForm(FlaskForm):
     classification = SelectField(_("Classification"), choices=list(rules.CLASSIFICATIONS.items()))
     reference = StringField(_("Reference"), validators=[InputRequired(_("Write what it is about."))])
     summary = TextAreaField(_("Summary"), validators=[Optional(), Length(max=4000)])
-    document = FileField(_("Main document"), validators=[FileRequired(_("Choose the main document."))])
+    document = FileField(_("Main document"))
     annexes = MultipleFileField(_("Annexes"))
+    kept = HiddenField()
+    """The files that the page before has sent, sealed."""
 
     def validate_person(self, field: StringField) -> None:
         """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""
@@ -136,47 +142,92 @@ def box() -> Page:
 @requires(role(CORRESPONDENT))
 def new() -> Page:
     principal = current_principal()
-    return _show_new(_new_form(principal), principal)
+    return _show_new(_new_form(principal), principal, Files())
 
 
 @pages.post("/new")
 @requires(role(CORRESPONDENT))
 @once()
 def send() -> Page:
-    principal = current_principal()
+    """Show what is about to be signed (`step=review`), go back to change it (`step=change`), or sign and send it."""
+    principal, step = current_principal(), request.form.get("step")
     form = _new_form(principal)
-    if form.validate_on_submit():
+    files, problems = _files(form, principal)
+    form.kept.data = sealed(files, principal)
+    if step == "change":
+        return _show_new(form, principal, files)
+    is_valid = form.validate_on_submit()
+    if not files.main and not problems:
+        form.document.errors = [_("Choose the main document.")]
+    if is_valid and files.main and not problems:
         try:
-            communication = actions.send_from_page(principal, _draft(form, principal), list(_uploads(form)))
-        except (Invalid, rules.NotAPdf, TooLarge) as problem:
-            _explain(form, problem)
+            if step == "review":
+                actions.check_draft(principal, _draft(form, principal), files)
+                return _show_review(form, principal, files)
+            communication = actions.send_from_page(principal, _draft(form, principal), files)
+        except (Invalid, TooLarge) as problem:
+            problems.append(problem)
         else:
             flash(_("%(code)s was sent.", code=communication.code), "success")
             return redirect(actions.page_of(communication.code), 303)
-    return _show_new(form, principal), 422
+    for refusal in problems:
+        _explain(form, refusal)
+    return _show_new(form, principal, files), 422
+
+
+def _files(form: NewForm, principal: Principal) -> tuple[Files, list[Refusal]]:
+    """The files kept from the page before, with those chosen now in their place; and what is wrong with these."""
+    files, problems = opened(form.kept.data or "", principal), list[Refusal]()
+    if queries.known_keys([one.key for one in files.all]):
+        files = Files()  # they have been sent, and whoever went back from there chooses anew
+    for uploads, part in ((_main(form), "main"), (_annexes(form), "annex")):
+        try:
+            files = files.with_newer(actions.keep_uploads(uploads, part))
+        except (Invalid, rules.NotAPdf, TooLarge) as problem:
+            problems.append(problem)
+    return files, problems
+
+
+def _show_review(form: NewForm, principal: Principal, files: Files) -> str:
+    names = dict(form.addressee.choices or ())
+    return render_template(
+        "communications/review.html",
+        form=form,
+        files=files,
+        agency=principal.acting_agency,
+        to=names[form.addressee.data],
+        person=", ".join(filter(None, (_line(form.person), _line(form.post)))),
+        copies=[names[code] for code in form.copies.data],
+        types=rules.TYPES,
+        classifications=rules.CLASSIFICATIONS,
+    )
 
 
 def _new_form(principal: Principal) -> NewForm:
     form = NewForm()
     others = [one for one in ports().agencies.all() if one.code != principal.acting_agency.code]
-    form.addressee.choices = [("", _("Choose")), *((one.code, f"{one.name} ({one.code})") for one in others)]
+    agencies = [(one.code, f"{one.name} ({one.code})") for one in others]
+    form.addressee.choices = [("", _("Choose")), *agencies]
+    form.copies.choices = agencies
+    # Codes that a program typed, several in one value perhaps.
+    typed = " ".join(form.copies.data or ()).upper()
+    form.copies.data = list(dict.fromkeys(filter(None, re.split(r"[\s,;]+", typed))))
     return form
 
 
-def _show_new(form: NewForm, principal: Principal) -> str:
-    return render_template("communications/new.html", form=form, agency=principal.acting_agency)
+def _show_new(form: NewForm, principal: Principal, files: Files) -> str:
+    return render_template("communications/new.html", form=form, agency=principal.acting_agency, files=files)
 
 
 def _draft(form: NewForm, principal: Principal) -> rules.Manifest:
     persons = (rules.Person(_line(form.person), _line(form.post)),) if _line(form.person) else ()
-    copies = dict.fromkeys(re.split(r"[\s,;]+", _line(form.copies).upper()))
     return rules.Manifest(
         issued_at=clock.now(),
         agency=principal.acting_agency.code,
         authority=rules.Person(_line(form.authority_name), _line(form.authority_post)),
         addressees=(
             rules.Addressee(form.addressee.data, False, persons),
-            *(rules.Addressee(code, True, ()) for code in copies if code),
+            *(rules.Addressee(code, True, ()) for code in form.copies.data),
         ),
         reference=_line(form.reference),
         content=(form.summary.data or "").replace("\r\n", "\n").strip(),
@@ -190,8 +241,12 @@ def _line(field: StringField) -> str:
     return " ".join((field.data or "").split())
 
 
-def _uploads(form: NewForm) -> Iterator[Upload]:
-    yield Upload(_name(form.document.data), rules.PDF, _chunks(form.document.data))
+def _main(form: NewForm) -> Iterator[Upload]:
+    if isinstance(form.document.data, FileStorage) and form.document.data.filename:
+        yield Upload(_name(form.document.data), rules.PDF, _chunks(form.document.data))
+
+
+def _annexes(form: NewForm) -> Iterator[Upload]:
     for annex in form.annexes.data or []:
         if isinstance(annex, FileStorage) and annex.filename:
             media_type = annex.mimetype if MEDIA_TYPE.fullmatch(annex.mimetype or "") else "application/octet-stream"
@@ -208,7 +263,7 @@ def _chunks(file: FileStorage) -> Iterator[bytes]:
     return iter(lambda: file.stream.read(READ_BYTES), b"")
 
 
-def _explain(form: NewForm, problem: Invalid | rules.NotAPdf | TooLarge) -> None:
+def _explain(form: NewForm, problem: Refusal) -> None:
     fields: dict[str, list[Any]] = {}
     for name, messages in problem.fields.items():
         known = next((ours for theirs, ours in FORM_FIELDS.items() if name.startswith(theirs)), name)

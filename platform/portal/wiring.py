@@ -5,7 +5,7 @@ A block is imported only where it is deployed (`CORDILLERA_BLOCKS`), so the impo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from flask import Flask
 from flask_babel import lazy_gettext as _
 
 from kernel import audit_chain
-from kernel.access import Authenticator, authority, install_access, official
+from kernel.access import Authenticator, Principal, authority, install_access, official
 from kernel.api import Blueprint as ApiBlueprint
 from kernel.api import install_api
 from kernel.errors import Text
@@ -31,7 +31,7 @@ from portal.home import install_home
 
 if TYPE_CHECKING:
     from catalogue.ports import Credentials
-    from identity.ports import AgreementInForce
+    from identity.ports import AgencyTask, AgreementInForce
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -80,6 +80,12 @@ def install_blocks(app: Flask, settings: Settings) -> None:
     install_api(app, house.endpoints)
 
 
+def agency_tasks(app: Flask) -> list[Callable[[Principal], list[AgencyTask]]]:
+    """Who tells, block by block, what waits for an agency; its home asks them."""
+    sources: list[Callable[[Principal], list[AgencyTask]]] = app.extensions.setdefault("cordillera.agency_tasks", [])
+    return sources
+
+
 def furnish(house: House, block: str) -> None:
     """Take the pages and endpoints of every capability: the same furniture everywhere, so one loop finds it."""
     for capability in CAPABILITIES[block]:
@@ -125,6 +131,7 @@ def install_identity(house: House) -> None:
 
     house.app.extensions["cordillera.waiting"].append(waiting)
     house.app.extensions["cordillera.audit_names"].append(names_in_identity)
+    agency_tasks(house.app).append(tasks_in_identity)
     house.machine_scopes |= {"applications.manage": _("Register and change the applications that people sign in to")}
     house.authenticators += [session_principal, bearer_principal]
     set_place(house.app, "sign_in", "signin.sign_in")
@@ -132,6 +139,50 @@ def install_identity(house: House) -> None:
     set_place(house.app, "account", "people.account")
     set_place(house.app, "choose_agency", "agencies.home")
     add_navigation(house.app, _("My agency"), "agencies.home", official.allows, order=20)
+
+
+def tasks_in_identity(official: Principal) -> list[AgencyTask]:
+    """What developers and other agencies ask of the official's agency."""
+    from identity.adoptions.queries import waiting_at
+    from identity.exchanges.queries import count_to_decide
+    from identity.ports import AgencyTask
+
+    agency = official.acting_agency.code
+    if "administrator" not in official.roles:
+        return []
+    return [
+        AgencyTask(len(waiting_at(agency)), _("applications offered by developers"), "/agency/adoptions"),
+        AgencyTask(count_to_decide(f"agency:{agency}"), _("requests to call your clients"), "/agency/exchanges"),
+    ]
+
+
+def tasks_in_catalogue(official: Principal) -> list[AgencyTask]:
+    """Requests to use the agency's services, and versions that the authority gave back."""
+    from catalogue.agreements.queries import count_to_answer
+    from catalogue.services.queries import count_returned
+    from identity.ports import AgencyTask
+
+    agency = official.acting_agency.code
+    if not official.roles & {"administrator", "publisher"}:
+        return []
+    return [
+        AgencyTask(count_to_answer(agency), _("requests to use your services"), "/agency/agreements?side=owner"),
+        AgencyTask(count_returned(agency), _("versions that the authority returned"), "/agency/services"),
+    ]
+
+
+def tasks_in_interoperability(official: Principal) -> list[AgencyTask]:
+    """Communications that nobody has downloaded, or answered."""
+    from identity.ports import AgencyTask
+    from interoperability.communications.queries import count_by_status
+
+    if "correspondent" not in official.roles:
+        return []
+    counts, inbox = count_by_status(official.acting_agency.code), "/agency/communications?status="
+    return [
+        AgencyTask(counts.get("available", 0), _("communications not downloaded yet"), f"{inbox}available"),
+        AgencyTask(counts.get("downloaded", 0), _("communications downloaded and not answered"), f"{inbox}downloaded"),
+    ]
 
 
 def names_in_identity(subjects: Collection[str]) -> dict[str, str]:
@@ -226,6 +277,7 @@ def install_catalogue(house: House) -> None:
     house.app.extensions["cordillera.catalogue"] = Ports(AgenciesOfIdentity(), CatalogueClients())
     house.app.extensions["cordillera.identity.agreements"] = agreement_in_force
     house.app.extensions["cordillera.identity.service_owners"] = service_owner
+    agency_tasks(house.app).append(tasks_in_catalogue)
     house.app.extensions["cordillera.waiting"].append(waiting)
     house.app.register_blueprint(gateway)
     house.machine_scopes |= {
@@ -243,6 +295,7 @@ def install_interoperability(house: House) -> None:
     from interoperability.ports import Ports, install_ports
 
     install_ports(house.app, Ports(AgenciesOfIdentity()))
+    agency_tasks(house.app).append(tasks_in_interoperability)
     house.sealed_logs.append(SealedLog("evidence", _("Evidence of communications"), seal_batch, unsealed))
     house.machine_scopes |= {
         "communications.send": _("Send official communications"),

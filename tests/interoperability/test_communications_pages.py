@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from hashlib import sha256
 from html import unescape
 from typing import Any
 
@@ -234,3 +235,99 @@ def test_after_the_key_kept_here_is_revoked_a_new_one_signs(correspondents: dict
     client.post(f"/agency/keys/{first}/revocation", data={"reason": "Por precaución"})
     assert send(client).status_code == 303
     assert json.dumps(re.findall(r"/agency/keys/([\w-]+)/revocation", client.get("/agency/keys").text)) != first
+
+
+def test_what_is_about_to_be_signed_is_looked_over_first(correspondents: dict[str, FlaskClient]) -> None:
+    sender = correspondents["AE001"]
+    annexes = [(io.BytesIO(b"uno"), "a.txt")]
+    review = send(sender, step="review", annexes=annexes, copies="AE003")
+    assert review.status_code == 200
+    for shown in ("Servicio AE002", "Servicio AE003", "Juan Soto, Jefe de Gabinete", "oficio n° 1.pdf", "a.txt"):
+        assert shown in review.text
+    assert sha256(a_pdf()).hexdigest() in review.text
+    assert "COM-" not in sender.get("/agency/communications?box=outbox").text, "nothing was sent yet"
+    address = str(sender.post("/agency/communications/new", data={**hidden(review.text), "step": "send"}).location)
+    documents = re.findall(rf'href="({address}/documents/\d)"', sender.get(address).text)
+    assert [sender.get(document).data for document in documents] == [a_pdf(), b"uno"]
+    assert address.rpartition("/")[2] in correspondents["AE003"].get("/agency/communications").text
+
+
+def test_whoever_goes_back_from_the_review_finds_everything_and_the_files(
+    correspondents: dict[str, FlaskClient],
+) -> None:
+    sender = correspondents["AE001"]
+    review = send(sender, step="review", copies="AE003")
+    back = sender.post("/agency/communications/new", data={**hidden(review.text), "step": "change"})
+    assert back.status_code == 200
+    assert 'value="Solicita antecedentes"' in back.text
+    assert "oficio n° 1.pdf" in back.text
+    assert re.search(r'<input[^>]*checked[^>]*value="AE003"', back.text)
+    changed = {name: value for name, value in letter().items() if name != "document"} | {"reference": "Otra materia"}
+    sent = sender.post(
+        "/agency/communications/new", data={**changed, "kept": hidden(back.text)["kept"], "step": "send"}
+    )
+    assert "Otra materia" in sender.get(str(sent.location)).text
+
+
+def test_files_stay_when_something_else_in_the_form_is_wrong(correspondents: dict[str, FlaskClient]) -> None:
+    sender = correspondents["AE001"]
+    wrong = send(sender, step="review", reference="")
+    assert wrong.status_code == 422
+    assert "oficio n° 1.pdf" in wrong.text
+    mended = {name: value for name, value in letter().items() if name != "document"}
+    assert (
+        sender.post("/agency/communications/new", data={**mended, "kept": hidden(wrong.text)["kept"]}).status_code
+        == 303
+    )
+
+
+def test_files_that_were_sent_are_chosen_anew(correspondents: dict[str, FlaskClient]) -> None:
+    sender = correspondents["AE001"]
+    review = hidden(send(sender, step="review").text)
+    assert sender.post("/agency/communications/new", data={**review, "step": "send"}).status_code == 303
+    again = {name: value for name, value in letter().items() if name != "document"} | {"kept": review["kept"]}
+    answer = sender.post("/agency/communications/new", data={**again, "step": "send"})
+    assert (answer.status_code, 'id="document-error"' in answer.text) == (422, True)
+
+
+def test_files_that_another_official_chose_are_not_to_be_had(correspondents: dict[str, FlaskClient]) -> None:
+    kept = hidden(send(correspondents["AE001"], step="review").text)["kept"]
+    data = {name: value for name, value in letter(addressee="AE003").items() if name != "document"}
+    answer = correspondents["AE002"].post("/agency/communications/new", data={**data, "kept": kept})
+    assert answer.status_code == 422
+    assert 'id="document-error"' in answer.text
+
+
+def test_copies_are_chosen_from_a_list_of_agencies(correspondents: dict[str, FlaskClient]) -> None:
+    page = correspondents["AE001"].get("/agency/communications/new").text
+    boxes = re.findall(r'<input[^>]*name="copies"[^>]*>', page)
+    assert [re.search('value="([^"]+)"', box)[1] for box in boxes] == ["AE002", "AE003"]  # type: ignore[index]
+    assert all('type="checkbox"' in box for box in boxes)
+
+
+def test_the_sender_and_the_day_stand_under_the_title(correspondents: dict[str, FlaskClient]) -> None:
+    address = str(send(correspondents["AE001"]).location)
+    header = correspondents["AE002"].get(address).text.split('<header class="page-header">')[1].split("</header>")[0]
+    assert "Enviada por Servicio AE001 (AE001) el " in header
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What the form of the page carries without showing it."""
+    form = page.split("<main")[1].split('enctype="multipart/form-data"')[1]
+    inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
+    return {name: unescape(value) for name, value in inputs}
+
+
+def test_the_agencys_home_says_first_what_waits(correspondents: dict[str, FlaskClient]) -> None:
+    addressee = correspondents["AE002"]
+    assert "Nada le espera" in addressee.get("/agency").text
+    address = str(send(correspondents["AE001"], copies="AE003").location)
+    waiting = addressee.get("/agency").text.split('id="tasks"')[1].split("</section>")[0]
+    assert "comunicaciones sin descargar" in waiting
+    assert 'href="/agency/communications?status=available"' in waiting
+    addressee.get(f"{address}/documents/1")
+    waiting = addressee.get("/agency").text.split('id="tasks"')[1].split("</section>")[0]
+    assert "comunicaciones descargadas y sin responder" in waiting
+    addressee.post(f"{address}/acknowledgement")
+    assert "Nada le espera" in addressee.get("/agency").text
+    assert "Nada le espera" in correspondents["AE003"].get("/agency").text, "a copy asks for no answer"

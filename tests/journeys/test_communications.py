@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from walking import House, as_official, assert_accessible, send_form
+from walking import House, as_official, assert_accessible, assert_no_grave_finding, send_form
 
 PDF = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
@@ -75,6 +75,12 @@ def test_a_letter_is_sent_received_and_proved(
     expect(sender.locator("#reference")).to_have_value("Envía nómina de calles")
     compose(sender, letter)
     send_form(sender)
+    expect(sender.locator("main")).to_contain_text("oficio.pdf")
+    assert_no_grave_finding(sender)
+    sender.click("button[name=step][value=change]")
+    expect(sender.locator("#reference")).to_have_value("Envía nómina de calles")
+    send_form(sender)
+    sender.click("button[name=step][value=send]")
     code = sender.url.rsplit("/", 1)[1].split("?")[0]
     assert code.startswith("COM-")
     assert_accessible(sender)
