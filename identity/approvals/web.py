@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
@@ -13,6 +13,7 @@ from identity.approvals import actions
 from identity.approvals.queries import waiting_for_decision, waiting_request
 from identity.approvals.rules import AlreadyAsked, ChangedMeanwhile
 from identity.clients.queries import application_of, owner_of
+from identity.clients.queries import everyones_applications as everyones
 from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, OPTIONS, PROFILES, SCOPES, SECTORS, administrator, owner
 from kernel.access import authority, requires
 from kernel.errors import Invalid
@@ -39,6 +40,18 @@ class ApproveForm(FlaskForm):
 
 class RemarkForm(FlaskForm):
     remark = TextAreaField(_("What is missing"), validators=[InputRequired(_("Say what is missing."))])
+
+
+@pages.get("/authority/applications/all")
+@requires(authority)
+def everyones_applications() -> Page:
+    """Every application, whoever's it is, with where it stands."""
+    return render_template(
+        "approvals/everyones.html",
+        page=everyones(request.args.get("cursor")),
+        owner_of=owner_of,
+        profiles=PROFILES,
+    )
 
 
 # ---- an agency's administrator ----

@@ -168,6 +168,12 @@ def all_clients(limit: int = 500) -> Sequence[Client]:
     return session().scalars(select(Client).order_by(Client.created_at.desc()).limit(limit)).all()
 
 
+def everyones_applications(cursor: str | None = None) -> Page[Client]:
+    """All applications that people sign in to, of agencies and of developers, the newest first."""
+    query = select(Client).where(Client.profile.in_(PERSON_PROFILES))
+    return page(session(), query, [Client.created_at, Client.id], cursor=cursor)
+
+
 def names_of(client_ids: Collection[str]) -> dict[str, str]:
     """The names of applications and systems by their client_id."""
     query = select(Client.client_id, Client.name).where(Client.client_id.in_(client_ids))

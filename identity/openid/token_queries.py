@@ -158,6 +158,25 @@ def holder_of(access_token: str) -> TokenHolder | None:
     )
 
 
+def holder_of_code(code: str, client_id: str) -> TokenHolder | None:
+    """Whom a client's code speaks of, without using it up; None for one unknown, expired or revoked."""
+    query = (
+        select(*KNOWN_PERSON, AuthorizationCode.scopes, AuthorizationCode.claims)
+        .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
+        .where(
+            AuthorizationCode.code_hash == token_hash(code),
+            AuthorizationCode.client_id == client_id,
+            AuthorizationCode.expires_at > clock.now(),
+            AuthorizationCode.revoked_at.is_(None),
+        )
+    )
+    row = session().execute(query).one_or_none()
+    if row is None:
+        return None
+    *person, scopes, claims = row
+    return TokenHolder(KnownPerson(*person), client_id, frozenset(scopes), (), claims, None, None)
+
+
 def person_of_grant(grant_id: UUID) -> tuple[KnownPerson, Mapping[str, list[str]]] | None:
     """The person of a sign-in, and the single claims that were asked for."""
     row = _person_of_grant(grant_id=grant_id)

@@ -62,6 +62,7 @@ def tabs() -> list[tuple[str, str, bool]]:
         (_("Who did what"), "/authority/audit"),
         (_("Agencies"), "/authority/agencies"),
         (_("Services"), "/authority/services"),
+        (_("Applications"), "/authority/applications/all"),
         (_("Calls on behalf of people"), "/authority/exchanges"),
         (_("Jobs"), "/authority/jobs"),
     ]

@@ -384,3 +384,26 @@ def test_every_page_speaks_the_readers_language(app: Flask, caller: Caller, lang
 def test_a_machine_never_opens_a_page_of_officials(caller: Caller) -> None:
     machine = a_machine(OWNER, "catalogue.publish")
     assert get(caller, machine, "/agency/services").status_code == 403
+
+
+def test_an_agreement_without_credentials_says_so_and_offers_to_make_them(app: Flask, caller: Caller) -> None:
+    code, administrator = active(app), an_official(CONSUMER)
+    page = get(caller, administrator, f"/agency/agreements/{code}").text
+    credentials = page.split('id="credentials"')[1].split("</section>")[0]
+    assert "There are no credentials yet" in credentials
+    assert "Not given" not in credentials
+    assert "Make the credentials" in credentials
+
+
+def test_whoever_is_signed_out_finds_the_way_in_beside_how_to_use_a_service(app: Flask, caller: Caller) -> None:
+    code = published(app)
+    page = get(caller, NOBODY, f"/catalogue/{code}").text
+    assert f'href="/sign-in?next=/catalogue/{code}"' in page.split("How to use this service")[1].split("</div>")[0]
+    someone = Principal(kind="person", id="1", name="Ana", has_agencies=True)
+    assert f'href="/agency?next=/catalogue/{code}"' in get(caller, someone, f"/catalogue/{code}").text
+
+
+def test_an_empty_table_looks_like_every_other_empty_page(app: Flask, caller: Caller) -> None:
+    page = get(caller, an_official(OWNER), "/agency/exchanges").text
+    assert "table-empty" not in page
+    assert page.count('class="empty-state"') == 2

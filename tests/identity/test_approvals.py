@@ -283,3 +283,14 @@ def test_of_an_approval_and_a_withdrawal_at_once_one_counts(
             state = session().scalars(query).one()
         assert state == ("approved" if approved.result() == 303 else "withdrawn")
         assert (added in present().redirect_uris) is (state == "approved")
+
+
+def test_the_authority_has_a_list_of_all_applications(app: Flask, owner: FlaskClient, authority: FlaskClient) -> None:
+    with app.app_context():
+        a_client("standard", name="De un desarrollador", owner="developer:1")
+    page = authority.get("/authority/applications/all", headers={"Accept-Language": "es"}).text
+    assert "Trámites" in page
+    assert "Organismo AE001" in page
+    assert "Un desarrollador en pruebas" in page
+    assert 'href="/authority/applications/all" aria-current="page"' in page
+    assert owner.get("/authority/applications/all").status_code == 403

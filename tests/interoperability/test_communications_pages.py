@@ -325,7 +325,7 @@ def test_the_agencys_home_says_first_what_waits(correspondents: dict[str, FlaskC
     waiting = addressee.get("/agency").text.split('id="tasks"')[1].split("</section>")[0]
     assert "comunicaciones sin descargar" in waiting
     assert 'href="/agency/communications?status=available"' in waiting
-    addressee.get(f"{address}/documents/1")
+    assert addressee.get(f"{address}/documents/1").data == a_pdf()
     waiting = addressee.get("/agency").text.split('id="tasks"')[1].split("</section>")[0]
     assert "comunicaciones descargadas y sin responder" in waiting
     addressee.post(f"{address}/acknowledgement")

@@ -123,3 +123,13 @@ def test_an_address_of_help_that_is_none_is_refused_at_start(monkeypatch: pytest
     monkeypatch.setenv("CORDILLERA_HELP_EMAIL", "call us")
     with pytest.raises(SettingsError, match="CORDILLERA_HELP_EMAIL"):
         load_settings()
+
+
+def test_the_front_page_says_first_what_a_person_can_do(client: FlaskClient) -> None:
+    page = client.get("/").text
+    people, agencies = page.split('id="people"')[1].split('id="agencies"')
+    for place in ("/account", "/account/applications", "/account/second-step", "/device", "/help"):
+        assert f'href="{place}"' in people
+    assert "certificado" in people, "where to go for one"
+    assert "certificado" not in agencies, "the catalogue has services between agencies"
+    assert 'action="/catalogue"' in agencies

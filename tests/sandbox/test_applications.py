@@ -9,6 +9,8 @@ import shlex
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from builders.clients import decide
+from builders.identity import a_person, sign_in
 from builders.sandbox import APPLICATION, a_developer, an_application
 from flask import Flask
 from flask.testing import FlaskClient
@@ -183,6 +185,21 @@ def test_a_trial_starts_a_sign_in_that_comes_back_to_the_sandbox(client: FlaskCl
     page = client.get("/sandbox/try", query_string={"code": "a-code", "state": query["state"]})
     assert page.status_code == 200
     assert "a-code" in page.text
+
+
+def test_a_trial_shows_the_persons_data_to_the_end(app: Flask, client: FlaskClient) -> None:
+    a_developer(client)
+    client_id, _ = an_application(client)
+    with app.app_context():
+        person = a_person(is_test_person=True)
+    asked = client.get(f"/sandbox/applications/{client_id}/try").location
+    sign_in(client, person)
+    back = decide(client, client.get(asked), "allow").location
+    page = client.get(back)
+    told = next(code for code in snippets(page.text) if '"sub"' in code)
+    assert person.given_names[0] in told
+    assert str(person.run_number) in told
+    assert "code=" in page.text, "the code is still the developer's to exchange"
 
 
 def test_an_answer_to_another_trial_is_not_shown(client: FlaskClient) -> None:

@@ -15,6 +15,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 document.getElementById("error-summary")?.focus();
 
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 for (const button of document.querySelectorAll("[data-reveals]")) {
   const input = document.getElementById(button.dataset.reveals);
   const show = button.textContent;

@@ -16,7 +16,10 @@ from wtforms.validators import DataRequired, Length
 
 from identity.adoptions.queries import handed_over_by, last_offer_of
 from identity.adoptions.rules import AlreadyOffered
+from identity.clients.queries import known_client
 from identity.clients.web import IdTokenForm, id_token_choices_of
+from identity.openid.endpoints.userinfo import told_to
+from identity.openid.token_queries import holder_of_code
 from identity.profiles.rules import PROFILES
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
@@ -296,7 +299,19 @@ def finish_trial() -> Page:
         code=received["code"],
         code_verifier=trial["code_verifier"],
     )
-    return render_template("sandbox_applications/trial.html", application=client, received=received, steps=steps)
+    return render_template(
+        "sandbox_applications/trial.html",
+        application=client,
+        received=received,
+        steps=steps,
+        told=_told(client.client_id, received["code"]),
+    )
+
+
+def _told(client_id: str, code: str) -> str:
+    """What the application would learn of the person with this code, which is left for it to use; empty for none."""
+    holder, client = holder_of_code(code, client_id), known_client(client_id)
+    return json.dumps(told_to(client, holder), indent=2, ensure_ascii=False) if holder and client else ""
 
 
 def _address(client_id: str) -> str:

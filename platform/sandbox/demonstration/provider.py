@@ -33,11 +33,9 @@ def openapi_document(base_url: str) -> dict[str, Any]:
         "info": {"title": NAME, "version": "1.0.0", "description": DESCRIPTION},
         "servers": [{"url": base_url.rstrip("/") + BASE_PATH}],
         "paths": {
-            "/regions": {"get": _operation("listRegions", "Every region, from north to south", _list("Region"))},
-            "/regions/{code}": {
-                "get": _operation("getRegion", "One region and its communes", _of("Region"), code="13")
-            },
-            "/communes/{code}": {"get": _operation("getCommune", "One commune", _of("Commune"), code="13120")},
+            "/regions": {"get": _operation("listRegions", "Todas las regiones, de norte a sur", _list("Region"))},
+            "/regions/{code}": {"get": _operation("getRegion", "Una región y sus comunas", _of("Region"), code="13")},
+            "/communes/{code}": {"get": _operation("getCommune", "Una comuna", _of("Commune"), code="13120")},
         },
         "components": {"schemas": {"Region": region, "Commune": commune}},
     }
@@ -59,11 +57,11 @@ def _list(schema: str) -> dict[str, Any]:
 def _operation(operation_id: str, summary: str, schema: dict[str, Any], code: str | None = None) -> dict[str, Any]:
     responses: dict[str, Any] = {
         "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
-        "403": {"description": "The call did not come through the gateway"},
+        "403": {"description": "La llamada no vino por la pasarela"},
     }
     operation: dict[str, Any] = {"operationId": operation_id, "summary": summary, "responses": responses}
     if code:
-        responses["404"] = {"description": "No such code"}
+        responses["404"] = {"description": "No existe ese código"}
         operation["parameters"] = [
             {"name": "code", "in": "path", "required": True, "schema": {"type": "string", "examples": [code]}}
         ]

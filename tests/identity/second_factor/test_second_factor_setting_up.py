@@ -54,6 +54,10 @@ def test_the_key_is_a_picture_a_link_and_letters(client: FlaskClient, person: Pe
     answer = client.get(f"{PAGES}/confirm", headers={"Accept-Language": "en"})
     link = otpauth_link(secret_shown(answer), str(person.run))
     assert f'<img src="{escape(qr_code(link))}" alt="The key as a QR code. ' in answer.text
+    assert answer.text.index("Open the app</a>") < answer.text.index("The key as a QR code."), "a telephone has the app"
+    spanish = client.get(f"{PAGES}/confirm", headers={"Accept-Language": "es"}).text
+    assert "Escanee" in spanish
+    assert "Entregue" not in spanish
     assert f'href="{escape(link)}"' in answer.text
     assert "img-src 'self' data:" in answer.headers["Content-Security-Policy"]
     assert "no-store" in answer.headers["Cache-Control"]
