@@ -30,8 +30,10 @@ ARRIVAL_SECONDS = 20
 """How long a request may take to arrive, or as much of it as it needs to get a thread."""
 LINGERS_SECONDS = 2.0
 UNREAD_BYTES = 64 * 1024
-ORPHANED_SECONDS = 10
-"""A master takes three seconds to start, more where others need the processor too."""
+ORPHANED_SECONDS = 20
+"""A master takes three seconds to start, many more where others need the processor too. Whoever starts all anew has to
+wait so long for the address (`portal.run.PORT_SECONDS`).
+"""
 NOBODY_CAME = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 
 

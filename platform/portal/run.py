@@ -24,7 +24,7 @@ from portal.children import Child, die_with_parent, stop
 from portal.database import KeptAlive
 
 READY_SECONDS = 90
-PORT_SECONDS = 12
+PORT_SECONDS = 24
 BACKLOG = 2048
 LOOK_EVERY_SECONDS = 0.1
 
