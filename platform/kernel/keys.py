@@ -34,6 +34,8 @@ PUBLISHED_BEFORE_SIGNING = timedelta(hours=24)
 KEPT_AFTER_SIGNING = timedelta(days=2)
 CACHED_SECONDS = 30.0
 READ_AGAIN_SECONDS = 0.1
+LONGEST_IDLE_MS = 20_000
+"""A process that stands still while it makes a key keeps others from making one for no longer than this."""
 ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
@@ -272,8 +274,8 @@ def _add(work: Work, purpose: str, algorithm: str, signs_from: datetime) -> Sign
 
 
 def _lock(current: Session, purpose: str, algorithm: str) -> None:
-    # A process that stands still in the middle keeps nobody from making keys for longer than this.
-    current.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20s'"))
+    limit = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+    current.execute(limit, {"milliseconds": str(LONGEST_IDLE_MS)})
     current.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"key:{purpose}:{algorithm}"})
 
 

@@ -20,7 +20,8 @@ from flask import Flask
 from joserfc import jws as joserfc_jws
 from joserfc import jwt
 from joserfc.jwk import KeySet, KeySetSerialization
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from interoperability.directory.actions import sign_for_officials
 from interoperability.evidence import queries as evidence
@@ -30,7 +31,7 @@ from kernel import keys, sealing
 from kernel.access import AgencyRef, Principal, act_as
 from kernel.audit import AuditEvent
 from kernel.clock import shifted
-from kernel.db import session
+from kernel.db import new_session, session
 from kernel.keys import SigningKey, jws, public_jwks, rotate_key, sign
 from kernel.keystores_database import PrivateKey
 from kernel.settings import Settings
@@ -237,6 +238,18 @@ def test_a_node_that_has_none_of_several_keys_makes_one(node: Node) -> None:
         others = [key["kid"] for key in public_jwks("openid")["keys"]]
         keys._keys().published["openid"] = time.monotonic(), keys._read_published("openid")[1:]
         assert verified_kid(jws("openid", {"alg": "ES256"}, b"{}").text) not in others
+
+
+def test_a_process_that_stands_still_while_it_makes_a_key_keeps_others_waiting_for_a_limited_time(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LONGEST_IDLE_MS", 500)
+    with acting(node("one")), new_session() as frozen:
+        keys._lock(frozen, "openid", "ES256")
+        with acting(node("another")):
+            assert verified_kid(jws("openid", {"alg": "ES256"}, b"{}").text)
+        with pytest.raises(DBAPIError):
+            frozen.execute(text("SELECT 1"))
 
 
 def test_nodes_that_keep_keys_in_files_of_their_own_sign_and_verify_each_others_work(node: Node) -> None:
