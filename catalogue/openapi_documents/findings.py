@@ -59,7 +59,7 @@ SENTENCES = {
     "missing": _("“%(name)s” is missing."),
     "missing-one": _("One of %(names)s is missing."),
     "unknown": _("“%(name)s” is not known here. Correct its spelling, or begin it with “x-”."),
-    "kind": _("%(expected)s is expected here, and this is %(actual)s."),
+    "kind": _("Here %(expected)s is expected, and this is %(actual)s."),
     "one-of": _("“%(value)s” is not expected here, but one of: %(allowed)s."),
     "name": _("“%(name)s” is not a name that may stand here."),
     "component-name": _("“%(name)s” is not a component's name: letters, digits, “.”, “-” and “_”."),

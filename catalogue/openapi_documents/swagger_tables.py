@@ -6,6 +6,7 @@ Documents of it are read leniently: what it does not know is left out with a war
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -260,7 +261,8 @@ def component_names(names: Collection[str]) -> dict[str, str]:
     new, counts = dict[str, str](), dict[str, int]()
     taken = {name for name in names if COMPONENT.fullmatch(name)}
     for name in names:
-        plain = re.sub("_+", "_", re.sub(r"[^a-zA-Z0-9._-]", "_", name)).strip("_") or "component"
+        letters = "".join(one for one in unicodedata.normalize("NFD", name) if not unicodedata.combining(one))
+        plain = re.sub("_+", "_", re.sub(r"[^a-zA-Z0-9._-]", "_", letters)).strip("_") or "component"
         candidate = name if COMPONENT.fullmatch(name) else plain
         while candidate in taken and candidate != name:
             counts[plain] = counts.get(plain, 1) + 1

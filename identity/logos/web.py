@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from typing import Any, cast
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
@@ -18,6 +20,7 @@ from identity.logos.rules import MAX_BYTES
 from kernel.access import public, requires
 from kernel.errors import Invalid
 from kernel.forms import explain
+from kernel.http import AnyRequest
 from kernel.submissions import once, submit_once
 
 pages = Blueprint("logos", __name__, template_folder="templates")
@@ -30,6 +33,12 @@ class LogoForm(FlaskForm):
         validators=[FileRequired(_("Choose a picture."))],
         description=_("PNG, from 32 to 1024 pixels each way, at most 200 kilobytes. Best a square."),
     )
+
+
+@pages.url_value_preprocessor
+def keep_form(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """A picture that is far too large is told beside its field; the form is read before the view, for its token."""
+    cast(AnyRequest, request).keep_form(MAX_BYTES)
 
 
 @pages.get("/logos/<sha256>.png")

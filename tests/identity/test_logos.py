@@ -99,6 +99,13 @@ def shown(page: str) -> str:
     return found[1]
 
 
+def test_a_file_that_is_far_too_large_is_told_beside_its_field(owner: FlaskClient, made: NewClient) -> None:
+    path = f"/agency/applications/{made.client.client_id}/logo"
+    page = owner.post(path, data={"logo": (io.BytesIO(b"x" * 3_000_000), "logo.png")})
+    assert page.status_code == 422
+    assert 'id="logo-error"' in page.text
+
+
 def test_it_is_shown_where_people_agree_and_where_owners_look(app: Flask, owner: FlaskClient, made: NewClient) -> None:
     assert owner.get(f"/agency/applications/{made.client.client_id}/logo").status_code == 200
     assert upload(owner, made, a_png(more=[EXIF])) == 303

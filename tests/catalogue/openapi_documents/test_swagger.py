@@ -253,6 +253,12 @@ def test_a_family_of_schemas_is_told_apart_by_the_names_it_had() -> None:
     assert list(made) == ["Base", "Kind_A_2", "Kind_A"]
 
 
+def test_names_lose_their_accents_and_stay_apart() -> None:
+    names = ("Trámite", "Tramite", "Page«Trámite»", "申請", "届出")
+    made = converted(definitions={name: {"type": "object"} for name in names})["components"]["schemas"]
+    assert list(made) == ["Tramite_2", "Tramite", "Page_Tramite", "component", "component_2"]
+
+
 def test_references_into_operations_lead_to_schemas_of_their_own() -> None:
     response = {"description": "d", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
     made = converted(
