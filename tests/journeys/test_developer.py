@@ -74,6 +74,28 @@ def test_from_an_e_mail_to_a_working_login(house: House, visit: Callable[..., Pa
         program.wait()
 
 
+def enter_sandbox(page: Page, house: House, email: str) -> None:
+    page.goto(f"{house.base_url}/sandbox/sign-up")
+    page.fill("#email", email)
+    page.click("main form button[type=submit]")
+    open_letter(page, house, email)
+    page.click("main form button[type=submit]")
+
+
+def test_a_double_click_and_a_reload_make_one_application(house: House, visit: Callable[..., Page]) -> None:
+    page = visit()
+    enter_sandbox(page, house, "twice@example.cl")
+    page.goto(f"{house.base_url}/sandbox/applications/new")
+    page.fill("#name", "Made once")
+    page.dblclick("main form button[type=submit]")
+    expect(page.locator("main pre").first).to_have_text(re.compile(r"[\w-]{43}"))
+    page.reload()
+    expect(page.locator("main")).to_contain_text("Su secreto se mostró una vez")
+    assert_accessible(page)
+    page.goto(f"{house.base_url}/sandbox/applications")
+    expect(page.get_by_text("Made once")).to_have_count(1)
+
+
 def test_the_interface_can_be_explored(house: House, visit: Callable[..., Page]) -> None:
     page = visit()
     page.goto(f"{house.base_url}/developers/api")
