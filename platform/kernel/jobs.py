@@ -7,12 +7,11 @@ plain JSON values. It runs in an application context of its own as the system.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Any, ParamSpec
 
 import procrastinate
 import structlog
-from flask import Flask
+from flask import Flask, g
 from sqlalchemy.orm import Session
 
 from kernel.access import Principal, act_as
@@ -37,10 +36,10 @@ def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Register a job under a stable name: renaming one loses what is waiting."""
 
     def decorate(function: Callable[P, None]) -> Callable[P, None]:
-        @_application.task(name=name, retry=RETRY)
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        @_application.task(name=name, retry=RETRY, pass_context=True)
+        def run(context: procrastinate.JobContext, /, *args: P.args, **kwargs: P.kwargs) -> None:
             with _flask[-1].app_context():
+                g.job_id = context.job.id
                 act_as(Principal(kind="system", id=name, name=name))
                 function(*args, **kwargs)
 
@@ -48,6 +47,12 @@ def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
         return function
 
     return decorate
+
+
+def current_job_id() -> int | None:
+    """The number of the job that runs here, the same for each attempt; None outside of one, and in a periodic one."""
+    found: int | None = g.get("job_id")
+    return found
 
 
 def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:

@@ -12,25 +12,33 @@ import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, parseaddr
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from flask import current_app
+from sqlalchemy import BigInteger, LargeBinary
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
 from kernel.access import ACTING_FOR
+from kernel.db import Base
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.i18n import speaking
 from kernel.ids import new_id
-from kernel.jobs import job
+from kernel.jobs import current_job_id, job, periodic
 from kernel.settings import Settings
-from kernel.work import Work, refuse_in_action
+from kernel.work import Work, action, refuse_in_action
 
 TIMEOUT_SECONDS = 10
+REMEMBERED = timedelta(days=7)  # far longer than a job is tried
 LONGEST_PLAIN = 65
 """Of a subject without accents, so that its line keeps below 78 characters (RFC 5322 2.1.1)."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -102,7 +110,9 @@ def write_to(work: Work, addressees: Iterable[Addressee], letter: Callable[[], L
     for address, language in sorted(readers.items()):
         with speaking(language):
             written = letter()
-        work.defer(deliver, to=address, subject=written.subject, text=written.text)
+        if _is_first(work, address, written):
+            named = {"letter_id": str(new_id())}
+            work.defer(deliver, to=address, subject=written.subject, text=written.text, **named)
     return len(readers)
 
 
@@ -112,31 +122,67 @@ def address_for(agency: str, path: str) -> str:
     return f"{settings.base_url}{path}?{ACTING_FOR}={agency}"
 
 
+class WrittenMail(Base):
+    """A mail that a job has written: an attempt whose end was not written down may have committed it already."""
+
+    __tablename__ = "written_mail"
+    unaudited = "it only keeps a job that runs again from writing again"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+def _is_first(work: Work, address: str, letter: Letter) -> bool:
+    """Whether no earlier attempt of the job that runs here has written this."""
+    job_id = current_job_id()
+    if job_id is None:
+        return True
+    digest = sha256("\0".join((address, letter.subject, letter.text)).encode()).digest()
+    noted = insert(WrittenMail).values(job_id=job_id, digest=digest, at=work.now).on_conflict_do_nothing()
+    return work.session.scalar(noted.returning(WrittenMail.job_id)) is not None
+
+
+@periodic("kernel:mail:forget", "7 3 * * *")
+def forget_written() -> None:
+    """Each night, forget the mails of jobs that have long ended."""
+    until_empty(_forget_batch)
+
+
+@action
+def _forget_batch(work: Work) -> int:
+    return remove_batch(work.session, WrittenMail, WrittenMail.at < work.now - REMEMBERED)
+
+
 class UnsafeMail(ValueError):
     """The recipient is not one address, or a header has a line break: somebody tries to write headers of their own."""
 
 
 @job("kernel:mail:deliver")
-def deliver(to: str, subject: str, text: str) -> None:
-    """Send one mail. At least once: after a crash between sending and noting it, the mail goes out again."""
-    send_mail(to, subject, text)
+def deliver(to: str, subject: str, text: str, letter_id: str = "") -> None:
+    """Send one mail. At least once: after a crash between sending and noting it, the mail goes out again under the same
+    name (RFC 5322 3.6.4), by which mailboxes know it.
+    """
+    send_mail(to, subject, text, letter_id)
 
 
-def send_mail(to: str, subject: str, text: str) -> None:
+def send_mail(to: str, subject: str, text: str, letter_id: str = "") -> None:
     """Send now; actions defer `deliver` instead, and this raises RuntimeError in one.
 
+    letter_id: what the mail is called, a UUIDv7; a new one if nothing is given.
     Raises UnsafeMail, OSError, smtplib.SMTPException.
     """
     refuse_in_action()
     settings: Settings = current_app.extensions["cordillera.settings"]
-    message = compose(settings.mail_from, to, subject, text)
+    letter_id = letter_id or str(new_id())
+    message = compose(settings.mail_from, to, subject, text, letter_id)
     if settings.smtp_url:
         _send(urlsplit(settings.smtp_url), message)
     else:
-        _write(settings.data_dir / "mail", message)
+        _write(settings.data_dir / "mail" / f"{letter_id}.eml", message)
 
 
-def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
+def compose(sender: str, to: str, subject: str, text: str, letter_id: str) -> EmailMessage:
     """The mail as a message. Raises UnsafeMail."""
     if not ONE_ADDRESS.fullmatch(to):
         raise UnsafeMail("the recipient is not one plain address")
@@ -147,7 +193,7 @@ def compose(sender: str, to: str, subject: str, text: str) -> EmailMessage:
     message["To"] = to
     message.set_raw("Subject", subject)  # as it is: a subject that looks encoded is not
     message["Date"] = format_datetime(clock.now())
-    message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2])
+    message["Message-ID"] = f"<{letter_id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     # RFC 3834 5: no out-of-office answer to a mail that a machine wrote.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
@@ -172,11 +218,10 @@ def _send(server: SplitResult, message: EmailMessage) -> None:
         connection.send_message(message)
 
 
-def _write(folder: Path, message: EmailMessage) -> None:
+def _write(final: Path, message: EmailMessage) -> None:
     """Write the file whole or not at all; its name, a UUIDv7, sorts by time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    final = folder / f"{new_id()}.eml"
-    unfinished = final.with_suffix(".part")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = final.with_name(f"{new_id()}.part")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

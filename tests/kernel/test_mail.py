@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernel import mail
+from kernel.ids import new_id
 from kernel.settings import Settings
 
 
@@ -76,7 +77,7 @@ def test_a_subject_cannot_start_another_header(sending: Flask, subject: str) -> 
 @example("=?utf-8?q?a?= =?utf-8?q?b?=")
 @example("  a  ")
 def test_a_subject_reads_back_as_it_was_written(subject: str) -> None:
-    content = bytes(mail.compose("no-responder@cordillera.example", "ana@example.cl", subject, "x"))
+    content = bytes(mail.compose("no-responder@cordillera.example", "ana@example.cl", subject, "x", str(new_id())))
     assert max(map(len, content.split(b"\n"))) <= 78
     assert email.message_from_bytes(content, policy=email.policy.default)["Subject"] == subject
     assert str(make_header(decode_header(email.message_from_bytes(content)["Subject"]))) == subject
@@ -86,7 +87,7 @@ def test_a_subject_reads_back_as_it_was_written(subject: str) -> None:
 @example("Plataforma de Servicios Compartidos e Identidad de la Administración del Estado de Chile")
 def test_the_name_of_the_sender_reads_back_as_it_was_written(name: str) -> None:
     name = " ".join(name.split()) or "x"
-    message = mail.compose(f"{name} <no-responder@cordillera.example>", "ana@example.cl", "Hello", "x")
+    message = mail.compose(f"{name} <no-responder@cordillera.example>", "ana@example.cl", "Hello", "x", str(new_id()))
     shown, address = parseaddr(email.message_from_bytes(bytes(message))["From"].replace("\n", ""))
     assert (str(make_header(decode_header(shown))), address) == (name, "no-responder@cordillera.example")
     assert message["Message-ID"].endswith("@cordillera.example>")

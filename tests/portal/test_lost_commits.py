@@ -26,9 +26,11 @@ from werkzeug.test import TestResponse
 
 from catalogue.agreements.actions import request_agreement
 from catalogue.agreements.rules import AlreadyAgreed
+from identity.agencies.actions import add_member
 from identity.openid.machine_records import write_waiting
 from kernel.access import act_as
 from kernel.db import new_session
+from kernel.jobs import run_worker
 from kernel.outage import CommitUnconfirmed
 from kernel.settings import Settings
 from portal.app import create_app
@@ -220,6 +222,26 @@ def test_a_code_whose_answer_is_lost_gives_tokens_once_or_not_at_all(
     with proxy.hanging_up("UPDATE authorization_code", when):
         assert redeem(client, made, code).status_code == 503
     assert redeem(client, made, code).status_code == (200 if when == "before" else 400)
+
+
+@both
+@pytest.mark.parametrize("lost", ["INSERT INTO written_mail", "procrastinate_finish_job"])
+def test_a_mail_is_written_once_however_often_its_jobs_run(app: Flask, proxy: Proxy, when: When, lost: str) -> None:
+    network = Network(app)
+    with app.app_context():
+        person = a_person(email="juan@example.cl")
+        add_member("AE002", str(person.run), "correspondent")
+    code = network.sent()
+    with proxy.hanging_up(lost, when):
+        run_worker(app, until_empty=True)
+    for _attempt in range(3):
+        with app.app_context(), new_session() as session:
+            session.execute(text("UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = NULL"))
+            session.commit()
+        run_worker(app, until_empty=True)
+    folder: Path = app.extensions["cordillera.settings"].data_dir / "mail"
+    mails = [path.read_text() for path in folder.glob("*.eml")]
+    assert [code in mail for mail in mails] == [True]
 
 
 @both
