@@ -114,7 +114,8 @@ def test_a_browser_application_signs_in_renews_reads_revokes_and_signs_out(
         assert found["profile"]["name"] == "Ana Ñancupil", "userinfo was read from the page"
         assert found["renewed"], "the refresh token gave new ones"
         page.evaluate("users.revokeTokens(['refresh_token', 'access_token'])")
-        page.evaluate("document.title = 'leaving'; users.signoutRedirect()")
+        # Nothing waits for what takes the page away.
+        page.evaluate("() => { document.title = 'leaving'; setTimeout(() => users.signoutRedirect(), 0); }")
         page.wait_for_url(f"{address}/left**")
         assert told(page) == {"left": "alone", "user": None}
 
