@@ -15,7 +15,7 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from identity.agencies import actions
-from identity.agencies.queries import agencies_of, agencies_page, find_agency, get_agency, members_page
+from identity.agencies.queries import agencies_of, agencies_page, get_agency, members_page
 from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator, effective_roles
 from identity.ports import agency_tasks
 from kernel.access import (
@@ -117,15 +117,16 @@ def _this_page() -> str:
 def home() -> Page:
     """The home of an official; for who acts for none, the agencies to choose from."""
     principal = current_principal()
+    agencies = agencies_of(principal.id)
     return render_template(
         "agencies/home.html",
-        agencies=agencies_of(principal.id),
+        agencies=agencies,
         acting=principal.agency,
         tasks=agency_tasks(principal) if principal.agency else [],
         roles=principal.roles,
         role_labels=ROLE_LABELS,
         next=request.args.get("next", ""),
-        asked=find_agency(request.args.get("asked", "")),
+        asked=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
     )
 
 
