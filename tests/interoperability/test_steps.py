@@ -127,7 +127,8 @@ with app.app_context():
         current.flush()
         if current.scalar(text("SELECT count(*) FROM communication_step")):
             os.kill(os.getpid(), signal.SIGKILL)
-    actions.send_from_page(principal, draft, [actions.Upload("o.pdf", "application/pdf", [a_pdf()])])
+    files = actions.keep_uploads([actions.Upload("o.pdf", "application/pdf", [a_pdf()])], "main")
+    actions.send_from_page(principal, draft, files)
 """
 
 
