@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, IntegerField, RadioField, TextAreaField
 from wtforms.validators import InputRequired
@@ -16,7 +15,7 @@ from catalogue.services.queries import published_version
 from kernel import clock
 from kernel.access import current_principal, official, requires, role
 from kernel.errors import Invalid, NotFound
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.http import settings
 from kernel.submissions import SECRET_SHOWN, once, submit_once
 
@@ -40,7 +39,7 @@ DONE = {
 }
 
 
-class RequestForm(FlaskForm):
+class RequestForm(Form):
     purpose = TextAreaField(
         _("Purpose"),
         validators=[InputRequired(NEEDED)],
@@ -72,7 +71,7 @@ class RequestForm(FlaskForm):
         )
 
 
-class StepForm(FlaskForm):
+class StepForm(Form):
     reasons = TextAreaField(
         _("Reasons"),
         validators=[InputRequired(NEEDED)],

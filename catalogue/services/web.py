@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
@@ -28,7 +27,7 @@ from catalogue.services.rules import (
 )
 from kernel.access import authority, current_principal, official, public, requires, role
 from kernel.errors import Conflict, Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.http import AnyRequest, settings
 from kernel.submissions import once, submit_once
 
@@ -39,7 +38,7 @@ STATUS_KINDS = {"draft": "neutral", "submitted": "waiting", "returned": "attenti
 NEEDED = _("This is needed.")
 
 
-class FactsForm(FlaskForm):
+class FactsForm(Form):
     name = StringField(
         _("Name"), validators=[InputRequired(NEEDED)], description=_("As people look for it, without acronyms.")
     )
@@ -72,7 +71,7 @@ class FactsForm(FlaskForm):
         )
 
 
-class VersionForm(FlaskForm):
+class VersionForm(Form):
     version = StringField(
         _("Version"), validators=[InputRequired(NEEDED)], default="v1", description=_("Such as v1 or v2.")
     )
@@ -111,7 +110,7 @@ class DraftForm(FactsForm, VersionForm):
         return facts, self.version_facts()
 
 
-class DecisionForm(FlaskForm):
+class DecisionForm(Form):
     reasons = TextAreaField(
         _("Reasons"),
         validators=[InputRequired(NEEDED)],
@@ -326,6 +325,6 @@ def _review(code: str, version: str, form: DecisionForm) -> Page:
     return (page, 422) if form.errors else page
 
 
-def _form(template: str, form: FlaskForm, **context: object) -> Page:
+def _form(template: str, form: Form, **context: object) -> Page:
     page = render_template(template, form=form, **context)
     return (page, 422) if form.errors else page

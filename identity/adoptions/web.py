@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, TextAreaField
 from wtforms.validators import InputRequired
@@ -16,18 +15,18 @@ from identity.clients.queries import registration_of
 from identity.clients.web import FIELDS, OPTIONS, PROFILES, SCOPES, administrator, agency_code, show_secret
 from kernel.access import requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("adoptions", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 
 
-class RemarkForm(FlaskForm):
+class RemarkForm(Form):
     remark = TextAreaField(_("Why not"), validators=[InputRequired(_("Say why."))])
 
 
-class AcceptForm(FlaskForm):
+class AcceptForm(Form):
     seen = HiddenField()
 
 

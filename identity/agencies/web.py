@@ -8,7 +8,6 @@ from uuid import UUID
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 from wtforms.fields import SelectChoice
@@ -30,7 +29,7 @@ from kernel.access import (
     role,
 )
 from kernel.errors import Conflict, Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.layout import local_path
 from kernel.submissions import once, submit_once
 
@@ -45,12 +44,12 @@ ROLE_NAMES = {
 ROLE_LABELS = {ADMINISTRATOR: _("Administrator"), PUBLISHER: _("Publisher"), CORRESPONDENT: _("Correspondent")}
 
 
-class MemberForm(FlaskForm):
+class MemberForm(Form):
     run = StringField(_("RUN of the person"), validators=[InputRequired(_("Write the person's RUN."))])
     role = SelectField(_("Role"), choices=[SelectChoice(value, label) for value, label in ROLE_NAMES.items()])
 
 
-class AgencyForm(FlaskForm):
+class AgencyForm(Form):
     code = StringField(
         _("State code"),
         validators=[InputRequired(_("Write the state code."))],
@@ -61,7 +60,7 @@ class AgencyForm(FlaskForm):
     name = StringField(_("Name"), validators=[InputRequired(_("Write the name."))])
 
 
-class NameForm(FlaskForm):
+class NameForm(Form):
     name = StringField(_("Name"), validators=[InputRequired(_("Write the name."))])
 
 

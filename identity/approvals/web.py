@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, RadioField, TextAreaField
 from wtforms.validators import InputRequired
@@ -17,7 +16,7 @@ from identity.clients.queries import everyones_applications as everyones
 from identity.clients.web import ENVIRONMENTS, FIELDS, METHODS, OPTIONS, PROFILES, SCOPES, SECTORS, administrator, owner
 from kernel.access import authority, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import once, submit_once
 
 pages = Blueprint("approvals", __name__, template_folder="templates")
@@ -30,15 +29,15 @@ STAGES = {
 }
 
 
-class AskForm(FlaskForm):
+class AskForm(Form):
     environment = RadioField(_("Stage"), choices=list(STAGES.items()), default="production")
 
 
-class ApproveForm(FlaskForm):
+class ApproveForm(Form):
     seen = HiddenField()
 
 
-class RemarkForm(FlaskForm):
+class RemarkForm(Form):
     remark = TextAreaField(_("What is missing"), validators=[InputRequired(_("Say what is missing."))])
 
 

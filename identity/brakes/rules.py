@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kernel.errors import TooMany, _
+from kernel.errors import TooMany, _, lazy_ngettext
 
 FORGET_FAILURES_AFTER = timedelta(days=1)
 
@@ -24,9 +24,10 @@ class WaitBeforeTrying(TooMany):
 
     def __init__(self, seconds: int) -> None:
         super().__init__(
-            _(
-                "Several attempts failed. Try again in %(seconds)s seconds. Your account is not blocked.",
-                seconds=seconds,
+            lazy_ngettext(
+                "Several attempts failed. Try again in %(num)s second. Your account is not blocked.",
+                "Several attempts failed. Try again in %(num)s seconds. Your account is not blocked.",
+                seconds,
             ),
             headers={"Retry-After": str(seconds)},
         )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
 
@@ -18,7 +17,7 @@ from identity.clients.rules import owned_by_agency
 from identity.profiles.rules import CERTIFICATE_SUBJECTS
 from kernel.access import current_principal, requires, role
 from kernel.errors import Invalid, Problem
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ ALGORITHMS = {
 }
 
 
-class IdTokenForm(FlaskForm):
+class IdTokenForm(Form):
     """What an application chooses about its ID tokens. The rules check it against the profile."""
 
     id_token_signed_response_alg = SelectField(
@@ -139,7 +138,7 @@ def id_token_choices_of(client: Client) -> dict[str, Any]:
     }
 
 
-class CredentialsForm(FlaskForm):
+class CredentialsForm(Form):
     """How a client proves who it is. The rules check the choices, and say which one is wrong."""
 
     auth_method = SelectField(_("How it proves who it is"), default="", validate_choice=False)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields import SelectChoice
@@ -21,7 +20,7 @@ from identity.exchanges import actions, queries
 from identity.exchanges.rules import AlreadyAsked, Status, Step, Wish
 from kernel.access import authority, current_principal, requires
 from kernel.errors import Invalid, NotFound
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import once, submit_once
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def scopes_field() -> Any:
     )
 
 
-class AskForm(FlaskForm):
+class AskForm(Form):
     actor = SelectField(_("Which of your clients calls"), validators=[InputRequired(_("Choose one."))])
     target = StringField(
         _("Identifier of the client that it calls"),
@@ -76,7 +75,7 @@ class AskForm(FlaskForm):
     )
 
 
-class StepForm(FlaskForm):
+class StepForm(Form):
     reasons = TextAreaField(_("Reasons"), description=_("The other agency reads them. Needed to refuse."))
 
 

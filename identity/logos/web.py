@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.wrappers import Response as Redirect
 
@@ -19,7 +18,7 @@ from identity.logos.queries import logo_content
 from identity.logos.rules import MAX_BYTES
 from kernel.access import public, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.http import AnyRequest
 from kernel.submissions import once, submit_once
 
@@ -27,7 +26,7 @@ pages = Blueprint("logos", __name__, template_folder="templates")
 Page = str | Redirect | tuple[str, int]
 
 
-class LogoForm(FlaskForm):
+class LogoForm(Form):
     logo = FileField(
         _("Picture"),
         validators=[FileRequired(_("Choose a picture."))],

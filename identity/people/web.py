@@ -7,7 +7,6 @@ from typing import cast
 from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, RadioField
 from wtforms.validators import EqualTo, InputRequired
@@ -19,7 +18,7 @@ from identity.signin import actions
 from identity.signin.queries import current_sign_in, living_sessions
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.i18n import LANGUAGES, speaking
 from kernel.layout import remember_language, when_language_is_chosen
 
@@ -27,7 +26,7 @@ pages = Blueprint("people", __name__, url_prefix="/account", template_folder="te
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(Form):
     current = PasswordField(_("Your password of now"), validators=[InputRequired(_("Write your password of now."))])
     new = PasswordField(
         _("New password"),
@@ -45,7 +44,7 @@ class PasswordForm(FlaskForm):
     )
 
 
-class LanguageForm(FlaskForm):
+class LanguageForm(Form):
     language = RadioField(_("We write to you in"), choices=list(LANGUAGES.items()))
 
 

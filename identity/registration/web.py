@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, RadioField, StringField
 from wtforms.validators import InputRequired
@@ -16,14 +15,14 @@ from identity.registration import actions
 from identity.registration.queries import tokens_of
 from kernel.access import requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("registration", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 
 
-class TokenForm(FlaskForm):
+class TokenForm(Form):
     purpose = StringField(_("What for"), validators=[InputRequired(_("Write what it is for."))])
     environment = RadioField(_("Stage"), choices=list(ENVIRONMENTS.items()), default="sandbox")
     uses = IntegerField(_("How many applications"), default=1)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, RadioField, StringField
 from wtforms.validators import InputRequired
@@ -20,18 +19,18 @@ from identity.second_factor.rules import CodeWanted, NotEnrolled, in_groups, otp
 from identity.signin.web import set_cookie, wanted
 from kernel.access import current_principal, person, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 
 pages = Blueprint("second_factor", __name__, url_prefix="/account/second-step", template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-class BeginForm(FlaskForm):
+class BeginForm(Form):
     password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
     next = HiddenField()
 
 
-class FirstCodeForm(FlaskForm):
+class FirstCodeForm(Form):
     code = StringField(
         _("The code that your app shows"),
         validators=[InputRequired(_("Write the code."))],
@@ -40,7 +39,7 @@ class FirstCodeForm(FlaskForm):
     next = HiddenField()
 
 
-class ProofForm(FlaskForm):
+class ProofForm(Form):
     password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
     code = StringField(
         _("Code"),
@@ -49,7 +48,7 @@ class ProofForm(FlaskForm):
     )
 
 
-class UseForm(FlaskForm):
+class UseForm(Form):
     use = RadioField(
         _("When we ask for the code"),
         choices=[

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
-from wtforms.form import BaseForm
 from wtforms.validators import InputRequired
 
 from identity.agencies.queries import is_official
@@ -35,7 +33,7 @@ from kernel import clock
 from kernel.access import public
 from kernel.errors import Invalid
 from kernel.forgery import renew_form_key
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.http import settings
 from kernel.i18n import chosen_language
 from kernel.layout import local_path
@@ -73,17 +71,13 @@ def _way() -> Way | None:
     return found
 
 
-class SignInForm(FlaskForm):
+class SignInForm(Form):
     run = StringField(_("RUN"), validators=[InputRequired(_("Write your RUN."))])
     password = PasswordField(_("Password"), validators=[InputRequired(_("Write your password."))])
     next = HiddenField()
 
-    class Meta(FlaskForm.Meta):
-        def get_translations(self, form: BaseForm) -> None:
-            """None: each message is ours and translated. The library would read its own from a file each time."""
 
-
-class CodeForm(FlaskForm):
+class CodeForm(Form):
     code = StringField(_("Code"), validators=[InputRequired(_("Write the code."))])
     next = HiddenField()
 

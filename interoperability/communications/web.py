@@ -9,7 +9,6 @@ from typing import Any, cast
 from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, MultipleFileField
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as AnyResponse
@@ -27,7 +26,7 @@ from interoperability.ports import ports
 from kernel import clock
 from kernel.access import Principal, current_principal, requires, role
 from kernel.errors import Invalid, TooLarge
-from kernel.forms import explain, some_lines
+from kernel.forms import Form, explain, some_lines
 from kernel.http import MAX_FORM_BYTES, settings
 from kernel.layout import add_navigation
 from kernel.submissions import once
@@ -79,7 +78,7 @@ def allow_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
         request.max_content_length = limits.max_document_bytes + limits.max_annexes_bytes + MAX_FORM_BYTES
 
 
-class NewForm(FlaskForm):
+class NewForm(Form):
     addressee = SelectField(_("To"), validators=[InputRequired(_("Choose the agency it is for."))])
     person = StringField(_("Person it is for"), validators=[Optional(), Length(max=200)])
     post = StringField(_("Their post"), validators=[Optional(), Length(max=200)])
@@ -108,7 +107,7 @@ class NewForm(FlaskForm):
             raise ValidationError(str(_("Write the post of this person as well.")))
 
 
-class RejectionForm(FlaskForm):
+class RejectionForm(Form):
     reason = TextAreaField(
         _("Reason"),
         validators=[

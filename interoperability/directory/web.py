@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
@@ -13,7 +12,7 @@ from interoperability.directory import actions, queries
 from interoperability.directory.rules import KeyTaken
 from kernel.access import current_principal, requires, role
 from kernel.errors import Invalid
-from kernel.forms import explain, one_line
+from kernel.forms import Form, explain, one_line
 from kernel.http import settings
 from kernel.submissions import once, submit_once
 
@@ -22,7 +21,7 @@ Page = str | Response | tuple[str, int]
 ADMINISTRATOR = "administrator"
 
 
-class KeyForm(FlaskForm):
+class KeyForm(Form):
     name = StringField(
         _("Name"),
         validators=[InputRequired(_("Write a name.")), Length(3, 100, _("From 3 to 100 characters.")), one_line],
@@ -40,7 +39,7 @@ class KeyForm(FlaskForm):
     )
 
 
-class RevocationForm(FlaskForm):
+class RevocationForm(Form):
     reason = StringField(
         _("Reason"),
         validators=[InputRequired(_("Write the reason.")), Length(3, 500, _("From 3 to 500 characters.")), one_line],

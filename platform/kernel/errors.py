@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from flask_babel import LazyString, lazy_gettext, lazy_pgettext
+from flask_babel import lazy_ngettext as lazy_ngettext
 
 _ = lazy_gettext
 in_context = lazy_pgettext

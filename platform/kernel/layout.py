@@ -316,6 +316,11 @@ def format_file_size(size: int) -> str:
     return f"{format_decimal(round(amount, 1))} {units[0]}"
 
 
+def note_mistake() -> None:
+    """Let the title of this page say that what was sent has a mistake, for those who hear it read aloud."""
+    g.shows_mistake = True
+
+
 def chosen_scheme() -> str:
     """The appearance that the reader chose."""
     chosen = request.cookies.get(SCHEME_COOKIE, DEFAULT_SCHEME)
@@ -334,7 +339,16 @@ def install_layout(app: Flask, settings: Settings) -> None:
     app.register_blueprint(assets)
     app.register_blueprint(blueprint)
     open_static_files(app, "kernel", "bootstrap")
-    for each in (asset_url, icon_paths, page_url, reachable, is_hidden_field, current_principal, csp_nonce):
+    for each in (
+        asset_url,
+        icon_paths,
+        page_url,
+        reachable,
+        is_hidden_field,
+        note_mistake,
+        current_principal,
+        csp_nonce,
+    ):
         app.jinja_env.globals[each.__name__] = each
     app.jinja_env.globals.update(settings=settings, languages=LANGUAGES, schemes=SCHEMES, frame=Frame())
     app.jinja_env.globals.update(

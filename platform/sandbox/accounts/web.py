@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
 from kernel.access import ANONYMOUS, Principal, act_as, declared_access, developer, public
 from kernel.errors import Invalid
+from kernel.forms import Form
 from kernel.http import settings
 from kernel.layout import local_path
 from kernel.throttle import limiter
@@ -24,7 +24,7 @@ pages = Blueprint("sandbox_accounts", __name__, url_prefix="/sandbox", template_
 Page = str | Response | tuple[str, int]
 
 
-class EmailForm(FlaskForm):
+class EmailForm(Form):
     email = StringField(
         _("Your e-mail"), validators=[DataRequired(_("Write your e-mail."))], description=_("We send a link to it.")
     )

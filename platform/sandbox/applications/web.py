@@ -9,7 +9,6 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
@@ -23,7 +22,7 @@ from identity.openid.token_queries import holder_of_code
 from identity.profiles.rules import PROFILES
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.http import settings
 from kernel.ids import new_token, same
 from kernel.submissions import SECRET_SHOWN, once, submit_once
@@ -98,7 +97,7 @@ class ApplicationForm(ChangeForm):
     )
 
 
-class AdoptionForm(FlaskForm):
+class AdoptionForm(Form):
     agency = StringField(
         _("Code of the agency"),
         validators=[DataRequired(_("Write its code.")), Length(max=20)],
@@ -363,7 +362,7 @@ def _snippet(name: str, client: Client, secret: str, **values: Any) -> str:
     )
 
 
-def _show_faults(form: FlaskForm, problem: Invalid) -> None:
+def _show_faults(form: Form, problem: Invalid) -> None:
     for name, messages in problem.fields.items():
         field = form[name] if name in form else form["name"]
         field.errors = [*field.errors, *messages]

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 from wtforms.fields import SelectChoice
@@ -17,7 +16,7 @@ from identity.exchanges.rules import Step, Wish
 from identity.exchanges.web import SCOPES, STATUSES, scopes_field
 from kernel.access import current_principal, developer, requires
 from kernel.errors import Invalid
-from kernel.forms import explain
+from kernel.forms import Form, explain
 from kernel.submissions import once, submit_once
 from kernel.throttle import limiter
 from sandbox.applications.rules import owned_by
@@ -26,7 +25,7 @@ pages = Blueprint("sandbox_exchanges", __name__, url_prefix="/sandbox/exchanges"
 Page = str | Response | tuple[str, int]
 
 
-class AllowForm(FlaskForm):
+class AllowForm(Form):
     actor = SelectField(_("Which application calls"), validators=[InputRequired(_("Choose one."))])
     target = SelectField(_("Which application it calls"), validators=[InputRequired(_("Choose one."))])
     scopes = scopes_field()
