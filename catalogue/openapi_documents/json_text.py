@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator
 from typing import Any, NoReturn
@@ -46,7 +47,7 @@ def read_json(text: str) -> Any:
         if depth > MAX_DEPTH:
             raise Fault("too-deep", line=_line(text, bracket.start()), count=MAX_DEPTH)
     try:
-        return json.loads(text, object_pairs_hook=_members, parse_constant=_not_finite)
+        return json.loads(text, object_pairs_hook=_members, parse_constant=_not_finite, parse_float=_finite)
     except json.JSONDecodeError as error:
         code = next((code for beginning, code in REASONS if error.msg.startswith(beginning)), "json-value")
         raise Fault(code, line=error.lineno) from None
@@ -81,6 +82,14 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_finite(value: str) -> NoReturn:
     raise _NotFinite(value)
+
+
+def _finite(written: str) -> float:
+    """RFC 7493 2.2: what is larger than a double can be is read as infinity by most, and written so."""
+    value = float(written)
+    if math.isinf(value):
+        raise _NotFinite(written)
+    return value
 
 
 def _twice(text: str) -> Fault:

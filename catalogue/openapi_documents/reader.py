@@ -145,9 +145,10 @@ def _version(data: Any) -> str:
 def _checked(data: dict[str, Any], version: str, walk: Walk) -> Resolver:
     """Hold the document against its standard. Raises Fault."""
     is_swagger = version == "2.0"
-    (SWAGGER["Swagger"] if is_swagger else STANDARDS[version]["OpenAPI"])(walk, data)
+    kinds = SWAGGER if is_swagger else STANDARDS[version]
+    kinds["Swagger" if is_swagger else "OpenAPI"](walk, data)
     find = resolver(data, walk)
-    check_references(walk.references, find, SWAGGER_SECTIONS if is_swagger else SECTIONS)
+    check_references(walk, find, SWAGGER_SECTIONS if is_swagger else SECTIONS, kinds)
     check_paths(data, find, walk)
     schemes = data.get("securityDefinitions" if is_swagger else "components", {})
     warn_of_names(data, find, walk, schemes if is_swagger else schemes.get("securitySchemes", {}))

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from catalogue.openapi_documents.findings import Fault, Place
-from catalogue.openapi_documents.shapes import Reference, Walk
+from catalogue.openapi_documents.shapes import Check, Reference, Walk, or_reference
 
 SECTIONS: Mapping[str, str] = {
     "Schema": "schemas",
@@ -84,10 +84,14 @@ def steps_of(fragment: str) -> Place:
     return tuple(unquote(step).replace("~1", "/").replace("~0", "~") for step in fragment.split("/")[1:])
 
 
-def check_references(references: list[Reference], find: Resolver, sections: Mapping[str, str]) -> None:
-    """Look where every reference leads. Raises Fault at the first that leads to nothing of use."""
+def check_references(walk: Walk, find: Resolver, sections: Mapping[str, str], kinds: Mapping[str, Check]) -> None:
+    """Look where every reference leads. Raises Fault at the first that leads to nothing of use.
+
+    What stands where the standard looks at nothing, as in an extension, is held against it once something refers there.
+    """
     leads_to: dict[Place, tuple[Place | None, Reference]] = {}
-    for reference in references:
+    looked_at = set[tuple[Place, str]]()
+    for reference in walk.references:  # which grows by those in what is looked at
         try:
             place, found = find.find(reference.target, reference.base or find.own_address)
         except Fault as fault:
@@ -96,7 +100,17 @@ def check_references(references: list[Reference], find: Resolver, sections: Mapp
         is_other = place is not None and _section(place, sections) not in (None, sections.get(reference.kind))
         if is_other or not isinstance(found, dict | bool):
             raise Fault("other-kind", reference.place, reference=reference.target)
+        if place is not None and not _has_a_name(place, sections) and (place, reference.kind) not in looked_at:
+            looked_at.add((place, reference.kind))
+            walk.path[:] = place
+            or_reference(reference.kind, kinds)(walk, found)
+            walk.path.clear()
     _refuse_circles(leads_to)
+
+
+def _has_a_name(place: Place, sections: Mapping[str, str]) -> bool:
+    """Whether the place was looked at as what it is: a component, or a path."""
+    return _section(place, sections) is not None or (len(place) == 2 and place[0] == "paths" and place[1][:1] == "/")
 
 
 def _section(place: Place, sections: Mapping[str, str]) -> str | None:

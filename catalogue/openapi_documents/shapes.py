@@ -160,10 +160,10 @@ def _check(what: str, made: Mapping[str, Check], names: Names) -> Check:
         key, _colon, inner = what[1:-1].rpartition(":")
         return _mapping_of(_check(inner, made, names), names.get(key), is_extensible=key in EXTENSIBLE)
     if what.endswith("?"):
-        return _or_reference(what[:-1], made)
+        return or_reference(what[:-1], made)
     if what == "SchemaOrFlag":
         # OAS 3.0.3, Schema Object: `additionalProperties`.
-        schema = _or_reference("Schema", made)
+        schema = or_reference("Schema", made)
         return lambda walk, node: None if isinstance(node, bool) else schema(walk, node)
     return lambda walk, node: made[what](walk, node)
 
@@ -253,7 +253,9 @@ def _mapping_of(inner: Check, names: tuple[str, re.Pattern[str]] | None, *, is_e
     return check
 
 
-def _or_reference(kind: str, made: Mapping[str, Check]) -> Check:
+def or_reference(kind: str, made: Mapping[str, Check]) -> Check:
+    """An object of the kind, or a Reference Object."""
+
     def check(walk: Walk, node: Any) -> None:
         if isinstance(node, dict) and "$ref" in node:
             # OAS 3.0.3, Reference Object: what stands beside `$ref` is ignored.

@@ -66,11 +66,16 @@ class Schemas:
         self.taken = frozenset(names.values())
         self.hoisted: dict[Place, str] = {}
         self.made: dict[str, Any] = {}
+        self.waiting: list[tuple[str, dict[str, Any]]] = []
         self.families = _families(definitions, names, find)
 
     def all(self) -> dict[str, Any]:
         """Every schema that has a name, the document's own first and in their order."""
         own = {self.names[name]: self.schema(node, name) for name, node in self.definitions.items()}
+        # Not where they are met: they may refer to one another for as long as the document is.
+        while self.waiting:
+            name, node = self.waiting.pop()
+            self.made[name] = self.schema(node)
         return {**own, **self.made}
 
     def schema(self, node: Mapping[str, Any], name: str = "") -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Schemas:
         if place not in self.hoisted:
             self.hoisted[place] = self._new_name("_".join(place))
             self.made[self.hoisted[place]] = {}
-            self.made[self.hoisted[place]] = self.schema(node) if isinstance(node, dict) else {}
+            self.waiting.append((self.hoisted[place], node))
         return "#/components/schemas/" + self.hoisted[place]
 
     def shared(self, schema: dict[str, Any]) -> dict[str, Any]:

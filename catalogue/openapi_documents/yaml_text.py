@@ -6,6 +6,7 @@ that are text as it is written and stand once, aliases within a bound. Nothing r
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -249,7 +250,11 @@ def _resolved(plain: str, line: int) -> Any:
             if len(plain) > MAX_DIGITS:
                 raise Fault("long-number", line=line)
             return int(plain if base == 10 else plain[2:], base)
-    return float(plain) if FLOAT.fullmatch(plain) else plain
+    if not FLOAT.fullmatch(plain):
+        return plain
+    if math.isinf(value := float(plain)):
+        raise Fault("not-finite", line=line, value=plain)
+    return value
 
 
 def _places(events: Iterator[yaml.Event]) -> Iterator[tuple[Place, int]]:

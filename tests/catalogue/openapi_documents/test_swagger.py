@@ -285,6 +285,15 @@ def test_what_came_is_kept_beside_what_is_published() -> None:
     assert (read.standard, read.media_type) == ("Swagger 2.0", "application/json")
 
 
+def test_references_from_operation_to_operation_may_go_on_for_long() -> None:
+    def refers(to: int) -> dict[str, Any]:
+        schema = {"properties": {"a": {"$ref": f"#/paths/~1{to}/get/responses/200/schema"}}}
+        return {"get": {"responses": {"200": {"description": "", "schema": schema}}}}
+
+    paths = {f"/{n}": refers((n + 1) % 3_000) for n in range(3_000)}
+    assert len(converted(paths=paths)["components"]["schemas"]) == 3_000
+
+
 def content_of(**members: Any) -> bytes:
     content = json.dumps({"swagger": "2.0", "info": {"title": "A", "version": "1"}, **members}).encode()
     assert len(content) < MAX_DOCUMENT_BYTES
