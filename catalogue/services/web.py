@@ -49,7 +49,7 @@ class FactsForm(Form):
     )
     kind = SelectField(_("Kind"), validators=[InputRequired()], choices=list(KIND_LABELS.items()))
     obligation = SelectField(
-        _("Who has to use it"),
+        _("Who must use it"),
         validators=[InputRequired()],
         choices=list(OBLIGATION_LABELS.items()),
         default=str(Obligation.OPTIONAL),

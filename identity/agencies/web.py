@@ -292,4 +292,4 @@ def _revoke(code: str, person_id: UUID, role: str) -> None:
     except LastAdministrator as problem:
         flash(f"{problem.explanation} {problem.remedy}", "problem")
         return
-    flash(_("The role was taken away."), "success")
+    flash(_("The role was removed."), "success")

@@ -58,10 +58,10 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
     redirect_uris = TextAreaField(
         _("Addresses to return to"),
         validators=[InputRequired(_("Write at least one address."))],
-        description=_("One a line. They are compared letter by letter."),
+        description=_("One per line. They are compared character by character."),
     )
     post_logout_redirect_uris = TextAreaField(
-        _("Addresses after signing out"), description=_("One a line, where people go after they leave.")
+        _("Addresses after signing out"), description=_("One per line: where people go after signing out.")
     )
     backchannel_logout_uri = StringField(
         _("Address that we tell when people leave"), description=_("OpenID Connect Back-Channel Logout.")
@@ -85,7 +85,8 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
         ),
     )
     contacts = TextAreaField(
-        _("Whom to write to"), description=_("Addresses of e-mail, one a line. They are told before a secret ends.")
+        _("People to contact"),
+        description=_("E-mail addresses, one per line. We write to them before a secret expires."),
     )
     scopes = SelectMultipleField(
         _("What it asks people to share"),

@@ -215,7 +215,7 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
         environment=asked.request.environment,
         remark=remark,
     )
-    _tell(work, asked.client, _("“%(name)s” was given back", name=asked.client.name), remark)
+    _tell(work, asked.client, _("“%(name)s” was returned", name=asked.client.name), remark)
 
 
 def _waiting(work: Work, client_id: str) -> Asked:

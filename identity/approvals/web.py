@@ -86,7 +86,7 @@ def send_request(client_id: str) -> Page:
 @requires(administrator)
 def withdraw(client_id: str) -> Page:
     actions.withdraw_request(client_id, owner=owner())
-    flash(_("The request was taken back."), "success")
+    flash(_("The request was withdrawn."), "success")
     return redirect(url_for("applications.show", client_id=client_id), 303)
 
 
@@ -127,7 +127,7 @@ def approve(client_id: str) -> Page:
         form = RemarkForm(formdata=None)
         explain(form, problem)
         return _review(client_id, form), 422
-    flash(_("%(name)s may go on.", name=client.name), "success")
+    flash(_("%(name)s may move on.", name=client.name), "success")
     return redirect(url_for("approvals.waiting"), 303)
 
 
@@ -143,7 +143,7 @@ def give_back(client_id: str) -> Page:
     except Invalid as problem:
         explain(form, problem)
         return _review(client_id, form), 422
-    flash(_("It was given back, with your remark."), "success")
+    flash(_("It was returned, with your comment."), "success")
     return redirect(url_for("approvals.waiting"), 303)
 
 

@@ -74,7 +74,7 @@ FIELDS = {
     "scopes": _("What it asks people to share"),
     "scope_reasons": _("Why"),
     "sector": _("Who knows a person by the same identifier"),
-    "contacts": _("Whom to write to"),
+    "contacts": _("People to contact"),
     "auth_method": _("How it proves who it is"),
     "jwks": _("Its public keys"),
     "jwks_uri": _("Where it publishes its keys"),

@@ -51,7 +51,7 @@ DONE = {
 def scopes_field() -> Any:
     """What of a person an exchanged token may be for, to be ticked; the rules check it."""
     return SelectMultipleField(
-        _("What it may tell there of a person"),
+        _("What it may share there about a person"),
         choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),

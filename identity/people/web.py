@@ -27,19 +27,19 @@ Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class PasswordForm(Form):
-    current = PasswordField(_("Your password of now"), validators=[InputRequired(_("Write your password of now."))])
+    current = PasswordField(_("Your current password"), validators=[InputRequired(_("Enter your current password."))])
     new = PasswordField(
         _("New password"),
-        validators=[InputRequired(_("Write a new password."))],
+        validators=[InputRequired(_("Enter a new password."))],
         description=_(
             "At least 8 characters. Three or four words that do not belong together are good and easy to keep."
         ),
     )
     repeated = PasswordField(
-        _("New password, once more"),
+        _("New password again"),
         validators=[
-            InputRequired(_("Write the new password once more.")),
-            EqualTo("new", _("The two new passwords are not the same.")),
+            InputRequired(_("Enter the new password again.")),
+            EqualTo("new", _("The two new passwords do not match.")),
         ],
     )
 

@@ -191,7 +191,9 @@ def _prove(work: Work, person: Person, code: str, address: str, *, is_first: boo
     if proof is None:
         with separate_work() as beside:
             beside.record("identity:second-factor:refused", f"person:{person.id}")
-        raise WrongCode(fields={"code": [_("This is not the code of now, or it was used before. Write the next one.")]})
+        raise WrongCode(
+            fields={"code": [_("This is not the current code, or it has already been used. Enter the next one.")]}
+        )
     forgive_guess(key)
     return proof
 

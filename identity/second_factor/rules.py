@@ -40,7 +40,7 @@ class WrongCode(Invalid):
     kind = "wrong-code"
     title = _("The code is not right")
     explanation = _("The code is not the one that your app shows now, or it was used before.")
-    remedy = _("Wait until the app shows the next code, and write that one.")
+    remedy = _("Wait until the app shows the next code, and enter that one.")
     oauth_error = "access_denied"
 
 
@@ -48,7 +48,7 @@ class AlreadyEnrolled(Conflict):
     kind = "second-factor-present"
     title = _("You have a second step already")
     explanation = _("An app with your secret is set up.")
-    remedy = _("To change to another telephone, remove the second step first and set it up anew.")
+    remedy = _("To change to another phone, remove the second step first and set it up again.")
 
 
 class NotEnrolled(Conflict):
@@ -60,9 +60,9 @@ class NotEnrolled(Conflict):
 
 class CodeWanted(Conflict):
     kind = "second-factor-wanted"
-    title = _("Write your code first")
+    title = _("Enter your code first")
     explanation = _("You signed in here with your password alone, and this is about the second step itself.")
-    remedy = _("Write the code that your app shows, and do it again.")
+    remedy = _("Enter the code that your app shows, and try again.")
 
 
 def new_secret() -> bytes:

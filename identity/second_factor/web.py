@@ -26,24 +26,24 @@ Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class BeginForm(Form):
-    password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
+    password = PasswordField(_("Your password"), validators=[InputRequired(_("Enter your password."))])
     next = HiddenField()
 
 
 class FirstCodeForm(Form):
     code = StringField(
         _("The code that your app shows"),
-        validators=[InputRequired(_("Write the code."))],
+        validators=[InputRequired(_("Enter the code."))],
         description=_("Six digits. The app shows others every half a minute."),
     )
     next = HiddenField()
 
 
 class ProofForm(Form):
-    password = PasswordField(_("Your password"), validators=[InputRequired(_("Write your password."))])
+    password = PasswordField(_("Your password"), validators=[InputRequired(_("Enter your password."))])
     code = StringField(
         _("Code"),
-        validators=[InputRequired(_("Write the code."))],
+        validators=[InputRequired(_("Enter the code."))],
         description=_("The one that your app shows now, or a recovery code."),
     )
 

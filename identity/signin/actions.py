@@ -136,7 +136,7 @@ def _confirm_password(password: str, address: str, field: str) -> tuple[Person, 
     try:
         counted_at = _prove(str(person.run), password, address)[1]
     except WrongCredentials as problem:
-        raise Invalid(fields={field: [_("This is not your password of now.")]}) from problem
+        raise Invalid(fields={field: [_("This is not your current password.")]}) from problem
     return person, counted_at
 
 

@@ -72,13 +72,13 @@ def _way() -> Way | None:
 
 
 class SignInForm(Form):
-    run = StringField(_("RUN"), validators=[InputRequired(_("Write your RUN."))])
-    password = PasswordField(_("Password"), validators=[InputRequired(_("Write your password."))])
+    run = StringField(_("RUN"), validators=[InputRequired(_("Enter your RUN."))])
+    password = PasswordField(_("Password"), validators=[InputRequired(_("Enter your password."))])
     next = HiddenField()
 
 
 class CodeForm(Form):
-    code = StringField(_("Code"), validators=[InputRequired(_("Write the code."))])
+    code = StringField(_("Code"), validators=[InputRequired(_("Enter the code."))])
     next = HiddenField()
 
 

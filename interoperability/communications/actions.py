@@ -441,7 +441,7 @@ def _fresh(work: Work, view: View) -> View:
 @job("interoperability:communication:notify-addressee")
 def notify_addressee(code: str, agency: str) -> None:
     """Tell an addressee's correspondents that something waits."""
-    _write_to_correspondents(agency, _("A communication waits for you: %(code)s", code=code), code)
+    _write_to_correspondents(agency, _("A communication is waiting for you: %(code)s", code=code), code)
 
 
 @job("interoperability:communication:notify-sender")

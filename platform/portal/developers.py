@@ -48,10 +48,10 @@ def guide() -> str:
 
 
 EXPLORER_WORDS = {
-    "Authorize": _("Put in a token"),
+    "Authorize": _("Enter a token"),
     "Available authorizations": _("Your access token"),
-    "Authorized": _("Token put in"),
-    "Logout": _("Take the token out"),
+    "Authorized": _("Token entered"),
+    "Logout": _("Remove the token"),
     "Close": _("Close"),
     "Value:": _("Token:"),
     "Try it out": _("Try it"),

@@ -21,7 +21,7 @@ OFFICIAL = Principal("official", "1", "Ana Pérez", AgencyRef("AE003", "Servicio
 
 
 class Enrol(FlaskForm):
-    run = StringField("RUN", [DataRequired("Write your RUN.")])
+    run = StringField("RUN", [DataRequired("Enter your RUN.")])
     password = PasswordField("Password", [DataRequired("Write it.")], description="Twelve characters or more.")
     email = StringField("E-mail", [Optional()])
     basis = RadioField("Basis", [DataRequired("Choose one.")], choices=[("a", "Law"), ("b", "Consent")])
@@ -212,7 +212,7 @@ def test_a_wrong_form_says_where_and_why(app: Flask) -> None:
         page = render_template_string(
             '{% import "macros.html" as ui %}{{ ui.form(form, "Send", cancel="/") }}', form=form
         )
-    assert '<a href="#run">RUN: Write your RUN.</a>' in page
+    assert '<a href="#run">RUN: Enter your RUN.</a>' in page
     assert '<a href="#basis-0">' in page
     assert 'aria-describedby="password-hint password-error"' in page
     assert 'id="password-hint">Twelve characters or more.' in page

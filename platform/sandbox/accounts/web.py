@@ -26,7 +26,9 @@ Page = str | Response | tuple[str, int]
 
 class EmailForm(Form):
     email = StringField(
-        _("Your e-mail"), validators=[DataRequired(_("Write your e-mail."))], description=_("We send a link to it.")
+        _("Your e-mail"),
+        validators=[DataRequired(_("Enter your e-mail address."))],
+        description=_("We send a link to it."),
     )
 
 

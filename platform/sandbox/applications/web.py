@@ -56,11 +56,11 @@ class ChangeForm(IdTokenForm):
     redirect_uris = TextAreaField(
         _("Addresses to return to"),
         validators=[DataRequired(_("Write at least one address."))],
-        description=_("One a line, exactly as your program sends it (redirect_uri). http is accepted on localhost."),
+        description=_("One per line, exactly as your program sends it (redirect_uri). http is accepted on localhost."),
         default="http://localhost:5000/callback",
     )
     post_logout_redirect_uris = TextAreaField(
-        _("Addresses to return to after signing out"), description=_("One a line (post_logout_redirect_uri).")
+        _("Addresses to return to after signing out"), description=_("One per line (post_logout_redirect_uri).")
     )
     device_flow = BooleanField(
         _("It also runs on devices without a browser"),
@@ -236,7 +236,7 @@ def offer_to_agency(client_id: str) -> Page:
 @requires(developer)
 def take_offer_back(client_id: str) -> Page:
     actions.take_offer_back(current_principal().id, client_id)
-    flash(_("The offer was taken back."), "success")
+    flash(_("The offer was withdrawn."), "success")
     return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
 
 

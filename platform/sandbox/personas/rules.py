@@ -101,7 +101,7 @@ PERSONAS = (
         ("Elena", "Isabel"),
         ("Quispe", "Mamani"),
         "elena.quispe@example.cl",
-        _("A second step: write a code when your application asks for it (acr_values)."),
+        _("A second step: enters a code when your application asks for it (acr_values)."),
         has_second_factor=True,
     ),
 )
