@@ -75,7 +75,11 @@ def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str
     """Add the job to the session's own transaction."""
     connection = session.connection().connection.driver_connection
     name: str = function.job_name  # type: ignore[attr-defined]
-    _outgoing.configure_task(name, allow_unknown=True, connection=connection).defer(**arguments)
+    try:
+        _outgoing.configure_task(name, allow_unknown=True, connection=connection).defer(**arguments)
+    except procrastinate.exceptions.ConnectorException as error:
+        # The database's own word says whether it is away; the library's hides it.
+        raise error.__cause__ or error from error
 
 
 @_application.periodic(cron="* * * * * */15")

@@ -2,14 +2,16 @@
 
 import pytest
 from flask import Flask
+from psycopg import OperationalError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from kernel import audit_chain, keys, sealing
 from kernel.audit import AuditEvent
-from kernel.db import UnrecordedChange, session
+from kernel.db import UnrecordedChange, new_session, session
 from kernel.jobs import job
 from kernel.keys import SigningKey
+from kernel.outage import is_away
 from kernel.work import Work, action, separate_work
 
 
@@ -55,6 +57,19 @@ def test_a_change_is_committed_with_its_record_and_its_job(context: None) -> Non
     recorded("one")
     session().rollback()
     assert (count(SigningKey), count(AuditEvent), jobs_waiting()) == (1, 1, 1)
+
+
+def test_a_job_that_cannot_be_deferred_says_that_the_database_is_away(context: None) -> None:
+    @action
+    def lose_the_connection(work: Work) -> None:
+        pid = work.session.scalar(text("SELECT pg_backend_pid()"))
+        with new_session() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        work.defer(do_nothing, of="one")
+
+    with pytest.raises(OperationalError) as lost:
+        lose_the_connection()
+    assert is_away(lost.value)
 
 
 def test_a_change_without_a_record_is_refused(context: None) -> None:
