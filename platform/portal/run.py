@@ -27,6 +27,8 @@ READY_SECONDS = 90
 PORT_SECONDS = 24
 BACKLOG = 2048
 LOOK_EVERY_SECONDS = 0.1
+PROBE_EVERY_SECONDS = 1.0
+"""Each probe is a connection that the other program may never take, and a full queue would look like a free port."""
 
 
 class CannotRun(Exception):
@@ -133,7 +135,7 @@ class House:
             if not waiting:
                 self.say(f"Port {taken[0]} is in use; waiting {PORT_SECONDS} s, should it be an earlier run that ends")
                 waiting = True
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(PROBE_EVERY_SECONDS)
 
     def _start_database(self) -> None:
         url = os.environ.get("CORDILLERA_DATABASE_URL", "")
