@@ -16,6 +16,7 @@ KERNEL = {
 }
 IDENTITY = {
     "identity:person:registered": _("A person was given a digital identity"),
+    "identity:person:language-chosen": _("Chose the language in which to be written to"),
     "identity:person:password-changed": _("Changed the password"),
     "identity:person:password-rehashed": _("The kept form of a password was renewed"),
     "identity:sign-in:refused": _(
