@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from joserfc.jwk import ECKey, KeySet
 
 from identity.adoptions import actions as adoptions
 from identity.clients import actions as clients
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Credentials:
-    """An application and its secret, which is told this once; empty for one that has none."""
+    """An application and its secret or private key (a JWK), told this once; empty for one that has neither."""
 
     client: Client
     secret: str
@@ -46,6 +49,10 @@ def create_application(
     """
     if len(applications_of(developer_id)) >= MAX_APPLICATIONS:
         raise TooManyApplications()
+    # FAPI 2.0 5.3.2.1 (6): no secrets. What cannot do with keys either is refused by the profile's own rule.
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}) if profile == "fapi2" else None
+    if key is not None and auth_method != "none":
+        auth_method = "private_key_jwt"
     made = clients.create_client(
         name,
         profile,
@@ -54,9 +61,10 @@ def create_application(
         environment="sandbox",
         owner=owned_by(developer_id),
         auth_method=auth_method,
+        jwks=KeySet([key]).as_dict(private=False) if key else None,
         options=with_choices({}, choices),
     )
-    return Credentials(made.client, made.secret or "")
+    return Credentials(made.client, json.dumps(key.as_dict(private=True), indent=1) if key else made.secret or "")
 
 
 def change_application(

@@ -12,7 +12,6 @@ from urllib.parse import urlencode, urlsplit
 from kernel.errors import Conflict, _
 
 MAX_APPLICATIONS = 20
-PROFILES = ("standard", "clave-unica")
 SECRET_PLACEHOLDER = "YOUR_CLIENT_SECRET"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -61,6 +60,8 @@ def with_choices(options: Mapping[str, Any], choices: Mapping[str, Any]) -> dict
 
 def snippets_for(profile: str, auth_method: str, options: Mapping[str, Any]) -> list[str]:
     """The pieces of code that fit an application."""
+    if profile == "fapi2":
+        return []
     if auth_method == "none":
         names = ["browser.txt", "curl.txt"]
     else:
@@ -85,6 +86,10 @@ class Endpoints:
     @property
     def authorize(self) -> str:
         return f"{self.issuer}/authorize"
+
+    @property
+    def par(self) -> str:
+        return f"{self.issuer}/par"
 
     @property
     def token(self) -> str:

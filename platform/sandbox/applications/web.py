@@ -16,6 +16,7 @@ from wtforms.validators import DataRequired, Length
 from identity.adoptions.queries import handed_over_by, last_offer_of
 from identity.adoptions.rules import AlreadyOffered
 from identity.clients.queries import known_client
+from identity.clients.web import PROFILES as PROFILE_NAMES
 from identity.clients.web import IdTokenForm, id_token_choices_of
 from identity.openid.endpoints.userinfo import told_to
 from identity.openid.token_queries import holder_of_code
@@ -81,6 +82,7 @@ class ApplicationForm(ChangeForm):
         choices=[
             ("standard", _("Standard: OpenID Connect with PKCE. Choose this for anything new")),
             ("clave-unica", _("ClaveÚnica compatible: for programs that speak it already")),
+            ("fapi2", PROFILE_NAMES["fapi2"]),
         ],
         default="standard",
         validators=[DataRequired(_("Choose one."))],
