@@ -23,7 +23,7 @@ OWN_SETTINGS = ("CORDILLERA_", "MAKE", "PYTEST_")
 
 
 class Installation:
-    """What `make run` starts, without `make`."""
+    """`make run` without `make`."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.data, self.port = folder / "var", port
@@ -70,7 +70,7 @@ class Installation:
         return time.monotonic() - started
 
     def cli(self, *arguments: str) -> str:
-        """What a command of ours prints. Raises CalledProcessError."""
+        """The output of a command of ours. Raises CalledProcessError."""
         done = subprocess.run(
             [CORDILLERA, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -79,7 +79,7 @@ class Installation:
         return done.stdout
 
     def made(self, *arguments: str) -> dict[str, Any]:
-        """What a command made, as its last line of JSON says."""
+        """The thing that a command made, out of its last line of JSON."""
         found: dict[str, Any] = json.loads(self.cli(*arguments, "--json").strip().splitlines()[-1])
         return found
 

@@ -1,4 +1,4 @@
-"""Who is killed, when and how: by chance, and the same again with the same seed."""
+"""Victims, moments and ways of killing: by chance, and the same again with the same seed."""
 
 from __future__ import annotations
 

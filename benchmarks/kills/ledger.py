@@ -1,4 +1,4 @@
-"""What the clients were told: the only thing that counts afterwards."""
+"""The ledger of what clients were told: the only thing that counts afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ledger:
     """Sign-ins to an application with a refresh token."""
     refreshes: int = 0
     lost: list[str] = field(default_factory=list)
-    """What a client was told, or had been given, and was then denied."""
+    """Something that a client was told, or given, and then denied."""
     answers: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

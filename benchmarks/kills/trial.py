@@ -31,7 +31,7 @@ class Client(Protocol):
 
 
 class Trial:
-    """Whatever happens in it, `run` says what was lost."""
+    """Load that goes on whatever happens; `run` says what was lost."""
 
     def __init__(self, folder: Path, port: int, seed: int, say: Callable[[str], None]) -> None:
         self.folder, self.port, self.seed, self.say = folder, port, seed, say

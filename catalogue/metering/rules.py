@@ -202,7 +202,10 @@ class WayBack:
         return re.sub(r"<([^<>]*)>", lambda found: f"<{self.of(found[1]) or found[1]}>", links)
 
     def _is_at_provider(self, reference: str) -> bool:
-        """The same host; a default port is as good as the other one, since behind a proxy many do not know theirs."""
+        """Whether the reference names the provider's host.
+
+        Either default port is as good as the other: behind a proxy many do not know which one is theirs.
+        """
         base = urlsplit(self.base_url)
         try:
             parts = urlsplit(reference)
