@@ -128,6 +128,7 @@ BREAKING: dict[str, Callable[[Scene], list[str]]] = {
     "issuer_is_only_audience": other_audience,
     "device_flow": device,
     "token_exchange": exchange,
+    "claims_in_id_token": lambda scene: scene.told_at_registration(options={"claims_in_id_token": True}),
 }
 
 
@@ -151,6 +152,7 @@ def test_every_demand_of_a_profile_has_its_rule(profile: str) -> None:
         "response_modes": set(it.response_modes) < set(RESPONSE_MODES),
         "device_flow": not it.device_flow,
         "token_exchange": not it.token_exchange,
+        "claims_in_id_token": not it.claims_in_id_token,
     }
     demands = {one.name for one in fields(it) if one.name.endswith(("_required", "_constrained", "_audience"))}
     assert {*narrowed, *demands} == set(BREAKING)

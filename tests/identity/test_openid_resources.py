@@ -128,7 +128,7 @@ def test_details_are_told_in_plain_words_agreed_to_and_told_to_the_client(
     assert agreement.text in page.text
     assert "consult your data" in page.text
     assert "register or change your data" in page.text
-    assert "urn:cordillera" not in page.text.split("<form")[0].split("</header>")[1]
+    assert "urn:cordillera" not in page.text.split("</header>")[1].split("<form")[0]
     granted = answer_of(decide(client, page, "allow"))
     told = redeem(client, made, granted["code"]).get_json()
     assert told["authorization_details"] == json.loads(details(code, actions=["read", "write"]))
