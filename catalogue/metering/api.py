@@ -40,7 +40,7 @@ from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
 from kernel.bulkheads import DestinationSaturated, Place, outward_calls
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
-from kernel.http import settings
+from kernel.http import ExactResponse, settings
 from kernel.requests import current_request_id
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def register_converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["rest_of_path"] = RestOfPath
 
 
-class PassedResponse(Response):
+class PassedResponse(ExactResponse):
     """An answer of the provider's, whose addresses are written as they came: Werkzeug would encode them once more."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
