@@ -38,9 +38,10 @@ class String(Explained, fields.String):
 class Lines(String):
     """Text of several lines, kept with plain line breaks however they came."""
 
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        found = super()._deserialize(value, *args, **kwargs)
-        return with_plain_breaks(found) if found is not None else None
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        # After the checks: the lengths that the interface's document names count the text as it came.
+        found = super().deserialize(value, *args, **kwargs)
+        return with_plain_breaks(found) if isinstance(found, str) else found
 
 
 class Integer(Explained, fields.Integer):
