@@ -84,7 +84,6 @@ def test_addresses_cannot_break_out_of_the_snippets(client: FlaskClient) -> None
         ("name", ""),
         ("name", "x"),
         ("profile", "machine"),
-        ("profile", "machine"),
         ("redirect_uris", ""),
         ("redirect_uris", "http://tramites.example.cl/"),
         ("redirect_uris", "javascript:alert(1)"),
