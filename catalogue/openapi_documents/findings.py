@@ -1,4 +1,4 @@
-"""What is said of a document: a refusal or a warning, with its place and a sentence in the reader's language."""
+"""Findings about a document: a refusal or a warning, with its place and a sentence in the reader's language."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Document:
     operation_count: int
     warnings: tuple[Finding, ...] = ()
     original: Original | None = None
-    """What came, where that was converted."""
+    """The document as it came, if it was converted."""
 
 
 @dataclass
@@ -156,7 +156,7 @@ def _checked(data: dict[str, Any], version: str, walk: Walk) -> Resolver:
 
 
 def _warnings(source: _Source, walk: Walk) -> tuple[Finding, ...]:
-    """What was noticed, in the order of the lines, each code no more often than people would read it."""
+    """The warnings in the order of the lines, each code no more often than people would read it."""
     lines = source.lines(source.text, {place[:end] for _code, place, _values in walk.warnings for end in _ends(place)})
     found = [Finding(code, line) for code, line in source.noted[:1]]
     for code, place, values in walk.warnings:

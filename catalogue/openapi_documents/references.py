@@ -1,4 +1,4 @@
-"""Where references lead: only within the document, to something of the kind that is expected, and not in a circle."""
+"""References lead only within the document, to something of the kind that is expected, and not in a circle."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Resolver:
     own_address: str = ""
 
     def find(self, target: str, base: str = "") -> tuple[Place | None, Any]:
-        """What a reference leads to, and its place where it is known. Raises Fault `elsewhere` or `dangling`."""
+        """The target of a reference, and its place where it is known. Raises Fault `elsewhere` or `dangling`."""
         try:
             address, fragment = urldefrag(urljoin(base, target))
         except ValueError:

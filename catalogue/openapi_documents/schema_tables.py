@@ -31,7 +31,7 @@ BOUNDS = """
     example any
     xml XML
 """
-"""What every version of a Schema Object has alike."""
+"""The part of a Schema Object that is alike in every version."""
 
 SCHEMA_3_0: Mapping[str, str] = {
     "Schema": BOUNDS

@@ -267,7 +267,7 @@ def or_reference(kind: str, made: Mapping[str, Check]) -> Check:
 
 
 def kind_of(value: Any) -> str:
-    """What a value of JSON is, for sentences."""
+    """The kind of a JSON value, in words for sentences."""
     by_type = {str: "text", bool: "flag", int: "number", float: "number", list: "list", dict: "mapping"}
     return by_type.get(type(value), "nothing")
 

@@ -11,7 +11,7 @@ from catalogue.openapi_documents.swagger_schemas import Schemas, value_schema
 from catalogue.openapi_documents.swagger_tables import component_names
 
 ANY_TYPE = ("*/*",)
-"""Where a document of 2.0 names no media type, nothing is known of it."""
+"""The media type of a document of 2.0 that names none: nothing is known of it."""
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 MAX_CONTENTS = 50_000
 STYLES: Mapping[str, dict[str, Any]] = {

@@ -91,7 +91,7 @@ class ServiceVersion(Identified, Base):
     openapi_standard: Mapped[str] = mapped_column(Text)
     """The standard by which it was written, such as `OpenAPI 3.0.3` or `Swagger 2.0`."""
     openapi_original: Mapped[str] = mapped_column(Text, deferred=True)
-    """What came, where that was converted and something else is published."""
+    """The document as it came, if a converted one is published."""
     openapi_original_type: Mapped[str] = mapped_column(Text)
     operations: Mapped[list[Any]]
     """The first of them, for pages."""
