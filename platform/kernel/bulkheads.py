@@ -72,8 +72,10 @@ class Place:
         self.release()
 
     def __del__(self) -> None:
-        # The garbage collector runs this anywhere, also where this thread holds the lock that giving back needs.
-        self._forgotten.extend(self._once)
+        # The garbage collector runs this anywhere, also where this thread holds the lock that giving back needs; and of
+        # what is forgotten together, it may well let others release the place after this.
+        with suppress(IndexError):
+            self._forgotten.append(self._once.pop())
 
 
 class Bulkhead:

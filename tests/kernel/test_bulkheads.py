@@ -15,7 +15,7 @@ from obstore.store import LocalStore
 from prometheus_client import REGISTRY
 
 from kernel import outbound
-from kernel.bulkheads import Bulkhead, DestinationSaturated, OutwardCallsSaturated, Saturated, outward_calls
+from kernel.bulkheads import Bulkhead, DestinationSaturated, OutwardCallsSaturated, Place, Saturated, outward_calls
 from kernel.documents import DocumentStore
 from kernel.errors import BadGateway, Problem
 from kernel.settings import Settings, SettingsError, load
@@ -64,6 +64,27 @@ def test_a_place_that_is_forgotten_is_free_again() -> None:
         bulkhead.take("gateway", "slow:443")
     gc.collect()
     bulkhead.take("gateway", "slow:443").release()
+
+
+def test_a_place_that_is_released_as_it_is_forgotten_is_given_back_once() -> None:
+    bulkhead = a_bulkhead()
+
+    class Answer:
+        """Closes itself as it goes, as a generator does; and goes together with its place, in a circle."""
+
+        def __init__(self, place: Place) -> None:
+            self.place, self.itself = place, self
+
+        def __del__(self) -> None:
+            self.place.release()
+
+    for _ in range(10):
+        Answer(bulkhead.take("gateway", "slow:443"))
+        gc.collect()
+    held = bulkhead.take("gateway", "slow:443")
+    with bulkhead.take("gateway", "slow:443"), pytest.raises(DestinationSaturated):
+        bulkhead.take("gateway", "slow:443")
+    held.release()
 
 
 def test_places_taken_and_released_by_many_threads_at_once_are_all_free_in_the_end() -> None:
