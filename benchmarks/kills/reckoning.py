@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from benchmarks.kills.installation import Installation
 from benchmarks.kills.ledger import Ledger
 from benchmarks.kills.letters import Correspondent
-from interoperability.communications.rules import verify
+from interoperability.receipts.rules import verify
 
 QUIET_SECONDS = 300
 CODE = re.compile(r"/agency/(?:agreements|communications)/([A-Z0-9-]+)")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 from flask import Response
@@ -26,20 +24,19 @@ from interoperability.communications.models import (
     communication_number,
 )
 from interoperability.communications.queries import Signed, View
-from interoperability.communications.rules import Described, Files, KeptFile, Step, in_roles
+from interoperability.communications.rules import Described, Step
 from interoperability.communications.schemas import read_manifest, write_manifest
-from interoperability.directory.actions import evidence_subject, sign_for_officials
+from interoperability.directory.actions import sign_for_officials
 from interoperability.directory.rules import SignatureInvalid
-from interoperability.evidence.actions import append, sign_receipt
-from interoperability.evidence.queries import platform_keys, proven
-from interoperability.evidence.rules import thumbprint
+from interoperability.evidence.actions import append
 from interoperability.ports import ports
+from interoperability.uploads.actions import FOLDER, StoredUploads, store_one
+from interoperability.uploads.rules import Files
 from kernel import clock
 from kernel.access import AgencyRef, Principal
 from kernel.db import session
 from kernel.documents import StoredDocument, documents, send_document
-from kernel.errors import BadRequest, Invalid, Text, TooLarge, _
-from kernel.http import settings
+from kernel.errors import BadRequest, Text, _
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
 from kernel.layout import format_local_time
@@ -48,7 +45,6 @@ from kernel.submissions import submit_once
 from kernel.uploads import Part
 from kernel.work import Work, action
 
-FOLDER = "communications"
 LARGEST_MANIFEST = 256 * 1024
 TAGS = {
     Step.ACKNOWLEDGED: "interoperability:communication:acknowledged",
@@ -63,9 +59,6 @@ class Sent:
 
     view: View
     is_replay: bool
-
-
-# ---- sending ----
 
 
 def receive_communication(principal: Principal, parts: Iterator[Part], idempotency_key: str | None) -> Sent:
@@ -89,7 +82,7 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     # Only now: what was sent in time is answered again at any time.
     queries.check_sendable(agency, signed.manifest)
     session().close()  # the connection is not kept waiting for the rest of the body
-    with _Kept() as kept:
+    with StoredUploads() as kept:
         _store_all(parts, signed.manifest.documents, kept)
     return _send(principal, signed, kept, idempotency_key)
 
@@ -108,29 +101,7 @@ def _ascii(content: bytes) -> str:
         raise SignatureInvalid(log="not ASCII") from error
 
 
-class _Kept:
-    """Documents stored on the way to a transaction: whatever fails before it begins removes them.
-
-    From then on nothing does that is not certain: where the database's answer is lost, its rows may exist. What has
-    none is an orphan, for the sweep.
-    """
-
-    def __init__(self) -> None:
-        self.stored: list[StoredDocument] = []
-        self.annex_bytes = 0
-
-    def __enter__(self) -> _Kept:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.discard()
-
-    def discard(self) -> None:
-        documents().discard(one.key for one in self.stored)
-
-
-def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: _Kept) -> None:
+def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: StoredUploads) -> None:
     """Stream the parts into the store and hold each against its description in the signed manifest."""
     for part in parts:
         number = len(kept.stored)
@@ -145,22 +116,7 @@ def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: _Ke
         raise rules.DigestMismatch(fields={"documents": [_("The parts are not those of the manifest.")]})
 
 
-def store_one(chunks: Iterable[bytes], role: str, kept: _Kept) -> StoredDocument:
-    """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
-    limit = settings().max_document_bytes
-    if role == "annex":
-        limit = settings().max_annexes_bytes - kept.annex_bytes
-    probe = rules.PdfProbe()
-    stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
-    kept.stored.append(stored)
-    if role == "main":
-        probe.check()
-    else:
-        kept.annex_bytes += stored.size
-    return stored
-
-
-def _send(principal: Principal, signed: Signed, kept: _Kept, idempotency_key: str | None) -> Sent:
+def _send(principal: Principal, signed: Signed, kept: StoredUploads, idempotency_key: str | None) -> Sent:
     agency = principal.acting_agency.code
     try:
         communication = send_communication(principal, signed, kept.stored, idempotency_key)
@@ -266,28 +222,6 @@ def _take(
     work.add(row)
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file that an official chose in a page."""
-
-    name: str
-    media_type: str
-    chunks: Iterable[bytes]
-
-
-def keep_uploads(uploads: Iterable[Upload], role: str) -> Files:
-    """Store what an official chose, to be looked at before it is sent; what is never sent is swept after a day.
-
-    Raises Invalid, NotAPdf, TooLarge, OutOfSpace. Whatever it raises, nothing is kept.
-    """
-    found: list[KeptFile] = []
-    with _Kept() as kept:
-        for upload in uploads:
-            one = _store_upload(upload, role, kept)
-            found.append(KeptFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
-    return in_roles(found)
-
-
 def check_draft(principal: Principal, draft: rules.Manifest, files: Files) -> None:
     """Raises Invalid for what could not be sent, before anybody is asked to sign it."""
     manifest = read_manifest(write_manifest(_complete(draft, files)))
@@ -316,25 +250,9 @@ def _complete(draft: rules.Manifest, files: Files) -> rules.Manifest:
     return replace(draft, documents=tuple(described))
 
 
-def _store_upload(upload: Upload, role: str, kept: _Kept) -> StoredDocument:
-    """One of them, and what is wrong with it at the field where it was chosen."""
-    field, chunks = "annexes" if role == "annex" else "document", iter(upload.chunks)
-    first = next(chunks, b"")
-    if not first:
-        raise Invalid(fields={field: [_("%(name)s is empty.", name=upload.name)]})
-    try:
-        return store_one(chain([first], chunks), role, kept)
-    except (rules.NotAPdf, TooLarge) as problem:
-        problem.fields = {field: [f"{upload.name}: {problem.title}"]}
-        raise
-
-
 def page_of(code: str) -> str:
     """The path of the page that shows a communication."""
     return f"/agency/communications/{code}"
-
-
-# ---- receiving ----
 
 
 def send_to_party(principal: Principal, code: str, number: int) -> Response:
@@ -435,9 +353,6 @@ def _fresh(work: Work, view: View) -> View:
     return view
 
 
-# ---- telling the parties ----
-
-
 @job("interoperability:communication:notify-addressee")
 def notify_addressee(code: str, agency: str) -> None:
     """Tell an addressee's correspondents that something waits."""
@@ -459,27 +374,6 @@ def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) 
     text = _("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
     correspondents = ports().agencies.officials_of(agency, "correspondent")
     write_to(work, correspondents, lambda: Letter(str(subject), str(text)))
-
-
-# ---- evidence ----
-
-
-def write_receipt(principal: Principal, code: str) -> bytes:
-    """The receipt of a communication as the principal's agency sees it. Raises NotFound, NotYours, ReceiptNotReady."""
-    view = queries.find(principal, code)
-    checkpoint, entries = proven([code, evidence_subject(view.communication.thumbprint)])
-    shown = [one for one in entries if view.is_sender or one.statement["facts"].get("addressee") in (None, view.agency)]
-    receipt: dict[str, Any] = {
-        "format": rules.RECEIPT_FORMAT,
-        "code": code,
-        "checkpoint": checkpoint,
-        "entries": [one.as_json() for one in shown],
-        "manifest": view.communication.manifest,
-        "keys": platform_keys(),
-    }
-    public, signature = sign_receipt(rules.signed_part(receipt))
-    receipt["signature"] = {"key": thumbprint(public), "value": base64.b64encode(signature).decode()}
-    return rules.write_receipt(receipt)
 
 
 @periodic("interoperability:documents:sweep", "23 4 * * *")

@@ -188,17 +188,6 @@ def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
     return shown(actions.reject(current_principal(), code, rejection["reason"]))
 
 
-@endpoints.get("/<code>/receipt", parameters=ONE)
-@endpoints.response(200, {"type": "object"})
-@endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="The last step is not sealed yet: try again after Retry-After")
-@endpoints.doc(operationId="downloadReceipt")
-@requires(a_party)
-def receipt(code: str) -> Response:
-    """The receipt that anyone verifies offline. Keep the file as it came: any change breaks it."""
-    return Response(actions.write_receipt(current_principal(), code), mimetype="application/json")
-
-
 # ---- showing ----
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
-from itsdangerous import BadData, URLSafeTimedSerializer
 
 from interoperability.communications import rules
 from kernel import fields, validate
-from kernel.access import Principal
 from kernel.canonical import TwoMeanings, read_json
 from kernel.errors import BadRequest, Invalid, _
-from kernel.http import settings
 from kernel.shapes import Body, ListQuery, Schema, line, lines
 from kernel.validate import Matches
 
@@ -222,24 +218,3 @@ class BoxQuerySchema(ListQuery):
 
 class RejectionSchema(Body):
     reason = lines(2000, 3, metadata={"example": "No es materia de este servicio."})
-
-
-def sealed(files: rules.Files, principal: Principal) -> str:
-    """The files as text for a page of this principal's; empty where there are none."""
-    said = [principal.id, principal.acting_agency.code, [asdict(one) for one in files.all]]
-    return _seal().dumps(said) if files.all else ""
-
-
-def opened(text: str, principal: Principal) -> rules.Files:
-    """The files that a page of this principal's names; none if it is not ours, another's, or too old."""
-    try:
-        owner, agency, found = _seal().loads(text, max_age=int(rules.FILES_KEPT.total_seconds()))
-    except BadData:
-        return rules.Files()
-    if (owner, agency) != (principal.id, principal.acting_agency.code):
-        return rules.Files()
-    return rules.in_roles([rules.KeptFile(**one) for one in found])
-
-
-def _seal() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings().secret_key, salt="interoperability:communications:drafts")

@@ -17,12 +17,12 @@ from wtforms.validators import InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from interoperability.communications import actions, queries, rules
-from interoperability.communications.actions import Upload
 from interoperability.communications.queries import View
-from interoperability.communications.rules import Files
-from interoperability.communications.schemas import MEDIA_TYPE, opened, sealed
-from interoperability.evidence.rules import ReceiptNotReady
+from interoperability.communications.schemas import MEDIA_TYPE
 from interoperability.ports import ports
+from interoperability.uploads.actions import Upload, keep_uploads
+from interoperability.uploads.rules import PDF, Files, NotAPdf
+from interoperability.uploads.schemas import opened, sealed
 from kernel import clock
 from kernel.access import Principal, current_principal, requires, role
 from kernel.errors import Invalid, TooLarge
@@ -35,7 +35,7 @@ pages = Blueprint("communications", __name__, url_prefix="/agency/communications
 Page = str | AnyResponse | tuple[str, int]
 CORRESPONDENT = "correspondent"
 READ_BYTES = 256 * 1024
-Refusal = Invalid | rules.NotAPdf | TooLarge
+Refusal = Invalid | NotAPdf | TooLarge
 
 STATUSES = {
     "available": (_("No downloads"), "waiting"),
@@ -181,8 +181,8 @@ def _files(form: NewForm, principal: Principal) -> tuple[Files, list[Refusal]]:
         files = Files()  # they have been sent, and whoever went back from there chooses anew
     for uploads, part in ((_main(form), "main"), (_annexes(form), "annex")):
         try:
-            files = files.with_newer(actions.keep_uploads(uploads, part))
-        except (Invalid, rules.NotAPdf, TooLarge) as problem:
+            files = files.with_newer(keep_uploads(uploads, part))
+        except (Invalid, NotAPdf, TooLarge) as problem:
             problems.append(problem)
     return files, problems
 
@@ -242,7 +242,7 @@ def _line(field: StringField) -> str:
 
 def _main(form: NewForm) -> Iterator[Upload]:
     if isinstance(form.document.data, FileStorage) and form.document.data.filename:
-        yield Upload(_name(form.document.data), rules.PDF, _chunks(form.document.data))
+        yield Upload(_name(form.document.data), PDF, _chunks(form.document.data))
 
 
 def _annexes(form: NewForm) -> Iterator[Upload]:
@@ -316,20 +316,6 @@ def reject(code: str) -> Page:
     actions.reject(current_principal(), code, form.reason.data.replace("\r\n", "\n").strip())
     flash(_("You rejected it. The sender has been told why."), "success")
     return redirect(url_for("communications.show", code=code), 303)
-
-
-@pages.get("/<code>/receipt")
-@requires(role(CORRESPONDENT))
-def receipt(code: str) -> Page:
-    """The receipt as a file, once the last step is sealed."""
-    try:
-        content = actions.write_receipt(current_principal(), code)
-    except ReceiptNotReady as problem:
-        flash(problem.explanation, "info")
-        return redirect(url_for("communications.show", code=code), 303)
-    response = Response(content, mimetype="application/json")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{code}-receipt.json")
-    return response
 
 
 def _timeline(view: View) -> list[dict[str, Any]]:

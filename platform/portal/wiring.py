@@ -43,7 +43,7 @@ CAPABILITIES = {
         *("profiles", "openid"),
     ),
     "catalogue": ("services", "agreements", "metering"),
-    "interoperability": ("directory", "communications", "evidence"),
+    "interoperability": ("directory", "uploads", "communications", "receipts", "evidence"),
     "sandbox": ("accounts", "applications", "exchanges", "personas", "outbox"),
 }
 

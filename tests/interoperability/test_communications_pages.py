@@ -16,8 +16,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from interoperability.communications import rules
 from interoperability.evidence.rules import thumbprint
+from interoperability.receipts import rules
 from kernel.sealing import seal_all
 
 

@@ -18,8 +18,8 @@ from werkzeug.serving import make_server
 
 from identity.agencies.actions import create_agency
 from identity.systems.actions import create_machine_client
-from interoperability.communications import rules
 from interoperability.ports import SCOPES
+from interoperability.receipts import rules
 from kernel.access import Principal, act_as
 from kernel.sealing import seal_until
 from kernel.settings import Settings

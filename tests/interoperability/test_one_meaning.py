@@ -12,7 +12,7 @@ from builders.interoperability import Network, a_key, a_manifest, a_pdf, describ
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from interoperability.communications import rules
+from interoperability.receipts import rules
 from kernel import clock
 
 

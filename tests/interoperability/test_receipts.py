@@ -18,10 +18,10 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from interoperability.communications import rules
 from interoperability.directory.actions import revoke_key
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import thumbprint
+from interoperability.receipts import rules
 from kernel.keys import rotate_key
 from portal.cli.evidence import evidence
 

@@ -24,13 +24,12 @@ from interoperability.communications.rules import (
     ANSWERS,
     STATUSES,
     NotAllowedNow,
-    NotAPdf,
-    PdfProbe,
     Step,
     status_after,
     status_of_all,
 )
 from interoperability.evidence.models import EvidenceEntry
+from interoperability.uploads.rules import NotAPdf, PdfProbe
 from kernel import clock
 from kernel.audit import AuditEvent
 from kernel.db import session
@@ -113,6 +112,7 @@ from portal.app import create_app
 sys.path.insert(0, sys.argv[3])
 from builders.interoperability import AE001, a_pdf
 from interoperability.communications import actions, rules
+from interoperability.uploads.actions import Upload, keep_uploads
 from kernel import clock
 app = create_app(Settings(environment="test", base_url="http://localhost", database_url=sys.argv[1],
     data_dir=Path(sys.argv[2]), master_key=b"the-master-key-of-the-test-suite", secret_key="x"))
@@ -127,7 +127,7 @@ with app.app_context():
         current.flush()
         if current.scalar(text("SELECT count(*) FROM communication_step")):
             os.kill(os.getpid(), signal.SIGKILL)
-    files = actions.keep_uploads([actions.Upload("o.pdf", "application/pdf", [a_pdf()])], "main")
+    files = keep_uploads([Upload("o.pdf", "application/pdf", [a_pdf()])], "main")
     actions.send_from_page(principal, draft, files)
 """
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from interoperability.communications import rules
 from interoperability.evidence import queries
+from interoperability.receipts import rules
 from portal.cli.context import stop, with_app
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -1,0 +1,88 @@
+"""Storing what is uploaded for a communication, before there is one; what never becomes part of one is swept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+from interoperability.uploads import rules
+from interoperability.uploads.rules import Files, KeptFile, in_roles
+from kernel.documents import StoredDocument, documents
+from kernel.errors import Invalid, TooLarge, _
+from kernel.http import settings
+
+FOLDER = "communications"
+"""Where the document store has them, before and after they are sent."""
+
+
+class StoredUploads:
+    """Documents stored on the way to a transaction: whatever fails before it begins removes them.
+
+    From then on nothing does that is not certain: where the database's answer is lost, its rows may exist. What has
+    none is an orphan, for the sweep.
+    """
+
+    def __init__(self) -> None:
+        self.stored: list[StoredDocument] = []
+        self.annex_bytes = 0
+
+    def __enter__(self) -> StoredUploads:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.discard()
+
+    def discard(self) -> None:
+        documents().discard(one.key for one in self.stored)
+
+
+def store_one(chunks: Iterable[bytes], role: str, kept: StoredUploads) -> StoredDocument:
+    """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
+    limit = settings().max_document_bytes
+    if role == "annex":
+        limit = settings().max_annexes_bytes - kept.annex_bytes
+    probe = rules.PdfProbe()
+    stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
+    kept.stored.append(stored)
+    if role == "main":
+        probe.check()
+    else:
+        kept.annex_bytes += stored.size
+    return stored
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that an official chose in a page."""
+
+    name: str
+    media_type: str
+    chunks: Iterable[bytes]
+
+
+def keep_uploads(uploads: Iterable[Upload], role: str) -> Files:
+    """Store what an official chose, to be looked at before it is sent; what is never sent is swept after a day.
+
+    Raises Invalid, NotAPdf, TooLarge, OutOfSpace. Whatever it raises, nothing is kept.
+    """
+    found: list[KeptFile] = []
+    with StoredUploads() as kept:
+        for upload in uploads:
+            one = _store_upload(upload, role, kept)
+            found.append(KeptFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
+    return in_roles(found)
+
+
+def _store_upload(upload: Upload, role: str, kept: StoredUploads) -> StoredDocument:
+    """One of them, and what is wrong with it at the field where it was chosen."""
+    field, chunks = "annexes" if role == "annex" else "document", iter(upload.chunks)
+    first = next(chunks, b"")
+    if not first:
+        raise Invalid(fields={field: [_("%(name)s is empty.", name=upload.name)]})
+    try:
+        return store_one(chain([first], chunks), role, kept)
+    except (rules.NotAPdf, TooLarge) as problem:
+        problem.fields = {field: [f"{upload.name}: {problem.title}"]}
+        raise
