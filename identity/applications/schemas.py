@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.clients.rules import ENVIRONMENTS, MAX_CONTACTS, MAX_URIS, PERSON_SCOPES, SECTORS
+from identity.clients.rules import ENVIRONMENTS, MAX_CONTACTS, PERSON_SCOPES, SECTORS
 from identity.profiles.rules import (
     AUTH_METHODS,
     CERTIFICATE_SUBJECTS,
@@ -14,6 +14,7 @@ from identity.profiles.rules import (
     PROFILES,
     URI_OPTIONS,
 )
+from identity.redirect_uris.rules import MAX_URIS
 from kernel import fields, validate
 from kernel.errors import _
 from kernel.shapes import AN_EMAIL, Body, ListQuery, Schema, coded, line, lines

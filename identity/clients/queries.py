@@ -19,12 +19,10 @@ from identity.clients.rules import (
     PERSON_PROFILES,
     RegisteredClient,
     Registration,
-    origins_of,
     owned_by_agency,
-    same_authority,
     sector_kind,
-    split_uri,
 )
+from identity.redirect_uris.rules import origins_of, same_authority, split_uri
 from kernel import clock
 from kernel.access import AgencyRef
 from kernel.db import session

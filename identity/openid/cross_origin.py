@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from flask import Response, current_app, g, make_response, request
 
 from identity.clients.queries import browser_origins, known_client
-from identity.clients.rules import RegisteredClient, origins_of
+from identity.clients.rules import RegisteredClient
+from identity.redirect_uris.rules import origins_of
 
 ALLOWED_HEADERS = "Authorization, Content-Type, DPoP"
 EXPOSED_HEADERS = "WWW-Authenticate, DPoP-Nonce"

@@ -40,7 +40,7 @@ CAPABILITIES = {
     "identity": (
         *("people", "brakes", "signin", "second_factor", "agencies", "clients", "client_keys", "client_secrets"),
         *("applications", "systems", "approvals", "adoptions", "logos", "expiry", "registration", "exchanges"),
-        *("profiles", "openid"),
+        *("profiles", "redirect_uris", "openid"),
     ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "uploads", "communications", "receipts", "evidence"),

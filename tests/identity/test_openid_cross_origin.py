@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.actions import NewClient, revoke_client, update_client
-from identity.clients.rules import origins_of
 from identity.people.models import Person
+from identity.redirect_uris.rules import origins_of
 from kernel.settings import Settings
 from portal.app import create_app
 
