@@ -10,8 +10,6 @@ from typing import Any
 from gunicorn import util
 from prometheus_client import multiprocess
 
-from portal.children import die_with_parent
-
 bind = "127.0.0.1:8000"
 worker_class = "portal.gunicorn_worker.StayingThreadWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -33,10 +31,8 @@ GARBAGE_COLLECTED_EVERY = 10_000
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let the application know how many threads it has, of which some may wait for others; and end with the master."""
+    """Let the application know how many threads it has, of which some may wait for others."""
     os.environ["CORDILLERA_WEB_THREADS"] = str(worker.cfg.threads)
-    if not worker.outlives_master:
-        die_with_parent()
 
 
 def post_worker_init(worker: Any) -> None:

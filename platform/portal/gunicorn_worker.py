@@ -16,12 +16,15 @@ from typing import Any
 
 from flask import Flask
 from gunicorn import util
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from kernel.bulkheads import Bulkhead
 from kernel.settings import Settings
+from portal.children import die_with_parent
 from portal.gunicorn_clients import HEAD_BYTES, ClientSocket, has_arrived
 from portal.gunicorn_refusals import problem_of, told_by
+from portal.handover import line_to_keeper, say_ready
 
 WAITS_SECONDS = 0.005
 GIVES_WAY_SECONDS = 0.0001
@@ -30,9 +33,9 @@ ARRIVAL_SECONDS = 20
 """How long a request may take to arrive, or as much of it as it needs to get a thread."""
 LINGERS_SECONDS = 2.0
 UNREAD_BYTES = 64 * 1024
-ORPHANED_SECONDS = 20
-"""A master takes three seconds to start, many more where others need the processor too. Whoever starts all anew has to
-wait so long for the address (`portal.run.PORT_SECONDS`).
+ORPHANED_SECONDS = 300
+"""How long orphans answer where no next master comes. One takes three seconds to start, or sixty where others need the
+processor too.
 """
 NOBODY_CAME = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 
@@ -47,12 +50,15 @@ class StayingThreadWorker(ThreadWorker):
     for requests that are still coming, and its main thread for clients to hang up; here the poller does both.
     """
 
+    alive: bool
+
     def __init__(self, *given: Any, **named: Any) -> None:
         self._in_hand: set[TConn] = set()
         """The connections that have a thread or wait for one; only the main thread changes it."""
         self._lingering: deque[TConn] = deque()
         """Those that are answered, and whose clients have not hung up yet."""
         self._orphaned_at = 0.0
+        self._is_relieved = False
         super().__init__(*given, **named)
         percent = int(os.environ.get("CORDILLERA_SLOW_CLIENT_PERCENT", Settings.slow_client_percent))
         places = max(1, self.cfg.threads * percent // 100)
@@ -76,18 +82,45 @@ class StayingThreadWorker(ThreadWorker):
 
     @property
     def outlives_master(self) -> bool:
-        """Whether it was handed its listening socket down: then it answers until the next master does."""
+        """Whether it was handed its listening socket down: then it answers until a worker of the next master does."""
         return any(isinstance(address, int) for address in self.cfg.address)
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        if not self.outlives_master:
+            die_with_parent()
+            if self.ppid != os.getppid():
+                sys.exit()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        if not self.booted:
+            # The next master may need the address that this one would hold until it has loaded the application.
+            sys.exit()
+        super().handle_exit(sig, frame)
+
+    def run(self) -> None:
+        line = line_to_keeper()
+        if line is not None:
+            self.poller.register(line, selectors.EVENT_READ, self._note_relief)
+            say_ready(line)
+        super().run()
+
+    def _note_relief(self, line: socket.socket) -> None:
+        """Note that workers of a later master serve, or that nobody is left to start one."""
+        self.poller.unregister(line)
+        self._is_relieved = True
 
     def is_parent_alive(self) -> bool:
         if self.ppid == os.getppid():
             return True
         self._orphaned_at = self._orphaned_at or time.monotonic()
-        return self.outlives_master and time.monotonic() - self._orphaned_at < ORPHANED_SECONDS
+        is_needed = self.outlives_master and not self._is_relieved
+        return is_needed and time.monotonic() - self._orphaned_at < ORPHANED_SECONDS
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
         if not enabled and not (self.alive and self.is_parent_alive()):
+            self.alive = False
             # The next master needs the address, and those who are still answered do not.
             for listener in self.sockets:
                 listener.close()
@@ -116,8 +149,23 @@ class StayingThreadWorker(ThreadWorker):
         self._in_hand.discard(conn)
         if fs.cancelled() or fs.exception() or not fs.result():
             self._hang_up(conn)
+        elif fs.result() is _DEFER:
+            self._wait_for_more(conn)
         else:
             super().finish_request(conn, fs)
+
+    def _wait_for_more(self, conn: TConn) -> None:
+        """Leave the rest of a request to the poller; also while stopping, for a client that is at its request."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else gthread.STOP_KEEPALIVE_LINGER)
+        self.pending_conns.append(conn)
+        readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
     def _hang_up(self, conn: TConn) -> None:
         """RFC 9112 9.6: close our half, and the rest once the client has closed its own, or after a while."""
@@ -164,7 +212,7 @@ class StayingThreadWorker(ThreadWorker):
             return False
         if kept is True and not conn.parser.unreader.buf.tell():
             return True
-        return _DEFER if self.alive and time.monotonic() < conn.arrives_until else False
+        return _DEFER if time.monotonic() < conn.arrives_until else False
 
     def _take_in(self, conn: TConn, *, may_wait: bool) -> bool:
         """Take in what has come of the next request; whether that is enough to answer it."""

@@ -17,27 +17,20 @@ HALF = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\
 class Server(House):
     """One worker of our own kind, or several masters one after another."""
 
-    def serve_oddly(self, *options: str, handed_down: int | None = None) -> None:
-        """Start a master at the address, or on the listening socket that it is handed."""
-        bind = f"fd://{handed_down}" if handed_down is not None else self.base_url.removeprefix("http://localhost:")
+    def command(self, *options: str, handed_down: int | None = None, application: str = "odd_answers") -> list[str]:
+        """A master at the address, or on the listening socket that it is handed."""
+        address = f"127.0.0.1:{self.port}" if handed_down is None else f"fd://{handed_down}"
         usual = ("--workers", "1", "--threads", "4", "--graceful-timeout", "1", "--no-control-socket")
         config = ("-c", str(ROOT / "platform/portal/gunicorn_config.py"), "--pythonpath", str(ROOT / "tests"))
-        address = bind if handed_down is not None else f"127.0.0.1:{bind}"
-        command = (
-            program("gunicorn"),
-            *usual,
-            *config,
-            "--bind",
-            address,
-            *options,
-            "builders.odd_answers:application",
-        )
+        served = f"builders.{application}:application"
+        return [program("gunicorn"), *usual, *config, "--chdir", str(ROOT), "--bind", address, *options, served]
+
+    def serve_oddly(self, *options: str, handed_down: int | None = None, application: str = "odd_answers") -> None:
         with (self.data_dir / "web.log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
-                    command,
+                    self.command(*options, handed_down=handed_down, application=application),
                     env=self.environment,
-                    cwd=ROOT,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     pass_fds=() if handed_down is None else [handed_down],
@@ -57,6 +50,10 @@ class Server(House):
                 os.killpg(master.pid, signal.SIGKILL)
 
     @property
+    def port(self) -> int:
+        return int(self.base_url.rpartition(":")[2])
+
+    @property
     def log(self) -> str:
         return (self.data_dir / "web.log").read_text()
 
@@ -67,7 +64,7 @@ class Server(House):
             time.sleep(0.05)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", int(self.base_url.rpartition(":")[2])), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def ask(self, request: bytes) -> bytes:
         """All that comes on a connection of its own until the server closes it."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from portal.children import Child, stop
@@ -85,6 +86,22 @@ def test_children_are_stopped_together(tmp_path: Path) -> None:
     processes = [child.process.pid for child in children if child.process]
     stop(children)
     assert not any(is_running(pid) for pid in processes)
+
+
+def has_said(child: Child, words: int) -> bool:
+    return len(child.log.read_text().split()) == words
+
+
+def test_who_is_left_of_an_earlier_start_is_stopped_with_the_child(tmp_path: Path) -> None:
+    child = a_child(tmp_path, "import os, signal; os.fork(); print(os.getpid(), flush=True); signal.pause()")
+    for starts in (1, 2):
+        child.start()
+        assert child.process
+        eventually(partial(has_said, child, 2 * starts))
+        child.process.kill()
+        child.process.wait()
+    stop([child])
+    assert not any(is_running(int(pid)) for pid in child.log.read_text().split())
 
 
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
