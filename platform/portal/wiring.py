@@ -106,6 +106,7 @@ def piece(block: str, capability: str, furniture: str) -> ModuleType | None:
 def import_models() -> None:
     """Import every table of every block, deployed or not: there is one schema."""
     import_module("kernel.keys")
+    import_module("kernel.mail")
     import_module("kernel.submissions")
     for block, capabilities in CAPABILITIES.items():
         for capability in capabilities:
