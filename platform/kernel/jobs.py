@@ -56,11 +56,14 @@ def current_job_id() -> int | None:
 
 
 def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Register a job that the workers start by the clock (UTC), once however many workers there are."""
+    """Register a job that the workers start by the clock (UTC), once however many workers there are.
+
+    It is idempotent, as every job is, and tried again like them: its next time may be a day away.
+    """
 
     def decorate(function: Callable[[], None]) -> Callable[[], None]:
         @_application.periodic(cron=cron)
-        @_application.task(name=name)
+        @_application.task(name=name, retry=RETRY)
         def run(timestamp: int) -> None:
             with _flask[-1].app_context():
                 act_as(Principal(kind="system", id=name, name=name))
@@ -83,7 +86,7 @@ def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str
 
 
 @_application.periodic(cron="* * * * * */15")
-@_application.task(name="kernel:jobs:sweep", pass_context=True)
+@_application.task(name="kernel:jobs:sweep", retry=RETRY, pass_context=True)
 async def sweep_stalled(context: procrastinate.JobContext, timestamp: int) -> None:
     """Give the jobs of a worker that died back to the living ones."""
     manager = context.app.job_manager

@@ -51,6 +51,7 @@ def slow():
     ran("slept")
 
 @jobs.job("test:fails-once")
+@jobs.periodic("test:by-the-clock", "0 0 1 1 *")
 def fails_once():
     failed = "failed" in RUNS.read_text() if RUNS.exists() else False
     ran("done" if failed else "failed")
@@ -188,6 +189,21 @@ def test_a_job_at_work_is_not_given_back_however_long_it_takes(
     worker()
     wait_until(lambda: is_gone(database, job))
     assert runs(tmp_path) == ["slow", "slept"]
+
+
+def test_a_job_by_the_clock_that_fails_is_tried_again(
+    worker: Start, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    job = a_job(database, "test:by-the-clock", args='{"timestamp": 0}')
+    worker()
+    wait_until(lambda: is_gone(database, job))
+    assert runs(tmp_path) == ["failed", "done"]
+
+
+@pytest.mark.usefixtures("app")
+def test_every_job_of_ours_is_tried_again() -> None:
+    names = {task.name for task in _application.tasks.values() if task.retry_strategy is None}
+    assert [name for name in names if not name.startswith("builtin:")] == []
 
 
 # ---- wrong clocks ----
