@@ -3,8 +3,9 @@
     python -m benchmarks.kills [--kills 100] [--seed N] [--port 8400] [--folder F]
 
 It starts an installation of its own, lets clients write letters, make agreements, call services and sign in, and kills
-web workers, their master, job workers, database sessions and the database itself, or freezes them. Then it compares
-what the clients were told with what there is. Exit code 1 if anything was lost, doubled, or answered with a bare 500.
+web workers, their master and its orphans, job workers, database sessions (those that seal, too) and the database, or
+freezes them. Then it compares what the clients were told with what there is. Exit code 1 if anything was lost, doubled,
+or answered with a bare 500.
 """
 
 from __future__ import annotations

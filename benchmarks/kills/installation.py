@@ -14,11 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from sqlalchemy import make_url
+
 from kernel.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 CORDILLERA = Path(sys.executable).with_name("cordillera")
 STARTS_SECONDS, STOPS_SECONDS = 240, 90
+SEALS_SECONDS = 2
+END_SEALER = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+"""
 OWN_SETTINGS = ("CORDILLERA_", "MAKE", "PYTEST_")
 
 
@@ -94,11 +101,31 @@ class Installation:
                 found["web worker"] = below.get(child, [])
             elif command[-1:] == ["worker"]:
                 found["job worker"] = [child]
+        known = [*found.get("web master", []), *found.get("web worker", [])]
+        found["orphan"] = [pid for pid in self._web_processes() if pid not in known]
         postmaster = self.postgres.pid()
         if postmaster:
             found["postmaster"] = [postmaster]
             found["backend"] = [pid for pid in below.get(postmaster, []) if "cordillera" in " ".join(_command(pid))]
         return {kind: pids for kind, pids in found.items() if pids}
+
+    def _web_processes(self) -> list[int]:
+        """All masters and workers of gunicorn that serve the portal here, also those that have lost their master."""
+        log = str(self.data / "log" / "web-access.log")
+        return [pid for pids in _children().values() for pid in pids if log in _command(pid)]
+
+    def end_sealer(self) -> bool:
+        """End the database session of whoever seals a log, in the middle of it; whether somebody was met at it."""
+        url = make_url(self.postgres.url()).set(drivername="postgresql").render_as_string(hide_password=False)
+        until = time.monotonic() + SEALS_SECONDS
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+                while time.monotonic() < until:
+                    if connection.execute(END_SEALER).fetchall():
+                        return True
+        except psycopg.OperationalError:
+            pass
+        return False
 
 
 def _children() -> dict[int, list[int]]:

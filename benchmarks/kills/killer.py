@@ -6,13 +6,14 @@ import os
 import random
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.kills.installation import Installation
 
-WEIGHTS = {"web worker": 5, "web master": 2, "job worker": 4, "backend": 5, "postmaster": 2}
+SEALER = "sealer's session"
+WEIGHTS = {"web worker": 5, "web master": 2, "orphan": 2, "job worker": 4, "backend": 5, "postmaster": 2, SEALER: 2}
 FROZEN_SHARE = 0.15
 """How many are frozen for a while instead of killed: a machine that is paused, a disk that hangs."""
 FROZEN_SECONDS = (0.5, 8.0)
@@ -28,7 +29,8 @@ class Killer:
     installation: Installation
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
-    away: list[float] = field(default_factory=list)
+    away: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """How long nothing was ready after it, by what was killed."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -37,20 +39,28 @@ class Killer:
         """Kill or freeze one process; what it was. Raises RuntimeError where the installation does not come back."""
         self._random.seed(f"{self.seed}:{self.killed.total()}")
         time.sleep(self._random.uniform(0.05, 1.5))
-        found = self.installation.processes()
-        kinds = sorted(found)
-        kind = self._random.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
-        pid = self._random.choice(found[kind])
-        is_frozen = self._random.random() < FROZEN_SHARE
-        with suppress(ProcessLookupError):
-            if is_frozen:
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(self._random.uniform(*FROZEN_SECONDS))
-                os.kill(pid, signal.SIGCONT)
-            else:
-                os.kill(pid, signal.SIGKILL)
-        name = f"{kind}{' frozen' if is_frozen else ''}"
+        name = self._strike_one()
         self.killed[name] += 1
         if self._random.random() > AT_ONCE_SHARE:
-            self.away.append(self.installation.wait_until_ready(AWAY_AT_MOST_SECONDS))
+            self.away[name].append(self.installation.wait_until_ready(AWAY_AT_MOST_SECONDS))
         return name
+
+    def _strike_one(self) -> str:
+        found = {**self.installation.processes(), SEALER: [0]}
+        kinds = sorted(found)
+        kind = self._random.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
+        if kind == SEALER:
+            return kind if self.installation.end_sealer() else f"{kind} missed"
+        pid = self._random.choice(found[kind])
+        if self._random.random() >= FROZEN_SHARE:
+            _send(pid, signal.SIGKILL)
+            return kind
+        _send(pid, signal.SIGSTOP)
+        time.sleep(self._random.uniform(*FROZEN_SECONDS))
+        _send(pid, signal.SIGCONT)
+        return f"{kind} frozen"
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

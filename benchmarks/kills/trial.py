@@ -97,8 +97,9 @@ class Trial:
         )
 
     def _tell(self, killer: Killer) -> None:
-        away = sorted(killer.away)
-        self.say(", ".join(f"{number} {name}" for name, number in sorted(killer.killed.items())))
-        if away:
-            self.say(f"away for {away[len(away) // 2]:.1f} s at the median, {away[-1]:.1f} s at most")
+        for name, number in sorted(killer.killed.items()):
+            away = sorted(killer.away[name]) or [0.0]
+            self.say(
+                f"{number:>5} {name}: away for {away[len(away) // 2]:.1f} s at the median, {away[-1]:.1f} s at most"
+            )
         self.say(", ".join(f"{number} {name}" for name, number in sorted(self.ledger.answers.items())))
