@@ -98,6 +98,22 @@ def test_the_headers_of_an_event_stream_do_not_wait_for_the_first_event(odd: Con
     response.close()
 
 
+def test_event_streams_hold_their_share_of_places_for_as_long_as_they_last(odd: Consumer, settings: Settings) -> None:
+    client, address = odd.caller.acting(odd.machine), f"/gateway/{odd.service}/v1/events"
+    share = settings.outward_calls * settings.destination_percent // 100
+    streams = [client.get(address, buffered=False) for _ in range(share)]
+    assert [stream.status_code for stream in streams] == [200] * share
+    refused = odd.call("/events")
+    assert refused.status_code == 503
+    assert refused.headers["Cordillera-Error"] == "provider"
+    assert "Retry-After" in refused.headers
+    streams[0].close()
+    streams[0] = client.get(address, buffered=False)
+    assert streams[0].status_code == 200
+    for stream in streams:
+        stream.close()
+
+
 @pytest.mark.parametrize("path", ["//MFEwTzBN", "///", "/a//b", "//"])
 def test_slashes_pass_as_they_were_written(odd: Consumer, raw: RawProvider, path: str) -> None:
     response = odd.call(path, environ_overrides={"RAW_URI": f"/gateway/{odd.service}/v1{path}"})
