@@ -8,24 +8,22 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
-import psycopg
 import pytest
 from builders.apps import under_test
 from builders.audit_tags import only_documented
-from builders.databases import END_OTHER_CONNECTIONS, MIGRATED, create_database, superuser
+from builders.databases import MIGRATED, SharedDatabase, create_database, superuser
 from builders.hsm import a_token
 from builders.settings import settings_of_tests
+from builders.starts import CompiledTemplates, made_once_for_all_applications
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import make_url
 
-from kernel import i18n, migrate
+from kernel import migrate
 from kernel.access import Principal, act_as
 from kernel.postgres import EmbeddedPostgres
 from kernel.settings import BLOCKS, Settings
@@ -102,51 +100,17 @@ def worker_database(postgres: EmbeddedPostgres, run_dir: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def tables_to_empty(postgres: EmbeddedPostgres, worker_database: str) -> list[str]:
-    """The tables that migrations leave empty; what they fill (lists of the law, versions) stays for every test."""
-    with superuser(postgres, _name(worker_database)) as connection:
-        tables = connection.execute(
-            "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " AND relkind IN ('r', 'p') AND NOT relispartition"
-        ).fetchall()
-        names = [name for (name,) in tables]
-        filled = _filled(connection, names)
-    return [name for name in names if name not in filled]
+def shared_database(postgres: EmbeddedPostgres, worker_database: str) -> Iterator[SharedDatabase]:
+    """This worker's database, with what empties it."""
+    with superuser(postgres, make_url(worker_database).database or "") as connection:
+        yield SharedDatabase(connection)
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres, worker_database: str, tables_to_empty: list[str]) -> Iterator[str]:
+def database_url(worker_database: str, shared_database: SharedDatabase) -> Iterator[str]:
     """The URL of a migrated database with no data of any other test."""
     yield worker_database
-    with superuser(postgres, _name(worker_database)) as connection:
-        filled = _filled(connection, tables_to_empty)
-        if filled:
-            _empty(connection, filled)
-
-
-def _name(url: str) -> str:
-    return make_url(url).database or ""
-
-
-def _filled(connection: psycopg.Connection, tables: list[str]) -> list[str]:
-    """Those of the tables that hold a row, found in one round trip."""
-    if not tables:
-        return []
-    each = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables]
-    return [name for (name,) in connection.execute(" UNION ALL ".join(each))]
-
-
-def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
-    # Append-only tables refuse to be emptied, by triggers that a replica does not fire.
-    connection.execute("SET session_replication_role = replica")
-    connection.execute("SET lock_timeout = '1s'")
-    statement = f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"
-    try:
-        connection.execute(statement)
-    except psycopg.errors.LockNotAvailable:
-        # The test left a transaction open; the next test must not pay for it.
-        connection.execute(END_OTHER_CONNECTIONS)
-        connection.execute(statement)
+    shared_database.empty()
 
 
 @pytest.fixture
@@ -156,33 +120,18 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return settings_of_tests(database_url, tmp_path / "var", blocks=blocks)
 
 
-class Compiled(BytecodeCache):
-    """Templates, compiled once for all the applications that a run makes."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.kept:
-            bucket.bytecode_from_string(self.kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.kept[bucket.key] = bucket.bytecode_to_string()
-
-
 @pytest.fixture(scope="session", autouse=True)
-def what_is_read_at_a_start() -> Iterator[Compiled]:
-    """A server starts once; the tests start hundreds, of which only the first reads templates and translations."""
-    with pytest.MonkeyPatch.context() as once:
-        once.setattr("kernel.i18n._read", lru_cache(i18n._read))
-        yield Compiled()
+def templates() -> Iterator[CompiledTemplates]:
+    """A server starts once; the tests start hundreds, of which only the first reads and compiles what all have."""
+    with made_once_for_all_applications():
+        yield CompiledTemplates()
 
 
 @pytest.fixture
-def app(settings: Settings, what_is_read_at_a_start: Compiled) -> Iterator[Flask]:
+def app(settings: Settings, templates: CompiledTemplates) -> Iterator[Flask]:
     """The whole application, with nobody signed in."""
     application = under_test(create_app(settings))
-    application.jinja_env.bytecode_cache = what_is_read_at_a_start
+    application.jinja_env.bytecode_cache = templates
     yield application
     application.extensions["cordillera.engine"].dispose()
 

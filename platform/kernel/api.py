@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextvars import Context
+from functools import cache, partial
+from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
 import flask_smorest
@@ -60,6 +63,10 @@ class Api(flask_smorest.Api):
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.descriptions: list[Callable[[], None]] = []
 
     def _register_error_handlers(self) -> None:
         """`kernel.problems` renders every error."""
@@ -120,6 +127,10 @@ class Blueprint(flask_smorest.Blueprint):
         documented: Callable[[View], View] = self.response(200, page_of(item), description=description, headers=LINK)
         return documented
 
+    def register_views_in_doc(self, api: Api, *args: Any, **kwargs: Any) -> None:
+        """Describe the endpoints once somebody asks for the document: most processes are never asked."""
+        api.descriptions.append(partial(super().register_views_in_doc, api, *args, **kwargs))
+
     def alt_response(self, status_code: int, response: str | None = None, **kwargs: Any) -> Any:
         """As flask-smorest's; an answer of 400 and above is a problem."""
         if status_code >= 400:
@@ -167,11 +178,20 @@ def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
     for blueprint in blueprints:
         api.register_blueprint(blueprint)
     base_url = app.extensions["cordillera.settings"].base_url
-    document = complete(api.spec.to_dict(), base_url, {blueprint.name: blueprint.title for blueprint in blueprints})
-    text = json.dumps(document, indent=1)
+    one_at_a_time = Lock()
+
+    @cache
+    def document() -> str:
+        for describe in api.descriptions:
+            describe()
+        titles = {blueprint.name: blueprint.title for blueprint in blueprints}
+        return json.dumps(complete(api.spec.to_dict(), base_url, titles), indent=1)
 
     @public("it describes the public interface")
     def openapi_json() -> Response:
+        with one_at_a_time:
+            # Outside of the request: what all get is in the language of none of them.
+            text = Context().run(document)
         return Response(text, mimetype="application/json")
 
     app.view_functions["api-docs.openapi_json"] = openapi_json
