@@ -17,6 +17,7 @@ from builders.databases import MIGRATED, SharedDatabase, create_database, superu
 from builders.hsm import a_token
 from builders.settings import settings_of_tests
 from builders.starts import CompiledTemplates, made_once_for_all_applications
+from builders.stopwatch import in_seconds
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
@@ -134,6 +135,13 @@ def app(settings: Settings, templates: CompiledTemplates) -> Iterator[Flask]:
     application.jinja_env.bytecode_cache = templates
     yield application
     application.extensions["cordillera.engine"].dispose()
+
+
+@pytest.fixture
+def no_time_passes() -> Iterator[None]:
+    """What the process has read, it remembers, for tests that count what else it reads."""
+    with in_seconds(0):
+        yield
 
 
 @pytest.fixture(scope="session")

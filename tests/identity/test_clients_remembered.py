@@ -9,6 +9,7 @@ import pytest
 from builders.clients import a_client
 from builders.databases import END_OTHER_CONNECTIONS
 from builders.statements import counted
+from builders.stopwatch import in_seconds
 from flask import Flask
 
 from identity.clients.actions import NewClient
@@ -54,11 +55,6 @@ def name_of(app: Flask, made: NewClient) -> str:
         return found.name if found else ""
 
 
-def in_seconds(seconds: float) -> object:
-    now = time.monotonic()
-    return patch("kernel.notices.time.monotonic", lambda: now + seconds)
-
-
 @pytest.mark.usefixtures("listening")
 def test_a_change_made_elsewhere_is_seen_at_once(app: Flask, made: NewClient, elsewhere: psycopg.Connection) -> None:
     assert name_of(app, made) == "As it was"
@@ -74,7 +70,7 @@ def test_a_change_made_elsewhere_is_seen_at_once(app: Flask, made: NewClient, el
 @pytest.mark.usefixtures("listening")
 def test_a_client_that_did_not_change_stays_remembered(app: Flask, made: NewClient) -> None:
     name_of(app, made)
-    with in_seconds(KEPT_SECONDS - 1), counted() as statements:  # type: ignore[attr-defined]
+    with in_seconds(KEPT_SECONDS - 1), counted() as statements:
         assert name_of(app, made) == "As it was"
     assert statements == []
 
@@ -83,7 +79,7 @@ def test_unheard_nothing_is_remembered_for_long(app: Flask, made: NewClient, els
     name_of(app, made)
     elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
     assert name_of(app, made) == "As it was"
-    with in_seconds(KEPT_UNHEARD_SECONDS + 1):  # type: ignore[attr-defined]
+    with in_seconds(KEPT_UNHEARD_SECONDS + 1):
         assert name_of(app, made) == "As it is"
 
 

@@ -247,6 +247,7 @@ class TestRemembered:
             a_client("standard", redirect_uris=[CALLBACK], auth_method="none")
         assert allowed(preflight(client, TOKEN)) == ORIGIN
 
+    @pytest.mark.usefixtures("no_time_passes")
     def test_a_preflight_asks_the_database_once(self, client: FlaskClient, application: NewClient) -> None:
         preflight(client, TOKEN)
         with counted() as statements:

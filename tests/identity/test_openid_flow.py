@@ -101,6 +101,7 @@ def test_who_agreed_before_goes_from_the_password_straight_to_the_application(
         assert elsewhere.get("/account").status_code == 200
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_password_and_the_way_on_are_two_round_trips(
     app: Flask, client: FlaskClient, person: Person, made: NewClient
 ) -> None:

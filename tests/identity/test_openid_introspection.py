@@ -130,6 +130,7 @@ def test_a_systems_token_says_its_binding_and_ends(app: Flask, client: FlaskClie
     assert ask(client, other, token).get_json() == {"active": False}
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_one_read_for_a_stored_token_and_none_for_a_signed_one(
     app: Flask, client: FlaskClient, person: Person, modern: NewClient, system: NewClient
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_replay_is_no_second_redemption(
     assert len(redemptions(app)) == 1
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_the_record_costs_no_round_trip(app: Flask, client: FlaskClient, person: Person, made: NewClient) -> None:
     for _ in range(2):  # the first makes the key that signs, the second reads it
         directly(client, data=token_form(made, a_code(client, made)))

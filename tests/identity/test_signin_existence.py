@@ -76,6 +76,7 @@ def answer_and_work(app: Flask, way: Asking, made: NewClient, run: str) -> tuple
     return answer.status_code, page, place, [statement.split()[0] for statement in statements]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_a_person_who_exists_is_told_from_nobody_by_nothing(app: Flask, way: Asking) -> None:
     with app.app_context():
@@ -87,6 +88,7 @@ def test_a_person_who_exists_is_told_from_nobody_by_nothing(app: Flask, way: Ask
     assert known == unknown == known_for_tests
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_person_named_by_a_subject_is_told_from_nobody_by_nothing(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         made = a_client("standard")
