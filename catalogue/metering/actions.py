@@ -36,14 +36,34 @@ def begin_call(work: Work, machine: Principal, service: str, version: str, metho
     What cannot be written down is not called. Raises NotAgreed, NotActive, DailyCallsUsed.
     """
     agreement, base_url = _agreed(machine, service, version)
+    call = _row(work, agreement, machine, method)
+    # Last, since the agreement's other calls wait for this row until the commit.
+    return BegunCall(call, base_url, _count(work, agreement))
+
+
+@action
+def refuse_call(
+    work: Work, machine: Principal, service: str, version: str, method: str, status: int, failed: Failure
+) -> GatewayCall:
+    """Write down a call that is refused before the provider is asked; it does not count for the day.
+
+    Raises NotAgreed, NotActive.
+    """
+    agreement, _base_url = _agreed(machine, service, version)
+    call = _row(work, agreement, machine, method)
+    call.status, call.failed, call.milliseconds = status, str(failed), 0
+    return call
+
+
+def _row(work: Work, agreement: Agreement, machine: Principal, method: str) -> GatewayCall:
     number = new_id()
     call = GatewayCall(
         id=number,
         at=work.now,
         trace=trace_name(agreement.consumer, number),
         agreement=agreement.code,
-        service=service,
-        version=version,
+        service=agreement.service_code,
+        version=agreement.version,
         owner=agreement.owner,
         consumer=agreement.consumer,
         client_id=machine.id,
@@ -51,8 +71,7 @@ def begin_call(work: Work, machine: Principal, service: str, version: str, metho
     )
     work.add(call)
     work.session.flush()
-    # Last, since the agreement's other calls wait for this row until the commit.
-    return BegunCall(call, base_url, _count(work, agreement))
+    return call
 
 
 def _count(work: Work, agreement: Agreement) -> DailyCalls:

@@ -18,15 +18,17 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
 from catalogue.agreements.queries import find
-from catalogue.metering.actions import BegunCall, begin_call, finish_call
+from catalogue.metering.actions import BegunCall, begin_call, finish_call, refuse_call
 from catalogue.metering.queries import by_day, calls_today
 from catalogue.metering.rules import (
+    LONGEST_TARGET,
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
     METHODS,
     STREAM_SECONDS,
     STREAM_SILENT_SECONDS,
     Failure,
+    NotForPages,
     NoUpgrade,
     WayBack,
     for_consumer,
@@ -38,9 +40,10 @@ from catalogue.metering.schemas import UsageQuery, UsageSchema
 from kernel import outbound
 from kernel.access import current_principal, requires, scope
 from kernel.api import Blueprint
-from kernel.bulkheads import DestinationSaturated, Place, outward_calls
+from kernel.bulkheads import DestinationSaturated, Place, Saturated, outward_calls
 from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
 from kernel.http import ExactResponse, settings
+from kernel.refusals import TargetTooLong
 from kernel.requests import current_request_id
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ class RestOfPath(BaseConverter):
     """The provider's part of an address, which may begin with slashes and be empty."""
 
     part_isolating = False
-    regex = ".*"
+    regex = "(?s:.*)"
     weight = 200
 
 
@@ -94,10 +97,22 @@ class _Passage:
         milliseconds = round((time.monotonic() - self.started) * 1000)
         failed = self.failed if self.status >= 500 or self.status == 0 else None
         with self.app.app_context():
-            try:
-                finish_call(self.call, self.at, self.status, failed, milliseconds)
-            except SQLAlchemyError as error:
-                log.error("a call was not completed in the count", trace=self.trace, cause=type(error).__name__)
+            # It says the same however often it is said, so a commit that was not confirmed is made once more.
+            for _attempt in range(2):
+                try:
+                    return finish_call(self.call, self.at, self.status, failed, milliseconds)
+                except SQLAlchemyError as error:
+                    cause = type(error).__name__
+            log.error("a call was not completed in the count", trace=self.trace, cause=cause)
+            return None
+
+
+@gateway.before_request
+def refuse_preflights() -> None:
+    """A preflight carries no credentials, so it can be answered for no agreement (Fetch Living Standard 4.8)."""
+    asks = "Origin" in request.headers and "Access-Control-Request-Method" in request.headers
+    if request.method == "OPTIONS" and asks and "Authorization" not in request.headers:
+        raise NotForPages
 
 
 @gateway.route("/<service>/<version>", methods=METHODS, provide_automatic_options=False)
@@ -114,36 +129,47 @@ def call(service: str, version: str, path: str = "") -> Response:
         raise NoUpgrade
     prefix = f"/gateway/{service}/{version}"
     rest = target("", prefix, _raw_uri())
-    place = _place(service)
+    place = _place(service, version)
     try:
         begun = begin_call(current_principal(), service, version, request.method)
     except BaseException:
         place.release()
         raise
     passage = _Passage(begun)
-    headers = [
-        *for_provider(request.headers.items()),
-        ("X-Cordillera-Consumer", begun.row.consumer),
-        ("X-Cordillera-Agreement", begun.row.agreement),
-        ("X-Request-Id", current_request_id()),
-        (TRACE, begun.row.trace),
-    ]
     try:
         answer = outbound.send(
-            request.method, begun.base_url + rest, headers=headers + _length(), content=_body(), place=place
+            request.method,
+            begun.base_url + rest,
+            headers=_headers(begun, prefix),
+            content=_body(),
+            place=place,
         )
-        return _answer(passage, answer, WayBack(begun.base_url, settings().base_url + prefix))
+        way_back = WayBack(begun.base_url, settings().base_url + prefix, rest.partition("?")[0])
+        return _answer(passage, answer, way_back)
     except Exception as error:
         place.release()
         raise _failed(passage, error)  # noqa: B904  # often the very same error
 
 
-def _place(service: str) -> Place:
-    """A place to wait for the provider in; without one nothing is written down. Raises Saturated."""
+def _headers(begun: BegunCall, prefix: str) -> list[tuple[str, str]]:
+    return [
+        *for_provider(request.headers.items(), begun.base_url, prefix),
+        ("X-Cordillera-Consumer", begun.row.consumer),
+        ("X-Cordillera-Agreement", begun.row.agreement),
+        ("X-Request-Id", current_request_id()),
+        (TRACE, begun.row.trace),
+        *_length(),
+    ]
+
+
+def _place(service: str, version: str) -> Place:
+    """A place to wait for the provider in; a call that gets none is written down as refused. Raises Saturated."""
     try:
         return outward_calls().take("gateway", service)
-    except DestinationSaturated as full:
-        full.headers[WHO_FAILED] = str(Failure.PROVIDER)
+    except Saturated as full:
+        failed = Failure.PROVIDER if isinstance(full, DestinationSaturated) else Failure.GATEWAY
+        call = refuse_call(current_principal(), service, version, request.method, full.status, failed)
+        full.headers.update({WHO_FAILED: str(failed), TRACE: call.trace})
         raise
 
 
@@ -156,11 +182,14 @@ def say_who_failed(response: Response) -> Response:
 
 
 def _raw_uri() -> str:
-    """The request's target as it came: decoded, `%2F` and `/` would be the same."""
+    """The request's target as it came: decoded, `%2F` and `/` would be the same. Raises TargetTooLong."""
     raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
-    return str(
+    asked = str(
         raw or quote(request.path) + ("?" + request.query_string.decode("latin-1") if request.query_string else "")
     )
+    if len(asked) > LONGEST_TARGET:
+        raise TargetTooLong(log=f"{len(asked)} characters")
+    return asked
 
 
 def _length() -> list[tuple[str, str]]:
@@ -201,9 +230,13 @@ def _failed(passage: _Passage, error: Exception) -> Exception:
 def _answer(passage: _Passage, answer: Any, way_back: WayBack) -> Response:
     """The provider's answer. Raises BadGateway, GatewayTimeout while nothing of it has gone out."""
     theirs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw]
+    try:
+        passed = for_consumer(theirs, way_back)
+    except BadGateway:
+        answer.close()
+        raise
     body = _first_piece_read(answer, is_stream(theirs))
     passage.status = answer.status_code
-    passed = for_consumer(theirs, way_back)
     response = PassedResponse(_passing(passage, body), answer.status_code, passed)
     if not any(name.lower() == "content-type" for name, _value in passed):
         del response.headers["Content-Type"]

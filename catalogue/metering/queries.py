@@ -23,6 +23,8 @@ class Day:
     day: date
     calls: int
     failed: int
+    unfinished: int
+    """Those under way, and those whose end could not be written down."""
     milliseconds: int
     """Median time of the calls that ended."""
 
@@ -38,14 +40,18 @@ def by_day(agreement: str, days: int = DAYS) -> Sequence[Day]:
             day.label("day"),
             func.count().label("calls"),
             func.count().filter(GatewayCall.failed.is_not(None)).label("failed"),
+            func.count().filter(GatewayCall.status.is_(None)).label("unfinished"),
             func.coalesce(func.percentile_disc(0.5).within_group(GatewayCall.milliseconds), 0).label("milliseconds"),
         )
         .where(GatewayCall.agreement == agreement, GatewayCall.at >= start)
         .group_by(day)
     )
-    counted = {row.day: Day(row.day, row.calls, row.failed, row.milliseconds) for row in session().execute(query)}
+    counted = {
+        row.day: Day(row.day, row.calls, row.failed, row.unfinished, row.milliseconds)
+        for row in session().execute(query)
+    }
     each = (first + timedelta(days=number) for number in range(days))
-    return [counted.get(one, Day(one, 0, 0, 0)) for one in each]
+    return [counted.get(one, Day(one, 0, 0, 0, 0)) for one in each]
 
 
 def calls_today(agreement: str) -> int:

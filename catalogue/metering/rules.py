@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from kernel.errors import BadRequest, Problem, TooMany, _
+from kernel.errors import BadGateway, BadRequest, Problem, TooMany, _
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ANSWER_BYTES = 100 * 1024 * 1024
@@ -26,6 +26,8 @@ STREAM_SILENT_SECONDS = 60.0
 """HTML Living Standard 9.2.7 advises a comment every 15 seconds."""
 STREAM_SECONDS = 3600.0
 LONGEST_TARGET = 8_000
+# RFC 9110 5.5: a value has no control characters but the tab.
+FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
 # RFC 9110 7.6.1: these belong to one connection and are not passed on; so are those that Connection itself names.
 HOP_BY_HOP = frozenset(
@@ -102,6 +104,19 @@ class NoUpgrade(Problem):
     remedy = _("Use the service's HTTP operations; events can come as an event stream (text/event-stream).")
 
 
+class NotForPages(Problem):
+    """A browser asks on behalf of another site's page whether it may call."""
+
+    kind = "not-for-pages"
+    status = 403
+    title = _("The gateway is called by servers, not by pages in a browser")
+    explanation = _(
+        "A browser asked whether a page of another site may call (CORS). A call needs the credentials of an agreement,"
+        " and a page cannot keep them secret."
+    )
+    remedy = _("Let your page call a server of yours, and that server call the gateway.")
+
+
 @dataclass(frozen=True)
 class DailyCalls:
     """How many of a day's calls have been made, the one at hand counted, and for how many seconds the day lasts."""
@@ -134,20 +149,34 @@ def trace_name(consumer: str, call: UUID) -> str:
     return f"{consumer}.{''.join(reversed(letters))}"
 
 
-def for_provider(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The caller's headers that pass."""
+def for_provider(headers: Iterable[tuple[str, str]], base_url: str, prefix: str) -> list[tuple[str, str]]:
+    """The caller's headers that pass. base_url, prefix: as `target` has them. Raises BadRequest."""
     given = list(headers)
     dropped = HOP_BY_HOP | KEPT_FROM_PROVIDER | _named_by_connection(given)
     return [
-        (name, value)
+        (name, _destination(value, base_url, prefix) if name.lower() == "destination" else value)
         for name, value in given
         if name.lower() not in dropped and not name.lower().startswith((*OURS, "x-forwarded-"))
     ]
 
 
+def _destination(value: str, base_url: str, prefix: str) -> str:
+    """RFC 4918 10.3: where COPY and MOVE put it, which the provider knows by its own address."""
+    try:
+        return target(base_url, prefix, value)
+    except Problem as error:
+        raise BadRequest(_("The Destination header has to be an address of the same service."), log=error.log) from None
+
+
 def for_consumer(headers: Iterable[tuple[str, str]], way_back: WayBack) -> list[tuple[str, str]]:
-    """The provider's headers that pass; what in them leads to the provider leads to it by the gateway."""
+    """The provider's headers that pass; what in them leads to the provider leads to it by the gateway.
+
+    Raises BadGateway for a value that no header may have.
+    """
     given = [(name, value, name.lower()) for name, value in headers]
+    for name, value, _lower in given:
+        if not FIELD_VALUE.fullmatch(value):
+            raise BadGateway(log=f"the header {name} has a control character")
     dropped = HOP_BY_HOP | KEPT_FROM_CONSUMER | _named_by_connection((name, value) for name, value, _ in given)
     # RFC 9112 6.3: Transfer-Encoding overrides Content-Length, which is not passed on beside it.
     if any(lower == "transfer-encoding" for _, _, lower in given):
@@ -156,12 +185,9 @@ def for_consumer(headers: Iterable[tuple[str, str]], way_back: WayBack) -> list[
     for name, value, lower in given:
         if lower in dropped or lower.startswith((*OURS, *COMMANDS_TO_A_PROXY)):
             continue
-        if lower == "link":
-            passed.append((name, way_back.of_links(value)))
-        elif lower not in ("location", "content-location"):
-            passed.append((name, value))
-        elif (address := way_back.of(value)) is not None:
-            passed.append((name, address))
+        changed = LEADING_SOMEWHERE[lower](way_back, value) if lower in LEADING_SOMEWHERE else value
+        if changed is not None:
+            passed.append((name, changed))
     return passed
 
 
@@ -175,11 +201,13 @@ def is_stream(headers: Iterable[tuple[str, str]]) -> bool:
 class WayBack:
     """How the consumer reaches what a provider's answer refers to.
 
-    base_url: the provider's, as registered. gateway_url: ours, `https://…/gateway/<service>/<version>`.
+    base_url: the provider's, as registered. gateway_url: ours, `https://…/gateway/<service>/<version>`. path: what was
+    asked for below either.
     """
 
     base_url: str
     gateway_url: str
+    path: str = ""
 
     def of(self, reference: str) -> str | None:
         """The address by the gateway; unchanged if it is no address of the provider's host (RFC 3986 4.2).
@@ -187,19 +215,50 @@ class WayBack:
         None if it is one of that host but not below the base: by the gateway nobody gets there, and the host itself is
         not for the consumer to know.
         """
-        base = urlsplit(self.base_url)
-        if reference.startswith("/") and not reference.startswith("//"):
-            prefix, path = urlsplit(self.gateway_url).path, reference
-        elif self._is_at_provider(reference):
-            prefix, path = self.gateway_url, re.sub(r"^[^/]*//[^/?#]*", "", reference)
-        else:
+        base = urlsplit(self.base_url).path.rstrip("/")
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", reference):
+            if not self._is_at_provider(reference):
+                return reference
+            prefix, asked = self.gateway_url, re.sub(r"^[^/]*//[^/?#]*", "", reference)
+        elif reference.startswith("/"):
+            prefix, asked = urlsplit(self.gateway_url).path, reference
+        elif self._means_the_same_here(reference):
             return reference
-        below = re.fullmatch(rf"{re.escape(base.path.rstrip('/'))}((?:[/?#].*)?)", path, re.DOTALL)
+        else:
+            prefix, asked = urlsplit(self.gateway_url).path, f"{base}{self.path}".rpartition("/")[0] + "/" + reference
+        below = re.fullmatch(rf"{re.escape(base)}((?:[/?#].*)?)", _without_dots(asked), re.DOTALL)
         return prefix + below[1] if below else None
 
-    def of_links(self, links: str) -> str:
-        """Each target of a Link header (RFC 8288 3) as `of` has it, if there is one."""
-        return re.sub(r"<([^<>]*)>", lambda found: f"<{self.of(found[1]) or found[1]}>", links)
+    def _means_the_same_here(self, reference: str) -> bool:
+        """Whether a relative reference leads to the same place below the gateway's address as below the provider's."""
+        path = re.split("[?#]", reference, maxsplit=1)[0]
+        return not path or ("/" in self.path and _without_dots(path) == path)
+
+    def of_links(self, links: str) -> str | None:
+        """A Link header (RFC 8288 3), each of whose addresses is as `of` has it; links that lead nowhere are left out.
+
+        None if none is left.
+        """
+        passed = [link for each in _split_links(links) if (link := self._of_link(each)) is not None]
+        return ",".join(passed).lstrip() if passed else None
+
+    def _of_link(self, link: str) -> str | None:
+        """One link: its target, and its context if it names another one."""
+        for found in reversed(list(re.finditer(r"""^\s*<([^<>]*)>|;\s*anchor\s*=\s*"?([^";]*)""", link))):
+            which = 1 if found[1] is not None else 2
+            address = self.of(found[which])
+            if address is None:
+                return None
+            link = link[: found.start(which)] + address + link[found.end(which) :]
+        return link
+
+    def of_refresh(self, value: str) -> str | None:
+        """A Refresh header (HTML Living Standard 7.4.6), whose address is as `of` has it."""
+        found = re.fullmatch(r"""([^;,]*[;,]\s*(?:[uU][rR][lL]\s*=\s*)?["']?)([^"']+)(["']?)""", value)
+        if found is None:
+            return value
+        address = self.of(found[2])
+        return None if address is None else found[1] + address + found[3]
 
     def _is_at_provider(self, reference: str) -> bool:
         """Whether the reference names the provider's host.
@@ -214,6 +273,50 @@ class WayBack:
             return False
         is_http = parts.scheme in ("http", "https", "")
         return is_http and parts.hostname == base.hostname and (port or 0) in _ports(base.port)
+
+
+LEADING_SOMEWHERE: dict[str, Callable[[WayBack, str], str | None]] = {
+    "location": WayBack.of,
+    "content-location": WayBack.of,
+    "link": WayBack.of_links,
+    "refresh": WayBack.of_refresh,
+}
+"""Headers of an answer that have addresses in them."""
+
+
+def _split_links(links: str) -> Iterator[str]:
+    """The links of a Link header; commas in addresses and between quotes do not part them."""
+    start, closing = 0, ""
+    for place, letter in enumerate(links):
+        if closing:
+            closing = "" if letter == closing else closing
+        elif letter in '<"':
+            closing = ">" if letter == "<" else letter
+        elif letter == ",":
+            yield links[start:place]
+            start = place + 1
+    yield links[start:]
+
+
+def _without_dots(reference: str) -> str:
+    """The reference without the dot segments of its path, as its reader will take them out (RFC 3986 5.2.4).
+
+    Readers also take `%2e` for a dot (URL Living Standard 4.4).
+    """
+    path, rest = re.fullmatch(r"([^?#]*)(.*)", reference, re.DOTALL).groups()  # type: ignore[union-attr]  # any text
+    segments = path.split("/")
+    plain = [re.sub("%2e", ".", segment, flags=re.IGNORECASE) for segment in segments]
+    if not {".", ".."} & set(plain):
+        return reference
+    kept: list[str] = []
+    for segment, dots in zip(segments, plain, strict=True):
+        if dots == "..":
+            del kept[max(1, len(kept) - 1) :]
+        elif dots != ".":
+            kept.append(segment)
+    if plain[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept) + rest
 
 
 def _ports(port: int | None) -> tuple[int, ...]:
@@ -233,12 +336,12 @@ def target(base_url: str, prefix: str, raw_uri: str) -> str:
     """
     path, query_mark, query = _origin_form(raw_uri).partition("?")
     if path != prefix and not path.startswith(f"{prefix}/"):
-        raise BadRequest(log="the path does not begin as it was routed")
+        raise BadRequest(_("The service and its version have to be written as they are, not encoded."))
     rest = path.removeprefix(prefix)
-    if len(raw_uri) > LONGEST_TARGET or not re.fullmatch(r"[!-~]*", rest + query) or "#" in rest + query:
-        raise BadRequest(log="characters that no address has")
+    if not re.fullmatch(r"[!-~]*", rest + query) or "#" in rest + query:
+        raise BadRequest(_("The address has characters that have to be percent-encoded (RFC 3986)."))
     if _climbs(rest):
-        raise BadRequest(log="dot segments in the path")
+        raise BadRequest(_("The path may have no . or .. segments and no control characters, encoded or not."))
     return f"{base_url}{rest}{query_mark}{query}"
 
 

@@ -22,6 +22,9 @@ class DaySchema(Schema):
     day = fields.Date(required=True, metadata={"description": "A day in America/Santiago"})
     calls = fields.Integer(required=True)
     failed = fields.Integer(required=True, metadata={"description": "Calls that ended in a failure of either side"})
+    unfinished = fields.Integer(
+        required=True, metadata={"description": "Calls under way, and those whose end could not be written down"}
+    )
     milliseconds = fields.Integer(required=True, metadata={"description": "Median time of a call"})
 
 

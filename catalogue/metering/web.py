@@ -28,6 +28,7 @@ def show(code: str) -> str:
         bars=_bars([day.calls for day in days]),
         calls=sum(day.calls for day in days),
         failed=sum(day.failed for day in days),
+        unfinished=sum(day.unfinished for day in days),
         today=calls_today(agreement.code),
         failures=last_failures(agreement.code),
         format_date=format_date,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import socket
 import ssl
 import time
@@ -125,7 +126,7 @@ def send(
 
 
 def _answer(method: str, url: str, headers: Headers, content: Body, limits: httpx2.Timeout) -> httpx2.Response:
-    sent, extensions = _headers(headers), {"timeout": limits.as_dict()}
+    sent, extensions = _headers(headers), {"timeout": limits.as_dict(), **_exact_target(url)}
     try:
         request = httpx2.Request(method, url, headers=sent, content=content, extensions=extensions)
         return _dispatch(request, repeatable=content is None and method in IDEMPOTENT)
@@ -135,6 +136,12 @@ def _answer(method: str, url: str, headers: Headers, content: Body, limits: http
         raise GatewayTimeout(log=repr(error)) from error
     except httpx2.HTTPError as error:
         raise BadGateway(log=repr(error)) from error
+
+
+def _exact_target(url: str) -> dict[str, bytes]:
+    """Path and query octet by octet, where they are an address's (RFC 3986 2); httpx2 would encode some for us."""
+    found = re.fullmatch(r"https?://[^/?#]*(/[!-~]*|)", url.partition("#")[0], re.IGNORECASE)
+    return {"target": found[1].encode()} if found and found[1] else {}
 
 
 def _dispatch(request: httpx2.Request, repeatable: bool) -> httpx2.Response:

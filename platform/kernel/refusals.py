@@ -49,6 +49,17 @@ class UnknownTransferCoding(Problem):
     oauth_error = "invalid_request"
 
 
+class AmbiguousHeader(Problem):
+    kind = "ambiguous-header"
+    status = 400
+    title = _("A header has an underscore in its name")
+    explanation = _(
+        "Many programs take X_A and X-A for the same header, so one of them would be believed that nobody has checked."
+        " The request was not passed on."
+    )
+    remedy = _("Write the name of the header with hyphens.")
+
+
 def install_refusals(app: Flask) -> None:
     """Call first: no other hook has to look at a request that is refused."""
 

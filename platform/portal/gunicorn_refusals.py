@@ -26,7 +26,7 @@ PROBLEMS: tuple[tuple[type[Exception], type[Problem]], ...] = (
     (http_errors.ForbiddenProxyRequest, Forbidden),
     (http_errors.ParseException, BadRequest),
 )
-START = re.compile(rb"(?:\r\n)?([A-Z]+) (?:https?://[^/?# ]*)?(/[^?# \r\n]*)")
+START = re.compile(rb"(?:\r\n)?([!-~]+) (?i:https?://[^/?# ]*)?(/[^?# \r\n]*)")
 PREFERENCE = re.compile(rb"\r\n(accept|accept-language):[ \t]*([^\r\n]*)(?=\r\n)", re.IGNORECASE)
 
 
@@ -63,6 +63,7 @@ def _environ(head: bytes) -> WSGIEnvironment:
     """What decides how it is told: method, path, and what the caller would rather read. No credentials."""
     start = START.match(head)
     method, path = start.groups() if start else (b"GET", b"/")
+    method = method if re.fullmatch(rb"[A-Z]+", method) else b"GET"
     environ: WSGIEnvironment = {"REQUEST_METHOD": method.decode(), "PATH_INFO": path.decode("latin-1")}
     for name, value in PREFERENCE.findall(head):
         environ["HTTP_" + name.decode().upper().replace("-", "_")] = value.decode("latin-1")

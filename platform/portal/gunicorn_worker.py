@@ -20,10 +20,12 @@ from gunicorn.workers import gthread
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from kernel.bulkheads import Bulkhead
+from kernel.errors import Problem
 from kernel.settings import Settings
 from portal.children import die_with_parent
 from portal.gunicorn_clients import HEAD_BYTES, ClientSocket, has_arrived
 from portal.gunicorn_refusals import problem_of, told_by
+from portal.gunicorn_requests import CheckedRequest
 from portal.handover import line_to_keeper, say_ready
 
 WAITS_SECONDS = 0.005
@@ -217,6 +219,7 @@ class StayingThreadWorker(ThreadWorker):
     def _take_in(self, conn: TConn, *, may_wait: bool) -> bool:
         """Take in what has come of the next request; whether that is enough to answer it."""
         conn.init()
+        conn.parser.mesg_class = CheckedRequest
         conn.data_ready = True
         buffer = conn.parser.unreader.buf
         buffer.seek(0, os.SEEK_END)
@@ -240,7 +243,11 @@ class StayingThreadWorker(ThreadWorker):
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Whether the connection can be used again: not where its body was left unread and is still to come."""
         conn.sock.may_wait = False
-        return keepalive and bool(conn.parser.finish_body(max_bytes=UNREAD_BYTES))
+        try:
+            return keepalive and bool(conn.parser.finish_body(max_bytes=UNREAD_BYTES))
+        except Problem:
+            # It has its answer: another one would be taken for that of the next request.
+            return False
 
     def handle_error(self, req: Any, client: ClientSocket, addr: Any, exc: Exception) -> None:
         """Have the application say what is wrong, as it says everything else."""

@@ -119,6 +119,11 @@ def test_a_count_that_cannot_be_completed_does_not_spoil_the_answer(
     assert consumer.call().status_code == 200
     (call,) = consumer.calls()
     assert call.status is None
+    page = consumer.caller.acting(an_official(OWNER)).get(f"/agency/agreements/{consumer.agreement}/usage")
+    assert 'id="unfinished"' in page.text
+    usage = consumer.caller.acting(a_machine(OWNER, "catalogue.usage"))
+    body = usage.get(f"/api/v1/usage?agreement={consumer.agreement}").get_json()
+    assert (body["items"][-1]["calls"], body["items"][-1]["unfinished"]) == (1, 1)
 
 
 def test_both_agencies_see_the_same_count(consumer: Consumer) -> None:

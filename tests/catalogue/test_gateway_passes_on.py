@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from builders.gateway import Consumer
 from builders.raw_provider import CLOSE, RawProvider, Steps, a_raw_provider
 from flask import Flask
 
+from catalogue.metering.queries import calls_today
+from kernel.bulkheads import Place, Saturated, outward_calls
 from kernel.settings import Settings
 from portal.app import create_app
 
@@ -28,6 +31,8 @@ ANSWERS: Mapping[str, Steps] = {
     "elsewhere": [b"HTTP/1.1 302 Found\r\nLocation: https://otra.example/base/x\r\nContent-Length: 0\r\n\r\n"],
     "origin": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: x\r\n" + RULES_FOR_OTHERS + b"\r\nok"],
     "events": [b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", 30.0],
+    "control": [b"HTTP/1.1 200 OK\r\nX-Name: a\x01b\r\nContent-Length: 2\r\n\r\nok"],
+    "delete": [b"HTTP/1.1 200 OK\r\nX-Name: a\x7fb\r\nContent-Length: 2\r\n\r\nok"],
     "limited": [b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nRateLimit: "hour";r=7;t=5\r\n\r\n'],
 }
 
@@ -59,6 +64,64 @@ def test_a_provider_that_breaks_off_before_the_body_has_not_answered(odd: Consum
     (call,) = odd.calls()
     assert response.headers["Cordillera-Trace"] == call.trace
     assert (call.status, call.failed) == (502, "provider")
+
+
+@pytest.mark.parametrize("path", ["/control", "/delete"])
+def test_a_provider_whose_headers_have_control_characters_has_not_answered(odd: Consumer, path: str) -> None:
+    response = odd.call(path)
+    assert response.status_code == 502
+    assert response.headers["Cordillera-Error"] == "provider"
+    (call,) = odd.calls()
+    assert (call.status, call.failed, call.trace) == (502, "provider", response.headers["Cordillera-Trace"])
+
+
+QUERY_OCTETS = """/x?a="<>`|{}^'%22%zz[]~"""
+
+
+def test_a_query_passes_octet_by_octet(odd: Consumer, raw: RawProvider) -> None:
+    odd.call("/x", environ_overrides={"RAW_URI": f"/gateway/{odd.service}/v1{QUERY_OCTETS}"})
+    assert raw.requests == [f"/base{QUERY_OCTETS}"]
+
+
+@pytest.mark.parametrize("path", ["/a%0ab", "/a%0d%0aX-B:1"])
+def test_a_line_feed_in_a_path_is_refused_and_not_merely_not_found(odd: Consumer, path: str) -> None:
+    response = odd.call(path, environ_overrides={"RAW_URI": f"/gateway/{odd.service}/v1{path}"})
+    assert response.status_code == 400
+    assert response.get_json()["detail"]
+
+
+PREFLIGHT = {"Origin": "https://pagina.example", "Access-Control-Request-Method": "GET"}
+
+
+def test_a_preflight_is_told_that_calls_come_from_servers(odd: Consumer, raw: RawProvider) -> None:
+    response = odd.app.test_client().options(f"/gateway/{odd.service}/v1/x", headers=PREFLIGHT)
+    assert response.status_code == 403
+    assert response.get_json()["type"].endswith("/problems/not-for-pages")
+    assert response.headers["Cordillera-Error"] == "gateway"
+    assert not [name for name, _value in response.headers if name.startswith("Access-Control-")]
+    assert raw.requests == []
+
+
+@pytest.mark.parametrize(("whose", "failed"), [("", "provider"), ("-another", "gateway")])
+def test_a_call_for_which_there_is_no_place_is_written_down_as_refused(
+    odd: Consumer, raw: RawProvider, whose: str, failed: str
+) -> None:
+    held: list[Place] = []
+    with odd.app.app_context(), suppress(Saturated):
+        for number in range(1_000):
+            # Places for this provider, or a few for each of many others.
+            held.append(outward_calls().take("gateway", odd.service + (whose and f"{whose}-{number}")))
+    response = odd.call("/x")
+    assert response.status_code == 503
+    assert response.headers["Cordillera-Error"] == failed
+    (call,) = odd.calls()
+    assert (call.status, call.failed, call.trace) == (503, failed, response.headers["Cordillera-Trace"])
+    assert raw.requests == []
+    with odd.app.app_context():
+        assert calls_today(odd.agreement) == 0, "it does not count for the day"
+    for each in held:
+        each.release()
+    assert odd.call("/x").status_code == 200
 
 
 def test_a_length_that_chunks_override_is_not_passed_on(odd: Consumer) -> None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.metering.rules import DailyCalls, WayBack, for_consumer, is_stream, seconds_to_midnight
+from catalogue.metering.rules import DailyCalls, WayBack, for_consumer, for_provider, is_stream, seconds_to_midnight
+from kernel.errors import BadRequest
 
 OURS = "https://id.example/gateway/SRV-000001/v1"
 BASE = "https://api.agencia.example/base"
-WAY_BACK = WayBack(BASE, OURS)
+WAY_BACK = WayBack(BASE, OURS, "/pagina")
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,30 @@ WAY_BACK = WayBack(BASE, OURS)
         ("mailto:a@b.example", "mailto:a@b.example"),
         ("https://[/base", "https://[/base"),
         ("", ""),
+        ("/base/../secret", None),
+        ("/base/%2e%2E/secret", None),
+        ("/base/a/../b?c=../d", "/gateway/SRV-000001/v1/b?c=../d"),
+        ("/other/../base/b", "/gateway/SRV-000001/v1/b"),
+        ("https://api.agencia.example/base/../secret", None),
+        ("https://usuario:clave@api.agencia.example/base/x", f"{OURS}/x"),
+        ("../secret", None),
+        ("./b", "/gateway/SRV-000001/v1/b"),
+        ("a/../../base/b", "/gateway/SRV-000001/v1/b"),
+        ("..", None),
     ],
 )
 def test_what_refers_to_the_provider_leads_there_by_the_gateway(reference: str, leads_to: str | None) -> None:
     assert WAY_BACK.of(reference) == leads_to
+
+
+def test_a_relative_reference_is_one_to_what_was_asked_for() -> None:
+    deeper = WayBack(BASE, OURS, "/a/b")
+    assert deeper.of("../c") == "/gateway/SRV-000001/v1/c"
+    assert deeper.of("c") == "c"
+    assert deeper.of("../../c") is None
+    # Below the service itself, without a slash, a relative reference leads out of it.
+    assert WayBack(BASE, OURS).of("c") is None
+    assert WayBack("https://api.agencia.example", OURS).of("c") == "/gateway/SRV-000001/v1/c"
 
 
 @pytest.mark.parametrize("base", ["https://api.agencia.example", "https://api.agencia.example/"])
@@ -60,6 +81,43 @@ def test_links_to_the_next_page_lead_through_the_gateway() -> None:
         f'<{OURS}/x?page=2>; rel="next", </gateway/SRV-000001/v1/x?page=9>; rel="last", '
         '<https://otra.example/>; rel="license"'
     )
+
+
+@pytest.mark.parametrize(
+    ("links", "passed"),
+    [
+        ("<https://api.agencia.example/otra>; rel=up", None),
+        (f'<{BASE}/a,b>; title="x, <y>", </otra>; rel=up', f'<{OURS}/a,b>; title="x, <y>"'),
+        (f'</otra>; rel=up, <{BASE}/a>; rel="next"', f'<{OURS}/a>; rel="next"'),
+        (f'<{BASE}/a>; rel=x; anchor="{BASE}/b"', f'<{OURS}/a>; rel=x; anchor="{OURS}/b"'),
+        (f'<{BASE}/a>; rel=x; anchor="https://api.agencia.example/otra"', None),
+        ("not a link", "not a link"),
+        ("<" * 1_000, "<" * 1_000),
+    ],
+)
+def test_links_do_not_name_the_providers_host(links: str, passed: str | None) -> None:
+    assert dict(for_consumer([("Link", links)], WAY_BACK)).get("Link") == passed
+
+
+@pytest.mark.parametrize(
+    ("value", "passed"),
+    [
+        (f"0; url={BASE}/x", f"0; url={OURS}/x"),
+        (f"5;URL='{BASE}/x'", f"5;URL='{OURS}/x'"),
+        ("0; url=https://api.agencia.example/otra", None),
+        ("30", "30"),
+    ],
+)
+def test_a_refresh_leads_through_the_gateway(value: str, passed: str | None) -> None:
+    assert dict(for_consumer([("Refresh", value)], WAY_BACK)).get("Refresh") == passed
+
+
+def test_a_copy_goes_where_the_provider_knows_it() -> None:
+    prefix = "/gateway/SRV-000001/v1"
+    assert for_provider([("Destination", f"{OURS}/b?c")], BASE, prefix) == [("Destination", f"{BASE}/b?c")]
+    for elsewhere in ("https://otra.example/b", f"{OURS}/../b", "/gateway/SRV-000002/v1/b", "https://["):
+        with pytest.raises(BadRequest):
+            for_provider([("Destination", elsewhere)], BASE, prefix)
 
 
 def test_a_length_beside_a_transfer_encoding_is_dropped_whatever_their_order() -> None:

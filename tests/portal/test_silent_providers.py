@@ -199,6 +199,8 @@ GATEWAY = b"GET /gateway/SRV-000001/v1/x%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n
         (b"", b"Transfer-Encoding: gzip\r\n", 400, "bad-request"),
         (b"", b"No colon\r\n", 400, "bad-request"),
         (b"", b"Content-Length: many\r\n", 400, "bad-request"),
+        (b"", b"X_Under: 1\r\n", 400, "ambiguous-header"),
+        (b"", b"X-Forwarded_For: 1\r\n", 400, "ambiguous-header"),
     ],
 )
 def test_what_the_server_itself_refuses_is_a_problem_of_the_gateways(
@@ -212,6 +214,69 @@ def test_what_the_server_itself_refuses_is_a_problem_of_the_gateways(
     assert headers["connection"] == "close"
     assert problem["type"].endswith(f"/problems/{kind}")
     assert problem["title"]
+
+
+def test_a_header_with_an_underscore_is_named(house: RunningHouse) -> None:
+    _status, _headers, problem = house.refused(GATEWAY % (b"", b"X_Under: 1\r\nAccept-Language: es\r\n"))
+    assert problem["detail"] == "El encabezado es X_UNDER."
+
+
+def test_elsewhere_a_header_with_an_underscore_is_passed_over(house: RunningHouse) -> None:
+    status, *_ = house.refused(b"GET /api/v1/usage HTTP/1.1\r\nHost: localhost\r\nX_A: 1\r\nConnection: close\r\n\r\n")
+    assert status == 401
+
+
+def test_who_writes_a_method_that_there_is_not_is_told_by_the_gateway(house: RunningHouse) -> None:
+    status, headers, _problem = house.refused(b"get /gateway/SRV-000001/v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (status, headers["cordillera-error"]) == (400, "gateway")
+
+
+@pytest.mark.parametrize("length", [8_001, 8_100])
+def test_an_address_that_is_a_little_too_long_is_told_so(house: RunningHouse, length: int) -> None:
+    query = b"?q=" + b"x" * (length - len("/gateway/SRV-000001/v1/x?q="))
+    fields = f"Authorization: Bearer {house.token}\r\nConnection: close\r\n".encode()
+    status, _headers, problem = house.refused(GATEWAY % (query, fields))
+    assert (status, problem["type"].rpartition("/")[2]) == (414, "address-too-long")
+
+
+BROKEN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", ["/gateway/%s/v1/silent", "/api/v1/services", "/openid/token"])
+def test_a_body_whose_chunks_are_broken_is_refused(house: RunningHouse, path: str) -> None:
+    target = path.replace("%s", house.service)
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Authorization: Bearer {house.token}\r\nAccept: application/json\r\n"
+    status, _headers, problem = house.refused(head.encode() + BROKEN_CHUNKS)
+    assert status in (400, 401, 403)
+    assert status == 400 or "gateway" not in path
+    assert problem.get("type", "").rpartition("/")[2] != "internal"
+
+
+def test_a_body_that_nobody_read_and_that_is_broken_gets_no_second_answer(house: RunningHouse) -> None:
+    request = GATEWAY.replace(b"GET", b"POST") % (b"", BROKEN_CHUNKS)
+    with house.connect() as connection:
+        connection.sendall(request)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_who_waits_to_be_asked_for_a_body_is_told_first_that_it_would_be_refused(house: RunningHouse) -> None:
+    fields = b"Content-Length: 2\r\nExpect: 100-continue\r\n"
+    status, _headers, _problem = house.refused(GATEWAY.replace(b"GET", b"POST") % (b"", fields))
+    assert status == 401
+
+
+def test_who_waits_to_be_asked_for_a_body_that_is_wanted_is_asked(house: RunningHouse) -> None:
+    form = b"grant_type=client_credentials"
+    head = b"POST /openid/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    head += b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(form)
+    with house.connect() as connection:
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(form)
+        assert read_all(connection).startswith(b"HTTP/1.1 401 ")
 
 
 def test_an_address_of_eight_thousand_characters_passes(house: RunningHouse) -> None:
