@@ -17,7 +17,7 @@ from identity.openid import detours
 from identity.openid.answer_modes import MODES, SIGNED, address_with
 from identity.openid.queries import is_tried_out
 from identity.openid.requested_claims import RequestedClaims
-from identity.openid.rules import PROFILES, OAuthProblem, Profile
+from identity.openid.rules import PROFILES, OAuthProblem, Profile, to_agree_to
 from identity.openid.tokens import signed_answer
 from identity.signin.queries import current_sign_in
 from kernel import clock
@@ -96,8 +96,8 @@ class AuthorizationRequest:
 
     @property
     def agreed_scopes(self) -> frozenset[str]:
-        """What the person has to agree to: the scopes, and those that stand for the single claims."""
-        return self.scopes | self.claims.scopes
+        """What the person has to agree to: the scopes, those that stand for the single claims, and where it is told."""
+        return to_agree_to(self.scopes | self.claims.scopes, self.scopes, self.client.has_claims_in_id_token)
 
     @property
     def may_be_any_programs(self) -> bool:

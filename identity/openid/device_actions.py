@@ -15,7 +15,7 @@ from identity.openid.actions import remember_consent
 from identity.openid.device_codes import new_user_code, shown, user_code_hash
 from identity.openid.grant_actions import Issued, Wanted, issue, revoke_grants
 from identity.openid.models import AuthorizationCode, DeviceAuthorization
-from identity.openid.rules import InvalidGrant, lifetime
+from identity.openid.rules import InvalidGrant, lifetime, to_agree_to
 from identity.openid.step_up import told_acr
 from identity.signin.queries import SignIn
 from kernel.http import settings
@@ -95,7 +95,8 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
     asked.acr = told_acr(sign_in.acr, asked.acr_values, is_essential=False)
     subject = f"client:{client.client_id}"
     if allowed:
-        remember_consent(work, sign_in.person.id, asked.client_id, asked.scopes, asked.authorization_details)
+        agreed = to_agree_to(asked.scopes, asked.scopes, client.has_claims_in_id_token)
+        remember_consent(work, sign_in.person.id, asked.client_id, sorted(agreed), asked.authorization_details)
         work.record("identity:consent:given", subject, scopes=asked.scopes, name=client.name, device=True)
     else:
         work.record("identity:consent:denied", subject, scopes=asked.scopes, name=client.name, device=True)

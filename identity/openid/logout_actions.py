@@ -16,6 +16,7 @@ from identity.openid.revoked import read_again
 from identity.openid.tokens import logout_token, subject_for
 from kernel import clock, outbound
 from kernel.errors import BadGateway
+from kernel.ids import new_token
 from kernel.jobs import job
 from kernel.work import Work, action, let_go
 
@@ -59,7 +60,8 @@ def _tell_applications(work: Work, sids: Sequence[str]) -> None:
         .distinct()
     )
     for sid, client_id, person_id in work.session.execute(entered).all():
-        work.defer(send_logout, client_id=client_id, person_id=str(person_id), sid=sid)
+        # 2.6: by its jti an application knows a logout that reaches it once more.
+        work.defer(send_logout, client_id=client_id, person_id=str(person_id), sid=sid, jti=new_token(22))
 
 
 def password_changed(work: Work, person_id: UUID) -> None:
@@ -74,13 +76,16 @@ def password_changed(work: Work, person_id: UUID) -> None:
 
 
 @job("identity:logout:send")
-def send_logout(client_id: str, person_id: str, sid: str) -> None:
-    """Send the logout token to the application (2.5). Raises where it did not arrive, to be tried again."""
+def send_logout(client_id: str, person_id: str, sid: str, jti: str = "") -> None:
+    """Send the logout token to the application (2.5). Raises where it did not arrive, to be tried again.
+
+    jti: empty in jobs of a version that made one each time.
+    """
     client = registered_client(client_id)
     address = client.options.get("backchannel_logout_uri") if client else None
     if client is None or address is None:
         return
-    token = logout_token(client, subject_for(client, person_id), sid, clock.now())
+    token = logout_token(client, subject_for(client, person_id), sid, jti or new_token(22), clock.now())
     # 2.4: encrypted as the client's ID tokens are.
     form = urlencode({"logout_token": encrypted_for(client, token, "id_token")}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(form))}

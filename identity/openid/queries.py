@@ -15,6 +15,7 @@ from identity.agencies.models import Agency
 from identity.clients.models import Client
 from identity.openid.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
+from identity.openid.rules import TOLD_IN_ID_TOKEN
 from identity.signin.queries import current_sign_in
 from kernel import clock
 from kernel.crypto import unseal
@@ -94,10 +95,11 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             agency_name=agency_name,
             logo=client.logo,
             sector=client.sector,
-            has_claims_in_id_token=bool(client.options.get("claims_in_id_token")),
+            has_claims_in_id_token=bool(client.options.get("claims_in_id_token"))
+            and TOLD_IN_ID_TOKEN in consent.scopes,
             is_test=client.environment != "production",
             is_revoked=client.revoked_at is not None,
-            scopes=consent.scopes,
+            scopes=[scope for scope in consent.scopes if scope != TOLD_IN_ID_TOKEN],
             authorization_details=consent.authorization_details,
             given_at=consent.given_at,
             last_used_at=consent.last_used_at,

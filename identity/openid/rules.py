@@ -30,7 +30,21 @@ SWEPT_AFTER = timedelta(days=1)
 USE_NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is told when a person last used an application."""
 MAX_PARAMETER_CHARACTERS = 2_000
+MAX_STATE_CHARACTERS = 6_000
+"""As it stands in an address, encoded: so much leaves room for the rest of one of 8,000 characters, there and back."""
 MAX_NONCE_CHARACTERS = 500
+
+
+IN_ID_TOKEN = frozenset({"name", "profile", "email"})
+"""Scopes whose claims an application may choose to be told in the ID token too."""
+TOLD_IN_ID_TOKEN = "told-in-id-token"
+"""Stands among the scopes that a person agreed to for where their claims are told: nobody can ask for it."""
+
+
+def to_agree_to(wanted: Iterable[str], scopes: Iterable[str], has_claims_in_id_token: bool) -> frozenset[str]:
+    """What a person has to agree to: what is wanted of them, and that the ID token tells of these scopes too."""
+    also = has_claims_in_id_token and not IN_ID_TOKEN.isdisjoint(scopes)
+    return frozenset(wanted) | ({TOLD_IN_ID_TOKEN} if also else frozenset())
 
 
 def lifetime(scopes: Iterable[str]) -> timedelta:

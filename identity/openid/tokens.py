@@ -21,11 +21,14 @@ from joserfc.jwk import GuestProtocol, KeySet
 from identity.clients.rules import RegisteredClient
 from identity.openid.audiences import SERVICE_PREFIX
 from identity.openid.encryption import encrypted_for
+from identity.openid.queries import has_consented
 from identity.openid.requested_claims import scopes_covering, told_by_name
 from identity.openid.rules import (
     ID_TOKEN_LIVES,
+    IN_ID_TOKEN,
     MACHINE_TOKEN_LIVES,
     PROFILES,
+    TOLD_IN_ID_TOKEN,
     left_half_hash,
     pairwise_subject,
     person_claims,
@@ -43,7 +46,6 @@ PURPOSE = "openid"
 ACCESS_TOKEN_TYPE = "at+jwt"
 ED25519 = ("Ed25519", "EdDSA")
 """RFC 9864: the name of today, and the one that most clients know; it is the same key."""
-IN_ID_TOKEN = frozenset({"name", "profile", "email"})
 """The scopes of what a client may have in its ID tokens: never the RUN, since ID tokens travel in addresses too."""
 ONLY_IN_ID_TOKENS = frozenset({"sub", "exp", "auth_time", "sid"})
 BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -187,7 +189,10 @@ def tells_of_person(client: RegisteredClient, grant: Grant) -> bool:
 
 
 def _told_in_id_token(client: RegisteredClient, grant: Grant, person: Person) -> dict[str, Any]:
-    chosen = claims_about(client, grant.scopes & IN_ID_TOKEN, person) if client.has_claims_in_id_token else {}
+    scopes = grant.scopes & IN_ID_TOKEN if client.has_claims_in_id_token else frozenset()
+    # What was granted before the application chose so goes on as it was agreed to.
+    agreed = scopes and has_consented(grant.person_id, client.client_id, [TOLD_IN_ID_TOKEN])
+    chosen = claims_about(client, scopes, person) if agreed else {}
     return chosen | told_here(client, grant.claims, "id_token", person)
 
 
@@ -222,8 +227,11 @@ def signed_userinfo(client: RegisteredClient, claims: Mapping[str, Any], algorit
     return _signed({**claims, "iss": settings().issuer, "aud": client.client_id}, algorithm, "JWT")
 
 
-def logout_token(client: RegisteredClient, subject: str, sid: str, now: datetime) -> str:
-    """OIDC Back-Channel Logout 2.4: that this session of this person has ended. It never has a nonce."""
+def logout_token(client: RegisteredClient, subject: str, sid: str, jti: str, now: datetime) -> str:
+    """OIDC Back-Channel Logout 2.4: that this session of this person has ended. It never has a nonce.
+
+    jti: the same however often this end is told.
+    """
     issued_at = int(now.timestamp())
     claims = {
         "iss": settings().issuer,
@@ -231,7 +239,7 @@ def logout_token(client: RegisteredClient, subject: str, sid: str, now: datetime
         "aud": client.client_id,
         "iat": issued_at,
         "exp": issued_at + int(LOGOUT_TOKEN_LIVES.total_seconds()),
-        "jti": new_token(22),
+        "jti": jti,
         "sid": sid,
         "events": {BACKCHANNEL_LOGOUT_EVENT: {}},
     }

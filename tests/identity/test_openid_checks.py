@@ -147,7 +147,7 @@ def test_standard_requires_pkce_by_s256(client: FlaskClient, made: NewClient) ->
 
 
 def test_clave_unica_requires_a_sound_state(client: FlaskClient, legacy: NewClient) -> None:
-    for state in (None, "", "\x00", "ñ" * 30, "x" * 2001):
+    for state in (None, "", "\x00", "ñ" * 30, "x" * 6_001, "/" * 2_001):
         answer = answer_of(authorize(client, legacy, state=state))
         assert answer["error"] == "invalid_request", state
         assert "state" not in answer

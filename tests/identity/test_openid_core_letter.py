@@ -105,7 +105,7 @@ def test_an_error_is_told_in_letters_that_every_client_reads(client: FlaskClient
 def test_the_state_comes_back_to_the_letter(client: FlaskClient, person: Person, made: NewClient) -> None:
     """RFC 6749 4.1.2: in what is given and in what is refused."""
     a_code(client, made)
-    for state in (STATE, "a b+c%20d&e=f#g;h?i/", "~" * 2_000, "'\"<script>"):
+    for state in (STATE, "a b+c%20d&e=f#g;h?i/", "~" * 6_000, "/" * 2_000, "'\"<script>"):
         assert answer_of(authorize(client, made, state=state))["state"] == state
         refused = answer_of(authorize(client, made, state=state, prompt="none login"))
         assert (refused["error"], refused["state"]) == ("invalid_request", state)

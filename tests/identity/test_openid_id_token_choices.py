@@ -18,10 +18,11 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from identity.clients.actions import NewClient
+from identity.clients.actions import NewClient, update_client
 from identity.clients.queries import any_client, registered_client, registration_of
 from identity.clients.rules import needing_approval
 from identity.people.models import Person
+from kernel.access import Principal, act_as
 from kernel.errors import Invalid
 from portal.cli import context
 from portal.cli.client import client as client_commands
@@ -183,6 +184,41 @@ class TestClaims:
         assert said not in authorize(client, made, scope=SCOPE).text
         decide(client, page, "allow")
         assert said in client.get("/account/applications").text
+
+    def test_who_agreed_before_the_application_chose_so_is_asked_again(
+        self, app: Flask, client: FlaskClient, person: Person, made: NewClient
+    ) -> None:
+        before = tokens_for(client, made, scope=SCOPE)
+        assert not TOLD & set(opened(client, before["id_token"]).claims)
+        self.choose(app, made)
+        assert "error=consent_required" in authorize(client, made, scope=SCOPE, prompt="none").location
+        assert authorize(client, made, scope="openid run").status_code == 303, "it tells no more than before"
+        page = authorize(client, made, scope=SCOPE)
+        assert "también en el comprobante firmado" in page.text
+        assert "también en el comprobante firmado" not in client.get("/account/applications").text
+        decide(client, page, "allow")
+        assert authorize(client, made, scope=SCOPE).status_code == 303
+        assert "también en el comprobante firmado" in client.get("/account/applications").text
+        assert opened(client, tokens_for(client, made, scope=SCOPE)["id_token"]).claims["email"]
+
+    def test_what_was_granted_before_the_application_chose_so_tells_what_it_told(
+        self, app: Flask, client: FlaskClient, person: Person
+    ) -> None:
+        with app.app_context():
+            made = a_client("standard", scopes=["openid", "run", "name", "email", "offline_access"])
+        first = tokens_for(client, made, scope=f"{SCOPE} offline_access")
+        self.choose(app, made)
+        form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+        again = client.post("/openid/token", data=form, headers=basic(made.client.client_id, made.secret)).get_json()
+        assert not TOLD & set(opened(client, again["id_token"]).claims)
+
+    @staticmethod
+    def choose(app: Flask, made: NewClient) -> None:
+        with app.app_context():
+            act_as(Principal(kind="system", id="test", name="The test"))
+            before = registration_of(any_client(made.client.client_id))
+            addresses = {name: getattr(before, name) for name in ("redirect_uris", "post_logout_redirect_uris")}
+            update_client(made.client.client_id, name=before.name, options={IN_ID_TOKEN: True}, **addresses)
 
     def test_the_authority_decides_of_it_once_people_use_the_application(self, app: Flask) -> None:
         with app.app_context():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from builders.apps import under_test
@@ -242,6 +245,48 @@ def test_a_mail_is_written_once_however_often_its_jobs_run(app: Flask, proxy: Pr
     folder: Path = app.extensions["cordillera.settings"].data_dir / "mail"
     mails = [path.read_text() for path in folder.glob("*.eml")]
     assert [code in mail for mail in mails] == [True]
+
+
+@both
+def test_a_logout_that_is_told_once_more_has_the_same_name(settings: Settings, proxy: Proxy, when: When) -> None:
+    heard: list[str] = []
+
+    class Application(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Application)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    address = f"localhost:{listening.server_address[1]}"
+    app = under_test(create_app(replace(settings, outbound_allowed=frozenset({address}), database_url=proxy.url)))
+    client = app.test_client()
+    with app.app_context():
+        person = a_person(is_test_person=True)
+        made = a_client("standard", options={"backchannel_logout_uri": f"http://{address}/salida"})
+    sign_in(client, person)
+    tokens_for(client, made)
+    client.post("/openid/end-session/confirm")
+    with proxy.hanging_up("INSERT INTO audit_event", when):
+        run_worker(app, until_empty=True)
+    with app.app_context(), new_session() as session:
+        session.execute(text("UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = NULL"))
+        session.commit()
+    run_worker(app, until_empty=True)
+    names = [claims_in(parse_qs(one)["logout_token"][0])["jti"] for one in heard]
+    assert len(names) >= 2
+    assert len(set(names)) == 1
+    app.extensions["cordillera.engine"].dispose()
+    listening.shutdown()
+    listening.server_close()
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    """What a token says, as somebody reads it who trusts its sender."""
+    found: dict[str, Any] = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    return found
 
 
 @both

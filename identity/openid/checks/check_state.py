@@ -1,12 +1,14 @@
+from urllib.parse import quote_plus
+
 from identity.openid.authorization_request import AuthorizationRequest
-from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest
+from identity.openid.rules import MAX_STATE_CHARACTERS, MalformedRequest
 
 
 def sound_state(asked: AuthorizationRequest) -> str | None:
     """The `state`, if there is one that can be told: what is wrong with others is told without it."""
     states = [state for state in asked.all("state") if state]
     # RFC 6749 Appendix A.5: VSCHAR, the printable characters of ASCII.
-    if len(states) != 1 or len(states[0]) > MAX_PARAMETER_CHARACTERS:
+    if len(states) != 1 or len(quote_plus(states[0])) > MAX_STATE_CHARACTERS:
         return None
     if all(" " <= letter <= "~" for letter in states[0]):
         return states[0]

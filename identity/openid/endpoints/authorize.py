@@ -22,6 +22,7 @@ from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.endpoints.second_step import question_of_second_step
 from identity.openid.rules import (
+    IN_ID_TOKEN,
     AccessDenied,
     ConsentRequired,
     LoginRequired,
@@ -30,7 +31,7 @@ from identity.openid.rules import (
     must_sign_in_again,
 )
 from identity.openid.step_up import told_acr
-from identity.openid.tokens import IN_ID_TOKEN, subject_for
+from identity.openid.tokens import subject_for
 from identity.signin.queries import current_sign_in
 from identity.signin.rules import Asking
 from identity.signin.web import Way, ask_to_sign_in
