@@ -37,6 +37,7 @@ from kernel.access import AgencyRef, Principal
 from kernel.db import session
 from kernel.documents import StoredDocument, documents, send_document
 from kernel.errors import BadRequest, Text, _
+from kernel.housekeeping import remove_batch, until_empty
 from kernel.ids import new_id
 from kernel.jobs import job, periodic
 from kernel.layout import format_local_time
@@ -380,3 +381,14 @@ def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) 
 def sweep_documents() -> None:
     """Every night, remove the documents that no row names: their transaction never came."""
     documents().sweep(FOLDER, queries.known_keys)
+
+
+@periodic("interoperability:deliveries:sweep", "11 4 * * *")
+def sweep_deliveries() -> None:
+    """Every night, forget the parts of documents that nobody has gone on downloading."""
+    until_empty(_sweep_deliveries_batch)
+
+
+@action
+def _sweep_deliveries_batch(work: Work) -> int:
+    return remove_batch(work.session, PartialDelivery, PartialDelivery.at < work.now - rules.PARTS_KEPT)

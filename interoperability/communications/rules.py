@@ -15,6 +15,8 @@ MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
 LONGEST_NAME = 255
 """In bytes: what file systems take for the name of a file."""
 MANIFEST_LASTS, CLOCKS_DIFFER_BY = timedelta(hours=24), timedelta(minutes=5)
+PARTS_KEPT = timedelta(days=30)
+"""How long it is remembered which parts of a document were handed over, since the last of them."""
 
 TYPES = {
     "letter": _("Official letter"),

@@ -39,12 +39,14 @@ def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> Eviden
     return entry
 
 
-def seal_batch(session: Session) -> int:
-    """Give the records that wait their places in the tree and sign its new state; how many they were.
+def seal_batch(session: Session, limit: int = BATCH) -> int:
+    """Give the records that wait, at most so many, their places in the tree and sign its new state.
+
+    Returns how many they were.
 
     Only the one sealer calls this, in its transaction.
     """
-    query = select(EvidenceEntry).where(EvidenceEntry.position.is_(None)).order_by(EvidenceEntry.number).limit(BATCH)
+    query = select(EvidenceEntry).where(EvidenceEntry.position.is_(None)).order_by(EvidenceEntry.number).limit(limit)
     waiting = session.scalars(query).all()
     if not waiting:
         return 0

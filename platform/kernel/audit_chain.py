@@ -96,9 +96,12 @@ def chain(previous: bytes, events: Sequence[Event]) -> bytes:
     return link.digest()
 
 
-def seal_batch(session: Session) -> int:
-    """Seal what waits; the number of events sealed. Only the one sealer calls this, in its transaction."""
-    first_in = select(AuditWaiting.id).order_by(AuditWaiting.id).limit(BATCH)
+def seal_batch(session: Session, limit: int = BATCH) -> int:
+    """Seal what waits, at most so much; the number of events sealed.
+
+    Only the one sealer calls this, in its transaction.
+    """
+    first_in = select(AuditWaiting.id).order_by(AuditWaiting.id).limit(limit)
     taken = session.execute(
         delete(AuditWaiting)
         .where(AuditWaiting.id.in_(first_in))

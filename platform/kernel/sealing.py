@@ -9,7 +9,9 @@ stands still keeps nobody from sealing, and when it wakes up, its transaction is
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -33,7 +35,7 @@ LEADS_SECONDS = 20.0
 LATE_SECONDS = 60.0
 """A record that has waited for this long is one that somebody should look after."""
 BATCH = 1_000
-"""How many records are sealed at once, at most."""
+"""How many records are sealed at once, at most; fewer where so many take too long."""
 
 TAKE_LEAD = text("SELECT pg_try_advisory_xact_lock(hashtext(:lock))")
 END_LATE_LEADER = text("""
@@ -45,7 +47,7 @@ END_LATE_LEADER = text("""
 """)
 """The lock's number stands there in two halves. Time is the database's, whatever a leader's own clock says."""
 
-SealBatch = Callable[[Session], int]
+SealBatch = Callable[[Session, int], int]
 log = structlog.get_logger(__name__)
 
 
@@ -73,8 +75,35 @@ class SealedLog:
     """For programs: it never changes."""
     title: str | LazyString
     seal_batch: SealBatch
-    """Seals one batch in the session's transaction, and says how many records that was."""
+    """Seals one batch of at most so many records in the session's transaction, and says how many they were."""
     unsealed: Callable[[Session], Unsealed]
+
+
+def next_batch(size: int, seconds: float) -> int:
+    """How many records to seal at once after so many took so long.
+
+    Where a batch needs longer than a leader may take, the workers would end one another's for ever.
+    """
+    if seconds > LEADS_SECONDS / 2:
+        return max(size // 4, 1)
+    return min(size * 2, BATCH) if seconds < LEADS_SECONDS / 8 else size
+
+
+@dataclass
+class _Pace:
+    """How many records a worker seals at once."""
+
+    size: int = BATCH
+
+    @contextmanager
+    def timed(self) -> Iterator[int]:
+        """The size of the batch that is sealed meanwhile. One that fails may have been ended for taking too long."""
+        started, seconds = time.monotonic(), LEADS_SECONDS
+        try:
+            yield self.size
+            seconds = time.monotonic() - started
+        finally:
+            self.size = next_batch(self.size, seconds)
 
 
 def seal_all(app: Flask) -> int:
@@ -85,7 +114,7 @@ def seal_all(app: Flask) -> int:
     sealed, failures = 0, list[Exception]()
     for each in sealed_logs(app):
         try:
-            sealed += _seal(app, each)
+            sealed += _seal(app, each, _Pace())
         except Exception as error:
             failures.append(error)
     if failures:
@@ -93,14 +122,15 @@ def seal_all(app: Flask) -> int:
     return sealed
 
 
-def _seal(app: Flask, sealed_log: SealedLog) -> int:
+def _seal(app: Flask, sealed_log: SealedLog, pace: _Pace) -> int:
     sealed = 0
     with app.app_context(), new_session() as session:
         while _leads(session, sealed_log):
-            found = sealed_log.seal_batch(session)
-            session.commit()
+            with pace.timed() as size:
+                found = sealed_log.seal_batch(session, size)
+                session.commit()
             sealed += found
-            if found < BATCH:
+            if found < size:
                 break
     return sealed
 
@@ -129,10 +159,10 @@ def seal_until(app: Flask, stop: threading.Event) -> None:
 
 def _keep_sealing(app: Flask, sealed_log: SealedLog, stop: threading.Event) -> None:
     """Whatever goes wrong, it tries again, less and less often."""
-    pause = EVERY_SECONDS
+    pause, pace = EVERY_SECONDS, _Pace()
     while not stop.wait(pause):
         try:
-            _seal(app, sealed_log)
+            _seal(app, sealed_log, pace)
             pause = EVERY_SECONDS
         except Exception as error:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -11,10 +13,20 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from kernel.db import session
-from kernel.errors import BadRequest, TooLarge, UnsupportedMediaType, _
+from kernel.errors import BadRequest, Problem, TooLarge, UnsupportedMediaType, _
 
 READ_BYTES = 64 * 1024
 MAX_PARTS = 100
+LONGEST_UPLOAD = timedelta(hours=12)
+"""How long a body may take in all: what came first of it must not be swept before the last has come."""
+
+
+class UploadTooLong(Problem):
+    kind = "upload-too-long"
+    status = 408
+    title = _("The upload takes too long")
+    explanation = _("The body has been coming for twelve hours and is not complete. Nothing of it was kept.")
+    remedy = _("Send it over a faster connection.")
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ def parts_of(request: Request, limit: int) -> Iterator[Part]:
     """The parts of a request's body of at most `limit` bytes.
 
     The database connection goes back to the pool first: an upload may take minutes. Raises BadRequest for a body that
-    is malformed or breaks off, TooLarge, UnsupportedMediaType.
+    is malformed or breaks off, TooLarge, UploadTooLong, UnsupportedMediaType.
     """
     media_type, options = parse_options_header(request.headers.get("Content-Type"))
     # RFC 9110 8.3.1: a media type has no case.
@@ -56,10 +68,13 @@ def parts_of(request: Request, limit: int) -> Iterator[Part]:
 def _events(request: Request, boundary: str) -> Iterator[Event]:
     """The decoder's events. Whatever it raises means the same to a caller: the body is not what it should be."""
     decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_PARTS)
+    until = time.monotonic() + LONGEST_UPLOAD.total_seconds()
     try:
         while True:
             event = decoder.next_event()
             if isinstance(event, NeedData):
+                if time.monotonic() > until:
+                    raise UploadTooLong()
                 # An empty read is the end: the decoder then refuses a body that lacks its closing boundary.
                 decoder.receive_data(request.stream.read(READ_BYTES) or None)
                 if len(decoder.buffer) > 4 * READ_BYTES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +15,10 @@ from sqlalchemy import func, select
 from walking import free_address
 from werkzeug.serving import make_server
 
+from interoperability.communications.actions import sweep_deliveries
 from interoperability.communications.models import PartialDelivery
+from interoperability.communications.rules import PARTS_KEPT
+from kernel import clock
 from kernel.audit import AuditEvent
 from kernel.db import session
 
@@ -159,3 +163,14 @@ def test_a_copy_waits_until_every_document_was_downloaded(network: Network) -> N
         network.get("AE003", f"/communications/{code}/documents/{number}")
         assert waiting(network, "AE003") == left
     assert waiting(network, "AE002") == [code]
+
+
+def test_parts_that_nobody_went_on_with_are_forgotten_after_a_while(network: Network) -> None:
+    code = network.sent()
+    network.get("AE002", f"/communications/{code}/documents/1", headers={"Range": "bytes=0-9"})
+    for later, left in ((PARTS_KEPT - timedelta(hours=1), 1), (PARTS_KEPT + timedelta(hours=1), 0)):
+        with clock.shifted(later), network.app.app_context():
+            sweep_deliveries()
+        assert pieces(network) == left
+    network.get("AE002", f"/communications/{code}/documents/1")
+    assert downloads(network, code) == [1]

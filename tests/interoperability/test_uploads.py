@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import obstore
@@ -13,7 +14,10 @@ from obstore.exceptions import GenericError
 from werkzeug.test import TestResponse
 
 from interoperability.communications.actions import sweep_documents
+from interoperability.uploads.rules import FILES_KEPT
+from kernel.documents import ORPHAN_AFTER
 from kernel.errors import OutOfSpace
+from kernel.uploads import LONGEST_UPLOAD
 
 BOUNDARY = "frontera"
 
@@ -91,3 +95,17 @@ def test_the_nightly_sweep_keeps_what_was_sent(network: Network) -> None:
     with network.app.app_context():
         sweep_documents()
     assert network.get("AE002", f"/communications/{code}/documents/1").data == a_pdf()
+
+
+def test_nothing_that_is_still_to_be_sent_is_old_enough_to_be_swept() -> None:
+    assert max(LONGEST_UPLOAD, FILES_KEPT) + timedelta(hours=1) < ORPHAN_AFTER
+
+
+def test_an_upload_that_drips_for_too_long_is_ended_and_nothing_of_it_is_kept(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.uploads.LONGEST_UPLOAD", timedelta(seconds=-1))
+    answer = post(network, body(network, a_pdf()))
+    assert answer.status_code == 408
+    assert answer.get_json()["type"].endswith("/problems/upload-too-long")
+    assert nothing_remains(network)

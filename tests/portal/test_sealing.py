@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from interoperability.evidence import queries as evidence
@@ -87,11 +87,11 @@ class Fails:
     def __init__(self, of: SealedLog, error: Exception) -> None:
         self.of, self.error, self.is_mended, self.tried = of, error, False, 0
 
-    def __call__(self, current: Session) -> int:
+    def __call__(self, current: Session, limit: int) -> int:
         self.tried += 1
         if not self.is_mended:
             raise self.error
-        return self.of.seal_batch(current)
+        return self.of.seal_batch(current, limit)
 
 
 @pytest.mark.parametrize("name", ["audit", "evidence"])
@@ -120,6 +120,37 @@ def test_each_try_that_fails_is_followed_by_a_longer_pause(app: Flask) -> None:
     sealing._keep_sealing(app, replace(log, seal_batch=Fails(log, ValueError("no"))), Stop())
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert pauses[-1] == sealing.LONGEST_PAUSE_SECONDS
+
+
+def test_batches_that_are_never_done_in_time_become_smaller_until_they_are(app: Flask) -> None:
+    audit, *_others = sealed_logs(app)
+    sizes: list[int] = []
+
+    def slow(current: Session, limit: int) -> int:
+        sizes.append(limit)
+        if limit > 10:
+            # As whoever is ended by the next leader: nothing it has done is left.
+            current.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return audit.seal_batch(current, limit)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return len(sizes) > 30 or waiting(app)["audit"] == 0
+
+    noted(app)
+    sealing._keep_sealing(app, replace(audit, seal_batch=slow), Stop())
+    assert sizes[:5] == [1000, 250, 62, 15, 3]
+    assert waiting(app)["audit"] == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "following"),
+    [(1000, 1, 1000), (1000, 15, 250), (1, 20, 1), (3, 0.1, 6), (800, 0, 1000), (8, 5, 8)],
+)
+def test_a_batch_is_as_large_as_fits_well_into_the_time_that_a_leader_has(
+    size: int, seconds: float, following: int
+) -> None:
+    assert sealing.next_batch(size, seconds) == following
 
 
 def test_whoever_seals_once_seals_what_can_be_sealed_and_says_what_could_not(app: Flask) -> None:
@@ -184,7 +215,7 @@ elif moment == "done":
     Session.commit = pausing
 [sealed_log] = [each for each in sealing.sealed_logs(app) if each.name == log]
 try:
-    sealing._seal(app, sealed_log)
+    sealing._seal(app, sealed_log, sealing._Pace())
 except Exception as error:
     print("lost:", type(error).__name__, flush=True)
 """
