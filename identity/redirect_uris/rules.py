@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv6Address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,12 +29,15 @@ def checked_uris(uris: Iterable[str], environment: str, named: str, *, required:
 
 
 def _fault_of(uri: str, environment: str) -> Any:
+    if not uri.isascii():
+        return _("write it in ASCII: the host in its form with xn--, and other letters percent-encoded (RFC 3986)")
     parts = split_uri(uri)
-    if parts is None or not parts.hostname:
-        return _("this is not a whole address, such as https://tramites.example.cl/entrada")
+    has_user = parts is not None and (parts.username is not None or parts.password is not None)
     # RFC 6749 3.1.2: the address must not include a fragment. RFC 9700 2.1: it is compared as it is, so no patterns.
-    if "#" in uri or "*" in uri or parts.username is not None or parts.password is not None:
+    if "#" in uri or "*" in uri or has_user:
         return _("no fragment (#), no pattern (*) and no user name may be part of it")
+    if parts is None:
+        return _("this is not a whole address, such as https://tramites.example.cl/entrada")
     if parts.scheme == "https":
         return None
     if parts.scheme == "http" and parts.hostname in LOOPBACK and environment == "sandbox":
@@ -52,7 +56,17 @@ def split_uri(uri: str) -> SplitResult | None:
         _port = parts.port
     except ValueError:
         return None
-    return parts if parts.scheme in ("https", "http") and parts.netloc else None
+    return parts if parts.scheme in ("https", "http") and _is_host(parts.hostname or "") else None
+
+
+def _is_host(name: str) -> bool:
+    """Whether everybody reads the host alike: browsers decode `%2e` in it, and know no zones (URL Standard 3.5)."""
+    if ":" in name:
+        try:
+            return not IPv6Address(name).scope_id
+        except ValueError:
+            return False
+    return re.fullmatch(r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", name) is not None
 
 
 def origins_of(uris: Iterable[str]) -> frozenset[str]:

@@ -28,6 +28,12 @@ WRONG_ANYWHERE = (
     "http://localhost.example.cl/",
     "http://127.0.0.1.example.cl/",
     "http://[",
+    "https://tramites%2eexample.cl/",
+    "https://tramites.example.cl%00.otra.cl/",
+    "https://tramites..example.cl/",
+    "https://[fe80::1%25eth0]/",
+    "https://[v1.a]/",
+    "https://ñandú.cl/",
 )
 
 
@@ -50,6 +56,13 @@ def test_addresses_that_may_not(environment: str) -> None:
         with pytest.raises(Invalid) as refused:
             checked_uris([uri], environment, "redirect_uris", required=True)
         assert list(refused.value.fields) == ["redirect_uris"], uri
+
+
+def test_who_writes_a_host_with_accents_is_told_how_it_is_written() -> None:
+    with pytest.raises(Invalid) as refused:
+        checked_uris(["https://ñandú.cl/"], "production", "redirect_uris", required=True)
+    assert "xn--" in str(refused.value.fields["redirect_uris"][0])
+    assert checked_uris(["https://xn--and-6ma2c.cl/"], "production", "redirect_uris", required=True)
 
 
 def test_there_is_at_least_one_address_and_at_most_twenty() -> None:
