@@ -56,12 +56,13 @@ def split_uri(uri: str) -> SplitResult | None:
         _port = parts.port
     except ValueError:
         return None
-    return parts if parts.scheme in ("https", "http") and _is_host(parts.hostname or "") else None
+    return parts if parts.scheme in ("https", "http") and _is_host(parts) else None
 
 
-def _is_host(name: str) -> bool:
+def _is_host(parts: SplitResult) -> bool:
     """Whether everybody reads the host alike: browsers decode `%2e` in it, and know no zones (URL Standard 3.5)."""
-    if ":" in name:
+    name = parts.hostname or ""
+    if "[" in parts.netloc:
         try:
             return not IPv6Address(name).scope_id
         except ValueError:

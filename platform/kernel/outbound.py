@@ -14,6 +14,7 @@ import logging
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -150,7 +151,13 @@ def _dispatch(request: httpx2.Request, repeatable: bool) -> httpx2.Response:
     RFC 9110 9.2.2: only what is idempotent may be sent again without being asked.
     """
     seen: set[str] = set()
-    request.extensions["trace"] = lambda event, _: seen.add(event)
+
+    def note(event: str, _info: Any) -> None:
+        seen.add(event)
+        if event.startswith("http11.receive_response_headers."):
+            _waiting.until = time.monotonic() + TOTAL_SECONDS if event.endswith(".started") else None
+
+    request.extensions["trace"] = note
     try:
         return _client("kept").send(request, stream=True)
     except (httpx2.NetworkError, httpx2.RemoteProtocolError):
@@ -268,10 +275,37 @@ class _CheckedNetwork(httpcore2.NetworkBackend):
         failure: Exception = httpcore2.ConnectError("no address")
         for address in addresses:
             try:
-                return self._sockets.connect_tcp(address, port, timeout, socket_options=socket_options)
+                connected = self._sockets.connect_tcp(address, port, timeout, socket_options=socket_options)
+                return _BoundedStream(connected)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+
+_waiting = threading.local()
+"""`until`: how long this thread waits for the headers of an answer."""
+
+
+class _BoundedStream(httpcore2.NetworkStream):
+    """A connection on which the headers of an answer have to come in time, however they drip."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self.write, self.close, self.get_extra_info = stream.write, stream.close, stream.get_extra_info  # type: ignore[method-assign]  # as they are
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        until: float | None = getattr(_waiting, "until", None)
+        if until is not None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise httpcore2.ReadTimeout(f"the headers did not come within {TOTAL_SECONDS} seconds")
+            timeout = min(left, READ_SECONDS if timeout is None else timeout)
+        return self._stream.read(max_bytes, timeout)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
 
 def _client(connections: Literal["kept", "fresh"]) -> httpx2.Client:

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +10,7 @@ from typing import Any
 
 import httpcore2
 import pytest
+from builders.raw_provider import Steps, a_raw_provider
 from flask import Flask
 
 from kernel import outbound
@@ -219,6 +220,23 @@ def test_an_answer_beyond_the_limit_is_broken_off(port: int) -> None:
 def test_silence_ends_in_a_timeout(port: int) -> None:
     with an_installation(f"localhost:{port}").app_context(), pytest.raises(GatewayTimeout):
         outbound.send("GET", f"http://localhost:{port}/slow", timeout=0.2)
+
+
+def test_headers_that_drip_end_in_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1.0)
+    with a_raw_provider(SLOW) as provider, an_installation(provider.address).app_context():
+        with pytest.raises(GatewayTimeout):
+            outbound.send("GET", f"http://{provider.address}/headers")
+        # How long an answer's body may take is for its reader to say.
+        answer = outbound.send("GET", f"http://{provider.address}/body")
+        assert outbound.read(answer, 100, seconds=60) == b"ok"
+
+
+DRIP: list[bytes | float | None] = [0.2, b"x"]
+SLOW: Mapping[str, Steps] = {
+    "headers": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Drip: ", *DRIP * 100, b"\r\n\r\nok"],
+    "body": [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 1.5, b"k"],
+}
 
 
 def test_a_closed_port_is_an_unreachable_provider() -> None:
