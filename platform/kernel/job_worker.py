@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import procrastinate
@@ -12,6 +12,8 @@ from procrastinate.periodic import PeriodicDeferrer, TaskAtTime
 from procrastinate.worker import Worker
 
 LOOKS_EVERY_SECONDS = 10.0
+TRIES_AGAIN_SECONDS = 1.0
+"""How long after the database was away it is asked again."""
 WAITS_TWICE_AS_LONG = 2
 """The pause before a try, in seconds, is this to the power of how many there were."""
 
@@ -37,10 +39,31 @@ class JobApp(procrastinate.App):
 
 
 class JobWorker(Worker):
-    """A worker that looks after the queue between its jobs."""
+    """A worker that looks after the queue between its jobs, and stays while the database is away.
+
+    procrastinate's own ends by itself then, as if it had been told to stop.
+    """
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
-        return [*super()._start_side_tasks(), asyncio.create_task(self._look_after_queue(), name="look_after_queue")]
+        works = {
+            "update_heartbeats": self._update_heartbeat,
+            "deferrer": self._periodic_deferrer,
+            "poll_jobs_to_abort": self._poll_jobs_to_abort,
+            "listener": self._listen,
+            "look_after_queue": self._look_after_queue,
+        }
+        return [asyncio.create_task(_go_on(name, work), name=name) for name, work in works.items()]
+
+    async def _fetch_and_process_jobs(self) -> None:
+        try:
+            await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
+        except procrastinate.exceptions.ConnectorException as error:
+            if not self.wait:
+                raise
+            log.warning("no job could be fetched", cause=type(error.__cause__ or error).__name__)
+
+    async def _listen(self) -> None:
+        await self.app.job_manager.listen_for_jobs(on_notification=self._handle_notification, queues=self.queues)
 
     async def _periodic_deferrer(self) -> None:
         await _Deferrer(registry=self.app.periodic_registry, **self.app.periodic_defaults).worker()
@@ -50,13 +73,10 @@ class JobWorker(Worker):
         idle: set[int] = set()
         while True:
             await asyncio.sleep(LOOKS_EVERY_SECONDS)
-            try:
-                idle = await self._give_back(idle)
-                if forward := await query(BRING_FORWARD, base=WAITS_TWICE_AS_LONG):
-                    log.warning("jobs brought forward", jobs=[row["id"] for row in forward])
-                await self.app.connector.execute_query_async(FORGET_FUTURE)
-            except procrastinate.exceptions.ConnectorException as error:
-                log.warning("the queue was not looked after", cause=type(error).__name__)
+            idle = await self._give_back(idle)
+            if forward := await query(BRING_FORWARD, base=WAITS_TWICE_AS_LONG):
+                log.warning("jobs brought forward", jobs=[row["id"] for row in forward])
+            await self.app.connector.execute_query_async(FORGET_FUTURE)
 
     async def _give_back(self, idle_before: set[int]) -> set[int]:
         """Give back the jobs that are marked as this worker's and that it does not work on; those that may be.
@@ -71,6 +91,18 @@ class JobWorker(Worker):
             log.warning("job given back", job=job_id, task=idle[job_id])
             await self.app.connector.execute_query_async(GIVE_BACK, job_id=job_id)
         return idle.keys() - idle_before
+
+
+async def _go_on(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do work that has no end, anew where the database went away meanwhile."""
+    while True:
+        try:
+            await work()
+        except procrastinate.exceptions.ConnectorException as error:
+            log.warning("a part of the worker starts anew", part=name, cause=type(error.__cause__ or error).__name__)
+            await asyncio.sleep(TRIES_AGAIN_SECONDS)
+        else:
+            return
 
 
 class _Deferrer(PeriodicDeferrer):

@@ -11,10 +11,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from builders.databases import superuser
 from procrastinate.periodic import PeriodicRegistry
 
 from kernel.job_worker import _Deferrer
 from kernel.jobs import _application
+from kernel.postgres import EmbeddedPostgres
 from kernel.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +33,7 @@ from portal.app import create_app
 
 [folder, clock] = sys.argv[1:]
 RUNS = Path(folder) / "runs"
-job_worker.LOOKS_EVERY_SECONDS = 0.3
+job_worker.LOOKS_EVERY_SECONDS = jobs.HEARTBEAT_SECONDS = 0.3
 if clock == "ahead":
     right = procrastinate.utils.utcnow
     procrastinate.utils.utcnow = lambda: right() + timedelta(days=2)
@@ -198,6 +200,28 @@ def test_a_job_by_the_clock_that_fails_is_tried_again(
     worker()
     wait_until(lambda: is_gone(database, job))
     assert runs(tmp_path) == ["failed", "done"]
+
+
+def test_a_worker_outlives_the_absence_of_its_database(
+    worker: Start, database: psycopg.Connection, postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    process = worker()
+    wait_until(lambda: one(database, "SELECT count(*) FROM procrastinate_workers") == 1)
+    name = one(database, "SELECT current_database()")
+    with superuser(postgres) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            time.sleep(6)  # for each of its parts to ask in vain
+        finally:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    job = a_job(database, "test:quick")
+    wait_until(lambda: is_gone(database, job) or process.poll() is not None)
+    assert process.poll() is None
+    assert runs(tmp_path) == ["quick"]
 
 
 @pytest.mark.usefixtures("app")
