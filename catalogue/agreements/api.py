@@ -45,7 +45,7 @@ def show_agreement(code: str) -> Any:
 @endpoints.response(201, AgreementSchema)
 @endpoints.alt_response(404, description="No such version is published")
 @endpoints.alt_response(409, description="An open agreement covers it, or it is your own service")
-@endpoints.alt_response(422, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(AGREEMENTS)
 def request_agreement(asked: dict[str, Any]) -> Any:
     """Ask a service's owner for an agreement"""

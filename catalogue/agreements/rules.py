@@ -74,14 +74,14 @@ class AlreadyAgreed(Conflict):
     kind = "already-agreed"
     title = _("There is already an agreement for this")
     explanation = _("Your agency has an open agreement, or a request, for the same service and the same purpose.")
-    remedy = _("Use the agreement there is, or describe the purpose that is different.")
+    remedy = _("Use the existing agreement, or describe how this purpose is different.")
 
 
 class OwnService(Conflict):
     """An agency needs no agreement with itself."""
 
     kind = "own-service"
-    title = _("This service is your own agency's")
+    title = _("This service belongs to your own agency")
     explanation = _("Agreements are made between two agencies.")
     remedy = _("Use the service directly, at the provider's address.")
 
@@ -92,7 +92,7 @@ class NotActive(Forbidden):
     kind = "agreement-not-active"
     title = _("The agreement is not active")
     explanation = _("The agreement that this credential belongs to has not been approved, is suspended or has ended.")
-    remedy = _("Look at the agreement's page to see why, and ask the other agency.")
+    remedy = _("See the reason on the agreement's page, and ask the other agency.")
 
 
 class NotAgreed(Forbidden):
@@ -100,8 +100,8 @@ class NotAgreed(Forbidden):
 
     kind = "token-for-another-service"
     title = _("This token is not for this service")
-    explanation = _("Each credential works for the service, version and agreement that it was made for, and no other.")
-    remedy = _("Ask for a token with the credentials of the agreement on this service.")
+    explanation = _("Each credential works only for the service, version and agreement that it was created for.")
+    remedy = _("Ask for a token with the credentials of your agreement for this service.")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class AgreementsQuery(ListQuery):
     side = fields.String(
         load_default=str,
         validate=validate.OneOf([str(side) for side in Side]),
-        metadata={"description": "As whom your agency takes part; both if not given"},
+        metadata={"description": "The side on which your agency takes part; both if not given"},
     )
 
 
@@ -25,7 +25,7 @@ class AgreementRequestSchema(Body):
     version = coded(VERSION, A_VERSION, metadata={"example": "v1"})
     purpose = lines(PURPOSE_LENGTH, metadata={"example": "Validar la comuna del domicilio de quien postula."})
     legal_basis = lines(LEGAL_BASIS_LENGTH, metadata={"example": "Ley 21.180, artículo 1"})
-    personal_data = fields.Boolean(required=True, metadata={"description": "Whether personal data passes"})
+    personal_data = fields.Boolean(required=True, metadata={"description": "Whether personal data is exchanged"})
     daily_calls = fields.Whole(
         required=True,
         validate=validate.Range(1, MOST_DAILY_CALLS),
@@ -56,8 +56,10 @@ class AgreementSchema(Schema):
     daily_calls = fields.Integer(required=True)
     reasons = fields.String(required=True, metadata={"description": "Why it was refused, suspended or ended"})
     requested_at = fields.DateTime(required=True)
-    answer_by = fields.DateTime(required=True, metadata={"description": "Until when the owner has to answer"})
+    answer_by = fields.DateTime(required=True, metadata={"description": "When the owner must answer by"})
     decided_at = fields.DateTime(required=True, allow_none=True)
     client_id = fields.String(
-        required=True, allow_none=True, metadata={"description": "The credentials in use, once the consumer made them"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "The credentials in use, once the consumer has created them"},
     )

@@ -29,11 +29,11 @@ STATUS_KINDS = {
     "suspended": "attention",
     "ended": "neutral",
 }
-NEEDED = _("This is needed.")
+NEEDED = _("This is required.")
 DONE = {
     Step.APPROVE: _("The agreement is active. The other agency can make its credentials now."),
-    Step.REFUSE: _("The request is refused, with your reasons."),
-    Step.SUSPEND: _("The agreement is suspended: nothing passes the gateway until your agency resumes it."),
+    Step.REFUSE: _("The request has been refused, with your reasons."),
+    Step.SUSPEND: _("The agreement is suspended: the gateway lets nothing through until your agency resumes it."),
     Step.RESUME: _("The agreement is active again."),
     Step.END: _("The agreement has ended and its credentials no longer work."),
 }
@@ -48,17 +48,17 @@ class RequestForm(Form):
     legal_basis = TextAreaField(
         _("Legal basis"),
         validators=[InputRequired(NEEDED)],
-        description=_("The law and article that let your agency do so, such as Ley 18.695, art. 5."),
+        description=_("The law and article that allow your agency to do so, such as Ley 18.695, art. 5."),
     )
     personal_data = RadioField(
-        _("Does personal data pass?"),
+        _("Is personal data exchanged?"),
         choices=[("yes", _("Yes")), ("no", _("No"))],
         validators=[InputRequired(_("Choose yes or no."))],
     )
     daily_calls = IntegerField(
-        _("Calls a day, at most"),
+        _("Maximum calls per day"),
         validators=[InputRequired(_("A whole number."))],
-        description=_("The gateway lets so many pass from one midnight to the next, and refuses the rest."),
+        description=_("The gateway lets this many calls through from one midnight to the next, and refuses the rest."),
     )
 
     def purpose_asked(self) -> Purpose:
@@ -75,7 +75,7 @@ class StepForm(Form):
     reasons = TextAreaField(
         _("Reasons"),
         validators=[InputRequired(NEEDED)],
-        description=_("The other agency reads them as you write them."),
+        description=_("The other agency will read them exactly as you write them."),
     )
     step = HiddenField()
 
@@ -116,7 +116,7 @@ def new() -> Page:
                 lambda: actions.request_agreement(current_principal(), version.service.code, version.version, purpose),
                 lambda made: url_for("agreements.show", code=made.code),
             )
-            flash(_("Your request is on its way. The owner has to answer within 15 business days."), "success")
+            flash(_("Your request has been sent. The owner must answer within 15 business days."), "success")
             return redirect(url_for("agreements.show", code=agreement.code), 303)
         except (Invalid, AlreadyAgreed) as problem:
             explain(form, problem)

@@ -89,9 +89,13 @@ class DailyCallsUsed(TooMany):
     """The agreement's calls of today have been made."""
 
     kind = "daily-calls-used"
-    title = _("The calls agreed on for today have been made")
-    explanation = _("The agreement says how many calls a day may be made, and so many have been made since midnight.")
-    remedy = _("Wait until midnight in Chile (Retry-After), or ask the service's owner for an agreement for more.")
+    title = _("Today's calls have been used up")
+    explanation = _(
+        "The agreement sets how many calls may be made per day, and all of them have been made since midnight."
+    )
+    remedy = _(
+        "Wait until midnight in Chile (Retry-After), or ask the service's owner for an agreement with more calls."
+    )
 
 
 class NoUpgrade(Problem):
@@ -100,7 +104,7 @@ class NoUpgrade(Problem):
     kind = "no-upgrade"
     status = 501
     title = _("The gateway passes HTTP only")
-    explanation = _("A connection cannot become a WebSocket on its way through the gateway.")
+    explanation = _("A connection cannot be turned into a WebSocket through the gateway.")
     remedy = _("Use the service's HTTP operations; events can come as an event stream (text/event-stream).")
 
 

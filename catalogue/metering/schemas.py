@@ -33,6 +33,8 @@ class UsageSchema(Schema):
 
     agreement = fields.String(required=True)
     daily_calls = fields.Integer(required=True, metadata={"description": "Calls that may be made on a day"})
-    left_today = fields.Integer(required=True, metadata={"description": "How many of them are left, in Santiago"})
+    left_today = fields.Integer(
+        required=True, metadata={"description": "How many of them are left, by the day in Santiago"}
+    )
     items = fields.List(fields.Nested(DaySchema), required=True)
     next = fields.String(allow_none=True, required=True)

@@ -39,7 +39,7 @@ def allow_documents() -> None:
 @endpoints.doc(security=TOKEN_WELCOME)
 @public(WHY)
 def list_services(query: dict[str, Any]) -> Response:
-    """Published services, the newest first or, with `q`, those that fit its words best"""
+    """Published services, the newest first or, with `q`, those that match its words best"""
     page = queries.search(
         query["q"], kind=query["kind"], owner=query["owner"], cursor=query["cursor"], limit=query["limit"]
     )
@@ -72,7 +72,7 @@ def show_openapi(code: str, version: str) -> Response:
 @endpoints.response(200, {"type": "object"}, description="The document as its owner sent it")
 @endpoints.response(200, {}, content_type="application/yaml", description="The document as its owner sent it")
 @endpoints.doc(security=TOKEN_WELCOME)
-@endpoints.alt_response(404, description="No such service or version, or its document was published as it came")
+@endpoints.alt_response(404, description="No such service or version, or its document was published as it was sent")
 @public(WHY)
 def show_original(code: str, version: str) -> Response:
     """The document of a version before it was converted to OpenAPI 3"""
@@ -83,7 +83,7 @@ def show_original(code: str, version: str) -> Response:
 @endpoints.route("", methods=["POST"])
 @endpoints.arguments(ServiceDraftSchema)
 @endpoints.response(201, ServiceSchema)
-@endpoints.alt_response(422, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(PUBLISH)
 def draft_service(draft: dict[str, Any]) -> dict[str, Any]:
     """Describe a new service; it stays a draft until it is submitted"""
@@ -95,10 +95,10 @@ def draft_service(draft: dict[str, Any]) -> dict[str, Any]:
 @endpoints.response(200, ServiceSchema)
 @endpoints.alt_response(404, description="No service of your agency has this code")
 @endpoints.alt_response(409, description="The version is under review or published")
-@endpoints.alt_response(422, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(PUBLISH)
 def put_service(draft: dict[str, Any], code: str) -> dict[str, Any]:
-    """Change a service and the version named; a version that does not exist yet is begun"""
+    """Change a service and the version named; a version that does not exist yet is started"""
     return _described(actions.put_service(current_principal(), code, _facts(draft), _version(draft)))
 
 

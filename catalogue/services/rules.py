@@ -102,8 +102,8 @@ class NotInThisState(Conflict):
 
     kind = "not-in-this-state"
     title = _("This is not possible now")
-    explanation = _("It has moved on: it was already decided, sent, ended or changed by somebody else.")
-    remedy = _("Reload the page, look at where it stands now, and decide again.")
+    explanation = _("It has changed: somebody else has already decided, sent, ended or edited it.")
+    remedy = _("Reload the page, check the current status and decide again.")
 
 
 class VersionTaken(Conflict):
@@ -111,7 +111,7 @@ class VersionTaken(Conflict):
 
     kind = "version-taken"
     title = _("The service already has this version")
-    explanation = _("Each version has a name of its own, such as v1 or v2, and a published one never changes.")
+    explanation = _("Each version has its own name, such as v1 or v2. A published version never changes.")
     remedy = _("Choose the next version number.")
 
 
@@ -120,7 +120,9 @@ class UnderReview(Conflict):
 
     kind = "under-review"
     title = _("The service is being reviewed")
-    explanation = _("A version of it waits for the authority's decision; until then its description cannot change.")
+    explanation = _(
+        "One of its versions is waiting for the authority's decision. Until then, the description cannot be changed."
+    )
     remedy = _("Wait for the decision, then change it.")
 
 
@@ -130,7 +132,7 @@ class NotComplete(Invalid):
     kind = "version-not-complete"
     status = 409  # what was sent is right; what was stored before is not enough
     title = _("The version is not complete yet")
-    explanation = _("To be reviewed a version needs the provider's address and an OpenAPI document.")
+    explanation = _("Before it can be reviewed, a version needs the provider's address and an OpenAPI document.")
     remedy = _("Fill in what is missing and send it again.")
 
 
@@ -167,7 +169,7 @@ class ServiceFacts:
         wrong: dict[str, list[Any]] = {}
         contact = contact.strip()
         if not is_email(contact):
-            wrong["contact"] = [_("An e-mail address, such as soporte@agencia.cl.")]
+            wrong["contact"] = [_("Write an e-mail address, such as soporte@agencia.cl.")]
         if kind not in set(Kind):
             wrong["kind"] = [_("Choose one of the kinds.")]
         if obligation not in set(Obligation):
@@ -195,7 +197,7 @@ def checked_text(text: str, field: str, longest: int, wrong: dict[str, list[Any]
     """The text trimmed; what is wrong with it is added to `wrong` under the field's name."""
     text = text.replace("\r\n", "\n").strip()
     if not text:
-        wrong[field] = [_("This is needed.")]
+        wrong[field] = [_("This is required.")]
     elif len(text) > longest:
         wrong[field] = [_("At most %(count)s characters.", count=longest)]
     elif not (is_line(text) if one_line else is_lines(text)):
@@ -216,7 +218,7 @@ def checked_version(version: str) -> str:
     """The version's name, which is part of its address at the gateway. Raises Invalid."""
     version = version.strip()
     if not VERSION.fullmatch(version):
-        raise Invalid(fields={"version": [_("The letter v and a number, such as v1 or v2.1.")]})
+        raise Invalid(fields={"version": [_("Write the letter v and a number, such as v1 or v2.1.")]})
     return version
 
 
@@ -229,21 +231,21 @@ def checked_base_url(url: str, allowed: Collection[str]) -> str:
     if not url:
         return ""
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > URL_LENGTH:
-        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces."))
+        raise _wrong_url(_("Write an address such as https://api.agencia.cl/v1, without spaces."))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, without spaces.")) from None
+        raise _wrong_url(_("Write an address such as https://api.agencia.cl/v1, without spaces.")) from None
     if not parts.hostname or parts.username is not None or parts.password is not None:
-        raise _wrong_url(_("An address such as https://api.agencia.cl/v1, with no user or password in it."))
+        raise _wrong_url(_("Write an address such as https://api.agencia.cl/v1, without a user name or password."))
     if parts.query or parts.fragment or "?" in url or "#" in url or ".." in unquote(parts.path).split("/"):
-        raise _wrong_url(_("The address ends with its path: no question mark, # or .. in it."))
+        raise _wrong_url(_("The address must end with its path, without a question mark, # or .."))
     plain_allowed = parts.scheme == "http" and f"{parts.hostname}:{port or 80}" in allowed
     if parts.scheme != "https" and not plain_allowed:
-        raise _wrong_url(_("The address has to start with https://."))
+        raise _wrong_url(_("The address must start with https://."))
     if not _ADDRESS.fullmatch(url):
-        raise _wrong_url(_("There is a character that does not belong in an address. Write it percent-encoded."))
+        raise _wrong_url(_("The address contains a character that is not allowed. Write it percent-encoded."))
     return url
 
 

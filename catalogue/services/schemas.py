@@ -64,7 +64,7 @@ class VersionSchema(Schema):
         fields.Nested(WarningSchema), metadata={"description": "Of the document; only told to the owner"}
     )
     published_at = fields.DateTime(allow_none=True, required=True)
-    reasons = fields.String(metadata={"description": "Why the authority returned it; only told to the owner"})
+    reasons = fields.String(metadata={"description": "Why the authority returned it; shown only to the owner"})
 
 
 class ServiceSchema(Schema):
@@ -125,7 +125,7 @@ class ServiceDraftSchema(Body):
         load_default=str,
         metadata={
             "description": "The OpenAPI 3 or Swagger 2.0 document as text, JSON or YAML, at most 1 MB in UTF-8; "
-            "empty keeps the one there is",
+            "empty keeps the current one",
             "example": 'openapi: 3.1.0\ninfo: {title: Comunas, version: "1"}\npaths: {}\n',
         },
     )

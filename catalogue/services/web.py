@@ -35,17 +35,19 @@ pages = Blueprint("services", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 PUBLISHERS = role("publisher", "administrator")
 STATUS_KINDS = {"draft": "neutral", "submitted": "waiting", "returned": "attention", "published": "ok"}
-NEEDED = _("This is needed.")
+NEEDED = _("This is required.")
 
 
 class FactsForm(Form):
     name = StringField(
-        _("Name"), validators=[InputRequired(NEEDED)], description=_("As people look for it, without acronyms.")
+        _("Name"),
+        validators=[InputRequired(NEEDED)],
+        description=_("Use the words that people would search for, without acronyms."),
     )
     description = TextAreaField(
         _("What it does"),
         validators=[InputRequired(NEEDED)],
-        description=_("What it is for, for whom, and what one gets. People find the service by these words."),
+        description=_("What it is for, who it is for, and what they get. People find the service by these words."),
     )
     kind = SelectField(_("Kind"), validators=[InputRequired()], choices=list(KIND_LABELS.items()))
     obligation = SelectField(
@@ -55,7 +57,7 @@ class FactsForm(Form):
         default=str(Obligation.OPTIONAL),
     )
     contact = EmailField(
-        _("E-mail of the team that answers"),
+        _("E-mail address of the team that answers"),
         validators=[InputRequired(NEEDED)],
         description=_("Everyone can see it. Give a shared mailbox, not a person's."),
     )
@@ -73,12 +75,12 @@ class FactsForm(Form):
 
 class VersionForm(Form):
     version = StringField(
-        _("Version"), validators=[InputRequired(NEEDED)], default="v1", description=_("Such as v1 or v2.")
+        _("Version"), validators=[InputRequired(NEEDED)], default="v1", description=_("For example v1 or v2.")
     )
     base_url = URLField(
         _("Address of the provider's system"),
         description=_(
-            "Where your system answers, such as https://api.agencia.cl/v1. Consumers reach it by the gateway."
+            "Where your system answers, such as https://api.agencia.cl/v1. Consumers reach it through the gateway."
         ),
     )
     openapi = FileField(
@@ -114,7 +116,7 @@ class DecisionForm(Form):
     reasons = TextAreaField(
         _("Reasons"),
         validators=[InputRequired(NEEDED)],
-        description=_("What has to be corrected. The agency reads it as you write it."),
+        description=_("What has to be corrected. The agency will read it exactly as you write it."),
     )
     seen = HiddenField()
 
@@ -203,7 +205,7 @@ def new() -> Page:
                     lambda: actions.draft_service(current_principal(), *described),
                     lambda made: url_for("services.own_service", code=made.code),
                 )
-                flash(_("The draft is kept. Send it for approval when it is complete."), "success")
+                flash(_("The draft has been saved. Send it for approval when it is complete."), "success")
                 return redirect(url_for("services.own_service", code=service.code), 303)
         except (Invalid, Conflict) as problem:
             explain(form, problem)
@@ -218,7 +220,7 @@ def edit(code: str) -> Page:
     if form.validate_on_submit():
         try:
             actions.edit_service(current_principal(), code, form.service_facts())
-            flash(_("The description is changed."), "success")
+            flash(_("The description has been changed."), "success")
             return redirect(url_for("services.own_service", code=code), 303)
         except (Invalid, Conflict) as problem:
             explain(form, problem)
@@ -235,7 +237,7 @@ def new_version(code: str) -> Page:
         try:
             facts, address = form.version_facts(), url_for("services.own_service", code=code)
             submit_once(lambda: actions.new_version(current_principal(), code, facts), lambda _: address)
-            flash(_("The draft is kept. Send it for approval when it is complete."), "success")
+            flash(_("The draft has been saved. Send it for approval when it is complete."), "success")
             return redirect(url_for("services.own_service", code=code), 303)
         except (Invalid, Conflict) as problem:
             explain(form, problem)
@@ -250,7 +252,7 @@ def edit_version(code: str, version: str) -> Page:
     if form.validate_on_submit():
         try:
             actions.edit_version(current_principal(), code, version, form.version_facts())
-            flash(_("The version is changed."), "success")
+            flash(_("The version has been changed."), "success")
             return redirect(url_for("services.own_service", code=code), 303)
         except (Invalid, Conflict) as problem:
             explain(form, problem)

@@ -40,7 +40,7 @@ def offer(
     reason = checked_words(reason, "reason")
     # A key of the developer would go on to work; a secret is replaced.
     if client.auth_method not in (*SECRET_METHODS, "none"):
-        raise Invalid(fields={"agency": [_("An application with keys of yours cannot be taken over.")]})
+        raise Invalid(fields={"agency": [_("An application that uses your own keys cannot be taken over.")]})
     if _locked(work, client_id) is not None:
         raise AlreadyOffered()
     asked = AdoptionRequest(

@@ -10,9 +10,9 @@ from kernel.text import fault_of_lines, with_plain_breaks
 
 class AlreadyOffered(Conflict):
     kind = "application-already-offered"
-    title = _("The application was offered before")
-    explanation = _("An agency is looking at it, or has it already.")
-    remedy = _("Wait for the answer, or take the offer back.")
+    title = _("The application has already been offered")
+    explanation = _("An agency is reviewing it, or already has it.")
+    remedy = _("Wait for the answer, or withdraw the offer.")
 
 
 def checked_words(words: str, field: str) -> str:

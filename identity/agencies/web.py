@@ -134,7 +134,7 @@ def home() -> Page:
 def choose() -> Page:
     """Act for the agency in the form's `agency`."""
     agency = actions.choose_agency(request.form.get("agency", ""))
-    flash(_("You now act for %(agency)s.", agency=agency.name), "success")
+    flash(_("You are now acting for %(agency)s.", agency=agency.name), "success")
     wanted = request.form.get("next")
     return redirect(local_path(wanted) if wanted else url_for("agencies.home"), 303)
 
@@ -144,7 +144,7 @@ def choose() -> Page:
 def leave() -> Page:
     """Act in one's own name again."""
     actions.act_for_oneself()
-    flash(_("You now act in your own name."), "success")
+    flash(_("You are now acting on your own behalf."), "success")
     return redirect(url_for("agencies.home"), 303)
 
 
@@ -216,7 +216,7 @@ def create_agency() -> Page:
         except (Invalid, Conflict) as problem:
             explain(form, problem)
             return render_template("agencies/new.html", form=form), problem.status
-        flash(_("%(agency)s is registered. Now name its first administrator.", agency=agency.name), "success")
+        flash(_("%(agency)s has been registered. Now name its first administrator.", agency=agency.name), "success")
         return redirect(url_for("agencies.show_agency", code=agency.code), 303)
     return render_template("agencies/new.html", form=form), 422
 

@@ -42,7 +42,7 @@ MANAGE = scope("applications.manage")
 ONE = [path("client_id", CLIENT_ID, "The application's identifier", "0123456789abcdef0123456789abcdef")]
 ONE_SECRET = [*ONE, path("secret", SECRET, "The secret's code", "9f86d081884c7d65")]
 NOT_FOUND = "No application of your agency has this identifier"
-REVOKED = "The application was revoked, or something of it waits for the authority already"
+REVOKED = "The application was revoked, or something about it is already waiting for the authority"
 
 
 @endpoints.route("", methods=["GET"])
@@ -59,10 +59,10 @@ def list_applications(query: dict[str, Any]) -> Response:
 @endpoints.route("", methods=["POST"])
 @endpoints.arguments(NewApplicationBody)
 @endpoints.response(201, ApplicationSchema)
-@endpoints.alt_response(422, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(MANAGE)
 def register_application(body: dict[str, Any]) -> dict[str, Any]:
-    """Register an application in the sandbox, and ask for another environment; its secret is told once"""
+    """Register an application in the sandbox, and ask for another environment; its secret is shown once"""
     environment = body.pop("environment")
     return _told(approvals.register_application(Registration(**body), environment, _owner()))
 
@@ -81,10 +81,10 @@ def show_application(client_id: str) -> dict[str, Any]:
 @endpoints.response(200, ApplicationSchema)
 @endpoints.alt_response(404, description=NOT_FOUND)
 @endpoints.alt_response(409, description=REVOKED)
-@endpoints.alt_response(422, description="Something in the data has to be corrected")
+@endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(MANAGE)
 def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
-    """Put another registration in its place; what the authority has to approve waits, and the present one goes on"""
+    """Replace the registration; what the authority has to approve waits, and the current one stays in use"""
     return _told(approvals.change_application(client_id, Registration(**body), owner=_owner()))
 
 
@@ -96,7 +96,7 @@ def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @endpoints.alt_response(422, description="The keys cannot be used, or the application needs some")
 @requires(MANAGE)
 def replace_keys(body: dict[str, Any], client_id: str) -> dict[str, Any]:
-    """Put other public keys, or another address of them, in the place of the present ones"""
+    """Replace the public keys, or the address where they are published"""
     return _told(approvals.replace_keys(client_id, body["jwks"], body["jwks_uri"], owner=_owner()))
 
 
@@ -106,7 +106,7 @@ def replace_keys(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @endpoints.alt_response(409, description="The application was revoked, or proves who it is without a secret")
 @requires(MANAGE)
 def make_secret(client_id: str) -> dict[str, Any]:
-    """A new secret, told this once; the one before it works for seven more days"""
+    """A new secret, shown only this once; the previous one works for seven more days"""
     owner = _application(client_id)
     secret = actions.rotate_secret(client_id, owner=owner)
     kept = living_secrets(queries.client_of(owner, client_id).secrets, clock.now())
@@ -150,7 +150,7 @@ def remove_logo(client_id: str) -> None:
 @endpoints.response(201, ApplicationSchema)
 @endpoints.alt_response(404, description=NOT_FOUND)
 @endpoints.alt_response(409, description=REVOKED)
-@endpoints.alt_response(422, description="Something of the application has to be corrected before")
+@endpoints.alt_response(422, description="Something in the application must be corrected first")
 @requires(MANAGE)
 def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Ask the authority to let an application into certification or production"""
@@ -164,7 +164,7 @@ def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @endpoints.alt_response(409, description="The application was revoked")
 @requires(MANAGE)
 def withdraw_request(client_id: str) -> None:
-    """Take back what waits for the authority, if something does"""
+    """Withdraw what is waiting for the authority, if anything is"""
     approvals.withdraw_request(client_id, owner=_application(client_id))
 
 
@@ -173,7 +173,7 @@ def withdraw_request(client_id: str) -> None:
 @endpoints.alt_response(404, description=NOT_FOUND)
 @requires(MANAGE)
 def revoke_application(client_id: str) -> None:
-    """End an application for good: nobody signs in to it any more. The second time nothing happens"""
+    """End an application for good: nobody can sign in to it any more. Repeating this changes nothing"""
     actions.revoke_client(client_id, owner=_application(client_id))
 
 

@@ -27,7 +27,7 @@ _REST = r"(:[0-9]{1,4})?([/?][!-\"$-)+-\[\]-~]{0,700})?"
 HTTPS = rf"https://{_HOST}{_REST}"
 URI = rf"(https://{_HOST}|http://(localhost|127[.]0[.]0[.]1)){_REST}"
 """A whole address without fragment or pattern: https, or http on this machine, which the sandbox accepts."""
-AN_ADDRESS = _("Write a whole address that begins with https://, such as https://example.cl/back.")
+AN_ADDRESS = _("Write a full address that begins with https://, such as https://example.cl/back.")
 AN_HTTPS_ADDRESS = _("Write a public address that begins with https://, such as https://example.cl/jwks.json.")
 A_SECRET_CODE = _("Write the code of a secret: 16 hexadecimal digits in lower case.")
 IN_BASE64 = _("Write the picture in base64, without line breaks.")
@@ -163,7 +163,9 @@ class LogoBody(Body):
 class SecretSchema(Schema):
     """A secret that works."""
 
-    code = coded(SECRET, A_SECRET_CODE, metadata={"description": "To withdraw it by", "example": "9f86d081884c7d65"})
+    code = coded(
+        SECRET, A_SECRET_CODE, metadata={"description": "What to withdraw it with", "example": "9f86d081884c7d65"}
+    )
     created_at = fields.DateTime(allow_none=True, required=True)
     ends_at = fields.DateTime(allow_none=True, required=True)
 
@@ -172,7 +174,7 @@ class NewSecretSchema(Schema):
     """A secret just made."""
 
     client_id = fields.String(required=True)
-    secret = fields.String(required=True, metadata={"description": "It is told this once"})
+    secret = fields.String(required=True, metadata={"description": "Shown only this once"})
     secrets = fields.List(fields.Nested(SecretSchema), required=True)
 
 
@@ -183,7 +185,7 @@ class RequestSchema(Schema):
     changes = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "What of an application in use would change", "example": ["redirect_uris"]},
+        metadata={"description": "What would change in an application in use", "example": ["redirect_uris"]},
     )
     asked_by = fields.String(required=True)
     asked_at = fields.DateTime(required=True)
@@ -193,12 +195,12 @@ class ApplicationSchema(Schema):
     """An application as it is registered."""
 
     client_id = fields.String(required=True)
-    secret = fields.String(metadata={"description": "Only where one was just made, and told this once"})
+    secret = fields.String(metadata={"description": "Only where one was just created, and shown only this once"})
     name = fields.String(required=True)
     profile = fields.String(required=True)
     environment = fields.String(required=True, validate=validate.OneOf(ENVIRONMENTS))
     approved_by = fields.String(
-        required=True, allow_none=True, metadata={"description": "Who let it outside the sandbox"}
+        required=True, allow_none=True, metadata={"description": "Who approved it outside the sandbox"}
     )
     approved_at = fields.DateTime(required=True, allow_none=True)
     revoked_at = fields.DateTime(required=True, allow_none=True)

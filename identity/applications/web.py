@@ -64,7 +64,7 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
         _("Addresses after signing out"), description=_("One per line: where people go after signing out.")
     )
     backchannel_logout_uri = StringField(
-        _("Address that we tell when people leave"), description=_("OpenID Connect Back-Channel Logout.")
+        _("Address that we notify when people sign out"), description=_("OpenID Connect Back-Channel Logout.")
     )
     profile = RadioField(
         _("How it signs people in"), choices=list(PROFILES.items()), default="standard", validate_choice=False
@@ -72,16 +72,17 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
     device_flow = BooleanField(
         _("It also runs on devices without a browser"),
         description=_(
-            "For televisions, kiosks and command lines. People let it in from their telephone or computer with a code "
-            "that it shows (RFC 8628). Only with OpenID Connect, for new applications. Leave this out unless you need "
-            "it."
+            "For televisions, kiosks and command lines. It shows a code, and people authorise it from "
+            "their phone or computer (RFC 8628). Only with OpenID Connect, for new applications. Leave "
+            "this unticked unless you need it."
         ),
     )
     pkce_optional = BooleanField(
         _("It cannot send PKCE yet"),
         description=_(
-            "Only with OpenID Connect, and with a secret, key or certificate. Without PKCE, whoever gets hold of a "
-            "code on its way may sign in as that person. Take this away as soon as the application can send it."
+            "Only with OpenID Connect, and with a secret, key or certificate. Without PKCE, anyone who "
+            "intercepts a code could sign in as that person. Untick this as soon as the application can "
+            "send it."
         ),
     )
     contacts = TextAreaField(
@@ -100,7 +101,7 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
         choices=list(SECTORS.items()),
         default="owner",
         validate_choice=False,
-        description=_("The fewer, the less can be put together about people."),
+        description=_("The fewer they are, the less can be pieced together about people."),
     )
 
     @classmethod
@@ -230,7 +231,7 @@ def change(client_id: str) -> Page:
             form.explain(problem)
         else:
             if changed.request is not None:
-                flash(_("The authority has to approve this. Until then the application goes on as it is."), "attention")
+                flash(_("The authority has to approve this. Until then, the application stays as it is."), "attention")
             else:
                 flash(_("The changes are saved."), "success")
             if changed.secret is not None:

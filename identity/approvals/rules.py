@@ -26,16 +26,16 @@ MAPPINGS = ("options", "scope_reasons")
 
 class AlreadyAsked(Conflict):
     kind = "environment-already-asked"
-    title = _("This was asked before")
-    explanation = _("The application waits for the authority's decision, or is there already.")
-    remedy = _("Wait for the decision; the application's page tells it.")
+    title = _("This has already been requested")
+    explanation = _("The application is waiting for the authority's decision, or is already there.")
+    remedy = _("Wait for the decision; the application's page will show it.")
 
 
 class ChangedMeanwhile(Conflict):
     kind = "approval-changed-meanwhile"
     title = _("The application was changed while you were looking at it")
     explanation = _("Only what you have seen can be approved.")
-    remedy = _("Look at it again.")
+    remedy = _("Review it again.")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def check_ready(kept: Registration) -> None:
         if any(not uri.startswith("https://") for uri in getattr(kept, name)):
             raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
     if not kept.contacts:
-        raise Invalid(fields={"contacts": [_("Somebody has to be reachable: write an address of e-mail.")]})
+        raise Invalid(fields={"contacts": [_("Somebody must be reachable: write an e-mail address.")]})
     scopes = checked_scopes(kept.profile, kept.scopes)
     if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
         fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))

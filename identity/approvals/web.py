@@ -78,7 +78,7 @@ def send_request(client_id: str) -> Page:
     except (Invalid, AlreadyAsked) as problem:
         explain(form, problem)
         return _ask(client_id, form), 422
-    flash(_("The authority has it now. The answer comes here and by e-mail."), "success")
+    flash(_("The authority has it now. The answer will come here and by e-mail."), "success")
     return redirect(url_for("applications.show", client_id=client_id), 303)
 
 
@@ -127,7 +127,7 @@ def approve(client_id: str) -> Page:
         form = RemarkForm(formdata=None)
         explain(form, problem)
         return _review(client_id, form), 422
-    flash(_("%(name)s may move on.", name=client.name), "success")
+    flash(_("%(name)s can go on to the next stage.", name=client.name), "success")
     return redirect(url_for("approvals.waiting"), 303)
 
 

@@ -17,7 +17,7 @@ class WaitBeforeTrying(TooMany):
     kind = "wait-before-trying"
     title = _("Wait a moment before you try again")
     explanation = _(
-        "There were several failed attempts. We wait a little longer after each one, to stop those who guess."
+        "There were several failed attempts. We wait a little longer after each one, to stop anyone who is guessing."
     )
     remedy = _("Wait for the time shown and try again. Your account is not blocked.")
     oauth_error = "access_denied"

@@ -55,7 +55,9 @@ def sound_jwks(jwks: object) -> dict[str, Any]:
         if imported(json.dumps(key)) is None:
             raise Invalid(fields={"jwks": [_("Key %(number)s cannot be read.", number=number)]})
         if "x5c" in key and not _certifies(key):
-            raise Invalid(fields={"jwks": [_("Key %(number)s: its certificate is of another key.", number=number)]})
+            raise Invalid(
+                fields={"jwks": [_("Key %(number)s: its certificate belongs to another key.", number=number)]}
+            )
     return kept
 
 

@@ -59,9 +59,10 @@ class NeedsApproval(Conflict):
     kind = "client-change-needs-approval"
     title = _("The authority has to approve this change")
     explanation = _(
-        "Of an application in use, another name, profile or sector and what gives it more are approved first."
+        "For an application in use, a new name, profile or sector, and anything that gives it more, must "
+        "be approved first."
     )
-    remedy = _("Ask the authority. The application goes on as it is until the answer comes.")
+    remedy = _("Ask the authority. The application stays as it is until the answer comes.")
 
 
 def owned_by_agency(code: str) -> str:
@@ -258,7 +259,7 @@ def checked_contacts(contacts: Iterable[str]) -> list[str]:
     """Addresses of mail, each once. Raises Invalid."""
     found = list(dict.fromkeys(one.strip() for one in contacts if one.strip()))
     if len(found) > MAX_CONTACTS or not all(is_email(one) for one in found):
-        raise Invalid(fields={"contacts": [_("At most five addresses of e-mail.")]})
+        raise Invalid(fields={"contacts": [_("At most five e-mail addresses.")]})
     return found
 
 
@@ -266,7 +267,7 @@ def checked_reasons(reasons: Mapping[str, str], scopes: Iterable[str]) -> dict[s
     """Why the application needs each scope, of those that it has. Raises Invalid."""
     kept = {scope: reasons[scope].strip() for scope in scopes if reasons.get(scope, "").strip()}
     if any(len(reason) > 500 for reason in kept.values()):
-        raise Invalid(fields={"scope_reasons": [_("A reason has at most 500 characters.")]})
+        raise Invalid(fields={"scope_reasons": [_("A reason can have at most 500 characters.")]})
     if faults := [fault for reason in kept.values() if (fault := fault_of_lines(reason))]:
         raise Invalid(fields={"scope_reasons": faults[:1]})
     return kept
@@ -290,7 +291,7 @@ def checked_machine_scopes(scopes: Iterable[str]) -> list[str]:
     """What a system may do, each once. Raises Invalid."""
     found = sorted(set(scopes))
     if not all(re.fullmatch(r"[a-z][a-z0-9.:_-]{1,60}", scope) for scope in found) or set(found) & set(PERSON_SCOPES):
-        raise Invalid(fields={"scopes": [_("Choose among what is offered.")]})
+        raise Invalid(fields={"scopes": [_("Choose from what is offered.")]})
     return found
 
 

@@ -29,8 +29,8 @@ administrator = role("administrator")
 
 PROFILES = {
     "standard": _("OpenID Connect, for new applications"),
-    "clave-unica": _("As ClaveÚnica, for applications that already use it"),
-    "fapi2": _("FAPI 2.0, for health, money and whatever else is delicate: with keys in place of secrets"),
+    "clave-unica": _("Like ClaveÚnica, for applications that already use it"),
+    "fapi2": _("FAPI 2.0, for health, money and other sensitive data: with keys instead of secrets"),
 }
 METHODS = {
     "client_secret": _("A secret, in the header or in the form"),
@@ -39,7 +39,7 @@ METHODS = {
     "private_key_jwt": _("A key: it signs (private_key_jwt)"),
     "tls_client_auth": _("A certificate of an authority (tls_client_auth)"),
     "self_signed_tls_client_auth": _("A certificate of its own (self_signed_tls_client_auth)"),
-    "none": _("Nothing: it runs in the browser or on the telephone"),
+    "none": _("Nothing: it runs in the browser or on a phone"),
 }
 CERTIFICATE_NAMES = {
     "tls_client_auth_subject_dn": _("Its subject (DN, RFC 4514)"),
@@ -54,7 +54,7 @@ SCOPES = {
     "profile": _("Names, as OpenID Connect gives them"),
     "email": _("E-mail address"),
     "account": _("Where the person shares data, to show it and to end it"),
-    "offline_access": _("All of it also while the person is away"),
+    "offline_access": _("All of it even while the person is away"),
 }
 ENVIRONMENTS = {
     "sandbox": _("Under test"),
@@ -64,7 +64,7 @@ ENVIRONMENTS = {
 SECTORS = {
     "owner": _("All applications of the agency"),
     "application": _("Only this application"),
-    "public": _("All applications that the authority lets"),
+    "public": _("All applications that the authority allows"),
 }
 FIELDS = {
     "name": _("Name"),
@@ -83,7 +83,7 @@ FIELDS = {
     "logo": _("Logo"),
 }
 OPTIONS = {
-    "backchannel_logout_uri": _("Address that we tell when people leave"),
+    "backchannel_logout_uri": _("Address that we notify when people sign out"),
     "client_uri": _("Its own page"),
     "policy_uri": _("How it treats your data"),
     "tos_uri": _("Its terms of use"),
@@ -96,7 +96,7 @@ OPTIONS = {
 
 
 ALGORITHMS = {
-    "": _("As usual with its profile: ES256, or RS256 as ClaveÚnica"),
+    "": _("The usual one for its profile: ES256, or RS256 like ClaveÚnica"),
     "RS256": _("RS256: what older libraries expect, such as many for PHP, Go, Java and Lua"),
     "ES256": _("ES256: shorter and faster"),
     "EdDSA": _("EdDSA, with Ed25519"),
@@ -112,13 +112,14 @@ class IdTokenForm(Form):
         choices=list(ALGORITHMS.items()),
         default="",
         validate_choice=False,
-        description=_("Leave it as usual unless your library refuses the signature."),
+        description=_("Keep the usual one unless your library refuses the signature."),
     )
     claims_in_id_token = BooleanField(
         _("Names and e-mail also in the ID token"),
         description=_(
-            "For libraries that read nothing else. People are told. Leave it out if you can: ID tokens travel through"
-            " the browser when people sign out, and are often kept. Not with the profile of ClaveÚnica."
+            "For libraries that cannot read them anywhere else. People are told. Leave this unticked if "
+            "you can: ID tokens "
+            "travel through the browser when people sign out, and are often stored. Not with the ClaveÚnica profile."
         ),
     )
 
@@ -145,9 +146,9 @@ class CredentialsForm(Form):
     jwks = TextAreaField(_("Its public keys"), description=_("A JSON Web Key Set, if it signs. Never a private key."))
     jwks_uri = StringField(_("Or the address where it publishes them"), description=_("A public address with https."))
     certificate_name = SelectField(
-        _("What we know its certificate by"), choices=list(CERTIFICATE_NAMES.items()), validate_choice=False
+        _("How we recognise its certificate"), choices=list(CERTIFICATE_NAMES.items()), validate_choice=False
     )
-    certificate_value = StringField(_("That name, as it stands in the certificate"))
+    certificate_value = StringField(_("That name, as it appears in the certificate"))
 
     def offer(self, methods: tuple[str, ...]) -> None:
         """Let the person choose among these ways, or leave it to us."""
@@ -236,7 +237,7 @@ def confirm_revoking(kind: str, client_id: str) -> Page:
 @requires(administrator)
 def revoke(kind: str, client_id: str) -> Page:
     actions.revoke_client(client_id, owner=owner())
-    flash(_("It is revoked. Its credentials no longer work."), "success")
+    flash(_("It has been revoked. Its credentials no longer work."), "success")
     return redirect(url_for(f"{kind}.list_{kind}"), 303)
 
 

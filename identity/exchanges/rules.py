@@ -48,16 +48,16 @@ STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
 
 class AlreadyAsked(Conflict):
     kind = "exchange-already-asked"
-    title = _("This has been asked already")
-    explanation = _("Your agency asked for the same two clients, and the other agency has not answered.")
-    remedy = _("Wait for the answer, or take the request back and ask again.")
+    title = _("This has already been requested")
+    explanation = _("Your agency has already asked about these two clients, and the other agency has not answered.")
+    remedy = _("Wait for the answer, or withdraw the request and ask again.")
 
 
 class NotInThisState(Conflict):
     kind = "exchange-not-in-this-state"
     title = _("This is not possible now")
     explanation = _("Somebody decided meanwhile, or the decision is the other agency's.")
-    remedy = _("Look at the request again.")
+    remedy = _("Review the request again.")
 
 
 def possible(status: Status, sides: Iterable[Side]) -> list[Step]:
@@ -116,7 +116,7 @@ def check_pair(actor: RegisteredClient, target: RegisteredClient | None) -> Regi
         fault = _("No client that may be called in the same environment has this identifier.")
         raise Invalid(fields={"target": [fault]})
     if target.client_id == actor.client_id:
-        raise Invalid(fields={"target": [_("A client needs no leave to call itself.")]})
+        raise Invalid(fields={"target": [_("A client needs no permission to call itself.")]})
     return target
 
 

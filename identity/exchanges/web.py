@@ -36,7 +36,7 @@ SCOPES = {
     "email": _("the e-mail address"),
 }
 STATUSES = {
-    Status.ASKED: (_("Waits for an answer"), "waiting"),
+    Status.ASKED: (_("Waiting for an answer"), "waiting"),
     Status.ALLOWED: (_("Allowed"), "ok"),
     Status.REFUSED: (_("Refused"), "problem"),
     Status.ENDED: (_("Ended"), "neutral"),
@@ -44,7 +44,7 @@ STATUSES = {
 DONE = {
     Step.ALLOW: _("The other agency's client may call yours from now on."),
     Step.REFUSE: _("You refused the request."),
-    Step.END: _("It has ended. No further token is given."),
+    Step.END: _("It has ended. No more tokens are issued."),
 }
 
 
@@ -69,14 +69,16 @@ class AskForm(Form):
     )
     scopes = scopes_field()
     purpose = TextAreaField(
-        _("What for"),
-        validators=[InputRequired(_("Write what for."))],
-        description=_("The other agency reads it and decides by it."),
+        _("What it is for"),
+        validators=[InputRequired(_("Write what it is for."))],
+        description=_("The other agency reads it to decide."),
     )
 
 
 class StepForm(Form):
-    reasons = TextAreaField(_("Reasons"), description=_("The other agency reads them. Needed to refuse."))
+    reasons = TextAreaField(
+        _("Reasons"), description=_("The other agency will read them. They are required to refuse.")
+    )
 
 
 @pages.context_processor

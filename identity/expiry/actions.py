@@ -80,8 +80,8 @@ def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
 
 def _keys_unreachable(client: Client, uri: str) -> Letter:
     text = gettext(
-        "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones are good"
-        " for a day. Then it can no longer prove who it is.",
+        "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones "
+        "remain valid for a day. After that, it can no longer prove who it is.",
         name=client.name,
         client_id=client.client_id,
         uri=uri,
@@ -133,10 +133,11 @@ def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
 def _ends_soon(client: Client, end: datetime) -> Letter:
     day = format_date(local(end).date(), "long")
     text = gettext(
-        "The secret or key of “%(name)s” (%(client_id)s) ends on %(day)s. Make a new one before that day, or nobody"
-        " will be able to sign in. The old one works beside the new one for some days.",
+        "The secret or key of “%(name)s” (%(client_id)s) expires on %(day)s. Create a new one before "
+        "that day, or nobody "
+        "will be able to sign in. The old one keeps working alongside the new one for some days.",
         name=client.name,
         client_id=client.client_id,
         day=day,
     )
-    return Letter(gettext("The credentials of %(name)s end on %(day)s", name=client.name, day=day), text)
+    return Letter(gettext("The credentials of %(name)s expire on %(day)s", name=client.name, day=day), text)

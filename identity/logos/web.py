@@ -30,7 +30,7 @@ class LogoForm(Form):
     logo = FileField(
         _("Picture"),
         validators=[FileRequired(_("Choose a picture."))],
-        description=_("PNG, from 32 to 1024 pixels each way, at most 200 kilobytes. Best a square."),
+        description=_("PNG, from 32 to 1024 pixels each way, at most 200 kilobytes. A square works best."),
     )
 
 
@@ -80,7 +80,7 @@ def remove(client_id: str) -> Page:
 
 def _done(changed: Changed) -> Page:
     if changed.request is not None:
-        flash(_("The authority has to approve this. Until then the application goes on as it is."), "attention")
+        flash(_("The authority has to approve this. Until then, the application stays as it is."), "attention")
     else:
         flash(_("The changes are saved."), "success")
     return redirect(_address(changed.client.client_id), 303)

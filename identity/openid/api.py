@@ -31,7 +31,7 @@ JUST_NOW_WITH_TWO_FACTORS = signed_in_with(ACR_TWO_FACTORS, max_age=15 * 60)
 @endpoints.page(SharedApplicationSchema, "All of them")
 @requires(ACCOUNT)
 def list_shared_applications() -> dict[str, Any]:
-    """The applications that the person shares data with, the last one entered first"""
+    """The applications that the person shares data with, the most recently used first"""
     return {"items": applications_entered_by(UUID(current_principal().id)), "next": None}
 
 
@@ -42,7 +42,7 @@ def list_shared_applications() -> dict[str, Any]:
 )
 @endpoints.response(204)
 @endpoints.alt_response(
-    401, description="The token is not good, or the person has to sign in with two factors first (RFC 9470)"
+    401, description="The token is not valid, or the person must sign in with two factors first (RFC 9470)"
 )
 @endpoints.alt_response(404, description="The person shares nothing with an application of this identifier")
 @requires(ACCOUNT, JUST_NOW_WITH_TWO_FACTORS)

@@ -31,6 +31,6 @@ class ExpiredToken(OAuthProblem):
 
     kind = "oauth-expired-token"
     title = "expired_token"
-    explanation = _("Nobody decided in time, and the codes of the device are no longer good.")
+    explanation = _("Nobody decided in time, and the device's codes are no longer valid.")
     remedy = _("Let the device ask for new codes.")
     oauth_error = "expired_token"

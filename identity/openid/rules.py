@@ -59,8 +59,8 @@ class OAuthProblem(Problem):
     status = 400
     is_redirectable: ClassVar[bool] = True
     is_detail_for_developers = True
-    title = _("The application's request is not right")
-    explanation = _("The application that sent you here asked in a way that the protocol does not allow.")
+    title = _("The application's request is not correct")
+    explanation = _("The application that sent you here made a request that the protocol does not allow.")
     remedy = _("Go back to the application and try again. If it happens again, tell those who run it.")
     for_people: ClassVar[Words] = Words(
         _("The application made a mistake"),
@@ -81,7 +81,7 @@ class UnknownClient(OAuthProblem):
     kind = "unknown-application"
     is_redirectable = False
     title = _("We do not know the application that sent you here")
-    explanation = _("The address names no application that is registered here, or it has been revoked.")
+    explanation = _("The address does not name an application registered here, or the application has been revoked.")
     remedy = _("Do not go on. Start again from the official site of the service that you want to use.")
     for_people = Words(
         _("We do not know the application that sent you here"),
@@ -102,8 +102,8 @@ class UnregisteredRedirect(OAuthProblem):
     for_people = Words(
         _("We cannot take you back to the application"),
         _(
-            "The application that sent you here wants you to return to an address that is not known as its own. That"
-            " may be a mistake of those who run it, or an attempt to deceive you. Nothing was shared."
+            "The application that sent you here wants to return you to an address that we do not know as its own. "
+            "This may be a mistake by those who run it, or an attempt to deceive you. Nothing was shared."
         ),
         _("Do not go on. Start again from the official site of the service that you want to use."),
     )
@@ -252,7 +252,7 @@ class InsufficientScope(OAuthProblem):
     kind = "oauth-insufficient-scope"
     status = 403
     title = "insufficient_scope"
-    explanation = _("The access token is good, but not for this: it lacks the scope that the challenge names.")
+    explanation = _("The access token is valid, but not for this: it lacks the scope that the challenge names.")
     remedy = _("Ask for a token with that scope.")
     oauth_error = "insufficient_scope"
 

@@ -17,5 +17,5 @@ class SharedApplicationSchema(Schema):
         required=True, attribute="agency_name", allow_none=True, metadata={"description": "Whose application it is"}
     )
     scopes = fields.List(fields.String(), required=True, metadata={"description": "What is shared"})
-    given_at = fields.AwareDateTime(required=True, metadata={"description": "When the person agreed last"})
+    given_at = fields.AwareDateTime(required=True, metadata={"description": "When the person last agreed"})
     last_used_at = fields.AwareDateTime(required=True, metadata={"description": "When they last signed in to it"})

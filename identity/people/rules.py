@@ -124,7 +124,7 @@ def clean_names(names: Sequence[str], field: str, *, required: bool) -> list[str
     if required and not cleaned:
         raise Invalid(fields={field: [_("Write at least one name.")]})
     if len(cleaned) > MAX_NAMES or any(len(name) > MAX_NAME or not name.isprintable() for name in cleaned):
-        raise Invalid(fields={field: [_("A name has at most 100 letters and no control characters.")]})
+        raise Invalid(fields={field: [_("A name can have at most 100 letters, and no control characters.")]})
     return cleaned
 
 

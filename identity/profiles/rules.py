@@ -234,7 +234,7 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for encryption in ("request_object_encryption", *(f"{kind}_encrypted_response" for kind in ANSWERS)):
         # OIDC Registration 2: the enc may be left out, the alg may not.
         if f"{encryption}_enc" in kept and f"{encryption}_alg" not in kept:
-            raise _wrong(f"{encryption}_enc", _("It needs the alg beside it."))
+            raise _wrong(f"{encryption}_enc", _("This also needs the alg."))
     return kept
 
 
@@ -252,18 +252,18 @@ def is_decided(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 def _fault_of(name: str, value: object, profile: str) -> Any:
     if name in NOT_EVERYONES and value is True and (rule := _rule_against(name, profile)):
-        return _("%(rule)s: this is not for this profile to choose.", rule=in_words(rule))
+        return _("%(rule)s: this profile does not allow a choice.", rule=in_words(rule))
     if name in FLAGS:
-        return None if isinstance(value, bool) else _("It is true or false.")
+        return None if isinstance(value, bool) else _("This must be true or false.")
     if name == "default_max_age":
         is_sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10**8
-        return None if is_sound else _("It is a number of seconds.")
+        return None if is_sound else _("This must be a number of seconds.")
     if name == "default_acr_values":
         is_sound = isinstance(value, list) and len(value) <= 5
         is_sound = is_sound and all(isinstance(one, str) and len(one) <= 200 for one in value)  # type: ignore[attr-defined]
-        return None if is_sound else _("It is a list of at most five texts.")
+        return None if is_sound else _("This must be a list of at most five texts.")
     if not isinstance(value, str) or not value.isprintable() or len(value) > 500:
-        return _("It is a text of at most 500 characters.")
+        return _("This must be a text of at most 500 characters.")
     if name.endswith("_signed_response_alg") and profile in PROFILES:
         return _fault_by_profile(value, PROFILES[profile])
     offered = CHOICES.get(name, (value,))

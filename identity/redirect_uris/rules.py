@@ -37,7 +37,7 @@ def _fault_of(uri: str, environment: str) -> Any:
     if "#" in uri or "*" in uri or has_user:
         return _("no fragment (#), no pattern (*) and no user name may be part of it")
     if parts is None:
-        return _("this is not a whole address, such as https://tramites.example.cl/entrada")
+        return _("this is not a full address, such as https://tramites.example.cl/entrada")
     if parts.scheme == "https":
         return None
     if parts.scheme == "http" and parts.hostname in LOOPBACK and environment == "sandbox":

@@ -196,7 +196,7 @@ def replace_registered(client_id: str, token: str | None, metadata: Mapping[str,
     except Invalid as problem:
         raise in_words_of_rfc_7591(problem) from problem
     except AlreadyAsked as problem:
-        raise InvalidClientMetadata(_("An earlier change waits for the authority's decision.")) from problem
+        raise InvalidClientMetadata(_("An earlier change is waiting for the authority's decision.")) from problem
     return Registered(changed.client, changed.secret, token or "")
 
 

@@ -50,8 +50,8 @@ class UnapprovedSoftwareStatement(InvalidClientMetadata):
 
     kind = "oauth-unapproved-software-statement"
     title = "unapproved_software_statement"
-    explanation = _("We trust nobody to describe software in a statement of their own.")
-    remedy = _("Send the values by themselves.")
+    explanation = _("Software statements are not accepted.")
+    remedy = _("Send the values themselves.")
     oauth_error = "unapproved_software_statement"
 
 

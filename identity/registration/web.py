@@ -23,7 +23,7 @@ Page = str | Response | tuple[str, int]
 
 
 class TokenForm(Form):
-    purpose = StringField(_("What for"), validators=[InputRequired(_("Write what it is for."))])
+    purpose = StringField(_("What it is for"), validators=[InputRequired(_("Write what it is for."))])
     environment = RadioField(_("Stage"), choices=list(ENVIRONMENTS.items()), default="sandbox")
     uses = IntegerField(_("How many applications"), default=1)
     days = IntegerField(_("For how many days"), default=30)
@@ -65,7 +65,7 @@ def create_token() -> Page:
 @requires(administrator)
 def revoke_token(token_id: UUID) -> Page:
     actions.revoke_initial_token(token_id, owner())
-    flash(_("It is revoked. Nothing more can be registered with it."), "success")
+    flash(_("It has been revoked. Nothing more can be registered with it."), "success")
     return redirect(url_for("registration.tokens"), 303)
 
 

@@ -38,7 +38,7 @@ class WrongCode(Invalid):
     """RFC 6238: not the code of this moment, or one that was used before."""
 
     kind = "wrong-code"
-    title = _("The code is not right")
+    title = _("The code is not correct")
     explanation = _("The code is not the one that your app shows now, or it was used before.")
     remedy = _("Wait until the app shows the next code, and enter that one.")
     oauth_error = "access_denied"

@@ -34,7 +34,7 @@ class FirstCodeForm(Form):
     code = StringField(
         _("The code that your app shows"),
         validators=[InputRequired(_("Enter the code."))],
-        description=_("Six digits. The app shows others every half a minute."),
+        description=_("Six digits. The app shows new ones every half a minute."),
     )
     next = HiddenField()
 
@@ -161,7 +161,7 @@ def remove() -> Page:
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _prove("second_factor/remove.html", form), problem.status, problem.headers
-    flash(_("The second step is removed. You sign in with your password alone."), "success")
+    flash(_("The second step has been removed. You sign in with your password alone."), "success")
     return redirect(url_for("second_factor.home"), 303)
 
 

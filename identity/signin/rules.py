@@ -54,7 +54,7 @@ class WrongCredentials(Problem):
 
     kind = "wrong-credentials"
     status = 422
-    title = _("The RUN or the password is not right")
+    title = _("The RUN or the password is not correct")
     explanation = _("No person has this RUN with this password.")
     remedy = _("Check both and try again. Capital and small letters are different in a password.")
     oauth_error = "access_denied"

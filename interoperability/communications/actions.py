@@ -71,7 +71,7 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     agency = principal.acting_agency
     first = next(parts, None)
     if first is None or first.name != "manifest":
-        raise BadRequest(_("The first part of the body has to be the manifest."))
+        raise BadRequest(_("The first part of the body must be the manifest."))
     token = _ascii(first.read(LARGEST_MANIFEST))
     before = queries.repeated(agency.code, token, idempotency_key)
     if before is not None:
@@ -108,13 +108,13 @@ def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: Sto
         number = len(kept.stored)
         described = expected[number] if number < len(expected) else None
         if described is None or part.name != ("annex" if number else "document"):
-            raise rules.DigestMismatch(fields={"documents": [_("The parts are not those of the manifest.")]})
+            raise rules.DigestMismatch(fields={"documents": [_("The parts do not match the manifest.")]})
         stored = store_one(part.chunks, described.role, kept)
         if (stored.sha256, stored.size) != (described.sha256, described.size):
             message = _("%(name)s does not have the digest and size that were signed.", name=described.name)
             raise rules.DigestMismatch(fields={f"documents.{number}": [message]})
     if len(kept.stored) != len(expected):
-        raise rules.DigestMismatch(fields={"documents": [_("The parts are not those of the manifest.")]})
+        raise rules.DigestMismatch(fields={"documents": [_("The parts do not match the manifest.")]})
 
 
 def _send(principal: Principal, signed: Signed, kept: StoredUploads, idempotency_key: str | None) -> Sent:

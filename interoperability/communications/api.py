@@ -86,7 +86,7 @@ DOWNLOAD: dict[str, Any] = {
             "name": "Range",
             "schema": {"type": "string"},
             "example": "bytes=0-99",
-            "description": "A part of the document (RFC 9110 14.2), to go on with a download that broke off",
+            "description": "A part of the document (RFC 9110 14.2), to resume an interrupted download",
         },
         {
             "in": "header",
@@ -107,9 +107,9 @@ ANY = "*/*"
 
 @endpoints.post("")
 @endpoints.response(201, CommunicationSchema, headers=SENT)
-@endpoints.alt_response(400, description="The body breaks off, or the signature does not hold")
-@endpoints.alt_response(409, description="The same was sent before, or the key was used for another content")
-@endpoints.alt_response(413, description="A document is beyond its limit")
+@endpoints.alt_response(400, description="The body is cut off, or the signature is not valid")
+@endpoints.alt_response(409, description="The same was sent before, or the key was used for other content")
+@endpoints.alt_response(413, description="A document is larger than allowed")
 @endpoints.alt_response(415, description="The main document is not a PDF, or the body is not multipart/form-data")
 @endpoints.alt_response(
     422, description="The manifest says something that cannot be, or its digests are not those sent"
@@ -120,7 +120,7 @@ def send() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send a communication: the parts `manifest`, `document` and each `annex`, in this order."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
-        raise BadRequest(_("The Idempotency-Key has 1 to 200 visible ASCII characters."))
+        raise BadRequest(_("The Idempotency-Key must have 1 to 200 visible ASCII characters."))
     limits = settings()
     parts = parts_of(request, limits.max_document_bytes + limits.max_annexes_bytes + OTHER_PARTS)
     sent = actions.receive_communication(current_principal(), parts, key)
@@ -168,7 +168,7 @@ def document(code: str, number: int) -> Response:
 @endpoints.post("/<code>/acknowledgement", parameters=ONE)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It has another answer already; the detail says whose, which and since when")
+@endpoints.alt_response(409, description="It already has a different answer; the detail says whose, which and since when")
 @endpoints.doc(operationId="acknowledgeCommunication")
 @requires(scope(RECEIVE))
 def acknowledge(code: str) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def acknowledge(code: str) -> dict[str, Any]:
 @endpoints.arguments(RejectionSchema)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It has another answer already; the detail says whose, which and since when")
+@endpoints.alt_response(409, description="It already has a different answer; the detail says whose, which and since when")
 @endpoints.doc(operationId="rejectCommunication")
 @requires(scope(RECEIVE))
 def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:

@@ -39,20 +39,20 @@ class AlreadySent(Conflict):
     kind = "already-sent"
     title = _("This was already sent")
     explanation = _("The same signed manifest, or the same Idempotency-Key with another content, was received before.")
-    remedy = _("Look in your outbox. To send it once more, sign a new manifest and use a new key.")
+    remedy = _("Check your outbox. To send it again, sign a new manifest and use a new key.")
 
 
 class NotAllowedNow(Conflict):
     kind = "communication-closed"
     title = _("This communication was already answered")
-    explanation = _("It is acknowledged or rejected once, and the answer stands.")
+    explanation = _("A communication is acknowledged or rejected only once, and the answer is final.")
     remedy = _("Look at its steps. To say something else, send a communication in reply.")
 
 
 class NotAnAddressee(Forbidden):
     kind = "not-an-addressee"
     title = _("Only an addressee can answer")
-    explanation = _("Your agency sent this communication, or has a copy of it. Those it is addressed to answer it.")
+    explanation = _("Your agency sent this communication, or received a copy. Only those it is addressed to can answer it.")
     remedy = _("Wait for their answer; the steps show where it stands.")
 
 
@@ -157,7 +157,7 @@ def _wrong_addressees(manifest: Manifest, agency: str) -> dict[str, list[Any]]:
     if len(set(codes)) != len(codes):
         return {field: [_("An agency is named twice.")]}
     if agency in codes:
-        return {field: [_("An agency does not send to itself.")]}
+        return {field: [_("An agency cannot send to itself.")]}
     return {}
 
 

@@ -38,8 +38,8 @@ READ_BYTES = 256 * 1024
 Refusal = Invalid | NotAPdf | TooLarge
 
 STATUSES = {
-    "available": (_("No downloads"), "waiting"),
-    "downloaded": (_("With downloads"), "neutral"),
+    "available": (_("Not downloaded"), "waiting"),
+    "downloaded": (_("Downloaded"), "neutral"),
     "acknowledged": (_("Acknowledged"), "ok"),
     "rejected": (_("Rejected"), "problem"),
 }
@@ -81,7 +81,7 @@ def allow_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 class NewForm(Form):
     addressee = SelectField(_("To"), validators=[InputRequired(_("Choose the agency it is for."))])
     person = StringField(_("Person it is for"), validators=[Optional(), Length(max=200)])
-    post = StringField(_("Their post"), validators=[Optional(), Length(max=200)])
+    post = StringField(_("Their position"), validators=[Optional(), Length(max=200)])
     copies = SelectMultipleField(
         _("Copies to"),
         widget=ListWidget(prefix_label=False),
@@ -89,9 +89,9 @@ class NewForm(Form):
         validate_choice=False,  # which agencies there are is for the manifest's check to say
     )
     authority_name = StringField(
-        _("Authority that sends it"), validators=[InputRequired(_("Write the name of who signs for your agency."))]
+        _("Authority that sends it"), validators=[InputRequired(_("Write the name of the person who signs for your agency."))]
     )
-    authority_post = StringField(_("Their post"), validators=[InputRequired(_("Write their post."))])
+    authority_post = StringField(_("Their position"), validators=[InputRequired(_("Write their position."))])
     type = SelectField(_("Type"), choices=list(rules.TYPES.items()))
     classification = SelectField(_("Classification"), choices=list(rules.CLASSIFICATIONS.items()))
     reference = StringField(_("Reference"), validators=[InputRequired(_("Write what it is about."))])
@@ -104,7 +104,7 @@ class NewForm(Form):
     def validate_person(self, field: StringField) -> None:
         """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""
         if _line(field) and not _line(self.post):
-            raise ValidationError(str(_("Write the post of this person as well.")))
+            raise ValidationError(str(_("Write this person's position as well.")))
 
 
 class RejectionForm(Form):
@@ -332,7 +332,7 @@ def _timeline(view: View) -> list[dict[str, Any]]:
     ]
     waiting = [one for one in view.communication.addressees if not one.is_copy and one.status not in rules.ANSWERS]
     shown = [one for one in waiting if view.shows_status_of(one)]
-    return steps + [{"label": _("Answer of %(agency)s", agency=one.agency_name), "state": "next"} for one in shown]
+    return steps + [{"label": _("Answer from %(agency)s", agency=one.agency_name), "state": "next"} for one in shown]
 
 
 def _label(step: str, agency: str, number: int | None) -> Any:

@@ -45,7 +45,7 @@ def own_keys(query: dict[str, Any]) -> Response:
 @endpoints.arguments(NewKeySchema)
 @endpoints.response(201, KeySchema)
 @endpoints.alt_response(409, description="The key is registered already")
-@endpoints.alt_response(422, description="Not a key that is accepted, or its proof of possession does not hold")
+@endpoints.alt_response(422, description="The key is not accepted, or its proof of possession is not valid")
 @endpoints.doc(operationId="registerKey")
 @requires(scope(KEYS))
 def register(new: dict[str, str]) -> AgencyKey:

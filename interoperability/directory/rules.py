@@ -30,7 +30,7 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 class KeyTaken(Conflict):
     kind = "key-taken"
     title = _("This key is already registered")
-    explanation = _("A key belongs to one agency, once. A revoked key never comes back.")
+    explanation = _("A key belongs to one agency and is registered once. A revoked key cannot be used again.")
     remedy = _("Make a new pair of keys and register its public half.")
 
 
@@ -44,7 +44,7 @@ class KeyNotAccepted(Problem):
 
 class SignatureInvalid(BadRequest):
     kind = "signature-invalid"
-    title = _("The signature does not hold")
+    title = _("The signature is not valid")
     explanation = _("It is not a compact JWS, uses another algorithm, or was made with another key over other content.")
     remedy = _("Sign exactly what you send, with ES256, EdDSA or PS256, and with the key whose identifier you give.")
 
@@ -127,7 +127,7 @@ def check_possession(proof: str, jwk: Mapping[str, Any], agency: str, platform: 
         issued_at = datetime.fromisoformat(said["issued_at"])
         is_recent = abs(now - issued_at) <= PROOF_LASTS
     except (SignatureInvalid, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _wrong_proof(_("The proof is not a signature by this key over the four values asked for.")) from error
+        raise _wrong_proof(_("The proof is not a signature by this key over the four required values.")) from error
     if not is_recent:
         raise _wrong_proof(_("The proof is more than an hour old. Sign a new one."))
     expected = {"agency": agency, "thumbprint": thumbprint(jwk), "platform": platform}

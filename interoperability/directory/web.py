@@ -25,7 +25,7 @@ class KeyForm(Form):
     name = StringField(
         _("Name"),
         validators=[InputRequired(_("Write a name.")), Length(3, 100, _("From 3 to 100 characters.")), one_line],
-        description=_("What signs with it, for example: document system."),
+        description=_("What uses it to sign, for example: document system."),
     )
     public_key = TextAreaField(
         _("Public key"),
@@ -68,7 +68,7 @@ def register() -> Page:
         except (Invalid, KeyTaken) as problem:
             explain(form, problem)
         else:
-            flash(_("The key is registered. From now on your agency answers for what it signs."), "success")
+            flash(_("The key has been registered. From now on, your agency is responsible for what it signs."), "success")
             return redirect(url_for("directory.keys"), 303)
     return _show_keys(form), 422
 
@@ -101,7 +101,7 @@ def revoke(thumbprint: str) -> Page:
         lambda: actions.revoke_key(current_principal(), thumbprint, " ".join(form.reason.data.split())),
         lambda _: url_for("directory.keys"),
     )
-    flash(_("The key is revoked. What it signed before stands."), "success")
+    flash(_("The key has been revoked. What it signed before remains valid."), "success")
     return redirect(url_for("directory.keys"), 303)
 
 

@@ -92,7 +92,7 @@ class Parser(FlaskParser):
         except TwoMeanings as error:
             raise BadRequest(error.told) from error
         except ValueError as error:
-            raise BadRequest(_("The JSON in the body has a number of too many digits.")) from error
+            raise BadRequest(_("The JSON in the body has a number with too many digits.")) from error
 
     def _raw_load_json(self, req: Request) -> Any:
         body = req.get_data(cache=True)

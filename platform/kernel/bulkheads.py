@@ -42,8 +42,10 @@ class DestinationSaturated(Saturated):
     """Too many wait for one server."""
 
     kind = "provider-saturated"
-    title = _("The provider takes too long, and too many calls are waiting for it")
-    explanation = _("The provider answers so slowly that all places for calls to it are taken. It was not called.")
+    title = _("The provider is taking too long, and too many calls are waiting for it")
+    explanation = _(
+        "The provider is answering so slowly that no more calls to it are accepted for now. It was not called."
+    )
     remedy = _("Wait for the time in the Retry-After header and try again, or write to the service's contact.")
 
 
@@ -52,7 +54,7 @@ class OutwardCallsSaturated(Saturated):
 
     kind = "outward-calls-saturated"
     title = _("Too many calls to other systems are waiting")
-    explanation = _("All places for calls to other systems are taken by some that answer slowly. Nobody was called.")
+    explanation = _("Slow systems are taking up all the room for calls to others. No call was made.")
 
 
 class Place:

@@ -36,7 +36,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise TwoMeanings(_("An object of the JSON has “%(name)s” twice: write it once.", name=twice[:LONGEST_TOLD]))
+        raise TwoMeanings(_("An object in the JSON has “%(name)s” twice: write it once.", name=twice[:LONGEST_TOLD]))
     return found
 
 

@@ -69,14 +69,14 @@ class RangeNotSatisfiable(Problem):
     status = 416
     title = _("The document does not have that part")
     explanation = _("The Range header asks for bytes beyond the end of the document.")
-    remedy = _("Ask for a range within its size, or for the whole.")
+    remedy = _("Ask for a range within its size, or for the whole document.")
 
 
 class OtherDocument(Problem):
     kind = "precondition-failed"
     status = 412
     title = _("The document is not the one that was asked for")
-    explanation = _("The If-Match header names another copy than the one that is here.")
+    explanation = _("The If-Match header names a different copy from the one here.")
     remedy = _("Ask without If-Match, or with the ETag of the document.")
 
 

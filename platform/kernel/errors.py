@@ -79,7 +79,7 @@ class Internal(Problem):
 class Invalid(Problem):
     kind = "invalid"
     status = 422
-    title = _("Something in the data has to be corrected")
+    title = _("Some of the data must be corrected")
     explanation = _("One or more fields are missing or have a value that is not accepted.")
     remedy = _("Correct the fields named and send it again. Nothing was stored.")
     oauth_error = "invalid_request"
@@ -89,7 +89,7 @@ class BadRequest(Problem):
     kind = "bad-request"
     status = 400
     title = _("The request cannot be understood")
-    explanation = _("The request is malformed: its body, its headers or its address are not what this place expects.")
+    explanation = _("The request is malformed: its body, its headers or its address are not what is expected here.")
     remedy = _("Check the request against the documentation of the interface.")
     for_people = Words(
         _("We did not understand that"),
@@ -113,8 +113,8 @@ class SentByAnotherSite(Problem):
     kind = "sent-by-another-site"
     status = 403
     title = _("This was sent by another site")
-    explanation = _("A page of another site had your browser send this here. Nothing has been done.")
-    remedy = _("Open the page here, and send its form yourself if that is what you want.")
+    explanation = _("A page on another site made your browser send this. Nothing has been done.")
+    remedy = _("Open the page here, and send the form yourself if that is what you want.")
     audit_tag = "access:refused"
     oauth_error = "access_denied"
 
@@ -123,9 +123,7 @@ class SignInRequired(Problem):
     kind = "sign-in-required"
     status = 401
     title = _("Sign in to go on")
-    explanation = _(
-        "This place is only for those who have signed in, or the access token is missing or no longer valid."
-    )
+    explanation = _("You need to be signed in, or the access token is missing or no longer valid.")
     remedy = _("Sign in, or ask for a new access token.")
     for_people = Words(
         _("Sign in to go on"),
@@ -139,12 +137,12 @@ class SignInRequired(Problem):
 class Forbidden(Problem):
     kind = "forbidden"
     status = 403
-    title = _("You may not do this")
+    title = _("You are not allowed to do this")
     explanation = _("Your role, your agency or your token does not allow this.")
     remedy = _("Ask your agency's administrator for the role, or act for the right agency.")
     for_people = Words(
-        _("This page is not for you"),
-        _("Only some people may open it: those who work for a certain agency, or who have a certain role there."),
+        _("You cannot open this page"),
+        _("Only some people can open it: those who work for a particular agency, or who have a particular role there."),
         _(
             "If you work for that agency, choose it under “Act for an agency”, or ask its administrator to give you"
             " the role. If you came here for yourself, go to your account."
@@ -158,7 +156,7 @@ class NotFound(Problem):
     kind = "not-found"
     status = 404
     title = _("There is nothing here")
-    explanation = _("The address does not exist, or what was here is not for you to see.")
+    explanation = _("The address does not exist, or you are not allowed to see what is here.")
     remedy = _("Check the address, or start from the home page.")
     oauth_error = "invalid_request"
 
@@ -190,7 +188,7 @@ class NotAcceptable(Problem):
     explanation = _("The Accept header asks for a format that this address does not produce.")
     remedy = _("Ask for application/json or text/html.")
     for_people = Words(
-        _("We cannot show this in that form"),
+        _("We cannot show this in that format"),
         _("Your browser or program asked for a kind of file that this page does not have."),
         _("Open the address in an ordinary browser."),
     )
@@ -202,11 +200,11 @@ class Conflict(Problem):
     status = 409
     title = _("This conflicts with something that exists")
     explanation = _("The state has changed since you read it, or the code or name is already taken.")
-    remedy = _("Reload, look at what is there now, and decide again.")
+    remedy = _("Reload, check what it says now, and decide again.")
     for_people = Words(
         _("Something changed in the meantime"),
         _("Somebody else changed this after you opened the page. Your change was not made."),
-        _("Load the page again, look at what is there now, and decide again."),
+        _("Load the page again, check what it says now, and decide again."),
     )
     oauth_error = "invalid_request"
 
@@ -215,7 +213,7 @@ class TooLarge(Problem):
     kind = "too-large"
     status = 413
     title = _("This is too large")
-    explanation = _("The body of the request or one of its files is beyond the limit.")
+    explanation = _("The body of the request, or one of its files, is larger than allowed.")
     remedy = _("Send less, or a smaller file. Nothing was stored.")
     for_people = Words(
         _("This is too large"),
@@ -249,11 +247,11 @@ class TooMany(Problem):
     kind = "too-many-requests"
     status = 429
     title = _("Too many requests")
-    explanation = _("More was asked in a short time than is allowed.")
+    explanation = _("More requests came in a short time than are allowed.")
     remedy = _("Wait for the time in the Retry-After header and try again.")
     for_people = Words(
         _("Wait a moment"),
-        _("Too much was asked from here in a short time. Nothing is lost."),
+        _("There were too many requests from here in a short time. Nothing was lost."),
         _("Wait a minute and try again."),
     )
     oauth_error = "slow_down"
@@ -274,16 +272,16 @@ class Unconfirmed(Unavailable):
     kind = "unconfirmed"
     title = _("We do not know yet whether this was done")
     explanation = _(
-        "The connection to the database was lost just as this was being stored: it was stored or it was not."
+        "The connection to the database was lost just as this was being stored. It may or may not have been stored."
     )
     remedy = _(
-        "Look whether it is there before you do it again. A program that gave an Idempotency-Key"
-        " sends the same once more with the same key."
+        "Check whether it was done before you try again. A program that gave an Idempotency-Key can send the same "
+        "request again with the same key."
     )
     for_people = Words(
         _("We do not know yet whether this was done"),
-        _("The connection broke off just as this was being stored. It was stored, or it was not."),
-        _("Look whether it is there before you do it again."),
+        _("The connection was lost just as this was being saved. It may or may not have been saved."),
+        _("Check whether it was done before you try again."),
     )
 
 
@@ -308,7 +306,7 @@ class BadGateway(Problem):
 class GatewayTimeout(Problem):
     kind = "provider-too-slow"
     status = 504
-    title = _("The provider takes too long")
+    title = _("The provider is taking too long")
     explanation = _("The provider's system did not answer within the time allowed.")
     remedy = _("Try again later, or write to the service's contact.")
     oauth_error = "temporarily_unavailable"

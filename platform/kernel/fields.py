@@ -18,7 +18,7 @@ else:
 Field = fields.Field
 AN_OBJECT = _("Write an object here: names and values between braces.")
 NO_SUCH_FIELD = _("There is no field with this name.")
-_LACKS = {"required": _("This has to be given."), "null": _("This may not be null.")}
+_LACKS = {"required": _("This is required."), "null": _("This may not be null.")}
 _A_MOMENT = _("Write a date and time with its offset, such as 2026-03-01T09:30:00-03:00.")
 
 

@@ -20,9 +20,9 @@ _DATE = _("Write a date such as 2026-03-01.")
 _STALE = _("This form is no longer valid. Reload the page and send it again.")
 WORDS: dict[str, Text] = {
     "This field is required.": _WRITE,
-    "Invalid input.": _("This is not written as it has to be."),
+    "Invalid input.": _("This is not in the expected format."),
     "Invalid email address.": _("Write an e-mail address such as name@example.cl."),
-    "Invalid URL.": _("Write a whole address, such as https://example.cl/."),
+    "Invalid URL.": _("Write a full address, such as https://example.cl/."),
     "Invalid IP address.": _("Write an IP address."),
     "Invalid Mac address.": _("Write a MAC address."),
     "Invalid UUID.": _("Write a UUID."),
@@ -32,8 +32,8 @@ WORDS: dict[str, Text] = {
     "Number must be at least %(min)s.": _("Write a number of at least %(min)s."),
     "Number must be at most %(max)s.": _("Write a number of at most %(max)s."),
     "Number must be between %(min)s and %(max)s.": _("Write a number from %(min)s to %(max)s."),
-    "Date must be at least %(min)s.": _("Write a date from %(min)s on."),
-    "Date must be at most %(max)s.": _("Write a date until %(max)s."),
+    "Date must be at least %(min)s.": _("Write a date no earlier than %(min)s."),
+    "Date must be at most %(max)s.": _("Write a date no later than %(max)s."),
     "Date must be between %(min)s and %(max)s.": _("Write a date from %(min)s to %(max)s."),
     "Invalid value, must be one of: %(values)s.": _CHOOSE,
     "Invalid value, can't be any of: %(values)s.": _("This value is not accepted."),

@@ -24,9 +24,9 @@ SHARED = {
     "401": problem("The access token is missing, expired, revoked or meant for another place", CHALLENGE),
     "403": problem("The access token does not have the scope"),
     "404": problem("There is nothing here, or it is not yours to see"),
-    "413": problem("The body is beyond the limit"),
-    "415": problem("The body is not of a type that is accepted here"),
-    "422": problem("Something in the data has to be corrected: `errors` says what"),
+    "413": problem("The body is larger than allowed"),
+    "415": problem("The body is of a type that is not accepted here"),
+    "422": problem("Some of the data must be corrected: `errors` says what"),
     "429": problem("Too many requests", RETRY_AFTER),
     "5XX": problem("Something failed on our side; nothing was changed", RETRY_AFTER),
 }

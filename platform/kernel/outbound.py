@@ -87,7 +87,7 @@ def check_url(url: str) -> None:
     if f"{host}:{port}" in settings().outbound_allowed:
         return
     if urlsplit(url).scheme != "https":
-        raise AddressRefused(_("The address has to start with https://."))
+        raise AddressRefused(_("The address must start with https://."))
     with outward_calls().take("look-up", host):
         try:
             found = _resolve(host, port)
@@ -114,7 +114,7 @@ def send(
     refuse_in_action()
     host, port = _host_and_port(url)
     if urlsplit(url).scheme != "https" and f"{host}:{port}" not in settings().outbound_allowed:
-        raise AddressRefused(_("The address has to start with https://."))
+        raise AddressRefused(_("The address must start with https://."))
     limits = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
     place = place or outward_calls().take("look-up", f"{host}:{port}")
     try:

@@ -34,7 +34,7 @@ class FieldsTooLarge(Problem):
 class UnknownExpectation(Problem):
     kind = "unknown-expectation"
     status = 417
-    title = _("What the request expects cannot be promised")
+    title = _("We cannot promise what the request expects")
     explanation = _("The Expect header asks for something other than 100-continue.")
     remedy = _("Leave the Expect header out.")
     oauth_error = "invalid_request"
@@ -43,8 +43,8 @@ class UnknownExpectation(Problem):
 class UnknownTransferCoding(Problem):
     kind = "unknown-transfer-coding"
     status = 501
-    title = _("The body comes in a transfer coding that is not known here")
-    explanation = _("Of transfer codings only chunked is understood, alone. Nothing was read of the body.")
+    title = _("The body uses a transfer coding that is not known here")
+    explanation = _("The only transfer coding understood is chunked, by itself. None of the body was read.")
     remedy = _("Send the body as it is, with its length or chunked.")
     oauth_error = "invalid_request"
 

@@ -23,7 +23,7 @@ AGENCY_CODE = r"[A-Z]{2}[0-9]{3,5}"
 AN_EMAIL = _("Write an e-mail address such as name@example.cl.")
 AN_AGENCY_CODE = _("Write the code of an agency, such as AE001.")
 ONE_LINE = _("Write one line of text, without control characters.")
-SAY_SOMETHING = _("Write something here: spaces alone say nothing.")
+SAY_SOMETHING = _("Write something here: spaces alone are not enough.")
 
 
 def path(name: str, pattern: str | re.Pattern[str], description: str, example: str) -> dict[str, Any]:
@@ -88,13 +88,13 @@ class ListQuery(Query):
 
     cursor = fields.String(
         load_default=_absent,
-        validate=Matches(CURSOR, _("Write the `next` of the page before.")),
+        validate=Matches(CURSOR, _("Use the `next` of the previous page.")),
         metadata={"description": "The `next` of the page before"},
     )
     limit = fields.Integer(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_LIMIT),
-        metadata={"description": "The most that a page has"},
+        metadata={"description": "The most entries that a page has"},
     )
 
 

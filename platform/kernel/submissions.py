@@ -35,10 +35,10 @@ T = TypeVar("T")
 
 FIELD = "form_id"
 REMEMBERED = timedelta(days=1)
-SENT_BEFORE = _("You had already sent this form, so nothing was done a second time. This is what it did.")
+SENT_BEFORE = _("You had already sent this form, so nothing was done twice. This is the result.")
 SECRET_SHOWN = _(
-    "You had already sent this form, so nothing was done a second time. Its secret was shown once and cannot be shown "
-    "again: if you did not keep it, make a new one here."
+    "You had already sent this form, so nothing was done twice. Its secret was shown once and cannot be "
+    "shown again: if you did not save it, create a new one here."
 )
 
 

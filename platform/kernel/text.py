@@ -69,4 +69,4 @@ def _fault(found: re.Match[str] | None) -> Text | None:
     if found is None:
         return None
     code, name = f"U+{ord(found[0]):04X}", unicodedata.name(found[0], "")
-    return _("The character %(character)s is not accepted here: take it out.", character=f"{code} {name}".strip())
+    return _("The character %(character)s is not accepted here: remove it.", character=f"{code} {name}".strip())

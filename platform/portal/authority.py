@@ -154,8 +154,8 @@ def replay_job(job_id: int) -> Response:
 def _actor_kinds() -> dict[str, str]:
     """The kinds of principal in words."""
     return {
-        "anonymous": _("Nobody who is known"),
-        "person": _("A person for themselves"),
+        "anonymous": _("Someone unidentified"),
+        "person": _("A person on their own behalf"),
         "official": _("An official"),
         "developer": _("A developer"),
         "machine": _("An agency's system"),
@@ -169,7 +169,7 @@ def _job_states() -> dict[str, tuple[str, str]]:
     return {
         "failed": (_("Failed"), "problem"),
         "todo": (_("Waiting"), "waiting"),
-        "doing": (_("At work"), "neutral"),
+        "doing": (_("Running"), "neutral"),
         "aborted": (_("Aborted"), "attention"),
     }
 

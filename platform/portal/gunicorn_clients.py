@@ -37,8 +37,8 @@ class TooSlow(Problem):
 
 class TooManySlow(Saturated):
     kind = "too-many-slow-clients"
-    title = _("Too many are sending slowly at the moment")
-    explanation = _("All places for requests that come slowly are taken. Nothing was stored.")
+    title = _("Too many requests are coming slowly at the moment")
+    explanation = _("There is no more room for requests that come slowly. Nothing was stored.")
 
 
 @dataclass

@@ -54,7 +54,7 @@ def test_another_agencys_agreement_is_a_404(app: Flask, caller: Caller) -> None:
 def test_the_owner_makes_no_credentials(app: Flask, caller: Caller) -> None:
     code = active(app)
     assert post(caller, an_official(OWNER), f"/agency/agreements/{code}/credentials").status_code == 404
-    assert "Make the credentials" not in get(caller, an_official(OWNER), f"/agency/agreements/{code}").text
+    assert "Create the credentials" not in get(caller, an_official(OWNER), f"/agency/agreements/{code}").text
 
 
 def test_the_list_opens_where_something_waits(app: Flask, caller: Caller) -> None:
@@ -75,4 +75,4 @@ def test_an_agreement_without_credentials_says_so_and_offers_to_make_them(app: F
     credentials = page.split('id="credentials"')[1].split("</section>")[0]
     assert "There are no credentials yet" in credentials
     assert "Not given" not in credentials
-    assert "Make the credentials" in credentials
+    assert "Create the credentials" in credentials

@@ -230,7 +230,7 @@ def test_a_strange_cursor_does_no_harm(being: Callable[[Principal], FlaskClient]
 @pytest.mark.parametrize(
     ("language", "title", "line"),
     [
-        ("en", "Records wait for their seals", "Who did what: 2 records wait"),
+        ("en", "Records are waiting to be sealed", "Who did what: 2 records wait"),
         ("es", "su sello", "Quién hizo qué: 2 registros esperan"),
     ],
 )
@@ -249,7 +249,7 @@ def test_seals_that_are_late_are_told_in_the_readers_language(
 def test_seals_that_are_on_time_are_no_cause_for_a_word(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
     did(app, AUTHORITY, "test:first", "test:1")
     browser = being(AUTHORITY)
-    assert "wait for their seals" not in browser.get("/authority", headers={"Accept-Language": "en"}).text
+    assert "are waiting to be sealed" not in browser.get("/authority", headers={"Accept-Language": "en"}).text
     page = browser.get("/authority/jobs", headers={"Accept-Language": "en"}).text
     assert re.search(r"Who did what</span></td>\s*<td[^>]*><span>1</span>", page)
 

@@ -154,7 +154,7 @@ MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
     (approved, ("aprob", "was approved"), ("aprob", "was approved")),
     (given_back, ("devuel", "was returned"), ("devuel", "was returned")),
     (keys_unreachable, ("no se pueden obtener", "cannot be fetched"), ("publica sus llaves", "publishes its keys")),
-    (credentials_end, ("vencen", "end on"), ("Cree otro", "Make a new one")),
+    (credentials_end, ("vencen", "end on"), ("Cree otro", "Create a new one")),
     (second_step_set_up, ("configuró", "was set up"), ("cambie su contraseña", "change your password")),
     (link_to_the_sandbox, ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
     (second_step_removed, ("segundo paso", "second step"), ("cambie su contraseña", "change your password")),

@@ -113,7 +113,7 @@ def test_fields_and_validators_are_those_with_sentences_of_our_own(app: Flask) -
     assert strange == set()
 
 
-@pytest.mark.parametrize(("language", "said"), [("es-CL", "Falta este dato."), ("en-US", "This has to be given.")])
+@pytest.mark.parametrize(("language", "said"), [("es-CL", "Falta este dato."), ("en-US", "This is required.")])
 def test_the_interface_answers_in_the_language_of_the_program(app: Flask, language: str, said: str) -> None:
     client = app.test_client()
     answer = client.get("/api/v1/evidence/consistency", headers={"Accept-Language": language})

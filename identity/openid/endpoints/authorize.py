@@ -52,8 +52,10 @@ SHARED = {
     "name": _("your names and surnames"),
     "profile": _("your names and surnames"),
     "email": _("your e-mail address"),
-    "account": _("the applications that you share data with, and to end that once you have given your code"),
-    "offline_access": _("all of this also while you are away, until you withdraw it"),
+    "account": _(
+        "the applications that you share data with; and it can stop the sharing once you have entered your code"
+    ),
+    "offline_access": _("all of this even while you are away, until you stop sharing it"),
 }
 KNOWN_TO_OTHERS = _("that you are the same person each time, by an identifier that other applications know too")
 

@@ -41,7 +41,7 @@ class InvalidProof(OAuthProblem):
     kind = "oauth-invalid-dpop-proof"
     title = "invalid_dpop_proof"
     explanation = _("The DPoP proof is missing, malformed, too old, was used before or does not fit the request.")
-    remedy = _("Make a new proof for every request: its method, its address, the time of now and a new jti.")
+    remedy = _("Make a new proof for every request, with its method, its address, the current time and a new jti.")
     oauth_error = "invalid_dpop_proof"
 
 

@@ -209,7 +209,7 @@ def create_system(
             fields={
                 "scopes": [
                     _(
-                        "Not offered: %(unknown)s. Choose among %(offered)s.",
+                        "Not offered: %(unknown)s. Choose from %(offered)s.",
                         unknown=", ".join(unknown),
                         offered=", ".join(offered),
                     )

@@ -69,7 +69,7 @@ def _letter(token: str) -> Letter:
         _("Open this link and press the button to enter the sandbox:"),
         link,
         _("The link works once, for 15 minutes."),
-        _("If you did not ask for it, ignore this mail: nobody enters without it."),
+        _("If you did not ask for it, ignore this e-mail: nobody can get in without it."),
     )
     return Letter(gettext("Your link to the Cordillera sandbox"), "\n\n".join(str(line) for line in lines) + "\n")
 

@@ -24,7 +24,7 @@ class LinkNotUsable(Problem):
     kind = "sign-in-link-not-usable"
     status = 410
     title = _("This link no longer works")
-    explanation = _("A link works once and for 15 minutes. This one was used, has expired or is not complete.")
+    explanation = _("A link works once, for 15 minutes. This one has been used, has expired or is incomplete.")
     remedy = _("Ask for a new link with your e-mail.")
 
 

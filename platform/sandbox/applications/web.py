@@ -66,8 +66,9 @@ class ChangeForm(IdTokenForm):
     device_flow = BooleanField(
         _("It also runs on devices without a browser"),
         description=_(
-            "For televisions, kiosks and command lines. People let it in from their telephone or computer with a code "
-            "that it shows (RFC 8628). Only with the standard profile. Leave this out unless you need it."
+            "For televisions, kiosks and command lines. It shows a code, and people authorise it from "
+            "their phone or computer (RFC 8628). Only with the standard profile. Leave this unticked "
+            "unless you need it."
         ),
     )
 
@@ -81,7 +82,7 @@ class ApplicationForm(ChangeForm):
         _("Profile"),
         choices=[
             ("standard", _("Standard: OpenID Connect with PKCE. Choose this for anything new")),
-            ("clave-unica", _("ClaveÚnica compatible: for programs that speak it already")),
+            ("clave-unica", _("ClaveÚnica-compatible: for programs that already use it")),
             ("fapi2", PROFILE_NAMES["fapi2"]),
         ],
         default="standard",
@@ -90,18 +91,18 @@ class ApplicationForm(ChangeForm):
     auth_method = RadioField(
         _("Where it runs"),
         choices=[
-            ("client_secret", _("On a server, where its secret stays one")),
-            ("none", _("In the browser or on the telephone: it gets no secret, and its pages may call us themselves")),
+            ("client_secret", _("On a server, where its secret stays secret")),
+            ("none", _("In the browser or on a phone: it gets no secret, and its pages can call us directly")),
         ],
         default="client_secret",
         validate_choice=False,
-        description=_("Without a secret the profile has to be the standard one."),
+        description=_("Without a secret, the profile must be the standard one."),
     )
 
 
 class AdoptionForm(Form):
     agency = StringField(
-        _("Code of the agency"),
+        _("Agency code"),
         validators=[DataRequired(_("Write its code.")), Length(max=20)],
         description=_("For example AE001. The people you work with there know it."),
     )
@@ -230,7 +231,7 @@ def offer_to_agency(client_id: str) -> Page:
     except (Invalid, AlreadyOffered) as problem:
         explain(form, problem)
         return _ask_agency(client_id, form), 422
-    flash(_("The agency was asked. Its answer comes by e-mail."), "success")
+    flash(_("The agency has been asked. Its answer will come by e-mail."), "success")
     return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
 
 

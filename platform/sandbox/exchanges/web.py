@@ -72,7 +72,7 @@ def allow() -> Page:
 @requires(developer)
 def end(policy_id: UUID) -> Page:
     actions.take_step(_owner(), policy_id, Step.END)
-    flash(_("It has ended. No further token is given."), "success")
+    flash(_("It has ended. No more tokens are issued."), "success")
     return redirect(url_for("sandbox_exchanges.list_exchanges"), 303)
 
 

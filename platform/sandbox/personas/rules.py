@@ -37,7 +37,7 @@ PERSONAS = (
         ("María", "Carmen"),
         ("Del Río", "González"),
         "maria.delrio@example.cl",
-        _("The one of the documentation: two names, a surname of two words."),
+        _("The person in the documentation: two given names and a surname of two words."),
     ),
     Persona(
         "55.555.555-5",

@@ -149,7 +149,7 @@ def test_a_name_that_stands_twice_is_refused_with_its_line(app: Flask, content: 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_numbers_that_json_does_not_have_are_refused_with_their_line(app: Flask, number: str) -> None:
     told = reason(app, f'{{"openapi": "3.0.3", "x-text": "{number}",\n "x-n": [1, {number}]}}'.encode())
-    assert told == f"Line 2: “{number}” is no number that JSON knows. Leave it out, or write it in quotes."
+    assert told == f"Line 2: “{number}” is not a number in JSON. Leave it out, or write it in quotes."
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.INF", "1e999"])
