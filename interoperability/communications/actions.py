@@ -223,32 +223,28 @@ def _take(
     work.add(row)
 
 
-def check_draft(principal: Principal, draft: rules.Manifest, files: Files) -> None:
-    """Raises Invalid for what could not be sent, before anybody is asked to sign it."""
-    manifest = read_manifest(write_manifest(_complete(draft, files)))
-    queries.check_sendable(principal.acting_agency, manifest)
+def checked_draft(principal: Principal, draft: rules.Manifest, files: Files) -> rules.Manifest:
+    """The draft with its documents. Raises Invalid for what could not be sent, before anybody is asked to sign it."""
+    described = (Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
+    complete = replace(draft, documents=tuple(described))
+    queries.check_sendable(principal.acting_agency, read_manifest(write_manifest(complete)))
+    return complete
 
 
 def send_from_page(principal: Principal, draft: rules.Manifest, files: Files) -> Communication:
-    """Send what an official wrote and chose, signed with the key kept here for the agency; `draft` lacks its documents.
+    """Send what an official wrote and chose, signed with the key kept here for the agency.
 
     Raises Invalid, TooLarge, KeyNotAccepted, AlreadySent, and AlreadySubmitted for a form that was sent before. Files
     stay in any case: an earlier sending of the same page may own them.
     """
     agency = principal.acting_agency
-    content = write_manifest(_complete(draft, files))
-    signed = queries.open_manifest(agency, sign_for_officials(agency, content))
+    signed = queries.open_manifest(agency, sign_for_officials(agency, write_manifest(draft)))
     queries.check_sendable(agency, signed.manifest)
     stored = [StoredDocument(one.sha256, one.size, one.key) for one in files.all]
     try:
         return submit_once(lambda: send_communication(principal, signed, stored, None), lambda sent: page_of(sent.code))
     except IntegrityError as error:
         raise rules.AlreadySent() from error  # another page sent the same files at this instant
-
-
-def _complete(draft: rules.Manifest, files: Files) -> rules.Manifest:
-    described = (Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
-    return replace(draft, documents=tuple(described))
 
 
 def page_of(code: str) -> str:

@@ -161,18 +161,20 @@ def one(code: str) -> dict[str, Any]:
 @endpoints.doc(**DOWNLOAD, operationId="downloadDocument")
 @requires(a_party)
 def document(code: str, number: int) -> Response:
-    """A document, byte for byte; its ETag is its SHA-256. That an addressee has had the whole of it is a step."""
+    """A document, byte for byte; its ETag is its SHA-256. An addressee's complete download is recorded as a step."""
     return actions.send_to_party(current_principal(), code, number)
 
 
 @endpoints.post("/<code>/acknowledgement", parameters=ONE)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It already has a different answer; the detail says whose, which and since when")
+@endpoints.alt_response(
+    409, description="It already has a different answer; the detail says whose, which and since when"
+)
 @endpoints.doc(operationId="acknowledgeCommunication")
 @requires(scope(RECEIVE))
 def acknowledge(code: str) -> dict[str, Any]:
-    """Acknowledge receipt. Who repeats it gets the first answer again."""
+    """Acknowledge receipt. Repeating this gives the first answer again."""
     return shown(actions.acknowledge(current_principal(), code))
 
 
@@ -180,11 +182,13 @@ def acknowledge(code: str) -> dict[str, Any]:
 @endpoints.arguments(RejectionSchema)
 @endpoints.response(200, CommunicationSchema)
 @endpoints.alt_response(404, description="No such communication, or another agency's")
-@endpoints.alt_response(409, description="It already has a different answer; the detail says whose, which and since when")
+@endpoints.alt_response(
+    409, description="It already has a different answer; the detail says whose, which and since when"
+)
 @endpoints.doc(operationId="rejectCommunication")
 @requires(scope(RECEIVE))
 def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
-    """Reject it, with a reason. Who repeats it gets the first answer again."""
+    """Reject it, with a reason. Repeating this gives the first answer again."""
     return shown(actions.reject(current_principal(), code, rejection["reason"]))
 
 

@@ -52,7 +52,9 @@ class NotAllowedNow(Conflict):
 class NotAnAddressee(Forbidden):
     kind = "not-an-addressee"
     title = _("Only an addressee can answer")
-    explanation = _("Your agency sent this communication, or received a copy. Only those it is addressed to can answer it.")
+    explanation = _(
+        "Your agency sent this communication, or received a copy. Only those it is addressed to can answer it."
+    )
     remedy = _("Wait for their answer; the steps show where it stands.")
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import marshmallow as ma
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from interoperability.communications import rules
+from interoperability.uploads.rules import FILES_KEPT
 from kernel import fields, validate
+from kernel.access import Principal
 from kernel.canonical import TwoMeanings, read_json
 from kernel.errors import BadRequest, Invalid, _
+from kernel.http import settings
 from kernel.shapes import Body, ListQuery, Schema, line, lines
 from kernel.validate import Matches
 
@@ -217,3 +223,26 @@ class BoxQuerySchema(ListQuery):
 
 class RejectionSchema(Body):
     reason = lines(2000, 3, metadata={"example": "No es materia de este servicio."})
+
+
+def seal_review(draft: rules.Manifest, principal: Principal) -> str:
+    """That this principal was shown this draft, whatever the instant at which it will be signed."""
+    return _reviews().dumps(_reviewed(draft, principal))
+
+
+def is_reviewed(text: str, draft: rules.Manifest, principal: Principal) -> bool:
+    """Whether a page has shown this very draft to this principal, and not too long ago."""
+    try:
+        shown = _reviews().loads(text, max_age=int(FILES_KEPT.total_seconds()))
+    except BadData:
+        return False
+    return bool(shown == _reviewed(draft, principal))
+
+
+def _reviewed(draft: rules.Manifest, principal: Principal) -> list[str]:
+    timeless = write_manifest(replace(draft, issued_at=datetime.min.replace(tzinfo=UTC)))
+    return [principal.id, principal.acting_agency.code, sha256(timeless).hexdigest()]
+
+
+def _reviews() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().secret_key, salt="interoperability:communications:reviews")

@@ -18,7 +18,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from interoperability.communications import actions, queries, rules
 from interoperability.communications.queries import View
-from interoperability.communications.schemas import MEDIA_TYPE
+from interoperability.communications.schemas import MEDIA_TYPE, is_reviewed, seal_review
 from interoperability.ports import ports
 from interoperability.uploads.actions import Upload, keep_uploads
 from interoperability.uploads.rules import PDF, Files, NotAPdf
@@ -27,7 +27,7 @@ from kernel import clock
 from kernel.access import Principal, current_principal, requires, role
 from kernel.errors import Invalid, TooLarge
 from kernel.forms import Form, explain, some_lines
-from kernel.http import MAX_FORM_BYTES, settings
+from kernel.http import MAX_FORM_BYTES, AnyRequest, settings
 from kernel.layout import add_navigation
 from kernel.submissions import once
 
@@ -35,6 +35,8 @@ pages = Blueprint("communications", __name__, url_prefix="/agency/communications
 Page = str | AnyResponse | tuple[str, int]
 CORRESPONDENT = "correspondent"
 READ_BYTES = 256 * 1024
+READ_TIMES = 4
+"""A form with files up to so many times what they may have is read to its end, to be told in the form."""
 Refusal = Invalid | NotAPdf | TooLarge
 
 STATUSES = {
@@ -71,11 +73,11 @@ def put_in_the_header(state: BlueprintSetupState) -> None:
 
 
 @pages.url_value_preprocessor
-def allow_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """The form with files may be as large as its files; it is read before the view, to check its token."""
+def keep_form(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Files that are far too large are told beside their field; the form is read before the view, for its token."""
     if endpoint == "communications.send":
-        limits = settings()
-        request.max_content_length = limits.max_document_bytes + limits.max_annexes_bytes + MAX_FORM_BYTES
+        main, annexes = settings().max_document_bytes, settings().max_annexes_bytes
+        cast(AnyRequest, request).keep_form(max(main, annexes), READ_TIMES * (main + annexes) + MAX_FORM_BYTES)
 
 
 class NewForm(Form):
@@ -89,7 +91,8 @@ class NewForm(Form):
         validate_choice=False,  # which agencies there are is for the manifest's check to say
     )
     authority_name = StringField(
-        _("Authority that sends it"), validators=[InputRequired(_("Write the name of the person who signs for your agency."))]
+        _("Authority that sends it"),
+        validators=[InputRequired(_("Write the name of the person who signs for your agency."))],
     )
     authority_post = StringField(_("Their position"), validators=[InputRequired(_("Write their position."))])
     type = SelectField(_("Type"), choices=list(rules.TYPES.items()))
@@ -100,6 +103,8 @@ class NewForm(Form):
     annexes = MultipleFileField(_("Annexes"))
     kept = HiddenField()
     """The files that the page before has sent, sealed."""
+    reviewed = HiddenField()
+    """What the page of the review has shown, sealed; nothing else is sent."""
 
     def validate_person(self, field: StringField) -> None:
         """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""
@@ -148,11 +153,14 @@ def new() -> Page:
 @requires(role(CORRESPONDENT))
 @once()
 def send() -> Page:
-    """Show what is about to be signed (`step=review`), go back to change it (`step=change`), or sign and send it."""
+    """Show what is about to be signed, go back to change it (`step=change`), or sign and send what was shown
+    (`step=send`). Anything else than what was shown is shown first.
+    """
     principal, step = current_principal(), request.form.get("step")
     form = _new_form(principal)
     files, problems = _files(form, principal)
-    form.kept.data = sealed(files, principal)
+    form.kept.data, reviewed = sealed(files, principal), form.reviewed.data or ""
+    form.reviewed.data = ""
     if step == "change":
         return _show_new(form, principal, files)
     is_valid = form.validate_on_submit()
@@ -160,10 +168,11 @@ def send() -> Page:
         form.document.errors = [_("Choose the main document.")]
     if is_valid and files.main and not problems:
         try:
-            if step == "review":
-                actions.check_draft(principal, _draft(form, principal), files)
+            draft = actions.checked_draft(principal, _draft(form, principal), files)
+            if step != "send" or not is_reviewed(reviewed, draft, principal):
+                form.reviewed.data = seal_review(draft, principal)
                 return _show_review(form, principal, files)
-            communication = actions.send_from_page(principal, _draft(form, principal), files)
+            communication = actions.send_from_page(principal, draft, files)
         except (Invalid, TooLarge) as problem:
             problems.append(problem)
         else:
@@ -295,7 +304,7 @@ def _show(view: View, form: RejectionForm) -> str:
 @pages.get("/<code>/documents/<int:number>")
 @requires(role(CORRESPONDENT))
 def document(code: str, number: int) -> Response:
-    """A document; that an addressee has had the whole of it is a step."""
+    """A document; an addressee's complete download is recorded as a step."""
     return actions.send_to_party(current_principal(), code, number)
 
 

@@ -65,5 +65,5 @@ def register(new: dict[str, str]) -> AgencyKey:
 @endpoints.doc(operationId="revokeKey")
 @requires(scope(KEYS))
 def revoke(reason: dict[str, str], thumbprint: str) -> AgencyKey:
-    """Revoke a key: from now on nothing that it signs is accepted; what it signed before stands."""
+    """Revoke a key: from now on, nothing it signs is accepted; what it signed before remains valid."""
     return actions.revoke_key(current_principal(), thumbprint, reason["reason"])

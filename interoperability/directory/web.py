@@ -68,7 +68,9 @@ def register() -> Page:
         except (Invalid, KeyTaken) as problem:
             explain(form, problem)
         else:
-            flash(_("The key has been registered. From now on, your agency is responsible for what it signs."), "success")
+            flash(
+                _("The key has been registered. From now on, your agency is responsible for what it signs."), "success"
+            )
             return redirect(url_for("directory.keys"), 303)
     return _show_keys(form), 422
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from io import BytesIO
+from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, quote_from_bytes, urlsplit
 
@@ -33,6 +33,7 @@ MAX_FORM_BYTES = 2 * 1024 * 1024
 MAX_KEPT_FORM_BYTES = 64 * 1024 * 1024
 """Up to here a form with a file that is too large is read to its end, and beyond it is answered with 413."""
 PIECE_BYTES = 64 * 1024
+BYTES_IN_MEMORY = 500 * 1024
 ASCII = bytes(range(128))
 
 
@@ -68,11 +69,11 @@ class BodyUpTo(LimitedStream):
         return b"".join(iter(lambda: self.read(PIECE_BYTES), b""))
 
 
-class BeginningOf(BytesIO):
+class BeginningOf(SpooledTemporaryFile[bytes]):
     """A file of which only the first bytes are kept; the others are taken and thrown away."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
+        super().__init__(max_size=BYTES_IN_MEMORY)
         self._limit = limit
 
     def write(self, data: Any) -> int:
@@ -86,12 +87,12 @@ class AnyRequest(Request):
 
     largest_file: int | None = None
 
-    def keep_form(self, largest_file: int) -> None:
+    def keep_form(self, largest_file: int, largest_form: int = MAX_KEPT_FORM_BYTES) -> None:
         """Read a form also if a file in it is far too large: of each file one byte more than is allowed is kept.
 
         So a page can tell it beside the field, with all that was typed still there. Call it before the form is read.
         """
-        self.largest_file, self.max_content_length = largest_file, MAX_KEPT_FORM_BYTES
+        self.largest_file, self.max_content_length = largest_file, largest_form
 
     def _get_file_stream(self, *given: Any, **named: Any) -> IO[bytes]:
         if self.largest_file is None:

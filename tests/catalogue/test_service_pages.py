@@ -23,8 +23,8 @@ class TestDescribing:
         page = post(caller, an_official(OWNER), "/agency/services/new", with_document(contact="nobody", version="one"))
         assert page.status_code == 422
         assert "Permisos de circulación" in page.text
-        assert "An e-mail address" in page.text
-        assert "The letter v and a number" in page.text
+        assert "Write an e-mail address" in page.text
+        assert "Write the letter v and a number" in page.text
 
     def test_a_document_that_does_not_parse_is_told_with_its_line(self, caller: Caller) -> None:
         page = post(caller, an_official(OWNER), "/agency/services/new", with_document(b"openapi: 3.1.0\ninfo: [1"))

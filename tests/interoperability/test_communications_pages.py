@@ -10,6 +10,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from builders.forms import hidden_inputs
 from builders.identity import an_agency, an_official, sign_in_for
 from builders.interoperability import a_key, a_pdf, proof_of
 from flask import Flask
@@ -52,9 +53,18 @@ def letter(main: bytes | None = None, **more: Any) -> dict[str, Any]:
     }
 
 
+NEW = "/agency/communications/new"
+
+
+def review(client: FlaskClient, **more: Any) -> TestResponse:
+    """Fill in the form and look it over."""
+    return client.post(NEW, data=letter(step="review", **more), content_type="multipart/form-data")
+
+
 def send(client: FlaskClient, **more: Any) -> TestResponse:
-    data = letter(**more)
-    return client.post("/agency/communications/new", data=data, content_type="multipart/form-data")
+    """Fill in the form, look it over and send it; the form again, where something is wrong with it."""
+    shown = review(client, **more)
+    return client.post(NEW, data={**hidden(shown.text), "step": "send"}) if shown.status_code == 200 else shown
 
 
 def test_a_letter_goes_out_arrives_and_is_acknowledged(app: Flask, correspondents: dict[str, FlaskClient]) -> None:
@@ -181,7 +191,7 @@ def told_at(page: str, field: str) -> str:
 
 def test_a_form_that_lacks_its_file_says_so(correspondents: dict[str, FlaskClient]) -> None:
     data = {name: value for name, value in letter().items() if name != "document"}
-    answer = correspondents["AE001"].post("/agency/communications/new", data=data)
+    answer = correspondents["AE001"].post(NEW, data=data)
     assert (answer.status_code, 'id="document-error"' in answer.text) == (422, True)
 
 
@@ -240,13 +250,13 @@ def test_after_the_key_kept_here_is_revoked_a_new_one_signs(correspondents: dict
 def test_what_is_about_to_be_signed_is_looked_over_first(correspondents: dict[str, FlaskClient]) -> None:
     sender = correspondents["AE001"]
     annexes = [(io.BytesIO(b"uno"), "a.txt")]
-    review = send(sender, step="review", annexes=annexes, copies="AE003")
-    assert review.status_code == 200
+    page = review(sender, annexes=annexes, copies="AE003")
+    assert page.status_code == 200
     for shown in ("Servicio AE002", "Servicio AE003", "Juan Soto, Jefe de Gabinete", "oficio n° 1.pdf", "a.txt"):
-        assert shown in review.text
-    assert sha256(a_pdf()).hexdigest() in review.text
+        assert shown in page.text
+    assert sha256(a_pdf()).hexdigest() in page.text
     assert "COM-" not in sender.get("/agency/communications?box=outbox").text, "nothing was sent yet"
-    address = str(sender.post("/agency/communications/new", data={**hidden(review.text), "step": "send"}).location)
+    address = str(sender.post(NEW, data={**hidden(page.text), "step": "send"}).location)
     documents = re.findall(rf'href="({address}/documents/\d)"', sender.get(address).text)
     assert [sender.get(document).data for document in documents] == [a_pdf(), b"uno"]
     assert address.rpartition("/")[2] in correspondents["AE003"].get("/agency/communications").text
@@ -256,44 +266,83 @@ def test_whoever_goes_back_from_the_review_finds_everything_and_the_files(
     correspondents: dict[str, FlaskClient],
 ) -> None:
     sender = correspondents["AE001"]
-    review = send(sender, step="review", copies="AE003")
-    back = sender.post("/agency/communications/new", data={**hidden(review.text), "step": "change"})
+    page = review(sender, copies="AE003")
+    back = sender.post(NEW, data={**hidden(page.text), "step": "change"})
     assert back.status_code == 200
     assert 'value="Solicita antecedentes"' in back.text
     assert "oficio n° 1.pdf" in back.text
     assert re.search(r'<input[^>]*checked[^>]*value="AE003"', back.text)
     changed = {name: value for name, value in letter().items() if name != "document"} | {"reference": "Otra materia"}
-    sent = sender.post(
-        "/agency/communications/new", data={**changed, "kept": hidden(back.text)["kept"], "step": "send"}
-    )
+    page = sender.post(NEW, data={**changed, "kept": hidden(back.text)["kept"], "step": "review"})
+    sent = sender.post(NEW, data={**hidden(page.text), "step": "send"})
     assert "Otra materia" in sender.get(str(sent.location)).text
+
+
+@pytest.mark.parametrize("step", [None, "", "send", "review", "sent"])
+def test_nothing_is_sent_that_was_not_looked_over(correspondents: dict[str, FlaskClient], step: str | None) -> None:
+    sender = correspondents["AE001"]
+    unseen = letter() if step is None else letter(step=step)
+    page = sender.post(NEW, data=unseen, content_type="multipart/form-data")
+    assert page.status_code == 200
+    assert 'id="review"' in page.text
+    changed = {**hidden(page.text), "step": "send"} | {"reference": "Otra materia"}
+    page = sender.post(NEW, data=changed)
+    assert page.status_code == 200, "what was changed since is shown as well"
+    assert "Otra materia" in page.text
+    annex = {"annexes": (io.BytesIO(b"uno"), "a.txt")}
+    page = sender.post(NEW, data={**hidden(page.text), "step": "send", **annex}, content_type="multipart/form-data")
+    assert page.status_code == 200
+    assert "a.txt" in page.text
+    assert "COM-" not in sender.get("/agency/communications?box=outbox").text
+    assert sender.post(NEW, data={**hidden(page.text), "step": "send"}).status_code == 303
+
+
+def test_what_another_official_looked_over_is_looked_over_again(correspondents: dict[str, FlaskClient]) -> None:
+    reviewed = hidden(review(correspondents["AE001"]).text)["reviewed"]
+    answer = correspondents["AE003"].post(
+        NEW, data=letter(step="send", reviewed=reviewed), content_type="multipart/form-data"
+    )
+    assert answer.status_code == 200
+    assert 'id="review"' in answer.text
+
+
+@pytest.mark.parametrize(("field", "times"), [("document", 2), ("document", 10), ("annexes", 2), ("annexes", 3)])
+def test_a_file_that_is_far_too_large_is_told_at_its_field_and_the_rest_is_kept(
+    correspondents: dict[str, FlaskClient], field: str, times: int
+) -> None:
+    sender = correspondents["AE001"]
+    settings = sender.application.extensions["cordillera.settings"]
+    most = {"document": settings.max_document_bytes, "annexes": settings.max_annexes_bytes}[field]
+    answer = review(sender, **{field: [(io.BytesIO(a_pdf() + b"x" * (times * most)), "video.bin")]})
+    assert answer.status_code == 422
+    assert told_at(answer.text, field).startswith("video.bin: ")
+    assert 'value="Solicita antecedentes"' in answer.text
+    assert ("oficio n° 1.pdf" in answer.text) == (field == "annexes"), "the other file is kept"
 
 
 def test_files_stay_when_something_else_in_the_form_is_wrong(correspondents: dict[str, FlaskClient]) -> None:
     sender = correspondents["AE001"]
-    wrong = send(sender, step="review", reference="")
+    wrong = review(sender, reference="")
     assert wrong.status_code == 422
     assert "oficio n° 1.pdf" in wrong.text
     mended = {name: value for name, value in letter().items() if name != "document"}
-    assert (
-        sender.post("/agency/communications/new", data={**mended, "kept": hidden(wrong.text)["kept"]}).status_code
-        == 303
-    )
+    page = sender.post(NEW, data={**mended, "kept": hidden(wrong.text)["kept"], "step": "review"})
+    assert sender.post(NEW, data={**hidden(page.text), "step": "send"}).status_code == 303
 
 
 def test_files_that_were_sent_are_chosen_anew(correspondents: dict[str, FlaskClient]) -> None:
     sender = correspondents["AE001"]
-    review = hidden(send(sender, step="review").text)
-    assert sender.post("/agency/communications/new", data={**review, "step": "send"}).status_code == 303
-    again = {name: value for name, value in letter().items() if name != "document"} | {"kept": review["kept"]}
-    answer = sender.post("/agency/communications/new", data={**again, "step": "send"})
+    shown = hidden(review(sender).text)
+    assert sender.post(NEW, data={**shown, "step": "send"}).status_code == 303
+    again = {name: value for name, value in letter().items() if name != "document"} | {"kept": shown["kept"]}
+    answer = sender.post(NEW, data={**again, "step": "send"})
     assert (answer.status_code, 'id="document-error"' in answer.text) == (422, True)
 
 
 def test_files_that_another_official_chose_are_not_to_be_had(correspondents: dict[str, FlaskClient]) -> None:
-    kept = hidden(send(correspondents["AE001"], step="review").text)["kept"]
+    kept = hidden(review(correspondents["AE001"]).text)["kept"]
     data = {name: value for name, value in letter(addressee="AE003").items() if name != "document"}
-    answer = correspondents["AE002"].post("/agency/communications/new", data={**data, "kept": kept})
+    answer = correspondents["AE002"].post(NEW, data={**data, "kept": kept})
     assert answer.status_code == 422
     assert 'id="document-error"' in answer.text
 
@@ -313,9 +362,7 @@ def test_the_sender_and_the_day_stand_under_the_title(correspondents: dict[str, 
 
 def hidden(page: str) -> dict[str, str]:
     """What the form of the page carries without showing it."""
-    form = page.split("<main")[1].split('enctype="multipart/form-data"')[1]
-    inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
-    return {name: unescape(value) for name, value in inputs}
+    return hidden_inputs(page, NEW)
 
 
 def test_the_agencys_home_says_first_what_waits(correspondents: dict[str, FlaskClient]) -> None:

@@ -18,6 +18,7 @@ from builders.catalogue import CONSUMER, OWNER, a_caller, a_published_service, a
 from builders.catalogue import an_official as a_publisher
 from builders.clients import a_client, a_code, a_system, basic, machine_token, redeem, tokens_for
 from builders.commits import Proxy, When
+from builders.forms import hidden_inputs
 from builders.gateway import Consumer, Provider
 from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
 from builders.interoperability import Network, a_manifest, a_pdf, described, signed, upload
@@ -108,9 +109,11 @@ def test_a_communication_of_a_page_keeps_its_documents(app: Flask, proxy: Proxy,
     form |= {"authority_name": "María Pérez", "authority_post": "Directora", "summary": "Se piden."}
     form |= {"classification": "public"}
 
+    new = "/agency/communications/new"
+    review = sender.post(new, data={**form, "document": upload("", a_pdf()).get("document")})
+
     def send() -> TestResponse:
-        data: dict[str, Any] = {**form, "document": upload("", a_pdf()).get("document")}
-        return sender.post("/agency/communications/new", data=data)
+        return sender.post(new, data=hidden_inputs(review.text, new) | {"step": "send"})
 
     with proxy.hanging_up("INSERT INTO communication ", when):
         assert_unconfirmed(send())
