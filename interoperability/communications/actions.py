@@ -252,16 +252,18 @@ def page_of(code: str) -> str:
     return f"/agency/communications/{code}"
 
 
-def send_to_party(principal: Principal, code: str, number: int) -> Response:
+def send_to_party(principal: Principal, code: str, number: int, *, is_for_person: bool = False) -> Response:
     """A document of a communication, as the request asks for it; what of it gets to an addressee is noted as it does.
 
-    Raises NotFound, NotYours, RangeNotSatisfiable.
+    Raises NotFound, NotYours, RangeNotSatisfiable, DocumentDamaged.
     """
     view = queries.find(principal, code)
     document = queries.document_of(view, number)
     if view.own is None or view.has_downloaded(number):
-        return send_document(document)
-    return send_document(document, lambda part: note_delivery(principal, code, number, part))
+        return send_document(document, is_for_person=is_for_person)
+    return send_document(
+        document, lambda part: note_delivery(principal, code, number, part), is_for_person=is_for_person
+    )
 
 
 @action

@@ -216,7 +216,9 @@ class BoxQuerySchema(ListQuery):
         load_default=_any_status,
         validate=validate.OneOf(rules.STATUSES),
         metadata={
-            "description": "Only those with this status; all if not given. In the inbox, `available` is everything that waits for the agency: what it has not answered, downloaded or not; of copies, what it has not fully downloaded"
+            "description": "Only those with this status; all if not given. In the inbox, `available` is everything "
+            "that waits for the agency: what it has not answered, downloaded or not; of copies, what it has "
+            "not fully downloaded"
         },
     )
 

@@ -224,6 +224,7 @@ def _new_form(principal: Principal) -> NewForm:
 
 
 def _show_new(form: NewForm, principal: Principal, files: Files) -> str:
+    form.document.flags.required = files.main is None
     return render_template("communications/new.html", form=form, agency=principal.acting_agency, files=files)
 
 
@@ -305,7 +306,7 @@ def _show(view: View, form: RejectionForm) -> str:
 @requires(role(CORRESPONDENT))
 def document(code: str, number: int) -> Response:
     """A document; an addressee's complete download is recorded as a step."""
-    return actions.send_to_party(current_principal(), code, number)
+    return actions.send_to_party(current_principal(), code, number, is_for_person=True)
 
 
 @pages.post("/<code>/acknowledgement")

@@ -9,7 +9,7 @@ from itertools import chain
 from interoperability.uploads import rules
 from interoperability.uploads.rules import Files, KeptFile, in_roles
 from kernel.documents import StoredDocument, documents
-from kernel.errors import Invalid, TooLarge, _
+from kernel.errors import Invalid, Text, TooLarge, _
 from kernel.http import settings
 
 FOLDER = "communications"
@@ -83,6 +83,17 @@ def _store_upload(upload: Upload, role: str, kept: StoredUploads) -> StoredDocum
         raise Invalid(fields={field: [_("%(name)s is empty.", name=upload.name)]})
     try:
         return store_one(chain([first], chunks), role, kept)
-    except (rules.NotAPdf, TooLarge) as problem:
+    except rules.NotAPdf as problem:
         problem.fields = {field: [f"{upload.name}: {problem.title}"]}
         raise
+    except TooLarge as problem:
+        problem.fields = {field: [_too_large(upload.name, role)]}
+        raise
+
+
+def _too_large(name: str, role: str) -> Text:
+    if role == "annex":
+        most = settings().max_annexes_bytes // 1048576
+        return _("%(name)s: the annexes can have at most %(most)s MB together.", name=name, most=most)
+    most = settings().max_document_bytes // 1048576
+    return _("%(name)s: a main document can have at most %(most)s MB.", name=name, most=most)

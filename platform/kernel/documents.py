@@ -20,6 +20,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 import obstore
+import prometheus_client
 import structlog
 from flask import Flask, Response, current_app, request
 from obstore.exceptions import BaseError
@@ -30,7 +31,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from kernel import clock
 from kernel.access import act_as, current_principal
 from kernel.bulkheads import outward_calls
-from kernel.errors import BadRequest, OutOfSpace, Problem, TooLarge, Unavailable, _
+from kernel.errors import BadRequest, OutOfSpace, Problem, TooLarge, Unavailable, Words, _
 from kernel.ids import new_id
 from kernel.requests import current_request_id, take_request_id
 from kernel.settings import Settings
@@ -43,6 +44,10 @@ NO_ROOM = re.compile(r"\(os error (28|122|27)\)")
 ONE_RANGE = re.compile(r"bytes=(?:(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-(?P<suffix>[0-9]{1,18}))")
 UNFINISHED = re.compile(r".+#\d+")  # what a killed process leaves of a local upload
 
+DAMAGED = prometheus_client.Counter(
+    "cordillera_documents_damaged", "Readings of documents that were not what was stored, or missing"
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -50,9 +55,19 @@ class DocumentDamaged(Problem):
     """What was read is not what was stored."""
 
     kind = "document-damaged"
-    title = _("The document cannot be handed over")
-    explanation = _("What is stored is not what was sent, or it is missing. The operators have been told.")
-    remedy = _("Ask whoever sent it to send it again, and tell us the request number.")
+    title = _("The document is damaged")
+    explanation = _(
+        "What is stored is no longer what was sent, or it is missing. It is not handed over, and this was recorded."
+    )
+    remedy = _("Ask the sender to send it again, and tell us the request number.")
+    for_people = Words(
+        _("This document is damaged"),
+        _(
+            "What we keep is no longer exactly what was sent, or it is missing. We do not hand it over, so that nobody "
+            "takes it for the original. This was recorded for our operators. Nothing was changed."
+        ),
+        _("Ask the sender to send it again. If you need it soon, write to us with the request number below."),
+    )
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,11 @@ class DocumentStore:
         chunks = self._checked(key, sha256)
         return chain([next(chunks)], chunks)
 
+    def check(self, key: str, sha256: str) -> None:
+        """Read the whole document. Raises DocumentDamaged, Unavailable."""
+        for _chunk in self._checked(key, sha256):
+            pass
+
     def _checked(self, key: str, sha256: str) -> Iterator[bytes]:
         digest, held = hashlib.sha256(), b""
         for chunk in self._chunks(key):
@@ -148,7 +168,8 @@ class DocumentStore:
                 yield held
             held = chunk
         if digest.hexdigest() != sha256:
-            log.error("document damaged", key=key)
+            DAMAGED.inc()
+            log.critical("document damaged", key=key, expected=sha256, found=digest.hexdigest())
             raise DocumentDamaged(log=f"{key} does not have its digest")
         yield held
 
@@ -158,7 +179,8 @@ class DocumentStore:
                 for chunk in obstore.get(self._objects, key).stream(min_chunk_size=READ_BYTES):
                     yield bytes(chunk)
         except FileNotFoundError as error:
-            log.error("document missing", key=key)
+            DAMAGED.inc()
+            log.critical("document missing", key=key)
             raise DocumentDamaged(log=f"{key} is missing") from error
         except BaseError as error:
             raise _problem(error) from error
@@ -245,12 +267,18 @@ def documents() -> DocumentStore:
     return found
 
 
-def send_document(row: Described, delivered: Callable[[range], None] | None = None) -> Response:
+def send_document(
+    row: Described, delivered: Callable[[range], None] | None = None, *, is_for_person: bool = False
+) -> Response:
     """A stored document as a download: its ETag is its digest, conditions and ranges are honoured, it runs nowhere.
 
+    is_for_person: read it whole before. A damaged one then has a page that says so, where a browser would only say
+    that the download failed.
     delivered: called, as the caller of this request, with the bytes that were handed over, when the last of them was or
     the connection broke off. Not where none is to be handed over, as for HEAD or a copy that the caller has.
     """
+    if is_for_person:
+        documents().check(row.key, row.sha256)
     response = Response(documents().open(row.key, row.sha256), mimetype=row.media_type)
     response.content_length = row.size
     response.set_etag(row.sha256)

@@ -51,6 +51,17 @@ def test_an_official_chooses_whom_to_act_for(client: FlaskClient, administrator:
         assert current_principal().kind == "person"
 
 
+def test_the_title_says_whom_one_acts_for(client: FlaskClient, administrator: Person) -> None:
+    def title() -> str:
+        return client.get("/agency").text.split("<h1>")[1].split("</h1>")[0]
+
+    sign_in(client, administrator)
+    assert title() == "Actuar por un organismo"
+    assert "Sus roles aquí" not in client.get("/agency").text, "this person acts for none yet"
+    client.post("/agency", data={"agency": "AE001"})
+    assert title() == "Servicio Uno"
+
+
 def test_choosing_goes_on_to_a_path_of_this_site_only(client: FlaskClient, administrator: Person) -> None:
     sign_in(client, administrator)
     for wanted, target in [("/agency/members", "/agency/members"), ("//evil.example", "/"), ("/\\evil", "/")]:

@@ -100,7 +100,7 @@ def test_published_keys_are_looked_at_too(app: Flask) -> None:
         answers.pop(0)
         for _day in range(2):
             look_at_keys(client_id)
-        assert [subject for _to, subject in mails()].count("Las llaves de Trámites de Prueba no se pueden obtener") == 1
+        assert [subject for _to, subject in mails()].count("Las claves de Trámites de Prueba no se pueden obtener") == 1
         session().expire_all()
         assert warnings_of(any_client(client_id)).keys_failing_since is not None
         answers.pop(0)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from builders.clients import LEFT, a_client, tokens_for
+from builders.forms import hidden_inputs
 from builders.identity import a_person, sign_in
 from flask import Flask
 from flask.testing import FlaskClient
@@ -44,6 +45,27 @@ def test_who_says_yes_leaves_and_goes_on(client: FlaskClient, made: NewClient, i
     form = {"client_id": made.client.client_id, "post_logout_redirect_uri": LEFT}
     assert client.post("/openid/end-session/confirm", data=form).headers["Location"] == LEFT
     assert not is_signed_in(client)
+
+
+def test_who_says_yes_twice_ends_at_the_same_place(app: Flask, client: FlaskClient, id_token: str) -> None:
+    with app.app_context():
+        tried = a_client("standard", owner="developer:1", post_logout_redirect_uris=["http://localhost:5000/left"])
+    address = "/openid/end-session/confirm"
+    query = {"client_id": tried.client.client_id, "post_logout_redirect_uri": "http://localhost:5000/left"}
+    form = hidden_inputs(client.get("/openid/end-session", query_string=query | {"state": "s"}).text, address)
+    left = [client.post(address, data=form).headers["Location"] for _ in range(2)]
+    assert left == ["http://localhost:5000/left?state=s"] * 2
+    assert not is_signed_in(client)
+    forged = form | {"going_to": form["going_to"][:-2]}
+    assert client.post(address, data=forged).headers["Location"] == "/"
+    assert client.get("/openid/end-session", query_string=query).headers["Location"] == "/", "a link leads nobody on"
+
+
+def test_who_leaves_and_goes_nowhere_is_told(client: FlaskClient, id_token: str) -> None:
+    form = hidden_inputs(client.get("/openid/end-session").text, "/openid/end-session/confirm")
+    page = client.post("/openid/end-session/confirm", data=form, follow_redirects=True)
+    assert page.request.path == "/"
+    assert "Cerró su sesión." in page.text
 
 
 def test_unregistered_places_are_never_gone_to(client: FlaskClient, made: NewClient, id_token: str) -> None:

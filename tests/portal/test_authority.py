@@ -230,7 +230,7 @@ def test_a_strange_cursor_does_no_harm(being: Callable[[Principal], FlaskClient]
 @pytest.mark.parametrize(
     ("language", "title", "line"),
     [
-        ("en", "Records are waiting to be sealed", "Who did what: 2 records wait"),
+        ("en", "Records are waiting to be sealed", "Who did what: 2 records are waiting"),
         ("es", "su sello", "Quién hizo qué: 2 registros esperan"),
     ],
 )

@@ -25,6 +25,7 @@ from builders.interoperability import Network, a_manifest, a_pdf, described, sig
 from builders.pictures import a_png
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -137,6 +138,25 @@ def test_a_document_that_is_missing_or_damaged_is_a_problem_and_no_bare_page(
     answer = network.get("AE002", f"/communications/{code}/documents/1")
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
     assert answer.get_json()["type"].endswith("/problems/document-damaged")
+
+
+@pytest.mark.parametrize("size", [100, 3 * 1024 * 1024])
+@pytest.mark.parametrize("fate", ["missing", "damaged"])
+def test_a_person_reads_in_plain_words_that_a_document_is_damaged(app: Flask, fate: str, size: int) -> None:
+    network = Network(app)
+    code = network.sent(main=a_pdf("x" * size))
+    [path] = files(app)
+    with app.app_context():
+        reader = an_official("AE002", "correspondent")
+    browser = app.test_client()
+    sign_in_for(browser, reader, "AE002")
+    path.unlink() if fate == "missing" else path.write_bytes(path.read_bytes().replace(b"x", b"y", 1))
+    before = REGISTRY.get_sample_value("cordillera_documents_damaged_total") or 0
+    page = browser.get(f"/agency/communications/{code}/documents/1")
+    assert (page.status_code, page.mimetype) == (500, "text/html")
+    assert "Este documento está dañado" in page.text
+    assert page.headers["X-Request-Id"] in page.text
+    assert REGISTRY.get_sample_value("cordillera_documents_damaged_total") == before + 1
 
 
 @both

@@ -76,7 +76,7 @@ def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: Flask
     assert offer(developer, client_id) == 303
     assert (
         "maria@example.cl",
-        "Una persona que desarrolla ofrece a su organismo la aplicación “Trámites de Ñuble”",
+        "Una persona que desarrolla ofrece a su organismo la aplicación «Trámites de Ñuble»",
     ) in mails(app)
     assert "Trámites de Ñuble" in ours.get("/agency/adoptions").text
     page = ours.get(f"/agency/adoptions/{client_id}").text
@@ -101,7 +101,7 @@ def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: Flask
         assert developer.post(f"/sandbox/applications/{client_id}{path}").status_code == 404, path
     assert "AE001" in developer.get("/sandbox/applications").text
     assert ours.get(f"/agency/applications/{client_id}").status_code == 200
-    assert ("eva@example.cl", "“Trámites de Ñuble” fue recibida por el organismo") in mails(app)
+    assert ("eva@example.cl", "«Trámites de Ñuble» fue recibida por el organismo") in mails(app)
     assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from flask import redirect, render_template, request
+from flask import flash, redirect, render_template, request
 from flask.sansio.blueprints import BlueprintSetupState
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from identity.clients.queries import registered_client
@@ -26,6 +28,8 @@ from kernel.i18n import request_language
 from kernel.security import allow_form_action
 
 Page = str | Response
+GOING_TO = "going_to"
+CONFIRMED_WITHIN = timedelta(hours=1)
 
 
 @pages.record
@@ -52,9 +56,11 @@ def end_session() -> Page:
     leaving = _leaving()
     if current_sign_in() is None or leaving.is_proven:
         return _leave(leaving)
+    fields = _parameters()
     if leaving.destination:
         allow_form_action(leaving.destination)
-    return render_template("openid/end_session.html", client=leaving.client, fields=_parameters())
+        fields[GOING_TO] = _seal().dumps(leaving.destination)
+    return render_template("openid/end_session.html", client=leaving.client, fields=fields)
 
 
 from_other_sites("/openid/logout", "GET", "POST")(end_session)
@@ -63,8 +69,22 @@ from_other_sites("/openid/logout", "GET", "POST")(end_session)
 @at("/openid/end-session/confirm", "POST")
 @public("leaving is always allowed")
 def confirm_end_session() -> Page:
-    """The person said yes."""
-    return _leave(_leaving())
+    """The person said yes. A second click ends where the first one did, although nobody is signed in any more."""
+    leaving = _leaving()
+    return _leave(replace(leaving, destination=leaving.destination or _confirmed_destination()))
+
+
+def _confirmed_destination() -> str | None:
+    """Where the page that asked was going to lead, if it was ours."""
+    try:
+        found = _seal().loads(request.form.get(GOING_TO, ""), max_age=int(CONFIRMED_WITHIN.total_seconds()))
+    except BadData:
+        return None
+    return str(found)
+
+
+def _seal() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().secret_key, salt="identity:openid:end-session")
 
 
 def _parameters() -> dict[str, str]:
@@ -106,6 +126,8 @@ def _with_state(uri: str, state: str | None) -> str:
 
 def _leave(leaving: Leaving) -> Page:
     sign_out()
+    if leaving.destination is None:
+        flash(_("You have signed out. On a shared computer, close the window too."), "success")
     response: Response = redirect(leaving.destination or "/", 303)
     forget_cookie(response)
     return response
