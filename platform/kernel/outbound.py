@@ -194,6 +194,8 @@ def chunks(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS
     """
     read, end = 0, time.monotonic() + seconds
     try:
+        if _announced(response) > limit:
+            raise BadGateway(_("The answer is larger than is allowed."), log=f"announces more than {limit} bytes")
         for chunk in response.iter_raw():
             read += len(chunk)
             if read > limit:
@@ -207,6 +209,13 @@ def chunks(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS
         raise BadGateway(log=repr(error)) from error
     finally:
         response.close()
+
+
+def _announced(response: httpx2.Response) -> int:
+    """The length that the body is said to have; 0 where it is not said, or there is none (RFC 9110 8.6)."""
+    length = response.headers.get("Content-Length", "")
+    has_body = response.request.method != "HEAD" and response.status_code != 304
+    return int(length) if has_body and re.fullmatch("[0-9]{1,20}", length) else 0
 
 
 def read(response: httpx2.Response, limit: int, seconds: float = TOTAL_SECONDS) -> bytes:

@@ -33,6 +33,7 @@ ANSWERS: Mapping[str, Steps] = {
     "events": [b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", 30.0],
     "control": [b"HTTP/1.1 200 OK\r\nX-Name: a\x01b\r\nContent-Length: 2\r\n\r\nok"],
     "delete": [b"HTTP/1.1 200 OK\r\nX-Name: a\x7fb\r\nContent-Length: 2\r\n\r\nok"],
+    "vast": [b"HTTP/1.1 200 OK\r\nContent-Length: 104857601\r\n\r\n", b"x" * 1_000],
     "limited": [b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nRateLimit: "hour";r=7;t=5\r\n\r\n'],
 }
 
@@ -73,6 +74,13 @@ def test_a_provider_whose_headers_have_control_characters_has_not_answered(odd: 
     assert response.headers["Cordillera-Error"] == "provider"
     (call,) = odd.calls()
     assert (call.status, call.failed, call.trace) == (502, "provider", response.headers["Cordillera-Trace"])
+
+
+def test_an_answer_that_says_that_it_is_too_large_is_refused_before_its_body(odd: Consumer) -> None:
+    response = odd.call("/vast")
+    assert (response.status_code, response.headers["Cordillera-Error"]) == (502, "provider")
+    assert "más grande" in response.get_json()["detail"]
+    assert odd.call("/vast", "HEAD").status_code == 200
 
 
 QUERY_OCTETS = """/x?a="<>`|{}^'%22%zz[]~"""
