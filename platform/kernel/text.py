@@ -9,9 +9,10 @@ from kernel.errors import Text, _
 
 # Control characters, line and paragraph separators, what makes a text read in another direction than it is written,
 # and the byte order mark.
-_NEVER = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
+_NEVER = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
 _BREAKS = r"\t\n"
-_UNSEEN = r"\u200b-\u200f\u2060-\u2064"  # two names that look the same would be different
+# Two names that look the same would be different: Unicode's default ignorable code points, less those of emoji.
+_UNSEEN = r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2060-\u2064\u206a-\u206f\u3164\uffa0"
 
 LINE = rf"[^{_NEVER}{_BREAKS}{_UNSEEN}]*[^\s{_NEVER}{_UNSEEN}][^{_NEVER}{_BREAKS}{_UNSEEN}]*"
 """One line that says something: not only spaces."""

@@ -81,11 +81,22 @@ def test_every_body_of_the_interface_names_each_member_once(network: Network) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["anexo\u202efdp.exe", "a\u2066b.txt", "a\u200bb.txt", "\ufeffa.txt", "a\x85b", "a\rb"]
+    "name",
+    [
+        "anexo\u202efdp.exe",
+        "a\u2066b.txt",
+        "a\u200bb.txt",
+        "\ufeffa.txt",
+        "a\x85b",
+        "a\rb",
+        "a\u061cb",
+        "a\u00adb",
+        "a\u3164b",
+    ],
 )
 def test_a_name_that_does_not_show_as_it_is_is_refused_and_the_character_told(network: Network, name: str) -> None:
     [message] = errors(sent_with(network, name))["documents.1.name"]
-    odd = next(one for one in name if not one.isprintable())
+    odd = next(one for one in name if not one.isprintable() or one == "\u3164")
     assert f"U+{ord(odd):04X}" in message
 
 
