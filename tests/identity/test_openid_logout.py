@@ -65,7 +65,10 @@ def test_who_leaves_and_goes_nowhere_is_told(client: FlaskClient, id_token: str)
     form = hidden_inputs(client.get("/openid/end-session").text, "/openid/end-session/confirm")
     page = client.post("/openid/end-session/confirm", data=form, follow_redirects=True)
     assert page.request.path == "/"
-    assert "Cerró su sesión." in page.text
+    assert page.text.count("Cerró su sesión.") == 1
+    assert page.text.index("Cerró su sesión.") < page.text.index("<h1"), (
+        "above the opening of the page, where one looks"
+    )
 
 
 def test_unregistered_places_are_never_gone_to(client: FlaskClient, made: NewClient, id_token: str) -> None:

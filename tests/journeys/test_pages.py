@@ -101,6 +101,27 @@ def test_on_a_phone_the_session_takes_one_line_and_its_links_are_in_the_menu(
     expect(page).to_have_url(f"{house.base_url}/account")
 
 
+def test_on_a_wide_screen_each_link_of_the_session_stands_once(house: House, visit: Callable[..., Page]) -> None:
+    page = visit()
+    as_official(page, house, "88.888.888-8", "AE002")
+    page.goto(f"{house.base_url}/catalogue")
+    for label in ("Cambiar de organismo", "Su cuenta", "Cerrar sesión"):
+        expect(page.get_by_text(label, exact=True).locator("visible=true")).to_have_count(1)
+
+
+def test_no_word_of_a_table_or_a_title_is_cut_off_on_the_narrowest_screen(
+    house: House, visit: Callable[..., Page]
+) -> None:
+    page = visit(width=NARROWEST)
+    as_official(page, house, "88.888.888-8", "AE002")
+    for path in ("/agency", "/agency/services", "/agency/communications", "/agency/members", "/catalogue/SRV-000001"):
+        page.goto(f"{house.base_url}{path}")
+        cut = page.locator("h1, .table-frame").evaluate_all(
+            "all => all.filter(it => it.scrollWidth > it.clientWidth + 1).map(it => it.textContent)"
+        )
+        assert cut == [], path
+
+
 @pytest.fixture
 def forced_colours(chromium: Browser) -> Page:
     context = chromium.new_context(locale="es-CL", forced_colors="active", viewport={"width": 1280, "height": 900})
