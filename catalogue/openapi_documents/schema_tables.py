@@ -10,11 +10,7 @@ from catalogue.openapi_documents.findings import Place
 from catalogue.openapi_documents.regular_expressions import is_regular_expression
 from catalogue.openapi_documents.shapes import Check, Rule, Walk, in_json, kind_of
 
-BOUNDS = """
-    title text
-    description text
-    format text
-    multipleOf positive
+LIMITS = """
     maximum number
     minimum number
     maxLength whole
@@ -23,14 +19,25 @@ BOUNDS = """
     maxItems whole
     minItems whole
     uniqueItems flag
-    maxProperties whole
-    minProperties whole
-    default any
-    readOnly flag
-    externalDocs ExternalDocs
-    example any
-    xml XML
 """
+"""How far a value may go, in Swagger 2.0 outside of schemas too."""
+
+BOUNDS = (
+    LIMITS
+    + """
+        title text
+        description text
+        format text
+        multipleOf positive
+        maxProperties whole
+        minProperties whole
+        default any
+        readOnly flag
+        externalDocs ExternalDocs
+        example any
+        xml XML
+    """
+)
 """The part of a Schema Object that is alike in every version."""
 
 SCHEMA_3_0: Mapping[str, str] = {

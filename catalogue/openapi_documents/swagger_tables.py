@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from catalogue.openapi_documents.openapi_tables import TABLE_3_0, item_elsewhere, responses_have_one
-from catalogue.openapi_documents.schema_tables import patterns
+from catalogue.openapi_documents.schema_tables import BOUNDS, LIMITS, patterns
 from catalogue.openapi_documents.shapes import Check, Names, Rule, Walk, in_json, kinds
 
 COMPONENT = re.compile(r"[a-zA-Z0-9._-]+")
@@ -21,23 +21,18 @@ NAMES: Names = {
     "status": ("status-name", re.compile(r"default|[0-9]{3}")),
 }
 
-VALUE = """
-    format text
-    items Items
-    default any
-    maximum number
-    exclusiveMaximum flag
-    minimum number
-    exclusiveMinimum flag
-    maxLength whole
-    minLength whole
-    pattern text
-    maxItems whole
-    minItems whole
-    uniqueItems flag
-    enum [any]+
-    multipleOf positive
-"""
+VALUE = (
+    LIMITS
+    + """
+        format text
+        items Items
+        default any
+        exclusiveMaximum flag
+        exclusiveMinimum flag
+        enum [any]+
+        multipleOf positive
+    """
+)
 """How a value is described outside of schemas."""
 
 TABLE: Mapping[str, str] = {
@@ -97,25 +92,11 @@ TABLE: Mapping[str, str] = {
         type! =string|number|integer|boolean|array
         collectionFormat =csv|ssv|tsv|pipes
     """,
-    "Schema": """
+    "Schema": BOUNDS
+    + """
         $ref text
-        format text
-        title text
-        description text
-        default any
-        multipleOf positive
-        maximum number
         exclusiveMaximum flag
-        minimum number
         exclusiveMinimum flag
-        maxLength whole
-        minLength whole
-        pattern text
-        maxItems whole
-        minItems whole
-        uniqueItems flag
-        maxProperties whole
-        minProperties whole
         required [text]
         enum [any]+
         type any
@@ -124,10 +105,6 @@ TABLE: Mapping[str, str] = {
         properties {Schema}
         additionalProperties any
         discriminator text
-        readOnly flag
-        xml XML
-        externalDocs ExternalDocs
-        example any
     """,
     "XML": TABLE_3_0["XML"],
     "SecurityScheme": """
