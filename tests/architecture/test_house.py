@@ -6,6 +6,7 @@ import re
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from builders.audit_tags import documented_tags
@@ -83,10 +84,16 @@ def product_files() -> list[Path]:
     return [path for path in source_files(".py") if path.relative_to(ROOT).parts[0] not in ("tests", "benchmarks")]
 
 
+@cache
+def syntax_trees() -> dict[Path, ast.Module]:
+    """The whole product as Python reads it, once for all the rules that look at it."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in product_files()}
+
+
 def recorded_tags() -> Iterator[tuple[str, str]]:
     """Every literal tag given to `record(...)` or named as a problem's `audit_tag`, with its place."""
-    for path in product_files():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in syntax_trees().items():
+        for node in ast.walk(tree):
             place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             for constant in _tags(node):
                 yield constant, place
@@ -116,7 +123,7 @@ def test_every_documented_audit_tag_is_recorded() -> None:
     # As a literal where it is recorded, or in a table of the same block from which the tag is taken.
     literal = {tag for tag, _ in recorded_tags()}
     elsewhere = documented_tags() - literal
-    in_tables = {tag for path in product_files() for tag in _strings(ast.parse(path.read_text())) if tag in elsewhere}
+    in_tables = {tag for tree in syntax_trees().values() for tag in _strings(tree) if tag in elsewhere}
     assert sorted(elsewhere - in_tables) == []
 
 
