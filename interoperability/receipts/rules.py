@@ -16,6 +16,7 @@ from kernel.canonical import canonical_json, read_json
 
 RECEIPT_FORMAT = "cordillera-receipt-1"
 LARGEST_RECEIPT = 16 * 1024 * 1024
+MEMBERS = {"format", "code", "checkpoint", "entries", "manifest", "keys", "signature"}
 SIGNATURE_MEMBERS = {"key", "value"}
 
 
@@ -83,6 +84,8 @@ def _read(content: bytes, pinned: list[dict[str, Any]] | None) -> Receipt:
         raise Broken("it is not a receipt of this format")
     if write_receipt(whole) != content:
         raise Broken("it was written again by other means, or altered")
+    if set(whole) != MEMBERS:
+        raise Broken("it has members that no receipt has, or lacks one")
     # Everything else is signed; of the signature itself only its form says that nothing was put into it.
     if set(whole["signature"]) != SIGNATURE_MEMBERS:
         raise Broken("its signature has members that no receipt has, or lacks one")

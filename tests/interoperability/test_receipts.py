@@ -112,6 +112,17 @@ def test_any_changed_byte_shows(network: Network) -> None:
     flip()
 
 
+def test_a_receipt_with_another_member_or_without_one_is_told_to_be_broken(network: Network) -> None:
+    content = network.receipt(acknowledged(network))
+    receipt = json.loads(content)
+    assert holds(content)
+    for name, value in receipt.items():
+        for more in ({}, {f"{name}s": value}, {f"{name}s": value, name: value}):
+            others = {other: said for other, said in receipt.items() if other != name}
+            [check] = rules.verify(rules.write_receipt({**others, **more}))
+            assert not check.ok, (name, list(more))
+
+
 def platform_key() -> Any:
     return a_key("EdDSA")
 
