@@ -15,6 +15,7 @@ from builders.apps import under_test
 from builders.audit_tags import only_documented
 from builders.databases import MIGRATED, SharedDatabase, create_database, superuser
 from builders.hsm import a_token
+from builders.random_order import AS_THEY_STAND, shuffled
 from builders.settings import settings_of_tests
 from builders.starts import CompiledTemplates, made_once_for_all_applications
 from builders.stopwatch import in_seconds
@@ -34,6 +35,18 @@ hypothesis_settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 hypothesis_settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer another order, in which no test may fail."""
+    meaning = "run the tests in an order that this number gives, instead of as they stand in their files"
+    parser.addoption("--random-order-seed", type=int, default=AS_THEY_STAND, help=meaning)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before pytest brings together what shares a dear fixture."""
+    items[:] = shuffled(items, config.option.random_order_seed)
 
 
 @pytest.fixture(scope="session", autouse=True)
