@@ -1,20 +1,18 @@
 """A process that has answered nothing but direct requests hears at once that a client has changed."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx2
 import psycopg
 import pytest
 from builders.clients import a_system, basic
 from builders.server import a_node
+from builders.waiting import wait_until
 from flask import Flask
 from walking import House, free_address, wait_until_listening
 
 from identity.clients.actions import NewClient
 from kernel.settings import Settings
-
-PATIENCE_SECONDS = 60
 
 
 @pytest.fixture
@@ -35,13 +33,6 @@ def served(settings: Settings, system: NewClient) -> Iterator[House]:
 def elsewhere(database_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_a_client_revoked_elsewhere_gets_no_token_of_a_process_that_served_only_direct_requests(

@@ -1,7 +1,6 @@
 """What a process remembers of a client is forgotten as soon as anybody changes it, and never kept for long unheard."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import psycopg
@@ -10,21 +9,12 @@ from builders.clients import a_client
 from builders.databases import END_OTHER_CONNECTIONS
 from builders.statements import counted
 from builders.stopwatch import in_seconds
+from builders.waiting import wait_until
 from flask import Flask
 
 from identity.clients.actions import NewClient
 from identity.clients.queries import known_client
 from kernel.notices import KEPT_SECONDS, KEPT_UNHEARD_SECONDS, Notices
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within ten seconds."""
-    ends = time.monotonic() + 10
-    while not holds():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture
@@ -37,7 +27,7 @@ def made(app: Flask) -> NewClient:
 def listening(app: Flask) -> Iterator[Notices]:
     notices: Notices = app.extensions["cordillera.notices"]
     notices.listen()
-    assert soon(lambda: notices.is_heard)
+    wait_until(lambda: notices.is_heard)
     yield notices
     app.extensions["cordillera.engine"].dispose()
 
@@ -62,9 +52,9 @@ def test_a_change_made_elsewhere_is_seen_at_once(app: Flask, made: NewClient, el
         assert name_of(app, made) == "As it was"
     assert statements == []
     elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
-    assert soon(lambda: name_of(app, made) == "As it is")
+    wait_until(lambda: name_of(app, made) == "As it is")
     elsewhere.execute("UPDATE client SET revoked_at = now() WHERE client_id = %s", [made.client.client_id])
-    assert soon(lambda: name_of(app, made) == "")
+    wait_until(lambda: name_of(app, made) == "")
 
 
 @pytest.mark.usefixtures("listening")
@@ -90,8 +80,8 @@ def test_what_changed_while_the_connection_was_lost_is_read_again(
     with patch("kernel.notices.TRIES_AGAIN_SECONDS", 0.05):
         elsewhere.execute(END_OTHER_CONNECTIONS + "AND query LIKE 'LISTEN %'")
         elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
-        assert soon(lambda: name_of(app, made) == "As it is")
-    assert soon(lambda: listening.is_heard)
+        wait_until(lambda: name_of(app, made) == "As it is")
+    wait_until(lambda: listening.is_heard)
 
 
 def test_what_was_read_before_a_change_is_not_kept_after_it(app: Flask, made: NewClient) -> None:

@@ -1,7 +1,6 @@
 """Pages of applications without a secret may call us from their own origin, and nobody else's pages may (CORS)."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from builders.clients import a_client, a_code, a_request, authorize, basic, rede
 from builders.requests import agree
 from builders.shortcuts import taken
 from builders.statements import counted
+from builders.waiting import wait_until
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -54,16 +54,6 @@ ATTACKERS = [
     "https://app.example.cl\x00",
     "",
 ]
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within ten seconds."""
-    ends = time.monotonic() + 10
-    while not holds():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.fixture
@@ -224,7 +214,7 @@ class TestRemembered:
         """Another process, such as the command line; this one listens to what it changes."""
         notices = app.extensions["cordillera.notices"]
         notices.listen()
-        assert soon(lambda: notices.is_heard)
+        wait_until(lambda: notices.is_heard)
         other = under_test(create_app(settings))
         yield other
         for each in (app, other):
@@ -236,10 +226,10 @@ class TestRemembered:
         assert allowed(preflight(client, TOKEN)) is None
         with elsewhere.app_context():
             made = a_client("standard", redirect_uris=[CALLBACK], auth_method="none")
-        assert soon(lambda: allowed(preflight(client, TOKEN)) == ORIGIN)
+        wait_until(lambda: allowed(preflight(client, TOKEN)) == ORIGIN)
         with elsewhere.app_context():
             revoke_client(made.client.client_id)
-        assert soon(lambda: allowed(preflight(client, TOKEN)) is None)
+        wait_until(lambda: allowed(preflight(client, TOKEN)) is None)
 
     def test_what_this_process_registers_counts_with_its_answer(self, app: Flask, client: FlaskClient) -> None:
         assert allowed(preflight(client, TOKEN)) is None

@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from builders.databases import superuser
+from builders.databases import END_OTHER_CONNECTIONS, superuser
+from builders.waiting import wait_until
 from procrastinate.periodic import PeriodicRegistry
 
 from kernel.job_worker import _Deferrer
@@ -20,7 +21,6 @@ from kernel.postgres import EmbeddedPostgres
 from kernel.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 90
 
 PROGRAM = """
 import sys, time
@@ -106,13 +106,6 @@ def a_job(database: psycopg.Connection, name: str, **columns: Any) -> int:
     places = ", ".join(["%s"] * len(given))
     query = f"INSERT INTO procrastinate_jobs ({', '.join(given)}) VALUES ({places}) RETURNING id"
     return int(one(database, query, *given.values()))
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def runs(tmp_path: Path) -> list[str]:
@@ -211,10 +204,7 @@ def test_a_worker_outlives_the_absence_of_its_database(
     with superuser(postgres) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
-            database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            database.execute(END_OTHER_CONNECTIONS)
             time.sleep(6)  # for each of its parts to ask in vain
         finally:
             connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
 import pytest
+from builders.waiting import wait_until
 from flask import Flask
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -23,13 +23,6 @@ from kernel.settings import Settings
 from portal.app import create_app
 
 HOUR = timedelta(hours=1)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def _published() -> KeySet:

@@ -4,22 +4,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from builders.waiting import wait_until
 
 from portal.children import Child, stop
 
 
 def a_child(tmp_path: Path, program: str) -> Child:
     return Child("worker", [sys.executable, "-c", program], tmp_path / "log" / "worker.log", dict(os.environ))
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:
@@ -97,7 +91,7 @@ def test_who_is_left_of_an_earlier_start_is_stopped_with_the_child(tmp_path: Pat
     for starts in (1, 2):
         child.start()
         assert child.process
-        eventually(partial(has_said, child, 2 * starts))
+        wait_until(partial(has_said, child, 2 * starts))
         child.process.kill()
         child.process.wait()
     stop([child])
@@ -119,4 +113,4 @@ time.sleep(60)
         child = int(process.stdout.readline())
         assert is_running(child)
         process.send_signal(signal.SIGKILL)
-        eventually(lambda: not is_running(child))
+        wait_until(lambda: not is_running(child))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from builders.ports import three_free_ports
 
 COMMAND = """#!{python}
 import os, pathlib, signal, sys
@@ -48,19 +49,7 @@ sys.exit(run.run_everything(int(sys.argv[1])))
 
 @pytest.fixture
 def port() -> int:
-    """The first of three free ports in a row."""
-    for first in range(20_000 + os.getpid() % 20_000, 60_000, 7):
-        probes = [socket.socket() for _ in range(3)]
-        try:
-            for offset, probe in enumerate(probes):
-                probe.bind(("127.0.0.1", first + offset))
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-        return first
-    raise AssertionError("no free ports")
+    return three_free_ports()
 
 
 @pytest.fixture
