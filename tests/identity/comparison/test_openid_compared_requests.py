@@ -201,7 +201,8 @@ CASES = [
         "RFC 9449 10: it is a SHA-256; the code could never be redeemed",
     ),
     Case("a null byte in the state", asking(state="\x00" * 40), "tells invalid_request", "code", LIMITS),
-    Case("a state of three thousand characters", asking(state="x" * 3000), "tells invalid_request", "code", LIMITS),
+    Case("a state of three thousand characters", asking(state="x" * 3000), "code"),
+    Case("a state of seven thousand characters", asking(state="x" * 7000), "tells invalid_request", "code", LIMITS),
 ]
 
 
