@@ -120,14 +120,15 @@ with app.app_context():
     from kernel.access import Principal, act_as
     principal = Principal("official", "1", "Ana Rojas", AE001, frozenset({"correspondent"}))
     act_as(principal)
-    draft = rules.Manifest(clock.now(), "AE001", rules.Person("A", "B"), (rules.Addressee("AE002", False, ()),),
-        "Referencia", "", "letter", "public", ())
     @event.listens_for(RecordedSession, "before_commit")
     def die(current):
         current.flush()
         if current.scalar(text("SELECT count(*) FROM communication_step")):
             os.kill(os.getpid(), signal.SIGKILL)
     files = keep_uploads([Upload("o.pdf", "application/pdf", [a_pdf()])], "main")
+    documents = tuple(rules.Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
+    draft = rules.Manifest(clock.now(), "AE001", rules.Person("A", "B"), (rules.Addressee("AE002", False, ()),),
+        "Referencia", "", "letter", "public", documents)
     actions.send_from_page(principal, draft, files)
 """
 
