@@ -29,7 +29,8 @@ BASE_URL = os.environ.get("INTERFACE_BASE_URL", "")
 SYSTEM = os.environ.get("INTERFACE_AGENCY", ""), os.environ.get("INTERFACE_TOKEN", "")
 OTHER = os.environ.get("INTERFACE_OTHER_AGENCY", ""), os.environ.get("INTERFACE_OTHER_TOKEN", "")
 OPENAPI = 'openapi: 3.1.0\ninfo: {{title: "{title}", version: "1"}}\npaths: {{}}\n'
-GIVEN_CURSORS: dict[str, str] = {}
+GIVEN_CURSORS: dict[str, tuple[str, Any]] = {}
+"""By path the last cursor, and the words that its list was asked for with: only with the same it goes on."""
 MADE: dict[str, list[str]] = defaultdict(list)
 """The names of what exists, by the collection it belongs to: `services` and their `versions`, `agreements`,
 `communications`, `keys`, `applications` and their `secrets`.
@@ -64,7 +65,7 @@ def after_call(context: HookContext, case: Case[Any], response: Response) -> Non
     elif case.method == "GET" and response.status_code == 200 and b'"next"' in response.content:
         following = response.json().get("next")
         if following:
-            GIVEN_CURSORS[case.path] = following
+            GIVEN_CURSORS[case.path] = following, (case.query or {}).get("q")
 
 
 def collection(path: str) -> str:
@@ -88,10 +89,13 @@ def name_what_exists(case: Case[Any]) -> None:
 
 
 def use_given_cursor(case: Case[Any]) -> None:
-    if given := GIVEN_CURSORS.get(case.path):
-        case.query["cursor"] = given
-    else:
+    if case.path not in GIVEN_CURSORS:
         del case.query["cursor"]
+        return
+    case.query["cursor"], words = GIVEN_CURSORS[case.path]
+    case.query.pop("q", None)
+    if words is not None:
+        case.query["q"] = words
 
 
 def with_a_document(case: Case[Any]) -> None:
