@@ -272,13 +272,11 @@ def send_document(
 ) -> Response:
     """A stored document as a download: its ETag is its digest, conditions and ranges are honoured, it runs nowhere.
 
-    is_for_person: read it whole before. A damaged one then has a page that says so, where a browser would only say
-    that the download failed.
+    is_for_person: where all of it is asked for, read it whole before. A damaged one then has a page that says so, where
+    a browser would only say that the download failed.
     delivered: called, as the caller of this request, with the bytes that were handed over, when the last of them was or
     the connection broke off. Not where none is to be handed over, as for HEAD or a copy that the caller has.
     """
-    if is_for_person:
-        documents().check(row.key, row.sha256)
     response = Response(documents().open(row.key, row.sha256), mimetype=row.media_type)
     response.content_length = row.size
     response.set_etag(row.sha256)
@@ -291,6 +289,8 @@ def send_document(
         raise RangeNotSatisfiable(headers={"Content-Range": f"bytes */{row.size}"}) from error
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
         raise OtherDocument()
+    if is_for_person and response.status_code == HTTPStatus.OK and request.method == "GET":
+        documents().check(row.key, row.sha256)
     if delivered is not None:
         first = response.content_range.start or 0
         response.response = _watched(response.iter_encoded(), first, _as_caller(delivered))
