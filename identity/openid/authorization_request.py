@@ -96,7 +96,7 @@ class AuthorizationRequest:
 
     @property
     def agreed_scopes(self) -> frozenset[str]:
-        """What the person has to agree to: the scopes, those that stand for the single claims, and where it is told."""
+        """All that the person has to agree to: the scopes, those that stand for single claims, and where it is told."""
         return to_agree_to(self.scopes | self.claims.scopes, self.scopes, self.client.has_claims_in_id_token)
 
     @property

@@ -42,7 +42,7 @@ TOLD_IN_ID_TOKEN = "told-in-id-token"
 
 
 def to_agree_to(wanted: Iterable[str], scopes: Iterable[str], has_claims_in_id_token: bool) -> frozenset[str]:
-    """What a person has to agree to: what is wanted of them, and that the ID token tells of these scopes too."""
+    """All that a person has to agree to: the wishes, and that the ID token tells of these scopes too."""
     also = has_claims_in_id_token and not IN_ID_TOKEN.isdisjoint(scopes)
     return frozenset(wanted) | ({TOLD_IN_ID_TOKEN} if also else frozenset())
 

@@ -104,7 +104,7 @@ class NewForm(Form):
     kept = HiddenField()
     """The files that the page before has sent, sealed."""
     reviewed = HiddenField()
-    """What the page of the review has shown, sealed; nothing else is sent."""
+    """The draft that the page of the review has shown, sealed; nothing else is sent."""
 
     def validate_person(self, field: StringField) -> None:
         """DS 4 art. 36 names persons with their posts; an agency may be addressed as a whole."""

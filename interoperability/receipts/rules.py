@@ -56,7 +56,7 @@ def write_receipt(receipt: Mapping[str, Any]) -> bytes:
 
 
 def signed_part(receipt: Mapping[str, Any]) -> bytes:
-    """What the platform signs: everything but the signature."""
+    """Everything but the signature: the platform signs this."""
     return canonical_json({name: value for name, value in receipt.items() if name != "signature"})
 
 

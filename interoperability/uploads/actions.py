@@ -13,7 +13,7 @@ from kernel.errors import Invalid, Text, TooLarge, _
 from kernel.http import settings
 
 FOLDER = "communications"
-"""Where the document store has them, before and after they are sent."""
+"""Their place in the document store, before and after they are sent."""
 
 
 class StoredUploads:

@@ -13,13 +13,13 @@ BLOCKS = ("platform/kernel", "platform/portal", "platform/sandbox", "identity", 
 
 
 def names_of_the_layout(app: Flask) -> set[str]:
-    """What the layout sets for itself, and so hides from every page that is rendered in it."""
+    """The names that the layout sets for itself, and so hides from every page that is rendered in it."""
     source = (ROOT / "platform/kernel/templates/layout.html").read_text(encoding="utf-8")
     return names_set_in(app.jinja_env.parse(source).body)
 
 
 def names_set_in(body: list[nodes.Node]) -> set[str]:
-    """What is set outside of loops and blocks, which have names of their own."""
+    """The names that are set outside of loops and blocks, which have names of their own."""
     names = set()
     for node in body:
         if isinstance(node, nodes.Import):

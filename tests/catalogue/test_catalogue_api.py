@@ -14,20 +14,12 @@ from builders.catalogue import (
     an_official,
     an_openapi_document,
 )
+from builders.catalogue_pages import DRAFT as FACTS
 from flask import Flask
 
 from kernel.access import Principal
 
 NOBODY = Principal()
-FACTS = {
-    "name": "Permisos de circulación",
-    "description": "Consulta de permisos vigentes.",
-    "kind": "api",
-    "obligation": "optional",
-    "contact": "soporte@territorio.example",
-    "version": "v1",
-    "base_url": "https://api.territorio.example/permisos",
-}
 
 
 def published(app: Flask) -> str:

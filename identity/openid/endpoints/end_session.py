@@ -75,7 +75,7 @@ def confirm_end_session() -> Page:
 
 
 def _confirmed_destination() -> str | None:
-    """Where the page that asked was going to lead, if it was ours."""
+    """Return the address that the page that asked was going to lead to, if the page was ours."""
     try:
         found = _seal().loads(request.form.get(GOING_TO, ""), max_age=int(CONFIRMED_WITHIN.total_seconds()))
     except BadData:
