@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from kernel.postgres import EmbeddedPostgres
+from portal.local.postgres import EmbeddedPostgres
 
 
 @dataclass(frozen=True)

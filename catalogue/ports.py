@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import current_app, g
+from flask import g
 
-from kernel.access import AgencyRef
+from kernel.base.slots import Slot
+from kernel.jobs.access import AgencyRef
 
 
 class Official(Protocol):
@@ -56,9 +57,11 @@ class Ports:
     machine_clients: MachineClients
 
 
+PORTS: Slot[Ports] = Slot("catalogue")
+
+
 def ports() -> Ports:
-    found: Ports = current_app.extensions["cordillera.catalogue"]
-    return found
+    return PORTS()
 
 
 def agency_name(code: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app
-
-from kernel.access import Principal
+from kernel.base.slots import Slot
+from kernel.jobs.access import Principal
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,21 @@ class AgencyTask:
     href: str
 
 
+AGENCY_TASKS: Slot[list[Callable[[Principal], list[AgencyTask]]]] = Slot("agency_tasks", list)
+SERVICE_OWNERS: Slot[Callable[[str], str | None]] = Slot("service_owners", lambda: lambda code: None)
+AGREEMENTS: Slot[Callable[[str], AgreementInForce | None]] = Slot("agreements", lambda: lambda code: None)
+
+
 def agency_tasks(official: Principal) -> list[AgencyTask]:
     """What waits for the official's agency, in every block that is deployed, of what their roles let them do."""
-    sources: list[Callable[[Principal], list[AgencyTask]]] = current_app.extensions.get("cordillera.agency_tasks", [])
-    return [task for source in sources for task in source(official)]
+    return [task for source in AGENCY_TASKS() for task in source(official)]
 
 
 def service_owner(code: str) -> str | None:
     """The code of the agency that offers a service of the catalogue; None if there is none, or no catalogue here."""
-    find: Callable[[str], str | None] | None = current_app.extensions.get("cordillera.identity.service_owners")
-    return find(code) if find else None
+    return SERVICE_OWNERS()(code)
 
 
 def agreement_in_force(code: str) -> AgreementInForce | None:
     """The active agreement of this code; None if there is none, or no catalogue here."""
-    find: Callable[[str], AgreementInForce | None] | None = current_app.extensions.get("cordillera.identity.agreements")
-    return find(code) if find else None
+    return AGREEMENTS()(code)

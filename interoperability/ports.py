@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flask import Flask, current_app
+from flask import Flask
 
-from kernel.access import AgencyRef
-from kernel.errors import _
+from kernel.base.errors import _
+from kernel.base.slots import Slot
+from kernel.jobs.access import AgencyRef
 
 SCOPES: dict[str, Any] = {
     "communications.send": _("Send official communications and read what was sent"),
@@ -52,11 +53,13 @@ class Ports:
     agencies: Agencies
 
 
+PORTS: Slot[Ports] = Slot("interoperability")
+
+
 def install_ports(app: Flask, ports: Ports) -> None:
     """Called by the wiring."""
-    app.extensions["cordillera.interoperability"] = ports
+    PORTS.fill(app, ports)
 
 
 def ports() -> Ports:
-    found: Ports = current_app.extensions["cordillera.interoperability"]
-    return found
+    return PORTS()

@@ -25,11 +25,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import make_url
 
-from kernel import migrate
-from kernel.access import Principal, act_as
-from kernel.postgres import EmbeddedPostgres
-from kernel.settings import BLOCKS, Settings
+from kernel.base.settings import BLOCKS, Settings
+from kernel.database import migrate
+from kernel.database.db import ENGINE
+from kernel.jobs.access import Principal, act_as
 from portal.app import create_app
+from portal.local.postgres import EmbeddedPostgres
 
 hypothesis_settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -147,7 +148,7 @@ def app(settings: Settings, templates: CompiledTemplates) -> Iterator[Flask]:
     application = under_test(create_app(settings))
     application.jinja_env.bytecode_cache = templates
     yield application
-    application.extensions["cordillera.engine"].dispose()
+    ENGINE.of(application).dispose()
 
 
 @pytest.fixture

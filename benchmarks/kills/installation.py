@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from kernel.postgres import EmbeddedPostgres
+from portal.local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 CORDILLERA = Path(sys.executable).with_name("cordillera")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.peer import PASSWORD, PERSONS, REDIRECT_URI, Credentials, Place, Running, discovered, run, serve
-from kernel import migrate
+from kernel.database import migrate
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

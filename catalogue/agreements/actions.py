@@ -26,12 +26,12 @@ from catalogue.agreements.rules import (
 from catalogue.ports import Credentials, agency_name, ports
 from catalogue.services.queries import published_version
 from catalogue.services.rules import NotInThisState, checked_reasons
-from kernel.access import Principal
-from kernel.clock import business_days_after, local
-from kernel.errors import NotYours
-from kernel.jobs import job
-from kernel.mail import Letter, address_for, write_to
-from kernel.work import Work, action
+from kernel.base.clock import business_days_after, local
+from kernel.base.errors import NotYours
+from kernel.jobs.access import Principal
+from kernel.jobs.jobs import job
+from kernel.outside.mail import Letter, address_for, write_to
+from kernel.recording.work import Work, action
 
 TAGS = {
     Step.APPROVE: "catalogue:agreement:approved",

@@ -9,9 +9,9 @@ from flask import Response
 from catalogue.agreements import actions, queries
 from catalogue.agreements.rules import CODE, Purpose, Side
 from catalogue.agreements.schemas import AgreementRequestSchema, AgreementSchema, AgreementsQuery
-from kernel.access import current_principal, requires, scope
-from kernel.api import Blueprint
-from kernel.shapes import path
+from kernel.api.api_fields import path
+from kernel.api.interface import Blueprint
+from kernel.jobs.access import current_principal, requires, scope
 
 endpoints = Blueprint(
     "agreements_api", __name__, url_prefix="/api/v1/agreements", description="Which agency may use which service"

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, Sequence, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalogue.agreements.rules import Side, Status, Step, after, possible
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 AGREEMENT_NUMBER = Sequence("agreement_number", metadata=Base.metadata)
 

@@ -9,10 +9,10 @@ from sqlalchemy import Select, func, or_, select
 from catalogue.agreements.models import Agreement
 from catalogue.agreements.rules import CODE, Side, Status
 from catalogue.services.models import ServiceVersion
-from kernel.access import Principal
-from kernel.db import session
-from kernel.errors import NotFound, NotYours
-from kernel.pagination import Page, page
+from kernel.base.errors import NotFound, NotYours
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+from kernel.jobs.access import Principal
 
 
 def find(code: str, reader: Principal) -> Agreement:

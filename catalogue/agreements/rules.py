@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from catalogue.services.rules import NotInThisState, checked_text
-from kernel.errors import Conflict, Forbidden, Invalid, _, in_context
+from kernel.base.errors import Conflict, Forbidden, Invalid, _, in_context
 
 CODE = re.compile(r"ACU-[0-9]{4}-[0-9]{6,9}")
 # Decreto 12 of 2023, art. 12: the owner answers within fifteen business days.

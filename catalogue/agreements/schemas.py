@@ -5,15 +5,15 @@ from __future__ import annotations
 from catalogue.agreements.rules import LEGAL_BASIS_LENGTH, MOST_DAILY_CALLS, PURPOSE_LENGTH, Side, Status
 from catalogue.services.rules import CODE, VERSION
 from catalogue.services.schemas import A_VERSION
-from kernel import fields, validate
-from kernel.errors import _
-from kernel.shapes import Body, ListQuery, Schema, coded, lines
+from kernel.api import fields, validators
+from kernel.api.api_fields import Body, ListQuery, Schema, coded, lines
+from kernel.base.errors import _
 
 
 class AgreementsQuery(ListQuery):
     side = fields.String(
         load_default=str,
-        validate=validate.OneOf([str(side) for side in Side]),
+        validate=validators.OneOf([str(side) for side in Side]),
         metadata={"description": "The side on which your agency takes part; both if not given"},
     )
 
@@ -28,7 +28,7 @@ class AgreementRequestSchema(Body):
     personal_data = fields.Boolean(required=True, metadata={"description": "Whether personal data is exchanged"})
     daily_calls = fields.Whole(
         required=True,
-        validate=validate.Range(1, MOST_DAILY_CALLS),
+        validate=validators.Range(1, MOST_DAILY_CALLS),
         metadata={
             "description": "Calls that may pass the gateway from one midnight, in Santiago, to the next",
             "example": 500,
@@ -40,7 +40,7 @@ class AgreementSchema(Schema):
     """An agreement between a consumer and the owner of a service."""
 
     code = fields.String(required=True, metadata={"example": "ACU-2026-000001"})
-    status = fields.String(required=True, validate=validate.OneOf([str(one) for one in Status]))
+    status = fields.String(required=True, validate=validators.OneOf([str(one) for one in Status]))
     service = fields.String(required=True, attribute="service_code", metadata={"example": "SRV-000001"})
     service_name = fields.String(required=True)
     version = fields.String(required=True, metadata={"example": "v1"})

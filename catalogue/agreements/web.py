@@ -12,12 +12,12 @@ from catalogue.agreements import actions, queries
 from catalogue.agreements.rules import STATUS_LABELS, AlreadyAgreed, Purpose, Side, Step, is_late, needs_reasons
 from catalogue.ports import agency_name
 from catalogue.services.queries import published_version
-from kernel import clock
-from kernel.access import current_principal, official, requires, role
-from kernel.errors import Invalid, NotFound
-from kernel.forms import Form, explain
-from kernel.http import settings
-from kernel.submissions import SECRET_SHOWN, once, submit_once
+from kernel.base import clock
+from kernel.base.errors import Invalid, NotFound
+from kernel.base.installation import settings
+from kernel.jobs.access import current_principal, official, requires, role
+from kernel.pages.forms import Form, explain
+from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
 
 pages = Blueprint("agreements", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]

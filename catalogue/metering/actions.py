@@ -13,11 +13,11 @@ from catalogue.agreements.models import Agreement
 from catalogue.agreements.queries import provider_of
 from catalogue.agreements.rules import NotActive, NotAgreed
 from catalogue.metering.models import GatewayCall, GatewayDay
-from catalogue.metering.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_name
-from kernel import clock
-from kernel.access import Principal
-from kernel.ids import new_id
-from kernel.work import Work, action
+from catalogue.metering.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_id
+from kernel.base import clock
+from kernel.base.ids import new_id
+from kernel.jobs.access import Principal
+from kernel.recording.work import Work, action
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _row(work: Work, agreement: Agreement, machine: Principal, method: str) -> G
     call = GatewayCall(
         id=number,
         at=work.now,
-        trace=trace_name(agreement.consumer, number),
+        trace=trace_id(agreement.consumer, number),
         agreement=agreement.code,
         service=agreement.service_code,
         version=agreement.version,

@@ -31,20 +31,21 @@ from catalogue.metering.rules import (
     NotForPages,
     NoUpgrade,
     WayBack,
-    for_consumer,
-    for_provider,
+    downstream_headers,
     is_stream,
     target,
+    upstream_headers,
 )
 from catalogue.metering.schemas import UsageQuery, UsageSchema
-from kernel import outbound
-from kernel.access import current_principal, requires, scope
-from kernel.api import Blueprint
-from kernel.bulkheads import DestinationSaturated, Place, Saturated, outward_calls
-from kernel.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
-from kernel.http import ExactResponse, settings
-from kernel.refusals import TargetTooLong
-from kernel.requests import current_request_id
+from kernel.api.interface import Blueprint
+from kernel.base.errors import BadGateway, BadRequest, GatewayTimeout, Problem, TooLarge
+from kernel.base.installation import settings
+from kernel.base.request_id import current_request_id
+from kernel.http.application import ExactResponse
+from kernel.http.refusals import TargetTooLong
+from kernel.jobs.access import current_principal, requires, scope
+from kernel.outside import outbound
+from kernel.outside.bulkheads import DestinationSaturated, Place, Saturated, outward_calls
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -82,7 +83,7 @@ class PassedResponse(ExactResponse):
         return headers
 
 
-class _Passage:
+class ProxiedCall:
     """One call on its way: it is completed in the count once, whatever becomes of it."""
 
     def __init__(self, begun: BegunCall) -> None:
@@ -135,7 +136,7 @@ def call(service: str, version: str, path: str = "") -> Response:
     except BaseException:
         place.release()
         raise
-    passage = _Passage(begun)
+    passage = ProxiedCall(begun)
     try:
         answer = outbound.send(
             request.method,
@@ -153,7 +154,7 @@ def call(service: str, version: str, path: str = "") -> Response:
 
 def _headers(begun: BegunCall, prefix: str) -> list[tuple[str, str]]:
     return [
-        *for_provider(request.headers.items(), begun.base_url, prefix),
+        *upstream_headers(request.headers.items(), begun.base_url, prefix),
         ("X-Cordillera-Consumer", begun.row.consumer),
         ("X-Cordillera-Agreement", begun.row.agreement),
         ("X-Request-Id", current_request_id()),
@@ -212,7 +213,7 @@ def _pieces() -> Iterator[bytes]:
         raise BadRequest(log=f"{read} of {request.content_length} bytes came")
 
 
-def _failed(passage: _Passage, error: Exception) -> Exception:
+def _failed(passage: ProxiedCall, error: Exception) -> Exception:
     """Count the call that got no answer, and say whose failure that was."""
     if isinstance(error, outbound.AddressRefused):
         error = BadGateway(log=error.log)
@@ -227,11 +228,11 @@ def _failed(passage: _Passage, error: Exception) -> Exception:
     return error
 
 
-def _answer(passage: _Passage, answer: Any, way_back: WayBack) -> Response:
+def _answer(passage: ProxiedCall, answer: Any, way_back: WayBack) -> Response:
     """The provider's answer. Raises BadGateway, GatewayTimeout while nothing of it has gone out."""
     theirs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw]
     try:
-        passed = for_consumer(theirs, way_back)
+        passed = downstream_headers(theirs, way_back)
     except BadGateway:
         answer.close()
         raise
@@ -263,7 +264,7 @@ def _first_piece_read(answer: Any, is_stream: bool) -> Iterator[bytes]:
     return chain([next(pieces, b"")], pieces)
 
 
-def _passing(passage: _Passage, body: Iterator[bytes]) -> Iterator[bytes]:
+def _passing(passage: ProxiedCall, body: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from body
     except Problem:

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.db import Base
-from kernel.ids import new_id
-from kernel.partitions import Kept
+from kernel.base.ids import new_id
+from kernel.database.db import Base
+from kernel.database.partitions import Kept
 
 
 class GatewayCall(Base):

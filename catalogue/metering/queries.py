@@ -10,8 +10,8 @@ from sqlalchemy import Date, cast, func, select
 
 from catalogue.metering.models import GatewayCall, GatewayDay
 from catalogue.metering.rules import Failure
-from kernel import clock
-from kernel.db import session
+from kernel.base import clock
+from kernel.database.db import session
 
 DAYS = 30
 

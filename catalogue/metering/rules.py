@@ -10,7 +10,7 @@ from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from kernel.errors import BadGateway, BadRequest, Problem, TooMany, _
+from kernel.base.errors import BadGateway, BadRequest, Problem, TooMany, _
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ANSWER_BYTES = 100 * 1024 * 1024
@@ -144,7 +144,7 @@ def seconds_to_midnight(local: datetime) -> int:
     return max(round(tomorrow.timestamp() - local.timestamp()), 1)
 
 
-def trace_name(consumer: str, call: UUID) -> str:
+def trace_id(consumer: str, call: UUID) -> str:
     """The call's name for everyone: the consumer's code and 26 characters as a ULID has, in the order of time."""
     number, letters = call.int, []
     for _position in range(26):
@@ -153,7 +153,7 @@ def trace_name(consumer: str, call: UUID) -> str:
     return f"{consumer}.{''.join(reversed(letters))}"
 
 
-def for_provider(headers: Iterable[tuple[str, str]], base_url: str, prefix: str) -> list[tuple[str, str]]:
+def upstream_headers(headers: Iterable[tuple[str, str]], base_url: str, prefix: str) -> list[tuple[str, str]]:
     """The caller's headers that pass. base_url, prefix: as `target` has them. Raises BadRequest."""
     given = list(headers)
     dropped = HOP_BY_HOP | KEPT_FROM_PROVIDER | _named_by_connection(given)
@@ -172,7 +172,7 @@ def _destination(value: str, base_url: str, prefix: str) -> str:
         raise BadRequest(_("The Destination header has to be an address of the same service."), log=error.log) from None
 
 
-def for_consumer(headers: Iterable[tuple[str, str]], way_back: WayBack) -> list[tuple[str, str]]:
+def downstream_headers(headers: Iterable[tuple[str, str]], way_back: WayBack) -> list[tuple[str, str]]:
     """The provider's headers that pass; what in them leads to the provider leads to it by the gateway.
 
     Raises BadGateway for a value that no header may have.

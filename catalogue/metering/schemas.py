@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from catalogue.agreements.rules import CODE
-from kernel import fields
-from kernel.errors import _
-from kernel.shapes import Query, Schema, coded
+from kernel.api import fields
+from kernel.api.api_fields import Query, Schema, coded
+from kernel.base.errors import _
 
 AN_AGREEMENT = _("Write the code of an agreement, such as ACU-2026-000001.")
 

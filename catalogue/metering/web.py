@@ -8,7 +8,7 @@ from flask_babel import format_date
 from catalogue.agreements.queries import find
 from catalogue.metering.queries import DAYS, by_day, calls_today, last_failures
 from catalogue.ports import agency_name
-from kernel.access import current_principal, official, requires
+from kernel.jobs.access import current_principal, official, requires
 
 pages = Blueprint("usage", __name__, template_folder="templates")
 CHART_WIDTH, CHART_HEIGHT, GAP = 720, 160, 4

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_babel.speaklater import LazyString
 
-from kernel.errors import Invalid, _
+from kernel.base.errors import Invalid, _
 
 Place = tuple[str, ...]
 """The names and numbers that lead from the top of a document to a part of it."""

@@ -18,9 +18,9 @@ from catalogue.services.rules import (
     refuse_incomplete,
     service_code,
 )
-from kernel.access import Principal
-from kernel.errors import NotFound
-from kernel.work import Work, action
+from kernel.base.errors import NotFound
+from kernel.jobs.access import Principal
+from kernel.recording.work import Work, action
 
 
 @action

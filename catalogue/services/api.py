@@ -11,10 +11,11 @@ from catalogue.ports import agency_name
 from catalogue.services import actions, queries
 from catalogue.services.rules import CODE, VERSION, Kind, Obligation, ServiceFacts, Status, VersionFacts
 from catalogue.services.schemas import ServiceDraftSchema, ServiceSchema, ServicesQuery
-from kernel.access import current_principal, public, requires, scope
-from kernel.api import TOKEN_WELCOME, Blueprint
-from kernel.http import MAX_FORM_BYTES, settings
-from kernel.shapes import path
+from kernel.api.api_fields import path
+from kernel.api.interface import TOKEN_WELCOME, Blueprint
+from kernel.base.installation import settings
+from kernel.http.application import MAX_FORM_BYTES
+from kernel.jobs.access import current_principal, public, requires, scope
 
 endpoints = Blueprint(
     "services_api", __name__, url_prefix="/api/v1/services", description="What the state's agencies offer one another"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 from catalogue.openapi_documents.findings import Finding
 from catalogue.openapi_documents.reader import Document
 from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Step, after
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 SERVICE_NUMBER = Sequence("service_number", metadata=Base.metadata)
 

@@ -19,13 +19,13 @@ from catalogue.services.rules import (
     checked_version,
     spellings,
 )
-from kernel.access import Principal
-from kernel.db import session
-from kernel.errors import Invalid, NotFound, NotYours
-from kernel.http import settings
-from kernel.outbound import AddressRefused, check_url
-from kernel.pagination import Page, page
-from kernel.work import let_go
+from kernel.base.errors import Invalid, NotFound, NotYours
+from kernel.base.installation import settings
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+from kernel.jobs.access import Principal
+from kernel.outside.outbound import AddressRefused, check_url
+from kernel.recording.work import release_connection
 
 if TYPE_CHECKING:
     from catalogue.openapi_documents.reader import Document
@@ -145,7 +145,7 @@ def prepare_version(version: str, base_url: str, document: Document | None) -> V
     """
     facts = VersionFacts(checked_version(version), checked_base_url(base_url, settings().outbound_allowed), document)
     if facts.base_url:
-        let_go()
+        release_connection()
         try:
             check_url(facts.base_url)
         except AddressRefused as refused:

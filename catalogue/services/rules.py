@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from kernel.errors import Conflict, Invalid, _
-from kernel.text import is_email, is_line, is_lines
+from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.text import is_email, is_line, is_lines
 
 if TYPE_CHECKING:
     from catalogue.openapi_documents.reader import Document

@@ -13,9 +13,8 @@ from catalogue.services.rules import (
     Obligation,
     Status,
 )
-from kernel import fields, validate
-from kernel.errors import _
-from kernel.shapes import (
+from kernel.api import fields, validators
+from kernel.api.api_fields import (
     AGENCY_CODE,
     AN_AGENCY_CODE,
     AN_EMAIL,
@@ -27,8 +26,9 @@ from kernel.shapes import (
     line,
     lines,
 )
-from kernel.text import EMAIL, LINE
-from kernel.validate import Matches
+from kernel.api.validators import Matches
+from kernel.base.errors import _
+from kernel.base.text import EMAIL, LINE
 
 A_VERSION = _("Write the name of a version, such as v1.")
 
@@ -51,7 +51,7 @@ class VersionSchema(Schema):
     """A version of a service."""
 
     version = fields.String(required=True, metadata={"example": "v1"})
-    status = fields.String(required=True, validate=validate.OneOf([str(one) for one in Status]))
+    status = fields.String(required=True, validate=validators.OneOf([str(one) for one in Status]))
     gateway = fields.String(required=True, metadata={"description": "Where consumers with an agreement call it"})
     openapi = fields.String(allow_none=True, required=True, metadata={"description": "Address of its OpenAPI document"})
     openapi_original = fields.String(
@@ -73,8 +73,8 @@ class ServiceSchema(Schema):
     code = fields.String(required=True, metadata={"example": "SRV-000001"})
     name = fields.String(required=True, metadata={"example": "Registro de comunas"})
     description = fields.String(required=True)
-    kind = fields.String(required=True, validate=validate.OneOf([str(one) for one in Kind]))
-    obligation = fields.String(required=True, validate=validate.OneOf([str(one) for one in Obligation]))
+    kind = fields.String(required=True, validate=validators.OneOf([str(one) for one in Kind]))
+    obligation = fields.String(required=True, validate=validators.OneOf([str(one) for one in Obligation]))
     contact = fields.String(required=True, metadata={"example": "soporte@agencia.cl"})
     owner = fields.Nested(OwnerSchema, required=True)
     published_at = fields.DateTime(allow_none=True, required=True)
@@ -84,10 +84,10 @@ class ServiceSchema(Schema):
 class ServicesQuery(ListQuery):
     q = fields.String(
         load_default=str,
-        validate=[validate.Length(max=LONGEST_SEARCH), Matches(f"({LINE})?", ONE_LINE)],
+        validate=[validators.Length(max=LONGEST_SEARCH), Matches(f"({LINE})?", ONE_LINE)],
         metadata={"description": "Words to search for, in Spanish", "example": "regiones y comunas"},
     )
-    kind = fields.String(load_default=str, validate=validate.OneOf([str(one) for one in Kind]))
+    kind = fields.String(load_default=str, validate=validators.OneOf([str(one) for one in Kind]))
     owner = coded(
         AGENCY_CODE,
         AN_AGENCY_CODE,
@@ -105,16 +105,16 @@ class ServiceDraftSchema(Body):
         DESCRIPTION_LENGTH, metadata={"example": "Entrega las comunas de Chile con su Código Único Territorial."}
     )
     kind = fields.String(
-        required=True, validate=validate.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
+        required=True, validate=validators.OneOf([str(one) for one in Kind]), metadata={"example": "api"}
     )
     contact = coded(EMAIL, AN_EMAIL, metadata={"example": "soporte@agencia.cl"})
     obligation = fields.String(
-        load_default=str(Obligation.OPTIONAL), validate=validate.OneOf([str(one) for one in Obligation])
+        load_default=str(Obligation.OPTIONAL), validate=validators.OneOf([str(one) for one in Obligation])
     )
     version = coded(VERSION, A_VERSION, required=False, load_default="v1")
     base_url = fields.String(
         load_default=str,
-        validate=validate.Length(max=URL_LENGTH),
+        validate=validators.Length(max=URL_LENGTH),
         metadata={
             "description": "The provider's address",
             "example": "https://api.agencia.cl/v1",

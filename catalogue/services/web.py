@@ -25,11 +25,12 @@ from catalogue.services.rules import (
     VersionFacts,
     can,
 )
-from kernel.access import authority, current_principal, official, public, requires, role
-from kernel.errors import Conflict, Invalid
-from kernel.forms import Form, explain
-from kernel.http import AnyRequest, settings
-from kernel.submissions import once, submit_once
+from kernel.base.errors import Conflict, Invalid
+from kernel.base.installation import settings
+from kernel.http.application import AnyRequest
+from kernel.jobs.access import authority, current_principal, official, public, requires, role
+from kernel.pages.forms import Form, explain
+from kernel.pages.submissions import once, submit_once
 
 pages = Blueprint("services", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]

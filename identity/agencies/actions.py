@@ -16,14 +16,11 @@ from identity.agencies.rules import (
     check_role,
     clean_code,
     clean_name,
-    is_code,
 )
 from identity.people.models import Person
 from identity.people.queries import find_by_run
-from identity.signin.queries import current_sign_in, forget_current_sign_in, own_session
-from kernel.access import AgencyRef
-from kernel.errors import Invalid, NotFound, NotYours, SignInRequired, _
-from kernel.work import Work, action
+from kernel.base.errors import Invalid, NotFound, _
+from kernel.recording.work import Work, action
 
 
 @action
@@ -91,38 +88,6 @@ def remove_member(work: Work, agency_code: str, person_id: UUID) -> None:
         raise NotFound()
     for role in roles:
         remove_role(agency_code, person_id, role)
-
-
-@action
-def choose_agency(work: Work, code: str) -> AgencyRef:
-    """Act for an agency, in this session, until another is chosen. Raises NotYours where the person holds no role."""
-    here = current_sign_in()
-    if here is None:
-        raise SignInRequired()
-    query = (
-        select(Agency)
-        .join(Membership, Membership.agency_code == Agency.code)
-        .where(Agency.code == code, Membership.person_id == here.person.id)
-        .limit(1)
-    )
-    agency = work.session.scalar(query) if is_code(code) else None
-    if agency is None:
-        raise NotYours(log=f"person {here.person.id} holds no role at {code[:20]!r}")
-    own_session(here).agency_code = agency.code
-    work.record("identity:session:agency-chosen", f"person:{here.person.id}", sid=here.sid, agency=agency.code)
-    forget_current_sign_in()
-    return agency.ref
-
-
-@action
-def act_for_oneself(work: Work) -> None:
-    """Act for no agency any more in this session."""
-    here = current_sign_in()
-    if here is None:
-        raise SignInRequired()
-    own_session(here).agency_code = None
-    work.record("identity:session:agency-chosen", f"person:{here.person.id}", sid=here.sid, agency=None)
-    forget_current_sign_in()
 
 
 def _locked_agency(work: Work, code: str) -> Agency:

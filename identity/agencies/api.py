@@ -8,9 +8,9 @@ from flask import Response
 
 from identity.agencies.queries import agencies_page, get_agency
 from identity.agencies.schemas import AgencySchema
-from kernel.access import public
-from kernel.api import Blueprint
-from kernel.shapes import AGENCY_CODE, ListQuery, path
+from kernel.api.api_fields import AGENCY_CODE, ListQuery, path
+from kernel.api.interface import Blueprint
+from kernel.jobs.access import public
 
 endpoints = Blueprint(
     "agencies_api", __name__, url_prefix="/api/v1/agencies", description="Agencies of the state and their codes"

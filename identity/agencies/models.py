@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.access import AgencyRef
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
+from kernel.jobs.access import AgencyRef
 
 
 class Agency(Identified, Base):

@@ -10,10 +10,10 @@ from sqlalchemy import exists, select
 
 from identity.agencies.models import Agency, Membership
 from identity.people.models import Person
-from kernel.access import AgencyRef
-from kernel.db import session
-from kernel.errors import NotFound
-from kernel.pagination import Page, page
+from kernel.base.errors import NotFound
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+from kernel.jobs.access import AgencyRef
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from kernel.errors import Conflict, Invalid, _
+from kernel.base.errors import Conflict, Invalid, _
 
 ADMINISTRATOR = "administrator"
 PUBLISHER = "publisher"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kernel import fields
-from kernel.shapes import Schema
+from kernel.api import fields
+from kernel.api.api_fields import Schema
 
 
 class AgencySchema(Schema):

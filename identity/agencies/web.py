@@ -1,12 +1,10 @@
-"""Pages of officials: whom to act for, who else works here; and of the authority: the agencies."""
+"""Pages of officials: who else works here; and of the authority: the agencies."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
@@ -14,24 +12,17 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from identity.agencies import actions
-from identity.agencies.queries import agencies_of, agencies_page, get_agency, members_page
-from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator, effective_roles
-from identity.ports import agency_tasks
-from kernel.access import (
-    ACTING_FOR,
-    Principal,
-    Rule,
+from identity.agencies.queries import agencies_page, get_agency, members_page
+from identity.agencies.rules import ADMINISTRATOR, CORRESPONDENT, PUBLISHER, LastAdministrator
+from kernel.base.errors import Conflict, Invalid
+from kernel.jobs.access import (
     authority,
     current_principal,
-    declared_rules,
-    person,
     requires,
     role,
 )
-from kernel.errors import Conflict, Invalid
-from kernel.forms import Form, explain
-from kernel.layout import local_path
-from kernel.submissions import once, submit_once
+from kernel.pages.forms import Form, explain
+from kernel.pages.submissions import once, submit_once
 
 pages = Blueprint("agencies", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -64,90 +55,6 @@ class NameForm(Form):
     name = StringField(_("Name"), validators=[InputRequired(_("Write the name."))])
 
 
-# ---- officials ----
-
-
-@pages.before_app_request
-def act_for_the_agency_concerned() -> Response | None:
-    """Whoever comes to a page of officials, and acts for no agency or not for the one that the link names, acts for the
-    agency concerned where it is the only one, and is asked which where there are more. Nobody is moved from one agency
-    to another without being asked. Whose the thing on the page is, the page itself looks at.
-    """
-    rules = declared_rules(current_app.view_functions.get(request.endpoint or ""))
-    if request.method != "GET" or not any(rule.is_of_officials for rule in rules):
-        return None
-    principal, named = current_principal(), request.args.get(ACTING_FOR, "")
-    if principal.kind not in ("person", "official") or (principal.agency and named in ("", principal.agency.code)):
-        return None
-    codes = _where_it_would_be_allowed(principal, rules)
-    if named in codes:
-        codes = [named]
-    elif principal.agency:
-        return None
-    if len(codes) == 1 and principal.agency is None:
-        actions.choose_agency(codes[0])
-        return redirect(_this_page(), 303)
-    return redirect(url_for("agencies.home", next=_this_page(), asked=named or None), 303) if codes else None
-
-
-def _where_it_would_be_allowed(principal: Principal, rules: tuple[Rule, ...]) -> list[str]:
-    """The codes of the agencies for which the person could act to fulfil the rules."""
-    acting = (
-        replace(
-            principal,
-            kind="official",
-            agency=agency,
-            roles=effective_roles(frozenset(held), is_authority=agency.is_authority),
-        )
-        for agency, held in agencies_of(principal.id)
-    )
-    return [one.acting_agency.code for one in acting if all(rule.allows(one) for rule in rules)]
-
-
-def _this_page() -> str:
-    """This very page, without the word about the agency."""
-    came = parse_qsl(request.query_string.decode(), keep_blank_values=True)
-    others = [(name, value) for name, value in came if name != ACTING_FOR]
-    return request.path + (f"?{urlencode(others)}" if others else "")
-
-
-@pages.get("/agency")
-@requires(person)
-def home() -> Page:
-    """The home of an official; for who acts for none, the agencies to choose from."""
-    principal = current_principal()
-    agencies = agencies_of(principal.id)
-    return render_template(
-        "agencies/home.html",
-        agencies=agencies,
-        acting=principal.agency,
-        tasks=agency_tasks(principal) if principal.agency else [],
-        roles=principal.roles,
-        role_labels=ROLE_LABELS,
-        next=request.args.get("next", ""),
-        asked=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
-    )
-
-
-@pages.post("/agency")
-@requires(person)
-def choose() -> Page:
-    """Act for the agency in the form's `agency`."""
-    agency = actions.choose_agency(request.form.get("agency", ""))
-    flash(_("You are now acting for %(agency)s.", agency=agency.name), "success")
-    wanted = request.form.get("next")
-    return redirect(local_path(wanted) if wanted else url_for("agencies.home"), 303)
-
-
-@pages.post("/agency/leave")
-@requires(person)
-def leave() -> Page:
-    """Act in one's own name again."""
-    actions.act_for_oneself()
-    flash(_("You are now acting on your own behalf."), "success")
-    return redirect(url_for("agencies.home"), 303)
-
-
 @pages.get("/agency/members")
 @requires(role(ADMINISTRATOR))
 def members() -> Page:
@@ -173,7 +80,7 @@ def remove_role(person_id: UUID, role: str) -> Page:
     _revoke(principal.acting_agency.code, person_id, role)
     # Who took a role of their own away may not see the members any more.
     is_own = principal.id == str(person_id)
-    return redirect(url_for("agencies.home" if is_own else "agencies.members"), 303)
+    return redirect(url_for("acting.home" if is_own else "agencies.members"), 303)
 
 
 def _show_members(form: MemberForm) -> str:
@@ -185,9 +92,6 @@ def _show_members(form: MemberForm) -> str:
         form=form,
         role_labels=ROLE_LABELS,
     )
-
-
-# ---- the authority ----
 
 
 @pages.get("/authority/agencies")

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from identity.clients.queries import known_client
-from identity.clients.rules import RegisteredClient
-from identity.openid.revoked import is_revoked
+from identity.clients.registry.queries import known_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.revocation_cache import is_revoked
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS
 from identity.openid.token_queries import StoredToken, stored_token
 from identity.openid.tokens import subject_for, verified_access_token
-from kernel import clock
+from kernel.base import clock
 
 BINDING_CLAIMS = ("agency", "agreement", "service", "version")
 MAX_SIGNED_CHARACTERS = 8_000
 
 
 @dataclass(frozen=True)
-class LivingToken:
+class ActiveToken:
     """What a token that may be used says.
 
     token_id: its `jti`, None of one by reference. grant_id: the sign-in that it comes from, None of a system's own.
@@ -46,7 +46,7 @@ class LivingToken:
     is_refresh_token: bool = False
 
 
-def living_token(token: str) -> LivingToken | None:
+def living_token(token: str) -> ActiveToken | None:
     """What the token says; None for one that is unknown, expired or revoked, or whose client was revoked.
 
     At most one read for a token by reference, none for one by value beyond what this process remembers.
@@ -65,8 +65,8 @@ def is_by_value(token: str) -> bool:
     return token.count(".") == 2
 
 
-def _by_reference(stored: StoredToken, client: RegisteredClient) -> LivingToken:
-    return LivingToken(
+def _by_reference(stored: StoredToken, client: RegisteredClient) -> ActiveToken:
+    return ActiveToken(
         client_id=stored.client_id,
         subject=subject_for(client, stored.person_id),
         scopes=frozenset(stored.scopes),
@@ -89,14 +89,14 @@ def confirmation_of(dpop_jkt: str | None, cert_thumbprint: str | None) -> Mappin
     return {name: value for name, value in found.items() if value} or None
 
 
-def _by_value(token: str) -> LivingToken | None:
+def _by_value(token: str) -> ActiveToken | None:
     claims = verified_access_token(token, clock.now()) if len(token) <= MAX_SIGNED_CHARACTERS else None
     if claims is None:
         return None
     grant_id = UUID(claims["grant_id"]) if "grant_id" in claims else None
     if is_revoked(claims["jti"], grant_id) or known_client(claims["client_id"]) is None:
         return None
-    return LivingToken(
+    return ActiveToken(
         client_id=claims["client_id"],
         subject=claims["sub"],
         scopes=frozenset(claims["scope"].split()),

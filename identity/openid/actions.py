@@ -9,46 +9,52 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from identity.clients.actions import use_once
-from identity.clients.rules import RegisteredClient
-from identity.openid.detours import code_for
+from identity.clients.dynamic_registration.rules import UNUSED_LIFETIME
+from identity.clients.registry.actions import use_once
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import forget
+from identity.clients.registry.rules import OPEN, RegisteredClient
+from identity.clients.token_exchange_policies.models import ExchangePolicy
+from identity.openid.interactions import code_for
 from identity.openid.models import (
     AccessToken,
     ApplicationConsent,
-    AuthorizationCode,
     DeviceAuthorization,
+    Grant,
     PushedRequest,
     RefreshToken,
     RevokedToken,
 )
 from identity.openid.queries import has_consented
 from identity.openid.request_problems import AlreadyAnswered, InvalidRequestUri
-from identity.openid.revoked import read_again
+from identity.openid.revocation_cache import read_again
 from identity.openid.rules import (
     PROFILES,
-    PUSHED_REQUEST_LIVES,
+    PUSHED_REQUEST_LIFETIME,
     PUSHED_REQUEST_URI,
     REQUEST_KEPT,
     SWEPT_AFTER,
     USE_NOTED_EVERY,
     lifetime,
 )
-from kernel import clock
-from kernel.audit import recorded
-from kernel.crypto import seal
-from kernel.housekeeping import remove_batch, until_empty
-from kernel.http import settings
-from kernel.ids import new_id, new_token, token_hash
-from kernel.jobs import periodic
-from kernel.statements import Change
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.base.crypto import seal
+from kernel.base.ids import new_id, new_token, token_hash
+from kernel.base.installation import settings
+from kernel.database.prepared import PreparedWrite
+from kernel.database.pruning import remove_batch, until_empty
+from kernel.jobs.jobs import periodic
+from kernel.recording.audit import record_of, recorded
+from kernel.recording.work import Work, action
+
+UNUSED_AT_A_TIME = 200
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuthorizationDecision:
     """A person about to enter an application: who, how they signed in, and what the application asked for."""
 
     person_id: UUID
@@ -84,7 +90,7 @@ def push_request(work: Work, client: RegisteredClient, parameters: Mapping[str, 
             uri_hash=uri_hash,
             client_id=client.client_id,
             sealed=seal(settings().master_key, content, f"pushed:{uri_hash.hex()}"),
-            expires_at=work.now + PUSHED_REQUEST_LIVES,
+            expires_at=work.now + PUSHED_REQUEST_LIFETIME,
         )
     )
     return request_uri
@@ -106,7 +112,7 @@ def _use_up(work: Work, pushed: bytes | None) -> None:
 
 
 @action
-def allow(work: Work, entry: Entry) -> str:
+def allow(work: Work, entry: AuthorizationDecision) -> str:
     """Remember that the person agreed, and issue the code: for a button pressed twice the same one.
 
     Raises InvalidRequestUri, and AlreadyAnswered where the first answer was another one, or has arrived.
@@ -145,7 +151,7 @@ def remember_consent(
 
 
 @action
-def deny(work: Work, entry: Entry) -> None:
+def deny(work: Work, entry: AuthorizationDecision) -> None:
     """Remember that the person did not agree, once. Raises InvalidRequestUri, and AlreadyAnswered if they did agree."""
     if not _is_first_answer(entry):
         if _code_of(work, entry) is not None:
@@ -156,13 +162,13 @@ def deny(work: Work, entry: Entry) -> None:
     work.record("identity:consent:denied", f"client:{client.client_id}", scopes=scopes, name=client.name)
 
 
-def _is_first_answer(entry: Entry) -> bool:
+def _is_first_answer(entry: AuthorizationDecision) -> bool:
     """Whether the person has not answered in this interaction. Of two answers at once one waits for the other."""
     what = f"{entry.interaction}:{entry.person_id}"
     return use_once("consent", entry.client.client_id, what, clock.now() + REQUEST_KEPT)
 
 
-def _code_on_its_way(work: Work, entry: Entry) -> str:
+def _code_on_its_way(work: Work, entry: AuthorizationDecision) -> str:
     """The code that the first answer gave, while nobody has redeemed it: the browser may have dropped that answer.
 
     Raises AlreadyAnswered.
@@ -173,13 +179,13 @@ def _code_on_its_way(work: Work, entry: Entry) -> str:
     return _new_code(entry)
 
 
-def _code_of(work: Work, entry: Entry) -> AuthorizationCode | None:
+def _code_of(work: Work, entry: AuthorizationDecision) -> Grant | None:
     """What the interaction has come to with this person, if they agreed."""
-    query = select(AuthorizationCode).where(AuthorizationCode.code_hash == token_hash(_new_code(entry)))
+    query = select(Grant).where(Grant.code_hash == token_hash(_new_code(entry)))
     return work.session.scalar(query)
 
 
-def _new_code(entry: Entry) -> str:
+def _new_code(entry: AuthorizationDecision) -> str:
     """A code that nobody can guess: of an interaction always the same, so that it ends with one however often."""
     characters = PROFILES[entry.client.profile].code_characters
     if not entry.interaction:
@@ -192,9 +198,9 @@ _WRITTEN = ("client_id", "person_id", "redirect_uri", "scopes", "resources", "au
             "expires_at", "kept_until")  # fmt: skip
 
 
-def _issuing() -> Change:
+def _issuing() -> PreparedWrite:
     """A code for what the person has agreed to; no code, and no row, for anything else."""
-    consent, columns = ApplicationConsent, AuthorizationCode.__table__.columns
+    consent, columns = ApplicationConsent, Grant.__table__.columns
     agreed = (
         select(consent.id)
         .where(
@@ -213,25 +219,25 @@ def _issuing() -> Change:
         .values(last_used_at=bindparam("created_at"))
     )
     code = select(*(bindparam(name, type_=columns[name].type) for name in _WRITTEN)).select_from(agreed)
-    new = insert(AuthorizationCode).from_select(_WRITTEN, code)
+    new = insert(Grant).from_select(_WRITTEN, code)
     # Who signs in twice in one interaction has one code, until it is redeemed; it is of the later session.
     anew = new.on_conflict_do_update(
         index_elements=["code_hash"],
         set_={name: new.excluded[name] for name in ("sid", "authenticated_at", "acr", "amr")},
         where=and_(
-            AuthorizationCode.redeemed_at.is_(None),
-            AuthorizationCode.revoked_at.is_(None),
-            AuthorizationCode.expires_at > new.excluded.created_at,
+            Grant.redeemed_at.is_(None),
+            Grant.revoked_at.is_(None),
+            Grant.expires_at > new.excluded.created_at,
         ),
     )
-    issued = anew.returning(AuthorizationCode.id).cte("issued")
-    return Change(select(issued).add_cte(used.cte("used")), records=issued)
+    issued = anew.returning(Grant.id).cte("issued")
+    return PreparedWrite(select(issued).add_cte(used.cte("used")), record=record_of(issued))
 
 
 _issue = _issuing()
 
 
-def enter(entry: Entry) -> str | None:
+def enter(entry: AuthorizationDecision) -> str | None:
     """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only. None where
     the person has not agreed to as much as the application asks for.
 
@@ -249,21 +255,21 @@ def enter(entry: Entry) -> str | None:
 
 
 @action
-def _refuse_second_answer(work: Work, entry: Entry) -> None:
+def _refuse_second_answer(work: Work, entry: AuthorizationDecision) -> None:
     """Raises AlreadyAnswered where this very interaction has come to a code before."""
     if _code_of(work, entry) is not None:
         raise AlreadyAnswered()
 
 
 @action
-def _enter_pushed(work: Work, entry: Entry) -> str | None:
+def _enter_pushed(work: Work, entry: AuthorizationDecision) -> str | None:
     code = _issue_code(entry)
     if code is not None:
         _use_up(work, entry.pushed)
     return code
 
 
-def _issue_code(entry: Entry) -> str | None:
+def _issue_code(entry: AuthorizationDecision) -> str | None:
     profile, client, now = PROFILES[entry.client.profile], entry.client, clock.now()
     code, scopes = _new_code(entry), sorted(entry.scopes)
     issued = _issue(
@@ -316,11 +322,11 @@ def withdraw_consent(work: Work, person_id: UUID, client_id: str) -> bool:
         return False
     consent.withdrawn_at = work.now
     work.session.execute(
-        update(AuthorizationCode)
+        update(Grant)
         .where(
-            AuthorizationCode.person_id == person_id,
-            AuthorizationCode.client_id == client_id,
-            AuthorizationCode.revoked_at.is_(None),
+            Grant.person_id == person_id,
+            Grant.client_id == client_id,
+            Grant.revoked_at.is_(None),
         )
         .values(revoked_at=work.now)
         .execution_options(synchronize_session=False)
@@ -341,7 +347,7 @@ def sweep_batch(work: Work) -> int:
     """One batch of each table; the most rows that went from one of them. Tokens go with the sign-in they came of."""
     long_ago = work.now - SWEPT_AFTER
     ended: tuple[tuple[type[Any], ColumnElement[bool]], ...] = (
-        (AuthorizationCode, AuthorizationCode.kept_until < long_ago),
+        (Grant, Grant.kept_until < long_ago),
         (AccessToken, AccessToken.expires_at < long_ago),
         # A used refresh token stays until it would have ended: its second use has to be recognised.
         (RefreshToken, RefreshToken.expires_at < long_ago),
@@ -350,3 +356,38 @@ def sweep_batch(work: Work) -> int:
         (DeviceAuthorization, DeviceAuthorization.expires_at < long_ago),
     )
     return max(remove_batch(work.session, table, condition) for table, condition in ended)
+
+
+@periodic("identity:registration:sweep", "41 * * * *")
+def sweep_unused() -> None:
+    """Remove what registered itself in the open sandbox and nobody ever signed in to."""
+    while sweep_unused_batch() == UNUSED_AT_A_TIME:
+        pass
+
+
+@action
+def sweep_unused_batch(work: Work) -> int:
+    """One batch; how many clients were removed. Those in somebody's hands stay."""
+    unused = (
+        select(Client)
+        .where(
+            Client.owner == OPEN,
+            Client.environment == "sandbox",
+            Client.created_at < work.now - UNUSED_LIFETIME,
+            ~exists().where(ApplicationConsent.client_id == Client.client_id),
+            ~exists().where(
+                or_(
+                    ExchangePolicy.actor_client_id == Client.client_id,
+                    ExchangePolicy.target_client_id == Client.client_id,
+                )
+            ),
+        )
+        .limit(UNUSED_AT_A_TIME)
+        .with_for_update(skip_locked=True)
+    )
+    clients = work.session.scalars(unused).all()
+    for client in clients:
+        work.record("identity:client:swept", client, name=client.name, created_at=client.created_at.isoformat())
+        work.session.delete(client)
+        forget(client.client_id)
+    return len(clients)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from identity.authentication.sessions.rules import ACR_TWO_FACTORS
 from identity.openid import actions
 from identity.openid.queries import applications_entered_by
 from identity.openid.schemas import CLIENT_ID, SharedApplicationSchema
 from identity.openid.step_up import signed_in_with
-from identity.signin.rules import ACR_TWO_FACTORS
-from kernel.access import current_principal, person_scope, requires
-from kernel.api import Blueprint
-from kernel.errors import NotFound
-from kernel.shapes import path
+from kernel.api.api_fields import path
+from kernel.api.interface import Blueprint
+from kernel.base.errors import NotFound
+from kernel.jobs.access import current_principal, person_scope, requires
 
 endpoints = Blueprint(
     "account_api",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.rules import RegisteredClient
 
 CLIENT_PREFIX = "urn:cordillera:client:"
 SERVICE_PREFIX = "urn:cordillera:service:"

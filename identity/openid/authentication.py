@@ -10,8 +10,9 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
-from identity.clients.queries import client_with_secret, known_client
-from identity.clients.rules import RegisteredClient
+from identity.clients.profiles.rules import CERTIFICATE_METHODS
+from identity.clients.registry.queries import client_with_secret, known_client
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.bearer import client_principal
 from identity.openid.cross_origin import answering
 from identity.openid.parameters import check_is_form
@@ -19,9 +20,8 @@ from identity.openid.proofs.client_assertion import client_of_assertion
 from identity.openid.proofs.mutual_tls import check_certificate
 from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidClient, MalformedRequest
-from identity.profiles.rules import CERTIFICATE_METHODS
-from kernel.access import act_as
-from kernel.throttle import limiter
+from kernel.http.rate_limit import limiter
+from kernel.jobs.access import act_as
 
 MAX_CREDENTIAL_CHARACTERS = 512
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="openid", charset="UTF-8"'}

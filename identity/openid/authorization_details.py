@@ -9,10 +9,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.request_problems import InvalidAuthorizationDetails
 from identity.ports import AgreementInForce, agreement_in_force
-from kernel.errors import _
+from kernel.base.errors import _
 
 Detail = dict[str, Any]
 MOST_DETAILS = 10

@@ -12,16 +12,16 @@ from urllib.parse import urlencode
 from flask import request
 from werkzeug.wrappers import Response
 
-from identity.clients.rules import RegisteredClient
-from identity.openid import detours
-from identity.openid.answer_modes import MODES, SIGNED, address_with
+from identity.authentication.sessions.queries import current_sign_in
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid import interactions
 from identity.openid.queries import is_tried_out
 from identity.openid.requested_claims import RequestedClaims
+from identity.openid.response_modes import MODES, SIGNED, address_with
 from identity.openid.rules import PROFILES, OAuthProblem, Profile, to_agree_to
 from identity.openid.tokens import signed_answer
-from identity.signin.queries import current_sign_in
-from kernel import clock
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
 
 Parameters = Mapping[str, Sequence[str]]
 PATH = "/openid/authorize"
@@ -56,7 +56,7 @@ class AuthorizationRequest:
     authorization_details: tuple[dict[str, Any], ...] = ()
     pushed: bytes | None = None
     """The hash of the request_uri that brought it, used up with the code."""
-    detour: detours.Detour | None = None
+    detour: interactions.Detour | None = None
 
     def __post_init__(self) -> None:
         self.parameters = self.brought
@@ -70,9 +70,9 @@ class AuthorizationRequest:
     @classmethod
     def of_query(cls, query: Parameters) -> AuthorizationRequest:
         """What a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
-        asked = cls({name: values for name, values in query.items() if name != detours.PARAMETER})
-        if marks := query.get(detours.PARAMETER):
-            asked.detour = detours.read(marks[0], json.dumps(asked._said()), _sid(), clock.now())
+        asked = cls({name: values for name, values in query.items() if name != interactions.PARAMETER})
+        if marks := query.get(interactions.PARAMETER):
+            asked.detour = interactions.read(marks[0], json.dumps(asked._said()), _sid(), clock.now())
         return asked
 
     @classmethod
@@ -100,7 +100,7 @@ class AuthorizationRequest:
         return to_agree_to(self.scopes | self.claims.scopes, self.scopes, self.client.has_claims_in_id_token)
 
     @property
-    def may_be_any_programs(self) -> bool:
+    def is_impersonable(self) -> bool:
         """RFC 8252 8.6: whatever runs on the person's own machine may say the name of a client without a secret, and
         listen there for the answer.
         """
@@ -114,20 +114,20 @@ class AuthorizationRequest:
         """What came. Values left empty are left out (RFC 6749 3.1)."""
         return [(name, value) for name, values in self.brought.items() for value in values if value]
 
-    def as_marked_query(self, kind: detours.Kind, now: datetime) -> str:
+    def as_marked_query(self, kind: interactions.InteractionKind, now: datetime) -> str:
         """The same, with our mark that the person is sent on a detour now."""
-        sid = "" if kind == detours.Kind.SIGN_IN else _sid()
-        mark = detours.mark(kind, json.dumps(self._said()), sid, self.detour.begun if self.detour else now, now)
-        return f"{self.as_query()}&{detours.PARAMETER}={mark}"
+        sid = "" if kind == interactions.InteractionKind.SIGN_IN else _sid()
+        mark = interactions.mark(kind, json.dumps(self._said()), sid, self.detour.begun if self.detour else now, now)
+        return f"{self.as_query()}&{interactions.PARAMETER}={mark}"
 
-    def way_back(self, kind: detours.Kind, now: datetime) -> str:
+    def way_back(self, kind: interactions.InteractionKind, now: datetime) -> str:
         """Where the person comes back from a detour on which they are sent now."""
         return f"{PATH}?{self.as_marked_query(kind, now)}"
 
     @property
     def sent_to_sign_in_at(self) -> datetime | None:
         """When this request sent the person to sign in, if they have come back from there."""
-        kinds = (detours.Kind.SIGN_IN, detours.Kind.WITHOUT)
+        kinds = (interactions.InteractionKind.SIGN_IN, interactions.InteractionKind.WITHOUT)
         return self.detour.at if self.detour and self.detour.kind in kinds else None
 
     @property
@@ -135,7 +135,7 @@ class AuthorizationRequest:
         """When the request was first shown to us: what it brings has to be good then, not for the time of a sign-in."""
         return self.detour.begun if self.detour else clock.now()
 
-    def has_been(self, kind: detours.Kind) -> bool:
+    def has_been(self, kind: interactions.InteractionKind) -> bool:
         """Whether the person comes back from this detour."""
         return self.detour is not None and self.detour.kind == kind
 
@@ -165,7 +165,7 @@ class AuthorizationRequest:
         """RFC 9700 4.11.2: whoever sends people a link of ours must not have them end up at a place of their choice, so
         nobody is sent to an application that may be anybody's before a test person has signed in.
         """
-        return self.client.is_anybodys and not is_tried_out()
+        return self.client.is_unverified and not is_tried_out()
 
 
 def _sid() -> str:

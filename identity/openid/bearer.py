@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from flask import request
 
-from identity.clients.queries import known_client
-from identity.clients.rules import RegisteredClient
-from identity.openid.access_tokens import LivingToken, living_token
+from identity.clients.registry.queries import known_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.access_tokens import ActiveToken, living_token
 from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InvalidToken
 from identity.openid.token_queries import person_of_grant
-from kernel.access import ANONYMOUS, COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal, act_as
-from kernel.http import settings
+from kernel.base.installation import settings
+from kernel.jobs.access import ANONYMOUS, COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal, act_as
 
 BINDING_CLAIMS = ("agreement", "service", "version")
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource/api/v1"
@@ -79,7 +79,7 @@ def bearer_principal() -> Principal | None:
     return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
 
 
-def _person_principal(living: LivingToken) -> Principal:
+def _person_principal(living: ActiveToken) -> Principal:
     """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
     if request.path.startswith("/gateway/"):
         raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())

@@ -9,34 +9,34 @@ from typing import Any
 from sqlalchemy import Boolean, DateTime, LargeBinary, Text, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization_details import check_covered
 from identity.openid.grant_actions import (
     Issued,
     Redeemed,
-    Wanted,
+    TokenRequest,
     bound_refresh,
+    downscoped,
     issued,
-    narrowed,
     new_access_token,
     revoke_grants,
 )
-from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken
-from identity.openid.rules import ACCESS_TOKEN_LIVES, REFRESH_TOKEN_LIVES, InvalidGrant
+from identity.openid.models import AccessToken, Grant, RefreshToken
+from identity.openid.rules import ACCESS_TOKEN_LIFETIME, REFRESH_TOKEN_LIFETIME, InvalidGrant
 from identity.openid.tokens import audience_or_default
-from kernel import clock
-from kernel.audit import recorded
-from kernel.db import session
-from kernel.ids import new_token, token_hash
-from kernel.statements import Change
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.base.ids import new_token, token_hash
+from kernel.database.db import session
+from kernel.database.prepared import PreparedWrite
+from kernel.recording.audit import record_of, recorded
+from kernel.recording.work import Work, action
 
 
-def _redemption() -> Change:
+def _redemption() -> PreparedWrite:
     """The code used up, its tokens kept and this recorded, if all that the request says of the code is true; nothing
     otherwise.
     """
-    code = AuthorizationCode
+    code = Grant
     redeemed = (
         update(code)
         .where(
@@ -88,14 +88,16 @@ def _redemption() -> Change:
         ).where(redeemed.c.scopes.has_key("offline_access")),
     )
     answer = select(*(redeemed.c[name] for name in Redeemed._fields))
-    return Change(answer.add_cte(access.cte("access"), refresh.cte("refresh")), records=redeemed, details=("person",))
+    return PreparedWrite(
+        answer.add_cte(access.cte("access"), refresh.cte("refresh")), record=record_of(redeemed, ("person",))
+    )
 
 
 _redeem = _redemption()
 
 
 @dataclass(frozen=True)
-class ShownCode:
+class PresentedCode:
     """What a token request says of a code. code_challenge: the S256 of the verifier sent, if any."""
 
     code: str
@@ -103,20 +105,20 @@ class ShownCode:
     code_challenge: str | None
 
 
-def redeem_code(client: RegisteredClient, shown: ShownCode, wanted: Wanted) -> Issued | None:
+def redeem_code(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
     """Exchange a code for tokens, once. None for a replay, which has then revoked what the code gave.
 
     Raises InvalidGrant, InvalidScope, InvalidTarget, InvalidAuthorizationDetails.
     """
     if wanted.details is not None:
         _check_details(client, shown.code, wanted.details)
-    redeemed = redeem_if_right(client, shown, wanted)
+    redeemed = try_redeem(client, shown, wanted)
     if redeemed is None:
         _refuse_code(client, shown, wanted)
     return redeemed
 
 
-def redeem_if_right(client: RegisteredClient, shown: ShownCode, wanted: Wanted) -> Issued | None:
+def try_redeem(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
     """The same for a request in which everything is right; None for any other, and then nothing has been done."""
     now, binding = clock.now(), wanted.binding
     access_token, refresh_token = new_access_token(client, wanted), new_token()
@@ -133,13 +135,13 @@ def redeem_if_right(client: RegisteredClient, shown: ShownCode, wanted: Wanted) 
         scopes=sorted(wanted.scopes) if wanted.scopes is not None else None,
         audience=list(wanted.resources) or None,
         default_audience=audience_or_default(()),
-        access_expires_at=now + ACCESS_TOKEN_LIVES,
+        access_expires_at=now + ACCESS_TOKEN_LIFETIME,
         dpop_jkt=binding.dpop_jkt,
         cert_thumbprint=binding.cert_thumbprint,
         refresh_hash=token_hash(refresh_token),
         refresh_jkt=bound_refresh(client, binding).dpop_jkt,
         refresh_thumbprint=bound_refresh(client, binding).cert_thumbprint,
-        refresh_expires_at=now + REFRESH_TOKEN_LIVES,
+        refresh_expires_at=now + REFRESH_TOKEN_LIFETIME,
         **recorded("identity:code:redeemed", f"client:{client.client_id}"),
     )
     if row is None:
@@ -151,8 +153,8 @@ def redeem_if_right(client: RegisteredClient, shown: ShownCode, wanted: Wanted) 
 
 def _check_details(client: RegisteredClient, code: str, wanted: Sequence[dict[str, Any]]) -> None:
     """Before the code is used up, and only where details are named. Raises InvalidAuthorizationDetails."""
-    query = select(AuthorizationCode.authorization_details).where(
-        AuthorizationCode.code_hash == token_hash(code), AuthorizationCode.client_id == client.client_id
+    query = select(Grant.authorization_details).where(
+        Grant.code_hash == token_hash(code), Grant.client_id == client.client_id
     )
     granted = session().scalar(query)
     if granted is not None:
@@ -160,12 +162,10 @@ def _check_details(client: RegisteredClient, code: str, wanted: Sequence[dict[st
 
 
 @action
-def _refuse_code(work: Work, client: RegisteredClient, shown: ShownCode, wanted: Wanted) -> None:
+def _refuse_code(work: Work, client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> None:
     """Say why a code was not redeemed. Raises InvalidGrant, InvalidScope, InvalidTarget, but not for a replay."""
     known = work.session.scalar(
-        select(AuthorizationCode).where(
-            AuthorizationCode.code_hash == token_hash(shown.code), AuthorizationCode.client_id == client.client_id
-        )
+        select(Grant).where(Grant.code_hash == token_hash(shown.code), Grant.client_id == client.client_id)
     )
     if known is not None and known.redeemed_at is not None:
         # RFC 6749 4.1.2: a code works once; a replay revokes what it gave.
@@ -179,7 +179,7 @@ def _refuse_code(work: Work, client: RegisteredClient, shown: ShownCode, wanted:
     _check_challenge(known.code_challenge, shown.code_challenge)
     if known.dpop_jkt is not None and known.dpop_jkt != wanted.binding.dpop_jkt:
         raise InvalidGrant("The code is bound to another DPoP key.")
-    narrowed(known, wanted)
+    downscoped(known, wanted)
     raise InvalidGrant("The code cannot be redeemed.")
 
 

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from flask import Response, current_app, g, make_response, request
 
-from identity.clients.queries import browser_origins, known_client
-from identity.clients.rules import RegisteredClient
-from identity.redirect_uris.rules import origins_of
+from identity.clients.redirect_uris.rules import origins_of
+from identity.clients.registry.queries import browser_origins, known_client
+from identity.clients.registry.rules import RegisteredClient
 
 ALLOWED_HEADERS = "Authorization, Content-Type, DPoP"
 EXPOSED_HEADERS = "WWW-Authenticate, DPoP-Nonce"

@@ -19,10 +19,10 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from identity.clients.profiles.rules import AGREED_KEY_ENCRYPTIONS, CONTENT_ENCRYPTIONS
 from identity.openid.proofs.signed import MAX_CHARACTERS, NotSound
-from identity.profiles.rules import AGREED_KEY_ENCRYPTIONS, CONTENT_ENCRYPTIONS
-from kernel import clock
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 DAY_SECONDS = 24 * 3600

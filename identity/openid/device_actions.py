@@ -10,17 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from identity.clients.rules import RegisteredClient
+from identity.authentication.sessions.queries import SignIn
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.actions import remember_consent
 from identity.openid.device_codes import new_user_code, shown, user_code_hash
-from identity.openid.grant_actions import Issued, Wanted, issue, revoke_grants
-from identity.openid.models import AuthorizationCode, DeviceAuthorization
+from identity.openid.grant_actions import Issued, TokenRequest, issue, revoke_grants
+from identity.openid.models import DeviceAuthorization, Grant
 from identity.openid.rules import InvalidGrant, lifetime, to_agree_to
-from identity.openid.step_up import told_acr
-from identity.signin.queries import SignIn
-from kernel.http import settings
-from kernel.ids import new_id, new_token, token_hash
-from kernel.work import Work, action
+from identity.openid.step_up import achieved_acr
+from kernel.base.ids import new_id, new_token, token_hash
+from kernel.base.installation import settings
+from kernel.recording.work import Work, action
 
 if TYPE_CHECKING:
     from identity.openid.authorization_request import AuthorizationRequest
@@ -92,7 +92,7 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
     asked.decision = "allow" if allowed else "deny"
     asked.person_id, asked.sid = sign_in.person.id, sign_in.sid
     asked.authenticated_at, asked.amr = sign_in.authenticated_at, list(sign_in.amr)
-    asked.acr = told_acr(sign_in.acr, asked.acr_values, is_essential=False)
+    asked.acr = achieved_acr(sign_in.acr, asked.acr_values, is_essential=False)
     subject = f"client:{client.client_id}"
     if allowed:
         agreed = to_agree_to(asked.scopes, asked.scopes, client.has_claims_in_id_token)
@@ -104,7 +104,7 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
 
 
 @action
-def redeem_device_code(work: Work, client: RegisteredClient, device_code: str, wanted: Wanted) -> Issued | NotYet:
+def redeem_device_code(work: Work, client: RegisteredClient, device_code: str, wanted: TokenRequest) -> Issued | NotYet:
     """Tokens for a device whose person agreed, once; or why there are none yet. Raises InvalidGrant, InvalidTarget."""
     asked = work.session.scalar(
         select(DeviceAuthorization)
@@ -146,18 +146,16 @@ def _is_too_soon(work: Work, asked: DeviceAuthorization) -> bool:
 
 def _replayed(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -> NotYet:
     """RFC 6749 4.1.2, for a device code as for any other: it works once, and a replay revokes what it gave."""
-    given = work.session.scalar(
-        select(AuthorizationCode.id).where(AuthorizationCode.code_hash == asked.device_code_hash)
-    )
+    given = work.session.scalar(select(Grant.id).where(Grant.code_hash == asked.device_code_hash))
     if given is not None:
         revoke_grants(work, [given])
     work.record("identity:code:replayed", f"client:{client.client_id}", person=str(asked.person_id))
     return NotYet.REPLAYED
 
 
-def _entered(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -> AuthorizationCode:
+def _entered(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -> Grant:
     """The sign-in that the tokens come from: as if a code had been given and redeemed in one."""
-    entered = AuthorizationCode(
+    entered = Grant(
         id=new_id(),
         code_hash=asked.device_code_hash,
         client_id=client.client_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from joserfc import jwe
 
-from identity.client_keys.queries import PublicKey, keys_of
-from identity.clients.rules import RegisteredClient
+from identity.clients.client_keys.queries import PublicKey, keys_of
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.rules import UnauthorizedClient
 
 USUAL_CONTENT_ENCRYPTION = "A128CBC-HS256"

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from identity.clients.queries import registered_client
-from identity.clients.rules import RegisteredClient
-from identity.exchanges.queries import allowed_scopes
-from identity.openid.access_tokens import LivingToken
+from identity.clients.registry.queries import registered_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.clients.token_exchange_policies.queries import allowed_scopes
+from identity.openid.access_tokens import ActiveToken
 from identity.openid.audiences import audience_named, named_clients, names_of
-from identity.openid.models import AuthorizationCode
-from identity.openid.proofs.binding import Binding
+from identity.openid.models import Grant
+from identity.openid.proofs.binding import SenderConstraint
 from identity.openid.request_problems import InvalidTarget
-from identity.openid.rules import MACHINE_TOKEN_LIVES, InvalidScope, MalformedRequest
-from identity.openid.tokens import Grant, person_access_token, subject_for
-from kernel.work import Work, action
+from identity.openid.rules import MACHINE_TOKEN_LIFETIME, InvalidScope, MalformedRequest
+from identity.openid.tokens import GrantView, person_access_token, subject_for
+from kernel.recording.work import Work, action
 
 LONGEST_CHAIN = 4
 
@@ -34,10 +34,10 @@ class Exchanged:
 def exchange(
     work: Work,
     actor: RegisteredClient,
-    subject: LivingToken | None,
+    subject: ActiveToken | None,
     target_id: str,
     asked: frozenset[str] | None,
-    binding: Binding,
+    binding: SenderConstraint,
 ) -> Exchanged:
     """A token with which the actor calls the target on behalf of the person that the subject's token speaks of.
 
@@ -58,7 +58,7 @@ def exchange(
     if not scopes or not scopes <= subject.scopes & allowed:
         raise InvalidScope("Only scopes that the subject_token has and the policy allows.")
     grant = _grant(work, subject, scopes, target)
-    expires_at = min(subject.expires_at, work.now + MACHINE_TOKEN_LIVES)
+    expires_at = min(subject.expires_at, work.now + MACHINE_TOKEN_LIFETIME)
     act = _act(actor, subject)
     token = person_access_token(
         actor,
@@ -87,18 +87,18 @@ def _allowed(actor: RegisteredClient, target: RegisteredClient) -> frozenset[str
     return allowed_scopes(actor.client_id, target.client_id)
 
 
-def _check_named(actor: RegisteredClient, subject: LivingToken, target: RegisteredClient) -> None:
+def _check_named(actor: RegisteredClient, subject: ActiveToken, target: RegisteredClient) -> None:
     """RFC 8707 2: a sign-in that named whom its tokens are for leads to nobody else. Raises InvalidTarget."""
     named = named_clients(subject.audience)
     if subject.client_id == actor.client_id and named and target.client_id not in named:
         raise InvalidTarget("The sign-in was for other clients, which it named by resource.")
 
 
-def _grant(work: Work, subject: LivingToken, scopes: frozenset[str], target: RegisteredClient) -> Grant:
-    code = work.session.get_one(AuthorizationCode, subject.grant_id)
+def _grant(work: Work, subject: ActiveToken, scopes: frozenset[str], target: RegisteredClient) -> GrantView:
+    code = work.session.get_one(Grant, subject.grant_id)
     if code.revoked_at is not None:
         raise MalformedRequest("The subject_token was revoked.")
-    return Grant(
+    return GrantView(
         id=code.id,
         person_id=code.person_id,
         scopes=scopes,
@@ -111,7 +111,7 @@ def _grant(work: Work, subject: LivingToken, scopes: frozenset[str], target: Reg
     )
 
 
-def _act(actor: RegisteredClient, subject: LivingToken) -> dict[str, Any]:
+def _act(actor: RegisteredClient, subject: ActiveToken) -> dict[str, Any]:
     """RFC 8693 4.1: who acts now, and inside it who acted before."""
     act: dict[str, Any] = {"sub": actor.client_id}
     if subject.act:

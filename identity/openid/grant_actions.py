@@ -16,31 +16,31 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import select, update
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.profiles.rules import MANUAL
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization_details import check_covered
-from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken
-from identity.openid.proofs.binding import UNBOUND, Binding
+from identity.openid.models import AccessToken, Grant, RefreshToken
+from identity.openid.proofs.binding import UNBOUND, SenderConstraint
 from identity.openid.request_problems import InvalidAuthorizationDetails, InvalidTarget
-from identity.openid.revoked import read_again
+from identity.openid.revocation_cache import read_again
 from identity.openid.rules import (
-    ACCESS_TOKEN_LIVES,
+    ACCESS_TOKEN_LIFETIME,
     PROFILES,
     REFRESH_RETRY_GRACE,
-    REFRESH_TOKEN_LIVES,
+    REFRESH_TOKEN_LIFETIME,
     InvalidGrant,
     InvalidScope,
 )
-from identity.openid.tokens import Grant, audience_or_default, id_token, person_access_token, tells_of_person
+from identity.openid.tokens import GrantView, audience_or_default, id_token, person_access_token, tells_of_person
 from identity.people.models import Person
-from identity.profiles.rules import MANUAL
-from kernel.db import session
-from kernel.http import settings
-from kernel.ids import new_token, token_hash
-from kernel.work import Work, action
+from kernel.base.ids import new_token, token_hash
+from kernel.base.installation import settings
+from kernel.database.db import session
+from kernel.recording.work import Work, action
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TokenRequest:
     """What a token request asks for besides the grant itself: fewer scopes, resources or details than were granted, a
     key.
     """
@@ -48,7 +48,7 @@ class Wanted:
     scopes: frozenset[str] | None = None
     resources: Sequence[str] = ()
     details: Sequence[dict[str, Any]] | None = None
-    binding: Binding = UNBOUND
+    binding: SenderConstraint = UNBOUND
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Issued:
 
 
 class Redeemed(NamedTuple):
-    """What a code stood for: a row of `AuthorizationCode` as the one statement returns it."""
+    """What a code stood for: a row of `Grant` as the one statement returns it."""
 
     id: UUID
     person_id: UUID
@@ -82,8 +82,8 @@ class Redeemed(NamedTuple):
 def revoke_grants(work: Work, grants: Iterable[UUID]) -> None:
     """End sign-ins to applications, and every token that came of them."""
     work.session.execute(
-        update(AuthorizationCode)
-        .where(AuthorizationCode.id.in_(list(grants)), AuthorizationCode.revoked_at.is_(None))
+        update(Grant)
+        .where(Grant.id.in_(list(grants)), Grant.revoked_at.is_(None))
         .values(revoked_at=work.now)
         .execution_options(synchronize_session=False)
     )
@@ -93,8 +93,8 @@ def revoke_grants(work: Work, grants: Iterable[UUID]) -> None:
 def issue(
     work: Work,
     client: RegisteredClient,
-    code: AuthorizationCode,
-    wanted: Wanted,
+    code: Grant,
+    wanted: TokenRequest,
     *,
     refresh_token: str | None = None,
 ) -> Issued:
@@ -102,7 +102,7 @@ def issue(
 
     Raises InvalidScope, InvalidTarget.
     """
-    grant = narrowed(code, wanted)
+    grant = downscoped(code, wanted)
     access_token = new_access_token(client, wanted)
     if access_token is not None:
         _keep_access_token(work, grant, access_token, wanted.binding)
@@ -114,17 +114,17 @@ def issue(
 
 def issued(
     client: RegisteredClient,
-    code: Redeemed | AuthorizationCode,
-    wanted: Wanted,
+    code: Redeemed | Grant,
+    wanted: TokenRequest,
     now: datetime,
     access_token: str | None,
     refresh_token: str | None,
     nonce: str | None = None,
 ) -> Issued:
     """What is handed over. access_token: the one kept, None for one by value, which is made here."""
-    grant = narrowed(code, wanted)
+    grant = downscoped(code, wanted)
     if access_token is None:
-        expires_at = now + ACCESS_TOKEN_LIVES
+        expires_at = now + ACCESS_TOKEN_LIFETIME
         access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.binding.cnf)
     signed = None
     if "openid" in grant.scopes:
@@ -134,7 +134,7 @@ def issued(
     return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.binding.token_type)
 
 
-def narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
+def downscoped(code: Redeemed | Grant, wanted: TokenRequest) -> GrantView:
     granted = frozenset(code.scopes)
     # RFC 6749 6: nothing that was not granted before.
     if wanted.scopes is not None and not wanted.scopes <= granted:
@@ -144,7 +144,7 @@ def narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
         raise InvalidTarget("A resource was not part of what was granted.")
     if wanted.details is not None:
         check_covered(wanted.details, code.authorization_details)
-    return Grant(
+    return GrantView(
         id=code.id,
         person_id=code.person_id,
         scopes=granted if wanted.scopes is None else wanted.scopes,
@@ -158,7 +158,7 @@ def narrowed(code: Redeemed | AuthorizationCode, wanted: Wanted) -> Grant:
     )
 
 
-def new_access_token(client: RegisteredClient, wanted: Wanted) -> str | None:
+def new_access_token(client: RegisteredClient, wanted: TokenRequest) -> str | None:
     """A token by reference as the client's profile wants it, None where the client chose tokens by value.
 
     One for fewer details than were granted is by value always: it alone says which. Raises InvalidAuthorizationDetails
@@ -172,7 +172,7 @@ def new_access_token(client: RegisteredClient, wanted: Wanted) -> str | None:
     return secrets.token_hex(16)
 
 
-def _keep_access_token(work: Work, grant: Grant, access_token: str, binding: Binding) -> None:
+def _keep_access_token(work: Work, grant: GrantView, access_token: str, binding: SenderConstraint) -> None:
     work.add(
         AccessToken(
             token_hash=token_hash(access_token),
@@ -182,12 +182,14 @@ def _keep_access_token(work: Work, grant: Grant, access_token: str, binding: Bin
             dpop_jkt=binding.dpop_jkt,
             cert_thumbprint=binding.cert_thumbprint,
             created_at=work.now,
-            expires_at=work.now + ACCESS_TOKEN_LIVES,
+            expires_at=work.now + ACCESS_TOKEN_LIFETIME,
         )
     )
 
 
-def _keep_refresh_token(work: Work, client: RegisteredClient, grant_id: UUID, token: str, binding: Binding) -> None:
+def _keep_refresh_token(
+    work: Work, client: RegisteredClient, grant_id: UUID, token: str, binding: SenderConstraint
+) -> None:
     bound = bound_refresh(client, binding)
     work.add(
         RefreshToken(
@@ -196,18 +198,18 @@ def _keep_refresh_token(work: Work, client: RegisteredClient, grant_id: UUID, to
             dpop_jkt=bound.dpop_jkt,
             cert_thumbprint=bound.cert_thumbprint,
             created_at=work.now,
-            expires_at=work.now + REFRESH_TOKEN_LIVES,
+            expires_at=work.now + REFRESH_TOKEN_LIFETIME,
         )
     )
 
 
-def bound_refresh(client: RegisteredClient, binding: Binding) -> Binding:
+def bound_refresh(client: RegisteredClient, binding: SenderConstraint) -> SenderConstraint:
     # RFC 9449 5, RFC 8705 4: who has no other credentials is bound to the key it showed first.
     return binding if client.auth_method == "none" else UNBOUND
 
 
 @action
-def refresh(work: Work, client: RegisteredClient, token: str, wanted: Wanted) -> Issued | None:
+def refresh(work: Work, client: RegisteredClient, token: str, wanted: TokenRequest) -> Issued | None:
     """New tokens for a refresh token. None for a replay, which ended the family.
 
     Where the profile rotates, the token is used up (RFC 9700 4.14.2); the same token sent once more at once, because an
@@ -215,9 +217,9 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: Wanted) ->
     Raises InvalidGrant, InvalidScope, InvalidTarget.
     """
     found = work.session.execute(
-        select(RefreshToken, AuthorizationCode)
-        .join(AuthorizationCode, AuthorizationCode.id == RefreshToken.code_id)
-        .where(RefreshToken.token_hash == token_hash(token), AuthorizationCode.client_id == client.client_id)
+        select(RefreshToken, Grant)
+        .join(Grant, Grant.id == RefreshToken.code_id)
+        .where(RefreshToken.token_hash == token_hash(token), Grant.client_id == client.client_id)
         .with_for_update(of=RefreshToken)
     ).one_or_none()
     if found is None:
@@ -227,12 +229,12 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: Wanted) ->
         raise InvalidGrant("The refresh token has expired or was revoked.")
     _check_key(shown, wanted.binding)
     if not PROFILES[client.profile].refresh_rotates:
-        code.kept_until = shown.expires_at = work.now + REFRESH_TOKEN_LIVES
+        code.kept_until = shown.expires_at = work.now + REFRESH_TOKEN_LIFETIME
         return issue(work, client, code, wanted, refresh_token=token)
     successor = _successor(token)
     if shown.used_at is None:
         shown.used_at = work.now
-        code.kept_until = work.now + REFRESH_TOKEN_LIVES
+        code.kept_until = work.now + REFRESH_TOKEN_LIFETIME
         _keep_refresh_token(work, client, code.id, successor, wanted.binding)
     elif not _is_retry(work, shown, successor):
         revoke_grants(work, [code.id])
@@ -241,7 +243,7 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: Wanted) ->
     return issue(work, client, code, wanted, refresh_token=successor)
 
 
-def _check_key(shown: RefreshToken, binding: Binding) -> None:
+def _check_key(shown: RefreshToken, binding: SenderConstraint) -> None:
     expected, given = (shown.dpop_jkt, shown.cert_thumbprint), (binding.dpop_jkt, binding.cert_thumbprint)
     if any(one is not None and one != other for one, other in zip(expected, given, strict=True)):
         raise InvalidGrant("The refresh token is bound to another key.")

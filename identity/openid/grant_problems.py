@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from identity.openid.rules import OAuthProblem
-from kernel.errors import _
+from kernel.base.errors import _
 
 
 class AuthorizationPending(OAuthProblem):

@@ -7,12 +7,7 @@ from typing import Any
 
 from flask import current_app, url_for
 
-from identity.clients.rules import PERSON_SCOPES
-from identity.openid.authentication import METHODS
-from identity.openid.grants import GRANTS
-from identity.openid.proofs import dpop, mutual_tls
-from identity.openid.request_metadata import request_metadata
-from identity.profiles.rules import (
+from identity.clients.profiles.rules import (
     ANSWERS,
     AUTH_METHODS,
     CERTIFICATE_METHODS,
@@ -21,7 +16,13 @@ from identity.profiles.rules import (
     OUR_ALGORITHMS,
     SIGNING_ALGORITHMS,
 )
-from kernel.http import settings
+from identity.clients.registry.rules import PERSON_SCOPES
+from identity.openid.authentication import METHODS
+from identity.openid.grants import GRANTS
+from identity.openid.proofs import dpop, mutual_tls
+from identity.openid.request_metadata import request_metadata
+from kernel.base.installation import settings
+from kernel.jobs.access import MACHINE_SCOPES
 
 CLAIMS = (
     *("sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash", "sid"),
@@ -108,12 +109,11 @@ def _answers() -> dict[str, list[str]]:
 
 def resource_metadata(resource: str) -> dict[str, Any]:
     """RFC 9728 2: of one of our own places where access tokens are taken."""
-    scopes: dict[str, Any] = current_app.extensions.get("cordillera.machine_scopes", {})
     return {
         "resource": resource,
         "authorization_servers": [settings().issuer],
         "jwks_uri": settings().base_url + url_for("openid.jwks"),
-        "scopes_supported": sorted([*scopes, "account"]),
+        "scopes_supported": sorted([*MACHINE_SCOPES(), "account"]),
         "bearer_methods_supported": ["header"],
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "dpop_bound_access_tokens_required": False,

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 
 class PushedRequest(Base):
@@ -29,7 +29,7 @@ class PushedRequest(Base):
     used_at: Mapped[datetime | None]
 
 
-class AuthorizationCode(Identified, Base):
+class Grant(Identified, Base):
     """One sign-in of one person to one application: first a code, then the root of every token given for it.
 
     The code works until `expires_at`, a few minutes at most. The row stays until `kept_until`, when nothing that came

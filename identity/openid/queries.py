@@ -12,17 +12,17 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from identity.agencies.models import Agency
-from identity.clients.models import Client
+from identity.authentication.sessions.queries import current_sign_in
+from identity.clients.registry.models import Client
 from identity.openid.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
 from identity.openid.rules import TOLD_IN_ID_TOKEN
-from identity.signin.queries import current_sign_in
-from kernel import clock
-from kernel.crypto import unseal
-from kernel.db import session
-from kernel.http import settings
-from kernel.ids import token_hash
-from kernel.statements import Lookup
+from kernel.base import clock
+from kernel.base.crypto import unseal
+from kernel.base.ids import token_hash
+from kernel.base.installation import settings
+from kernel.database.db import session
+from kernel.database.prepared import PreparedQuery
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def pushed_request(request_uri: str, client_id: str, *, even_answered: bool = Fa
     return Pushed(row.uri_hash, json.loads(content), row.expires_at)
 
 
-_agreed = Lookup(
+_agreed = PreparedQuery(
     select(ApplicationConsent.scopes, ApplicationConsent.authorization_details).where(
         ApplicationConsent.person_id == bindparam("person_id"),
         ApplicationConsent.client_id == bindparam("client_id"),

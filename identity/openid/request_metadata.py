@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from identity.clients.profiles.rules import (
+    AGREED_KEY_ENCRYPTIONS,
+    CONTENT_ENCRYPTIONS,
+    RESPONSE_MODES,
+    SIGNING_ALGORITHMS,
+)
 from identity.openid.authorization_details import TYPES
 from identity.openid.checks.check_prompt import PROMPTS
 from identity.openid.step_up import LEVELS
-from identity.profiles.rules import AGREED_KEY_ENCRYPTIONS, CONTENT_ENCRYPTIONS, RESPONSE_MODES, SIGNING_ALGORITHMS
-from kernel.i18n import LANGUAGES
+from kernel.http.i18n import LANGUAGES
 
 
 def request_metadata(issuer: str) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import json
 from datetime import datetime
 from typing import Any
 
-from identity.client_keys.queries import keys_of
-from identity.clients.rules import RegisteredClient
+from identity.clients.client_keys.queries import keys_of
+from identity.clients.profiles.rules import PROFILES, SIGNING_ALGORITHMS
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.decryption import decrypted
 from identity.openid.proofs.signed import NotSound, Opened, opened
 from identity.openid.request_problems import InvalidRequestObject
-from identity.profiles.rules import PROFILES, SIGNING_ALGORITHMS
-from kernel.http import settings
+from kernel.base.installation import settings
 
 TYPES = ("jwt", "oauth-authz-req+jwt")
 LONGEST_LIFE_SECONDS = 3600

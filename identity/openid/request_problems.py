@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from identity.openid.rules import MalformedRequest, OAuthProblem
-from kernel.errors import Words, _
+from kernel.base.errors import Words, _
 
 
 class InvalidRequestUri(OAuthProblem):

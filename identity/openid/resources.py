@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from identity.clients.rules import RegisteredClient
-from identity.exchanges.queries import targets_of
+from identity.clients.registry.rules import RegisteredClient
+from identity.clients.token_exchange_policies.queries import targets_of
 from identity.openid.audiences import audience_named
 from identity.openid.request_problems import InvalidTarget
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, PROFILES
 from identity.openid.tokens import service_audience
 from identity.ports import agreement_in_force
-from kernel.http import settings
+from kernel.base.installation import settings
 
 MOST_RESOURCES = 10
 

@@ -9,21 +9,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from identity.profiles.rules import PROFILES as PROFILES
-from identity.profiles.rules import Profile as Profile
-from kernel.errors import Problem, Words, _
+from identity.clients.profiles.rules import PROFILES as PROFILES
+from identity.clients.profiles.rules import Profile as Profile
+from kernel.base.errors import Problem, Words, _
 
-MACHINE_TOKEN_LIVES = timedelta(minutes=10)
-ACCESS_TOKEN_LIVES = timedelta(hours=1)
-ID_TOKEN_LIVES = timedelta(hours=1)
-REFRESH_TOKEN_LIVES = timedelta(days=30)
+MACHINE_TOKEN_LIFETIME = timedelta(minutes=10)
+ACCESS_TOKEN_LIFETIME = timedelta(hours=1)
+ID_TOKEN_LIFETIME = timedelta(hours=1)
+REFRESH_TOKEN_LIFETIME = timedelta(days=30)
 REFRESH_RETRY_GRACE = timedelta(minutes=5)
 """How long a refresh may be asked for once more, as long as what it gave has not been used: an answer may be lost in an
 outage, and the application comes again when that is over.
 """
 SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
-PUSHED_REQUEST_LIVES = timedelta(seconds=90)
+PUSHED_REQUEST_LIFETIME = timedelta(seconds=90)
 REQUEST_KEPT = timedelta(hours=1)
 """How long whoever began in time may take in all for signing in, choosing and agreeing."""
 SWEPT_AFTER = timedelta(days=1)
@@ -49,7 +49,7 @@ def to_agree_to(wanted: Iterable[str], scopes: Iterable[str], has_claims_in_id_t
 
 def lifetime(scopes: Iterable[str]) -> timedelta:
     """How long what comes of a sign-in with these scopes may be used."""
-    return REFRESH_TOKEN_LIVES if "offline_access" in scopes else ACCESS_TOKEN_LIVES
+    return REFRESH_TOKEN_LIFETIME if "offline_access" in scopes else ACCESS_TOKEN_LIFETIME
 
 
 class OAuthProblem(Problem):

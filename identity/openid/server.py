@@ -7,12 +7,13 @@ from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
-from flask import Flask, current_app, request
+from flask import Flask, request
 
 from identity.openid.authentication import authenticate
 from identity.openid.grants import GRANTS
 from identity.openid.parameters import check_is_form
 from identity.openid.rules import MalformedRequest, UnsupportedGrantType
+from kernel.base.slots import Slot
 
 REPEATABLE = ("resource", "audience")
 
@@ -68,12 +69,14 @@ class Server(AuthorizationServer):
         raise UnsupportedGrantType(f"The grant_type must be one of: {offered}.")
 
 
+SERVER: Slot[Server] = Slot("openid")
+
+
 def install_server(app: Flask) -> None:
     """One server an application, with every grant that is offered."""
-    app.extensions["cordillera.openid"] = Server()
+    SERVER.fill(app, Server())
 
 
 def server() -> Server:
     """This application's server."""
-    found: Server = current_app.extensions["cordillera.openid"]
-    return found
+    return SERVER()

@@ -1,4 +1,4 @@
-"""The shorter ways (`kernel.shortcuts`) of a person who signs in to an application with a password.
+"""The shorter ways (`kernel.http.doors`) of a person who signs in to an application with a password.
 
 For browsers that bring no cookie and say where their requests come from, and for requests without anything that is
 optional. They call what the pages call; every other case goes the whole way.
@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from flask import Flask
 
+from identity.authentication.sessions.actions import StartedSession
+from identity.authentication.sessions.rules import describe_device
+from identity.authentication.sessions.web import cookie_of
+from identity.authentication.signin.actions import sign_in_with_password
+from identity.authentication.signin.web import empty_page
 from identity.openid.authorization_request import PATH, AuthorizationRequest
 from identity.openid.checks import AUTHORIZE, run
-from identity.openid.detours import Kind
-from identity.openid.endpoints.authorize import code_unasked, request_at
+from identity.openid.endpoints.authorize import code_without_interaction, request_at
+from identity.openid.interactions import InteractionKind
 from identity.people.actions import note_language
-from identity.signin.actions import StartedSession, sign_in_with_password
-from identity.signin.rules import describe_device
-from identity.signin.web import cookie_of, empty_page
-from kernel import clock
-from kernel.forgery import OURS, SAYS_WHERE_FROM
-from kernel.i18n import preferred_language
-from kernel.layout import local_path
-from kernel.security import allow_form_action
-from kernel.shortcuts import Done, PlainRequest, Redirect, Shortcut, add_shortcut, only_once
-from kernel.statements import together
+from kernel.base import clock
+from kernel.database.prepared import together
+from kernel.http.csrf import OURS, SAYS_WHERE_FROM
+from kernel.http.doors import Done, PlainRequest, Redirect, Shortcut, add_shortcut, only_once
+from kernel.http.i18n import preferred_language
+from kernel.http.security import allow_form_action
+from kernel.pages.layout import local_path
 
 PLAIN = {
     "response_type",
@@ -48,7 +50,7 @@ def authorize(asked: PlainRequest) -> str | None:
     return empty_page.for_stranger(
         f"{PATH}?{asked.headers['QUERY_STRING']}",
         asked.headers.get("HTTP_ACCEPT_LANGUAGE", ""),
-        following=request.way_back(Kind.SIGN_IN, clock.now()),
+        following=request.way_back(InteractionKind.SIGN_IN, clock.now()),
         application=request.client.name,
     )
 
@@ -68,7 +70,7 @@ def sign_in(asked: PlainRequest) -> Redirect | Done | None:
         started = sign_in_with_password(form["run"], form["password"], asked.address, device)
         if isinstance(started, StartedSession):
             note_language(started.person, preferred_language(asked.headers.get("HTTP_ACCEPT_LANGUAGE", "")))
-            code = code_unasked(request)
+            code = code_without_interaction(request)
     if code is None or not isinstance(started, StartedSession):
         return Done(started)
     return Redirect(request.address_of_answer(code=code), cookie_of(started.token))

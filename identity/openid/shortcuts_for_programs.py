@@ -1,4 +1,4 @@
-"""The shorter ways to the provider's hottest endpoints (`kernel.shortcuts`): what systems and applications ask all day.
+"""The shorter ways to the provider's hottest endpoints (`kernel.http.doors`), which programs ask all day.
 
 Each is for a client that proves itself by its secret, or a token that is only borne, and for a request without anything
 that is optional. They call what the endpoints call; every other case goes the whole way.
@@ -11,16 +11,16 @@ from typing import Any
 
 from flask import Flask
 
-from identity.clients.queries import client_with_secret, known_client
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.queries import client_with_secret, known_client
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.access_tokens import is_by_value
 from identity.openid.authentication import MAX_CREDENTIAL_CHARACTERS, basic_credentials
 from identity.openid.bearer import access_token_in, client_principal
-from identity.openid.code_actions import ShownCode, redeem_if_right
+from identity.openid.code_actions import PresentedCode, try_redeem
 from identity.openid.encryption import look_for_key
-from identity.openid.endpoints.introspection import SIGNED, said_of
-from identity.openid.endpoints.userinfo import told_to
-from identity.openid.grant_actions import Wanted
+from identity.openid.endpoints.introspection import SIGNED, introspection_response
+from identity.openid.endpoints.userinfo import userinfo_claims
+from identity.openid.grant_actions import TokenRequest
 from identity.openid.grants.authorization_code import AuthorizationCodeGrant, code_challenge_of
 from identity.openid.grants.client_credentials import ClientCredentialsGrant
 from identity.openid.grants.token_request import token_for_system, tokens_for_person
@@ -29,8 +29,8 @@ from identity.openid.proofs.binding import UNBOUND, may_be_unbound
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, PROFILES
 from identity.openid.token_queries import holder_of
 from identity.openid.tokens import service_audience
-from kernel.access import act_as
-from kernel.shortcuts import PlainRequest, Shortcut, add_shortcut, only_once
+from kernel.http.doors import PlainRequest, Shortcut, add_shortcut, only_once
+from kernel.jobs.access import act_as
 
 Said = Mapping[str, Any] | None
 OF_A_CODE = {"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "state"}
@@ -71,11 +71,11 @@ def _tokens_for_code(asked: PlainRequest) -> Said:
     if AuthorizationCodeGrant.GRANT_TYPE not in client.grant_types:
         return None
     verifier = form.get("code_verifier")
-    shown = ShownCode(code, form.get("redirect_uri"), code_challenge_of(verifier) if verifier else None)
+    shown = PresentedCode(code, form.get("redirect_uri"), code_challenge_of(verifier) if verifier else None)
     look_for_key(client, "id_token")
     act_as(client_principal(client))
     with only_once():
-        issued = redeem_if_right(client, shown, Wanted())
+        issued = try_redeem(client, shown, TokenRequest())
     return tokens_for_person(client, issued) if issued is not None else None
 
 
@@ -84,7 +84,9 @@ def introspect(asked: PlainRequest) -> Said:
     if asked.form.keys() != {"token"} or SIGNED in asked.headers.get("HTTP_ACCEPT", ""):
         return None
     client, shown = _client_by_header(asked), asked.form["token"]
-    return said_of(shown, client) if client is not None and 0 < len(shown) <= MAX_TOKEN_CHARACTERS else None
+    return (
+        introspection_response(shown, client) if client is not None and 0 < len(shown) <= MAX_TOKEN_CHARACTERS else None
+    )
 
 
 def userinfo(asked: PlainRequest) -> Said:
@@ -101,7 +103,7 @@ def userinfo(asked: PlainRequest) -> Said:
         return None
     if any(option.startswith("userinfo_") for option in client.options):
         return None
-    return told_to(client, holder)
+    return userinfo_claims(client, holder)
 
 
 def _client(asked: PlainRequest) -> RegisteredClient | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from identity.authentication.sessions.rules import ACR_PASSWORD, ACR_TWO_FACTORS
 from identity.openid.bearer import came_with_dpop
 from identity.openid.request_problems import UnmetAuthenticationRequirements
 from identity.openid.rules import OAuthProblem
-from identity.signin.rules import ACR_PASSWORD, ACR_TWO_FACTORS
-from kernel import clock
-from kernel.access import Principal, Rule
-from kernel.errors import _
+from kernel.base import clock
+from kernel.base.errors import _
+from kernel.jobs.access import Principal, Rule
 
 LEVELS = (ACR_PASSWORD, ACR_TWO_FACTORS)
 """What the sign-in page offers: one factor, two factors. A higher level contains the lower ones."""
@@ -68,7 +68,7 @@ def wants_more(acr: str, wanted: Sequence[str]) -> bool:
     return bool(wanted) and _meeting(acr, wanted) is None and is_offered(wanted)
 
 
-def told_acr(acr: str, wanted: Sequence[str], *, is_essential: bool) -> str:
+def achieved_acr(acr: str, wanted: Sequence[str], *, is_essential: bool) -> str:
     """The `acr` of the ID token: of the wanted levels, in the client's order, the first that this sign-in meets.
 
     OIDC Core 5.5.1.1: an essential one that is not met is an error; a voluntary one is answered with what there is.

@@ -5,28 +5,25 @@ from __future__ import annotations
 from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 
-from identity.clients.rules import RegisteredClient
-from identity.openid.access_tokens import LivingToken
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.access_tokens import ActiveToken
 from identity.openid.models import (
     AccessToken,
-    ApplicationConsent,
-    AuthorizationCode,
-    DeviceAuthorization,
-    PushedRequest,
+    Grant,
     RevokedToken,
 )
-from identity.openid.revoked import read_again
-from kernel.ids import token_hash
-from kernel.work import Work, action
+from identity.openid.revocation_cache import read_again
+from kernel.base.ids import token_hash
+from kernel.recording.work import Work, action
 
 
 @action
-def revoke_token(work: Work, client: RegisteredClient, token: str, living: LivingToken) -> None:
+def revoke_token(work: Work, client: RegisteredClient, token: str, living: ActiveToken) -> None:
     """End one of the client's own tokens; with a refresh token all that came of the same sign-in (RFC 7009 2.1)."""
     if living.is_refresh_token:
         work.session.execute(
-            update(AuthorizationCode)
-            .where(AuthorizationCode.id == living.grant_id, AuthorizationCode.revoked_at.is_(None))
+            update(Grant)
+            .where(Grant.id == living.grant_id, Grant.revoked_at.is_(None))
             .values(revoked_at=work.now)
             .execution_options(synchronize_session=False)
         )
@@ -40,21 +37,4 @@ def revoke_token(work: Work, client: RegisteredClient, token: str, living: Livin
         )
     kind = "refresh_token" if living.is_refresh_token else "access_token"
     work.record("identity:token:revoked", f"client:{client.client_id}", kind=kind)
-    read_again()
-
-
-def end_all_of(work: Work, client_id: str) -> None:
-    """End whatever a client was given or has begun to ask for, for now it is somebody else's; people are asked anew."""
-    for begun in (PushedRequest, DeviceAuthorization):
-        work.session.execute(delete(begun).where(begun.client_id == client_id))
-    for given, ended_at in (
-        (AuthorizationCode, AuthorizationCode.revoked_at),
-        (ApplicationConsent, ApplicationConsent.withdrawn_at),
-    ):
-        work.session.execute(
-            update(given)
-            .where(given.client_id == client_id, ended_at.is_(None))
-            .values({ended_at: work.now})
-            .execution_options(synchronize_session=False)
-        )
     read_again()

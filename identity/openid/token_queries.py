@@ -22,14 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as SqlText
 
-from identity.openid.models import AccessToken, AuthorizationCode, RefreshToken, RevokedToken
+from identity.openid.models import AccessToken, Grant, RefreshToken, RevokedToken
 from identity.people.models import Person
 from identity.people.queries import KNOWN_PERSON
 from identity.people.rules import KnownPerson
-from kernel import clock
-from kernel.db import session
-from kernel.ids import token_hash
-from kernel.statements import Lookup
+from kernel.base import clock
+from kernel.base.ids import token_hash
+from kernel.database.db import session
+from kernel.database.prepared import PreparedQuery
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class StoredToken:
 def _of_grant(*columns: Any) -> Select[Any]:
     return select(
         *columns,
-        AuthorizationCode.id,
-        AuthorizationCode.client_id,
-        AuthorizationCode.person_id,
-        AuthorizationCode.sid,
-        AuthorizationCode.authenticated_at,
-        AuthorizationCode.acr,
-        AuthorizationCode.authorization_details,
-    ).where(AuthorizationCode.revoked_at.is_(None))
+        Grant.id,
+        Grant.client_id,
+        Grant.person_id,
+        Grant.sid,
+        Grant.authenticated_at,
+        Grant.acr,
+        Grant.authorization_details,
+    ).where(Grant.revoked_at.is_(None))
 
 
 _DIGEST, _NOW = bindparam("digest", type_=LargeBinary), bindparam("now", type_=DateTime(timezone=True))
@@ -76,7 +76,7 @@ _ACCESS = (
         AccessToken.dpop_jkt,
         AccessToken.cert_thumbprint,
     )
-    .join(AccessToken, AccessToken.code_id == AuthorizationCode.id)
+    .join(AccessToken, AccessToken.code_id == Grant.id)
     .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW)
 )
 _REFRESH = (
@@ -84,15 +84,15 @@ _REFRESH = (
         literal_column("true"),
         RefreshToken.created_at,
         RefreshToken.expires_at,
-        AuthorizationCode.scopes,
+        Grant.scopes,
         literal_column("'[]'::jsonb"),
         RefreshToken.dpop_jkt,
         RefreshToken.cert_thumbprint,
     )
-    .join(RefreshToken, RefreshToken.code_id == AuthorizationCode.id)
+    .join(RefreshToken, RefreshToken.code_id == Grant.id)
     .where(RefreshToken.token_hash == _DIGEST, RefreshToken.expires_at > _NOW, RefreshToken.used_at.is_(None))
 )
-_stored = Lookup(union_all(_ACCESS, _REFRESH))
+_stored = PreparedQuery(union_all(_ACCESS, _REFRESH))
 
 
 def stored_token(token: str) -> StoredToken | None:
@@ -105,9 +105,7 @@ def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
     """What was revoked since then: identifiers of tokens and of sign-ins, each with its time."""
     query: CompoundSelect[Any] = union_all(
         select(RevokedToken.token_id, RevokedToken.revoked_at).where(RevokedToken.revoked_at > since),
-        select(cast(AuthorizationCode.id, SqlText), AuthorizationCode.revoked_at).where(
-            AuthorizationCode.revoked_at > since
-        ),
+        select(cast(Grant.id, SqlText), Grant.revoked_at).where(Grant.revoked_at > since),
     )
     return [(str(row[0]), row[1]) for row in session().execute(query)]
 
@@ -125,25 +123,25 @@ class TokenHolder:
     cert_thumbprint: str | None
 
 
-_holder = Lookup(
+_holder = PreparedQuery(
     select(
         *KNOWN_PERSON,
-        AuthorizationCode.client_id,
-        AuthorizationCode.claims,
+        Grant.client_id,
+        Grant.claims,
         AccessToken.scopes,
         AccessToken.audience,
         AccessToken.dpop_jkt,
         AccessToken.cert_thumbprint,
     )
     .select_from(AccessToken)
-    .join(AuthorizationCode, AuthorizationCode.id == AccessToken.code_id)
-    .join(Person, Person.id == AuthorizationCode.person_id)
-    .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW, AuthorizationCode.revoked_at.is_(None))
+    .join(Grant, Grant.id == AccessToken.code_id)
+    .join(Person, Person.id == Grant.person_id)
+    .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW, Grant.revoked_at.is_(None))
 )
-_person_of_grant = Lookup(
-    select(*KNOWN_PERSON, AuthorizationCode.claims)
-    .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
-    .where(AuthorizationCode.id == bindparam("grant_id", type_=Uuid()), AuthorizationCode.revoked_at.is_(None))
+_person_of_grant = PreparedQuery(
+    select(*KNOWN_PERSON, Grant.claims)
+    .join(Grant, Grant.person_id == Person.id)
+    .where(Grant.id == bindparam("grant_id", type_=Uuid()), Grant.revoked_at.is_(None))
 )
 
 
@@ -161,13 +159,13 @@ def holder_of(access_token: str) -> TokenHolder | None:
 def holder_of_code(code: str, client_id: str) -> TokenHolder | None:
     """Whom a client's code speaks of, without using it up; None for one unknown, expired or revoked."""
     query = (
-        select(*KNOWN_PERSON, AuthorizationCode.scopes, AuthorizationCode.claims)
-        .join(AuthorizationCode, AuthorizationCode.person_id == Person.id)
+        select(*KNOWN_PERSON, Grant.scopes, Grant.claims)
+        .join(Grant, Grant.person_id == Person.id)
         .where(
-            AuthorizationCode.code_hash == token_hash(code),
-            AuthorizationCode.client_id == client_id,
-            AuthorizationCode.expires_at > clock.now(),
-            AuthorizationCode.revoked_at.is_(None),
+            Grant.code_hash == token_hash(code),
+            Grant.client_id == client_id,
+            Grant.expires_at > clock.now(),
+            Grant.revoked_at.is_(None),
         )
     )
     row = session().execute(query).one_or_none()

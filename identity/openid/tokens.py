@@ -18,25 +18,25 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, KeySet
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.profiles.rules import OUR_ALGORITHMS, algorithm_of
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.audiences import SERVICE_PREFIX
 from identity.openid.encryption import encrypted_for
 from identity.openid.queries import has_consented
 from identity.openid.requested_claims import scopes_covering, told_by_name
 from identity.openid.rules import (
-    ID_TOKEN_LIVES,
+    ID_TOKEN_LIFETIME,
     IN_ID_TOKEN,
-    MACHINE_TOKEN_LIVES,
+    MACHINE_TOKEN_LIFETIME,
     PROFILES,
     TOLD_IN_ID_TOKEN,
     left_half_hash,
     pairwise_subject,
     person_claims,
 )
-from identity.profiles.rules import OUR_ALGORITHMS, algorithm_of
-from kernel.http import settings
-from kernel.ids import new_token
-from kernel.keys import jws, verification_keys
+from kernel.base.ids import new_token
+from kernel.base.installation import settings
+from kernel.keys.signatures import jws, verification_keys
 
 if TYPE_CHECKING:
     from identity.people.models import Person
@@ -49,9 +49,9 @@ ED25519 = ("Ed25519", "EdDSA")
 """The scopes of what a client may have in its ID tokens: never the RUN, since ID tokens travel in addresses too."""
 ONLY_IN_ID_TOKENS = frozenset({"sub", "exp", "auth_time", "sid"})
 BACKCHANNEL_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
-LOGOUT_TOKEN_LIVES = timedelta(minutes=2)
+LOGOUT_TOKEN_LIFETIME = timedelta(minutes=2)
 ACCESS_TOKEN_ALGORITHM = "ES256"
-SIGNED_ANSWER_LIVES = timedelta(minutes=5)
+SIGNED_RESPONSE_LIFETIME = timedelta(minutes=5)
 """JARM 2.1: at most ten minutes."""
 
 
@@ -93,7 +93,7 @@ def machine_access_token(
         **client.binding,
         "jti": token_id,
         "iat": issued_at,
-        "exp": issued_at + int(MACHINE_TOKEN_LIVES.total_seconds()),
+        "exp": issued_at + int(MACHINE_TOKEN_LIFETIME.total_seconds()),
     }
     if confirmation:
         claims["cnf"] = confirmation
@@ -106,7 +106,7 @@ def audience_or_default(resources: Iterable[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Grant:
+class GrantView:
     """What tokens are made of: one sign-in of one person to one application, narrowed to what is wanted this time."""
 
     id: UUID
@@ -124,7 +124,7 @@ class Grant:
 
 def person_access_token(
     client: RegisteredClient,
-    grant: Grant,
+    grant: GrantView,
     now: datetime,
     expires_at: datetime,
     *,
@@ -156,7 +156,7 @@ def person_access_token(
 
 
 def id_token(
-    client: RegisteredClient, grant: Grant, access_token: str, now: datetime, person: Person | None = None
+    client: RegisteredClient, grant: GrantView, access_token: str, now: datetime, person: Person | None = None
 ) -> str:
     """OIDC Core 2. What the person shares is told at userinfo, and here only what the claims parameter asks for, and
     names and e-mail where the client chose so (OIDC Core 5.4 leaves both to us).
@@ -169,7 +169,7 @@ def id_token(
         "iss": settings().issuer,
         "sub": subject_for(client, grant.person_id),
         "aud": client.client_id,
-        "exp": issued_at + int(ID_TOKEN_LIVES.total_seconds()),
+        "exp": issued_at + int(ID_TOKEN_LIFETIME.total_seconds()),
         "iat": issued_at,
         "auth_time": int(grant.authenticated_at.timestamp()),
         "acr": grant.acr,
@@ -183,12 +183,12 @@ def id_token(
     return encrypted_for(client, _signed(claims, algorithm, "JWT"), "id_token")
 
 
-def tells_of_person(client: RegisteredClient, grant: Grant) -> bool:
+def tells_of_person(client: RegisteredClient, grant: GrantView) -> bool:
     """Whether the ID token tells more of the person than who they are."""
     return bool(grant.claims.get("id_token") or (client.has_claims_in_id_token and grant.scopes & IN_ID_TOKEN))
 
 
-def _told_in_id_token(client: RegisteredClient, grant: Grant, person: Person) -> dict[str, Any]:
+def _told_in_id_token(client: RegisteredClient, grant: GrantView, person: Person) -> dict[str, Any]:
     scopes = grant.scopes & IN_ID_TOKEN if client.has_claims_in_id_token else frozenset()
     # What was granted before the application chose so goes on as it was agreed to.
     agreed = scopes and has_consented(grant.person_id, client.client_id, [TOLD_IN_ID_TOKEN])
@@ -238,7 +238,7 @@ def logout_token(client: RegisteredClient, subject: str, sid: str, jti: str, now
         "sub": subject,
         "aud": client.client_id,
         "iat": issued_at,
-        "exp": issued_at + int(LOGOUT_TOKEN_LIVES.total_seconds()),
+        "exp": issued_at + int(LOGOUT_TOKEN_LIFETIME.total_seconds()),
         "jti": jti,
         "sid": sid,
         "events": {BACKCHANNEL_LOGOUT_EVENT: {}},
@@ -260,7 +260,7 @@ def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str
 def signed_answer(client: RegisteredClient, answer: Mapping[str, str], now: datetime) -> str:
     """JARM 2.1: the answer to an authorization request, signed, and encrypted where the client registered a key."""
     claims: dict[str, Any] = {**answer, "iss": settings().issuer, "aud": client.client_id}
-    claims["exp"] = int(now.timestamp()) + int(SIGNED_ANSWER_LIVES.total_seconds())
+    claims["exp"] = int(now.timestamp()) + int(SIGNED_RESPONSE_LIFETIME.total_seconds())
     algorithm = client.options.get("authorization_signed_response_alg") or usual_algorithm(client)
     return encrypted_for(client, _signed(claims, algorithm, "JWT"), "authorization")
 

@@ -29,7 +29,7 @@ from identity.openid.endpoints import (
 )
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import applications_entered_by
-from kernel.access import current_principal, person, requires
+from kernel.jobs.access import current_principal, person, requires
 
 pages.record(lambda state: shortcuts_for_people.open_shortcuts(cast(Flask, state.app)))
 pages.record(lambda state: shortcuts_for_programs.open_shortcuts(cast(Flask, state.app)))

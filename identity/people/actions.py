@@ -20,11 +20,11 @@ from identity.people.rules import (
     parse_run,
     pepper_from,
 )
-from kernel.errors import Invalid, _
-from kernel.http import settings
-from kernel.i18n import LANGUAGES
-from kernel.statements import Change
-from kernel.work import Work, action
+from kernel.base.errors import Invalid, _
+from kernel.base.installation import settings
+from kernel.database.prepared import PreparedWrite
+from kernel.http.i18n import LANGUAGES
+from kernel.recording.work import Work, action
 
 
 @action
@@ -66,7 +66,7 @@ def register_person(
     return person
 
 
-_note_language = Change(
+_note_language = PreparedWrite(
     update(Person)
     .where(Person.id == bindparam("person_id"), Person.language_is_chosen.is_(False))
     .values(language=bindparam("language"))

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from identity.people.rules import Run
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 
 class Person(Identified, Base):

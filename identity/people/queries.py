@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from identity.people.models import Person
 from identity.people.rules import KnownPerson, parse_run
-from kernel.db import session
-from kernel.errors import NotFound
-from kernel.mail import Mailbox
+from kernel.base.errors import NotFound
+from kernel.database.db import session
+from kernel.outside.mail import Mailbox
 
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KNOWN_PERSON = tuple(getattr(Person, one.name) for one in fields(KnownPerson))

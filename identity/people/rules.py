@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from stdnum.cl.rut import calc_check_digit
 
-from kernel.errors import Conflict, Invalid, Unavailable, _
+from kernel.base.errors import Conflict, Invalid, Unavailable, _
 
 MAX_NAME = 100
 MAX_NAMES = 10
@@ -29,7 +29,7 @@ SECOND_FACTOR_WHEN_ASKED = "when asked"
 
 # OWASP's floor for argon2id: about 37 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$Y29yZGlsbGVyYW5vYm9keQ$kDXyaMGuMhZ11wXTEUKGNeHaLwvl2CCyUQDeWN2sjQw"
+DUMMY_HASH = "$argon2id$v=19$m=19456,t=2,p=1$Y29yZGlsbGVyYW5vYm9keQ$kDXyaMGuMhZ11wXTEUKGNeHaLwvl2CCyUQDeWN2sjQw"
 """What is verified for a person who does not exist, so that the answer takes as long. No password fits it."""
 
 # Each hash takes 19 MiB and a core: more at once than cores makes everybody wait longer, and each of them dearer,
@@ -154,13 +154,13 @@ def pepper_from(master_key: bytes) -> bytes:
 
 def hash_password(password: str, pepper: bytes) -> str:
     """argon2id over the peppered password."""
-    with _a_turn():
+    with hashing_slot():
         return _HASHER.hash(_peppered(password, pepper))
 
 
 def password_matches(password: str, password_hash: str, pepper: bytes) -> bool:
     """Whether the password is the one of the hash; takes as long either way."""
-    with _a_turn():
+    with hashing_slot():
         try:
             return _HASHER.verify(password_hash, _peppered(password, pepper))
         except (VerificationError, InvalidHashError):
@@ -178,7 +178,7 @@ def _peppered(password: str, pepper: bytes) -> str:
 
 
 @contextmanager
-def _a_turn() -> Iterator[None]:
+def hashing_slot() -> Iterator[None]:
     if not _HASHES_AT_ONCE.acquire(timeout=_LONGEST_WAIT_SECONDS):
         raise Unavailable(log="too many passwords to check at once", headers={"Retry-After": "10"})
     try:

@@ -32,19 +32,19 @@ from interoperability.evidence.actions import append
 from interoperability.ports import ports
 from interoperability.uploads.actions import FOLDER, StoredUploads, store_one
 from interoperability.uploads.rules import Files
-from kernel import clock
-from kernel.access import AgencyRef, Principal
-from kernel.db import session
-from kernel.documents import StoredDocument, documents, send_document
-from kernel.errors import BadRequest, Text, _
-from kernel.housekeeping import remove_batch, until_empty
-from kernel.ids import new_id
-from kernel.jobs import job, periodic
-from kernel.layout import format_local_time
-from kernel.mail import Letter, address_for, write_to
-from kernel.submissions import submit_once
-from kernel.uploads import Part
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.base.errors import BadRequest, Text, _
+from kernel.base.ids import new_id
+from kernel.database.db import session
+from kernel.database.pruning import remove_batch, until_empty
+from kernel.http.uploads import Part
+from kernel.jobs.access import AgencyRef, Principal
+from kernel.jobs.jobs import job, periodic
+from kernel.outside.documents import StoredDocument, documents, send_document
+from kernel.outside.mail import Letter, address_for, write_to
+from kernel.pages.layout import format_local_time
+from kernel.pages.submissions import submit_once
+from kernel.recording.work import Work, action
 
 LARGEST_MANIFEST = 256 * 1024
 TAGS = {

@@ -17,12 +17,12 @@ from interoperability.communications.schemas import (
     CommunicationSummarySchema,
     RejectionSchema,
 )
-from kernel.access import any_scope, check, current_principal, requires, scope
-from kernel.api import Blueprint
-from kernel.errors import BadRequest, _
-from kernel.http import settings
-from kernel.shapes import path
-from kernel.uploads import parts_of
+from kernel.api.api_fields import path
+from kernel.api.interface import Blueprint
+from kernel.base.errors import BadRequest, _
+from kernel.base.installation import settings
+from kernel.http.uploads import parts_of
+from kernel.jobs.access import any_scope, check, current_principal, requires, scope
 
 if TYPE_CHECKING:
     from interoperability.communications.models import Addressee, Document

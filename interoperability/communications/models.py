@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Sequence,
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 communication_number = Sequence("communication_number", metadata=Base.metadata)
 """Numbers the codes: a sequence, so that no sender waits for another; a transaction that fails leaves a gap."""

@@ -14,12 +14,12 @@ from interoperability.communications.models import Addressee, Communication, Com
 from interoperability.communications.schemas import read_manifest
 from interoperability.directory.queries import signed_by
 from interoperability.ports import ports
-from kernel import clock
-from kernel.access import AgencyRef, Principal
-from kernel.db import session
-from kernel.errors import Invalid, NotFound, NotYours, _
-from kernel.http import settings
-from kernel.pagination import Page, page
+from kernel.base import clock
+from kernel.base.errors import Invalid, NotFound, NotYours, _
+from kernel.base.installation import settings
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+from kernel.jobs.access import AgencyRef, Principal
 
 SEND, RECEIVE = "communications.send", "communications.receive"
 WHOLE = (

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from interoperability.uploads.rules import PDF
-from kernel.errors import Conflict, Forbidden, Invalid, TooLarge, _
+from kernel.base.errors import Conflict, Forbidden, Invalid, TooLarge, _
 
 MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
 LONGEST_NAME = 255

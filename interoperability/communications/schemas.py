@@ -14,13 +14,13 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from interoperability.communications import rules
 from interoperability.uploads.rules import FILES_KEPT
-from kernel import fields, validate
-from kernel.access import Principal
-from kernel.canonical import TwoMeanings, read_json
-from kernel.errors import BadRequest, Invalid, _
-from kernel.http import settings
-from kernel.shapes import Body, ListQuery, Schema, line, lines
-from kernel.validate import Matches
+from kernel.api import fields, validators
+from kernel.api.api_fields import Body, ListQuery, Schema, line, lines
+from kernel.api.validators import Matches
+from kernel.base.canonical import TwoMeanings, read_json
+from kernel.base.errors import BadRequest, Invalid, _
+from kernel.base.installation import settings
+from kernel.jobs.access import Principal
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # RFC 6838 4.2: a type has no case, and some are registered with capitals.
@@ -56,7 +56,7 @@ class SenderSchema(Schema):
 class AddresseeSchema(Schema):
     agency = line(20)
     copy = fields.Boolean(load_default=False)
-    persons = fields.List(fields.Nested(PersonSchema), load_default=list, validate=validate.Length(max=20))
+    persons = fields.List(fields.Nested(PersonSchema), load_default=list, validate=validators.Length(max=20))
 
     @ma.post_load
     def made(self, data: dict[str, Any], **_kept: Any) -> rules.Addressee:
@@ -64,11 +64,11 @@ class AddresseeSchema(Schema):
 
 
 class DescribedSchema(Schema):
-    name = fields.String(required=True, validate=[validate.Length(1, 200), validate.one_line, file_name])
+    name = fields.String(required=True, validate=[validators.Length(1, 200), validators.one_line, file_name])
     media_type = fields.String(required=True, validate=Matches(MEDIA_TYPE, A_MEDIA_TYPE))
     sha256 = fields.String(required=True, validate=Matches(SHA256, A_DIGEST))
-    size = fields.Integer(required=True, strict=True, validate=validate.Range(1, 2**40))
-    role = fields.String(required=True, validate=validate.OneOf(["main", "annex"]))
+    size = fields.Integer(required=True, strict=True, validate=validators.Range(1, 2**40))
+    role = fields.String(required=True, validate=validators.OneOf(["main", "annex"]))
 
     @ma.post_load
     def made(self, data: dict[str, Any], **_kept: Any) -> rules.Described:
@@ -81,12 +81,12 @@ class MetadataSchema(Schema):
     issued_at = fields.AwareDateTime(required=True, format="iso")
     sender = fields.Nested(SenderSchema, required=True)
     addressees = fields.List(
-        fields.Nested(AddresseeSchema), required=True, validate=validate.Length(1, rules.MOST_ADDRESSEES)
+        fields.Nested(AddresseeSchema), required=True, validate=validators.Length(1, rules.MOST_ADDRESSEES)
     )
     reference = line(500)
-    content = fields.Lines(load_default="", validate=[validate.Length(0, 4000), validate.some_lines])
-    type = fields.String(required=True, validate=validate.OneOf(list(rules.TYPES)))
-    classification = fields.String(required=True, validate=validate.OneOf(list(rules.CLASSIFICATIONS)))
+    content = fields.Lines(load_default="", validate=[validators.Length(0, 4000), validators.some_lines])
+    type = fields.String(required=True, validate=validators.OneOf(list(rules.TYPES)))
+    classification = fields.String(required=True, validate=validators.OneOf(list(rules.CLASSIFICATIONS)))
 
 
 class ManifestSchema(Schema):
@@ -94,7 +94,7 @@ class ManifestSchema(Schema):
 
     metadata = fields.Nested(MetadataSchema, required=True)
     documents = fields.List(
-        fields.Nested(DescribedSchema), required=True, validate=validate.Length(1, 1 + rules.MOST_ANNEXES)
+        fields.Nested(DescribedSchema), required=True, validate=validators.Length(1, 1 + rules.MOST_ANNEXES)
     )
 
     @ma.post_load
@@ -181,7 +181,7 @@ class ShownDocumentSchema(Schema):
 
 
 class ShownStepSchema(Schema):
-    step = fields.String(required=True, validate=validate.OneOf([step.value for step in rules.Step]))
+    step = fields.String(required=True, validate=validators.OneOf([step.value for step in rules.Step]))
     at = fields.AwareDateTime(required=True, format="iso")
     addressee = fields.String(allow_none=True)
     document = fields.Integer(allow_none=True)
@@ -192,7 +192,7 @@ class CommunicationSummarySchema(Schema):
     """A line of a box."""
 
     code = fields.String(required=True, metadata={"example": "COM-2026-000001"})
-    status = fields.String(required=True, validate=validate.OneOf(rules.STATUSES))
+    status = fields.String(required=True, validate=validators.OneOf(rules.STATUSES))
     sent_at = fields.AwareDateTime(required=True, format="iso")
     sender = fields.Nested(ShownSenderSchema, required=True)
     addressees = fields.List(fields.Nested(ShownAddresseeSchema), required=True)
@@ -211,10 +211,10 @@ class CommunicationSchema(CommunicationSummarySchema):
 
 
 class BoxQuerySchema(ListQuery):
-    box = fields.String(load_default="inbox", validate=validate.OneOf(["inbox", "outbox"]))
+    box = fields.String(load_default="inbox", validate=validators.OneOf(["inbox", "outbox"]))
     status = fields.String(
         load_default=_any_status,
-        validate=validate.OneOf(rules.STATUSES),
+        validate=validators.OneOf(rules.STATUSES),
         metadata={
             "description": "Only those with this status; all if not given. In the inbox, `available` is everything "
             "that waits for the agency: what it has not answered, downloaded or not; of copies, what it has "

@@ -23,13 +23,14 @@ from interoperability.ports import ports
 from interoperability.uploads.actions import Upload, keep_uploads
 from interoperability.uploads.rules import PDF, Files, NotAPdf
 from interoperability.uploads.schemas import opened, sealed
-from kernel import clock
-from kernel.access import Principal, current_principal, requires, role
-from kernel.errors import Invalid, TooLarge
-from kernel.forms import Form, explain, some_lines
-from kernel.http import MAX_FORM_BYTES, AnyRequest, settings
-from kernel.layout import add_navigation
-from kernel.submissions import once
+from kernel.base import clock
+from kernel.base.errors import Invalid, TooLarge
+from kernel.base.installation import settings
+from kernel.http.application import MAX_FORM_BYTES, AnyRequest
+from kernel.jobs.access import Principal, current_principal, requires, role
+from kernel.pages.forms import Form, explain, some_lines
+from kernel.pages.layout import add_navigation
+from kernel.pages.submissions import once
 
 pages = Blueprint("communications", __name__, url_prefix="/agency/communications", template_folder="templates")
 Page = str | AnyResponse | tuple[str, int]

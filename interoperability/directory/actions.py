@@ -11,11 +11,11 @@ from interoperability.directory.models import AgencyKey
 from interoperability.directory.rules import KeyTaken, algorithm_of, check_possession, public_jwk
 from interoperability.evidence.actions import append
 from interoperability.evidence.rules import thumbprint
-from kernel.access import AgencyRef, Principal
-from kernel.errors import NotYours
-from kernel.http import settings
-from kernel.keys import jws, rotate_key
-from kernel.work import Work, action
+from kernel.base.errors import NotYours
+from kernel.base.installation import settings
+from kernel.jobs.access import AgencyRef, Principal
+from kernel.keys.signatures import jws, rotate_key
+from kernel.recording.work import Work, action
 
 PAGES_ALGORITHM = "ES256"
 

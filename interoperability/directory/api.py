@@ -13,9 +13,9 @@ from interoperability.directory.schemas import (
     NewKeySchema,
     RevocationSchema,
 )
-from kernel.access import current_principal, requires, scope
-from kernel.api import Blueprint
-from kernel.shapes import ListQuery, path
+from kernel.api.api_fields import ListQuery, path
+from kernel.api.interface import Blueprint
+from kernel.jobs.access import current_principal, requires, scope
 
 if TYPE_CHECKING:
     from interoperability.directory.models import AgencyKey

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 
 class AgencyKey(Base, Identified):

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from interoperability.directory.models import AgencyKey
 from interoperability.directory.rules import KeyNotAccepted, key_named_in, open_signed
-from kernel.db import session
-from kernel.errors import NotYours
-from kernel.pagination import Page, page
+from kernel.base.errors import NotYours
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
 
 
 def keys_of(agency: str) -> Sequence[AgencyKey]:

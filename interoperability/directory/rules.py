@@ -14,8 +14,8 @@ from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
 from interoperability.evidence.rules import thumbprint
-from kernel.canonical import TwoMeanings, read_json
-from kernel.errors import BadRequest, Conflict, Invalid, Problem, _
+from kernel.base.canonical import TwoMeanings, read_json
+from kernel.base.errors import BadRequest, Conflict, Invalid, Problem, _
 
 ALGORITHMS = ["ES256", "EdDSA", "Ed25519", "PS256"]
 SMALLEST_RSA_BITS, LARGEST_RSA_BITS = 2048, 8192

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kernel import fields, validate
-from kernel.errors import _
-from kernel.shapes import Body, Schema, line, lines
-from kernel.validate import Matches
+from kernel.api import fields, validators
+from kernel.api.api_fields import Body, Schema, line, lines
+from kernel.api.validators import Matches
+from kernel.base.errors import _
 
 A_JWS = _("Write a JWS in the compact form: three parts in base64url with dots between.")
 JWS = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
@@ -21,13 +21,13 @@ class NewKeySchema(Body):
     name = line(100, 3, metadata={"example": "Sistema de gestión documental"})
     public_key = fields.String(
         required=True,
-        validate=validate.Length(1, 10_000),
+        validate=validators.Length(1, 10_000),
         metadata={"description": "As PEM, or a JWK as text", "example": PUBLIC_KEY},
     )
     proof = fields.String(
         required=True,
         validate=[
-            validate.Length(1, 10_000),
+            validators.Length(1, 10_000),
             Matches(JWS, A_JWS),
         ],
         metadata={
@@ -46,7 +46,7 @@ class KeySchema(Schema):
     agency = fields.String(required=True)
     name = fields.String(required=True)
     algorithm = fields.String(required=True)
-    held_by = fields.String(required=True, validate=validate.OneOf(["agency", "platform"]))
+    held_by = fields.String(required=True, validate=validators.OneOf(["agency", "platform"]))
     jwk = fields.Dict(required=True)
     registered_at = fields.AwareDateTime(required=True, format="iso")
     registered_by = fields.String(required=True)

@@ -10,11 +10,11 @@ from wtforms.validators import InputRequired, Length
 
 from interoperability.directory import actions, queries
 from interoperability.directory.rules import KeyTaken
-from kernel.access import current_principal, requires, role
-from kernel.errors import Invalid
-from kernel.forms import Form, explain, one_line
-from kernel.http import settings
-from kernel.submissions import once, submit_once
+from kernel.base.errors import Invalid
+from kernel.base.installation import settings
+from kernel.jobs.access import current_principal, requires, role
+from kernel.pages.forms import Form, explain, one_line
+from kernel.pages.submissions import once, submit_once
 
 pages = Blueprint("directory", __name__, url_prefix="/agency/keys", template_folder="templates")
 Page = str | Response | tuple[str, int]

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from interoperability.evidence import rules
 from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
 from interoperability.evidence.queries import ALGORITHM, PURPOSE, frontier, latest_checkpoint, origin
-from kernel import clock
-from kernel.access import current_principal
-from kernel.canonical import canonical_json
-from kernel.ids import new_id
-from kernel.keys import sign
-from kernel.sealing import BATCH
-from kernel.work import Work
+from kernel.base import clock
+from kernel.base.canonical import canonical_json
+from kernel.base.ids import new_id
+from kernel.jobs.access import current_principal
+from kernel.keys.signatures import sign
+from kernel.recording.sealing import BATCH
+from kernel.recording.work import Work
 
 
 def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> EvidenceEntry:

@@ -7,10 +7,10 @@ from typing import Any
 from flask import Response, jsonify
 
 from interoperability.evidence import queries
-from kernel import fields, validate
-from kernel.access import public
-from kernel.api import Blueprint
-from kernel.shapes import Query, Schema
+from kernel.api import fields, validators
+from kernel.api.api_fields import Query, Schema
+from kernel.api.interface import Blueprint
+from kernel.jobs.access import public
 
 endpoints = Blueprint("evidence_api", __name__, url_prefix="/api/v1/evidence", description="The append-only log")
 MONITORS = "anyone may watch the log"
@@ -29,8 +29,8 @@ class StateSchema(Schema):
 
 
 class ConsistencyQuerySchema(Query):
-    older = fields.Integer(required=True, data_key="from", validate=validate.Range(1, LARGEST))
-    newer = fields.Integer(required=True, data_key="to", validate=validate.Range(1, LARGEST))
+    older = fields.Integer(required=True, data_key="from", validate=validators.Range(1, LARGEST))
+    newer = fields.Integer(required=True, data_key="to", validate=validators.Range(1, LARGEST))
 
 
 class ConsistencySchema(Schema):

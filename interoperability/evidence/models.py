@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Identity, Index, LargeBinary, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.db import Base
-from kernel.ids import new_id
+from kernel.base.ids import new_id
+from kernel.database.db import Base
 
 
 class EvidenceEntry(Base):

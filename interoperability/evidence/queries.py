@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from interoperability.evidence import rules
 from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
 from interoperability.evidence.rules import Broken, Node, Range
-from kernel.db import session
-from kernel.errors import NotFound, _
-from kernel.keys import SigningKey
-from kernel.sealing import Unsealed
+from kernel.base.errors import NotFound, _
+from kernel.base.installation import SETTINGS
+from kernel.database.db import session
+from kernel.keys.signatures import SigningKey
+from kernel.recording.sealing import Unsealed
 
 PURPOSE, ALGORITHM = "evidence", "EdDSA"
 AUDIT_BATCH = 1_000
@@ -214,5 +214,5 @@ def _check_checkpoint(checkpoint: EvidenceCheckpoint, root: bytes, keys: list[di
 
 def origin() -> str:
     """The log's name in its checkpoints: this installation's address without its scheme."""
-    base_url: str = current_app.extensions["cordillera.settings"].base_url
+    base_url = SETTINGS().base_url
     return f"{base_url.partition('://')[2]}/evidence"

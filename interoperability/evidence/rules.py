@@ -12,8 +12,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from kernel.canonical import canonical_json
-from kernel.errors import Conflict, _
+from kernel.base.canonical import canonical_json
+from kernel.base.errors import Conflict, _
 
 Node = tuple[int, int]
 """A complete subtree: its level (0 are the leaves) and its number on that level, from the left."""

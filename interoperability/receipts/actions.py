@@ -11,7 +11,7 @@ from interoperability.evidence.actions import sign_receipt
 from interoperability.evidence.queries import platform_keys, proven
 from interoperability.evidence.rules import thumbprint
 from interoperability.receipts import rules
-from kernel.access import Principal
+from kernel.jobs.access import Principal
 
 
 def write_receipt(principal: Principal, code: str) -> bytes:

@@ -6,8 +6,8 @@ from flask import Response
 
 from interoperability.communications.api import ONE, a_party
 from interoperability.receipts import actions
-from kernel.access import current_principal, requires
-from kernel.api import Blueprint
+from kernel.api.interface import Blueprint
+from kernel.jobs.access import current_principal, requires
 
 endpoints = Blueprint(
     "receipts_api",

@@ -12,7 +12,7 @@ from interoperability.communications.rules import NotAllowedNow, Step, status_af
 from interoperability.directory.rules import SignatureInvalid, open_signed
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import Broken
-from kernel.canonical import canonical_json, read_json
+from kernel.base.canonical import canonical_json, read_json
 
 RECEIPT_FORMAT = "cordillera-receipt-1"
 LARGEST_RECEIPT = 16 * 1024 * 1024

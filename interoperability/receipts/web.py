@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from interoperability.communications.web import CORRESPONDENT
 from interoperability.evidence.rules import ReceiptNotReady
 from interoperability.receipts import actions
-from kernel.access import current_principal, requires, role
+from kernel.jobs.access import current_principal, requires, role
 
 pages = Blueprint("receipts", __name__, url_prefix="/agency/communications")
 

@@ -8,9 +8,9 @@ from itertools import chain
 
 from interoperability.uploads import rules
 from interoperability.uploads.rules import Files, KeptFile, in_roles
-from kernel.documents import StoredDocument, documents
-from kernel.errors import Invalid, Text, TooLarge, _
-from kernel.http import settings
+from kernel.base.errors import Invalid, Text, TooLarge, _
+from kernel.base.installation import settings
+from kernel.outside.documents import StoredDocument, documents
 
 FOLDER = "communications"
 """Their place in the document store, before and after they are sent."""

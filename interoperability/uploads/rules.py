@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from kernel.errors import UnsupportedMediaType, _
+from kernel.base.errors import UnsupportedMediaType, _
 
 PDF = "application/pdf"
 FILES_KEPT = timedelta(hours=18)

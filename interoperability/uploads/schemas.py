@@ -7,8 +7,8 @@ from dataclasses import asdict
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from interoperability.uploads import rules
-from kernel.access import Principal
-from kernel.http import settings
+from kernel.base.installation import settings
+from kernel.jobs.access import Principal
 
 
 def sealed(files: rules.Files, principal: Principal) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine
 
-from kernel import settings
-from kernel.db import Base
+from kernel.base import settings
+from kernel.database.db import Base
 from portal.wiring import import_models
 
 import_models()

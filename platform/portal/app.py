@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from flask import Flask
 
-from kernel import settings as kernel_settings
-from kernel.access import refuse_bare_views
-from kernel.db import install_db
-from kernel.documents import install_documents
-from kernel.forgery import install_forgery_protection
-from kernel.http import Application, install_health, install_http
-from kernel.i18n import install_i18n
-from kernel.jobs import install_jobs
-from kernel.keys import install_keys
-from kernel.layout import install_layout
-from kernel.logs import configure_logs
-from kernel.metrics import install_metrics
-from kernel.notices import install_notices
-from kernel.observation import install_observation
-from kernel.problems import install_errors
-from kernel.refusals import install_refusals
-from kernel.retention import install_retention
-from kernel.security import install_security
-from kernel.settings import Settings
-from kernel.shortcuts import install_shortcuts
-from kernel.submissions import install_submissions
-from kernel.throttle import install_throttle
+from kernel.base import settings as kernel_settings
+from kernel.base.logs import configure_logs
+from kernel.base.settings import Settings
+from kernel.database.change_feed import install_notices
+from kernel.database.db import install_db
+from kernel.http.application import Application, install_health, install_http
+from kernel.http.csrf import install_forgery_protection
+from kernel.http.doors import install_shortcuts
+from kernel.http.i18n import install_i18n
+from kernel.http.problems import install_errors
+from kernel.http.rate_limit import install_throttle
+from kernel.http.refusals import install_refusals
+from kernel.http.request_log import install_observation
+from kernel.http.security import install_security
+from kernel.jobs.access import refuse_bare_views
+from kernel.jobs.jobs import install_jobs
+from kernel.keys.signatures import install_keys
+from kernel.outside.documents import install_documents
+from kernel.pages.layout import install_layout
+from kernel.pages.submissions import install_submissions
+from kernel.recording.metrics import install_metrics
+from kernel.recording.retention import install_retention
 from portal import wiring
 
 

@@ -8,18 +8,19 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from kernel import audit, audit_chain, backlog
-from kernel.access import authority, requires
-from kernel.clock import SANTIAGO
-from kernel.db import session
-from kernel.errors import Invalid
-from kernel.layout import reachable
-from kernel.sealing import unsealed
+from kernel.base.clock import SANTIAGO
+from kernel.base.errors import Invalid
+from kernel.base.slots import Slot
+from kernel.database.db import session
+from kernel.jobs.access import authority, requires
+from kernel.pages.layout import reachable
+from kernel.recording import audit, audit_chain, job_admin
+from kernel.recording.sealing import unsealed
 from portal.audit_sentences import sentence_of
 
 pages = Blueprint("authority", __name__, url_prefix="/authority", template_folder="templates")
@@ -39,20 +40,21 @@ Source = Callable[[], list[Waiting]]
 Names = Callable[[Collection[str]], Mapping[str, str]]
 
 
+WAITING: Slot[list[Source]] = Slot("waiting", list)
+"""What waits for the authority's decision in each block."""
+AUDIT_NAMES: Slot[list[Names]] = Slot("audit_names", list)
+"""Who finds the names of the rows that the audit names."""
+
+
 def install_authority(app: Flask) -> None:
-    """The authority's pages; blocks add to `cordillera.waiting` what waits in them, to `cordillera.audit_names` who
-    finds the names of their rows.
-    """
-    app.extensions.setdefault("cordillera.waiting", [])
-    app.extensions.setdefault("cordillera.audit_names", [])
+    """The authority's pages."""
     app.register_blueprint(pages)
     app.jinja_env.globals["authority_tabs"] = tabs
 
 
 def waiting_for_decision() -> list[Waiting]:
     """Everything that waits, in every block, the oldest first."""
-    sources: list[Source] = current_app.extensions["cordillera.waiting"]
-    return sorted((waiting for source in sources for waiting in source()), key=lambda waiting: waiting.since)
+    return sorted((waiting for source in WAITING() for waiting in source()), key=lambda waiting: waiting.since)
 
 
 def tabs() -> list[tuple[str, str, bool]]:
@@ -76,11 +78,11 @@ def tabs() -> list[tuple[str, str, bool]]:
 
 @pages.get("/")
 @requires(authority)
-def what_waits() -> str:
+def pending_decisions() -> str:
     return render_template(
         "portal/authority/waiting.html",
         waiting=waiting_for_decision(),
-        failed_jobs=backlog.count_failed(session()),
+        failed_jobs=job_admin.count_failed(session()),
         seals=unsealed(session()),
     )
 
@@ -126,19 +128,18 @@ def show_event(event_id: UUID) -> str:
 def _words_of(events: Sequence[audit.AuditEvent]) -> dict[str, Any]:
     """What the templates need to tell events to people: sentences, kinds of actors, and names for identifiers."""
     subjects = {event.subject for event in events} | {f"agency:{event.agency}" for event in events if event.agency}
-    sources: list[Names] = current_app.extensions["cordillera.audit_names"]
-    names = {subject: name for source in sources for subject, name in source(subjects).items()}
+    names = {subject: name for source in AUDIT_NAMES() for subject, name in source(subjects).items()}
     return {"sentence_of": sentence_of, "actor_kinds": _actor_kinds(), "names": names}
 
 
 @pages.get("/jobs")
 @requires(authority)
 def list_jobs() -> str:
-    found = backlog.unfinished(session(), request.args.get("cursor"))
+    found = job_admin.unfinished(session(), request.args.get("cursor"))
     return render_template(
         "portal/authority/jobs.html",
         page=found,
-        failed=backlog.count_failed(session()),
+        failed=job_admin.count_failed(session()),
         states=_job_states(),
         seals=unsealed(session()),
     )
@@ -147,7 +148,7 @@ def list_jobs() -> str:
 @pages.post("/jobs/<int(max=9223372036854775807):job_id>/replay")
 @requires(authority)
 def replay_job(job_id: int) -> Response:
-    backlog.replay(job_id)
+    job_admin.replay(job_id)
     return redirect(url_for("authority.list_jobs"), 303)
 
 

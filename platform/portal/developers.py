@@ -10,8 +10,8 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, current_app, json, jsonify, make_response, render_template
 from flask_babel import lazy_gettext as _
 
-from kernel.access import public
-from kernel.layout import add_navigation, open_static_files
+from kernel.jobs.access import public
+from kernel.pages.layout import add_navigation, open_static_files
 
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 

@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kernel.bulkheads import Bulkhead, Place, Saturated
-from kernel.errors import Problem, _
+from kernel.base.errors import Problem, _
+from kernel.outside.bulkheads import Bulkhead, Place, Saturated
 
 WHOLE_BYTES = 64 * 1024
 """Of a request that long all has arrived before it gets a thread."""

@@ -9,8 +9,14 @@ from wsgiref.util import setup_testing_defaults
 
 from gunicorn.http import errors as http_errors
 
-from kernel.errors import BadRequest, Forbidden, Internal, Problem
-from kernel.refusals import REFUSED, FieldsTooLarge, TargetTooLong, UnknownExpectation, UnknownTransferCoding
+from kernel.base.errors import BadRequest, Forbidden, Internal, Problem
+from kernel.http.refusals import (
+    REFUSED,
+    FieldsTooLarge,
+    TargetTooLong,
+    UnknownExpectation,
+    UnknownTransferCoding,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -8,8 +8,8 @@ from gunicorn.http.body import Body
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
-from kernel.errors import _
-from kernel.refusals import AmbiguousHeader
+from kernel.base.errors import _
+from kernel.http.refusals import AmbiguousHeader
 from portal.gunicorn_refusals import problem_of
 
 PASSED_ON_BELOW = "/gateway/"

@@ -19,14 +19,14 @@ from gunicorn import util
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from kernel.bulkheads import Bulkhead
-from kernel.errors import Problem
-from kernel.settings import Settings
-from portal.children import die_with_parent
+from kernel.base.errors import Problem
+from kernel.base.settings import Settings
+from kernel.outside.bulkheads import Bulkhead
 from portal.gunicorn_clients import HEAD_BYTES, ClientSocket, has_arrived
 from portal.gunicorn_refusals import problem_of, told_by
 from portal.gunicorn_requests import CheckedRequest
 from portal.handover import line_to_keeper, say_ready
+from portal.local.children import die_with_parent
 
 WAITS_SECONDS = 0.005
 GIVES_WAY_SECONDS = 0.0001

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Flask, render_template
 from flask_babel import lazy_gettext as _
 
-from kernel.access import public
-from kernel.layout import add_footer_link
+from kernel.jobs.access import public
+from kernel.pages.layout import add_footer_link
 
 blueprint = Blueprint("home", __name__, template_folder="templates")
 

@@ -16,12 +16,12 @@ from catalogue.services import queries as catalogue
 from catalogue.services.rules import ServiceFacts
 from identity.agencies.actions import add_member, create_agency
 from identity.agencies.queries import find_agency
-from identity.clients.actions import create_client
-from identity.clients.queries import registered_client
+from identity.clients.registry.actions import create_client
+from identity.clients.registry.queries import registered_client
 from identity.people.queries import find_by_run
-from kernel.access import AgencyRef, Principal, act_as, current_principal
-from kernel.errors import Forbidden
-from kernel.http import settings
+from kernel.base.errors import Forbidden
+from kernel.base.installation import settings
+from kernel.jobs.access import AgencyRef, Principal, act_as, current_principal
 from sandbox.demonstration import provider
 from sandbox.personas.actions import seed_personas
 

@@ -17,15 +17,17 @@ import flask
 from flask import Flask
 from flask_babel import lazy_gettext as _
 
-from kernel import audit_chain
-from kernel.access import Authenticator, Principal, authority, install_access, official
-from kernel.api import Blueprint as ApiBlueprint
-from kernel.api import install_api
-from kernel.errors import Text
-from kernel.layout import add_navigation, set_place
-from kernel.sealing import SealedLog, install_sealing
-from kernel.settings import Settings
-from portal.authority import Waiting, install_authority
+from catalogue.ports import PORTS
+from identity.ports import AGENCY_TASKS, AGREEMENTS, SERVICE_OWNERS
+from kernel.api.interface import Blueprint as ApiBlueprint
+from kernel.api.interface import install_api
+from kernel.base.errors import Text
+from kernel.base.settings import Settings
+from kernel.jobs.access import MACHINE_SCOPES, Authenticator, Principal, authority, install_access, official
+from kernel.pages.layout import add_navigation, set_place
+from kernel.recording import audit_chain
+from kernel.recording.sealing import SealedLog, install_sealing
+from portal.authority import AUDIT_NAMES, WAITING, Waiting, install_authority
 from portal.developers import install_developers
 from portal.home import install_home
 
@@ -38,9 +40,14 @@ ROOT = HERE.parent.parent
 
 CAPABILITIES = {
     "identity": (
-        *("people", "brakes", "signin", "second_factor", "agencies", "clients", "client_keys", "client_secrets"),
-        *("applications", "systems", "approvals", "adoptions", "logos", "expiry", "registration", "exchanges"),
-        *("profiles", "redirect_uris", "openid"),
+        *("people", "agencies"),
+        *("authentication.login_throttling", "authentication.sessions", "authentication.passwords"),
+        *("authentication.one_time_codes", "authentication.signin", "acting", "account"),
+        *("clients.profiles", "clients.redirect_uris", "clients.client_secrets", "clients.client_keys"),
+        *("clients.registry", "clients.expiry", "clients.token_exchange_policies", "clients.client_reviews"),
+        *("clients.logos", "clients.applications", "clients.machine_clients"),
+        *("clients.ownership_transfers", "clients.dynamic_registration"),
+        "openid",
     ),
     "catalogue": ("services", "agreements", "metering"),
     "interoperability": ("directory", "uploads", "communications", "receipts", "evidence"),
@@ -51,7 +58,7 @@ AUDIT = SealedLog("audit", _("Who did what"), audit_chain.seal_batch, audit_chai
 
 
 @dataclass
-class House:
+class Composition:
     """What the blocks bring into the application."""
 
     app: Flask
@@ -64,15 +71,15 @@ class House:
 
 def install_blocks(app: Flask, settings: Settings) -> None:
     """Bring in the portal and the blocks that are deployed, and let them meet."""
-    house = House(app)
+    house = Composition(app)
     install_home(app)
     install_authority(app)
     install_developers(app)
     for block in settings.blocks:
-        furnish(house, block)
+        mount(house, block)
         INSTALL[block](house)
-    add_navigation(app, _("Authority"), "authority.what_waits", authority.allows, order=50)
-    app.extensions["cordillera.machine_scopes"] = house.machine_scopes
+    add_navigation(app, _("Authority"), "authority.pending_decisions", authority.allows, order=50)
+    MACHINE_SCOPES.fill(app, house.machine_scopes)
     install_access(app, house.authenticators)
     install_sealing(app, house.sealed_logs)
     for blueprint in house.pages:
@@ -82,22 +89,23 @@ def install_blocks(app: Flask, settings: Settings) -> None:
 
 def agency_tasks(app: Flask) -> list[Callable[[Principal], list[AgencyTask]]]:
     """Who tells, block by block, what waits for an agency; its home asks them."""
-    sources: list[Callable[[Principal], list[AgencyTask]]] = app.extensions.setdefault("cordillera.agency_tasks", [])
-    return sources
+    return AGENCY_TASKS.of(app)
 
 
-def furnish(house: House, block: str) -> None:
+def mount(house: Composition, block: str) -> None:
     """Take the pages and endpoints of every capability: the same furniture everywhere, so one loop finds it."""
     for capability in CAPABILITIES[block]:
-        web, api = piece(block, capability, "web"), piece(block, capability, "api")
-        piece(block, capability, "actions")  # its jobs are known once it is imported
+        web, api = capability_module(block, capability, "web"), capability_module(block, capability, "api")
+        # Jobs and reactions are known once they are imported.
+        capability_module(block, capability, "actions")
+        capability_module(block, capability, "reactions")
         if web:
             house.pages.append(web.pages)
         if api:
             house.endpoints.append(api.endpoints)
 
 
-def piece(block: str, capability: str, furniture: str) -> ModuleType | None:
+def capability_module(block: str, capability: str, furniture: str) -> ModuleType | None:
     """A capability's module, None where it has no need of that piece."""
     name = f"{block}.{capability}.{furniture}"
     return import_module(name) if find_spec(name) else None
@@ -105,47 +113,47 @@ def piece(block: str, capability: str, furniture: str) -> ModuleType | None:
 
 def import_models() -> None:
     """Import every table of every block, deployed or not: there is one schema."""
-    import_module("kernel.keys")
-    import_module("kernel.mail")
-    import_module("kernel.submissions")
+    import_module("kernel.keys.signatures")
+    import_module("kernel.outside.mail")
+    import_module("kernel.pages.submissions")
     for block, capabilities in CAPABILITIES.items():
         for capability in capabilities:
-            piece(block, capability, "models")
+            capability_module(block, capability, "models")
 
 
-def install_identity(house: House) -> None:
+def install_identity(house: Composition) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
-    from identity.approvals.queries import waiting_for_decision
+    from identity.authentication.sessions.queries import session_principal
+    from identity.clients.client_reviews.queries import waiting_for_decision
     from identity.openid.bearer import bearer_principal
-    from identity.signin.queries import session_principal
 
     def waiting() -> list[Waiting]:
         return [
             Waiting(
                 asked.client.name,
                 asked.request.asked_at,
-                flask.url_for("approvals.review", client_id=asked.client.client_id),
+                flask.url_for("client_reviews.review", client_id=asked.client.client_id),
                 _("Application"),
             )
             for asked in waiting_for_decision()
         ]
 
-    house.app.extensions["cordillera.waiting"].append(waiting)
-    house.app.extensions["cordillera.audit_names"].append(names_in_identity)
+    WAITING.of(house.app).append(waiting)
+    AUDIT_NAMES.of(house.app).append(names_in_identity)
     agency_tasks(house.app).append(tasks_in_identity)
     house.machine_scopes |= {"applications.manage": _("Register and change the applications that people sign in to")}
     house.authenticators += [session_principal, bearer_principal]
     set_place(house.app, "sign_in", "signin.sign_in")
-    set_place(house.app, "sign_out", "signin.sign_out", method="post")
-    set_place(house.app, "account", "people.account")
-    set_place(house.app, "choose_agency", "agencies.home")
-    add_navigation(house.app, _("My agency"), "agencies.home", official.allows, order=20)
+    set_place(house.app, "sign_out", "sessions.sign_out", method="post")
+    set_place(house.app, "account", "account.home")
+    set_place(house.app, "choose_agency", "acting.home")
+    add_navigation(house.app, _("My agency"), "acting.home", official.allows, order=20)
 
 
 def tasks_in_identity(official: Principal) -> list[AgencyTask]:
     """What developers and other agencies ask of the official's agency."""
-    from identity.adoptions.queries import waiting_at
-    from identity.exchanges.queries import count_to_decide
+    from identity.clients.ownership_transfers.queries import waiting_at
+    from identity.clients.token_exchange_policies.queries import count_to_decide
     from identity.ports import AgencyTask
 
     agency = official.acting_agency.code
@@ -189,7 +197,7 @@ def tasks_in_interoperability(official: Principal) -> list[AgencyTask]:
 def names_in_identity(subjects: Collection[str]) -> dict[str, str]:
     """The names of the people, agencies and clients that the audit names as `table:identifier`."""
     from identity.agencies.queries import list_agencies
-    from identity.clients.queries import names_of as names_of_clients
+    from identity.clients.registry.queries import names_of as names_of_clients
     from identity.people.queries import names_of as names_of_people
 
     by_table: dict[str, list[str]] = {}
@@ -208,13 +216,13 @@ class CatalogueClients:
 
     def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> Credentials:
         from catalogue.ports import Credentials
-        from identity.systems.actions import create_machine_client
+        from identity.clients.machine_clients.actions import create_machine_client
 
         made = create_machine_client(name, agency_code, scopes, binding)
         return Credentials(made.client.client_id, made.secret or "")
 
     def revoke(self, client_id: str) -> None:
-        from identity.clients.actions import revoke_client
+        from identity.clients.registry.actions import revoke_client
 
         revoke_client(client_id)
 
@@ -257,7 +265,7 @@ class AgenciesOfIdentity:
         self.officials_of = queries.officials_of
 
 
-def install_catalogue(house: House) -> None:
+def install_catalogue(house: Composition) -> None:
     """Services, agreements, the gateway and its count."""
     from catalogue.metering.api import gateway
     from catalogue.ports import Ports
@@ -275,11 +283,11 @@ def install_catalogue(house: House) -> None:
             if version.submitted_at
         ]
 
-    house.app.extensions["cordillera.catalogue"] = Ports(AgenciesOfIdentity(), CatalogueClients())
-    house.app.extensions["cordillera.identity.agreements"] = agreement_in_force
-    house.app.extensions["cordillera.identity.service_owners"] = service_owner
+    PORTS.fill(house.app, Ports(AgenciesOfIdentity(), CatalogueClients()))
+    AGREEMENTS.fill(house.app, agreement_in_force)
+    SERVICE_OWNERS.fill(house.app, service_owner)
     agency_tasks(house.app).append(tasks_in_catalogue)
-    house.app.extensions["cordillera.waiting"].append(waiting)
+    WAITING.of(house.app).append(waiting)
     house.app.register_blueprint(gateway)
     house.machine_scopes |= {
         "catalogue.publish": _("Describe services and send them for approval"),
@@ -289,7 +297,7 @@ def install_catalogue(house: House) -> None:
     add_navigation(house.app, _("Catalogue"), "services.catalogue", order=10)
 
 
-def install_interoperability(house: House) -> None:
+def install_interoperability(house: Composition) -> None:
     """Communications between agencies and their evidence."""
     from interoperability.evidence.actions import seal_batch
     from interoperability.evidence.queries import unsealed
@@ -305,7 +313,7 @@ def install_interoperability(house: House) -> None:
     }
 
 
-def install_sandbox(house: House) -> None:
+def install_sandbox(house: Composition) -> None:
     """Developers and their applications."""
     from sandbox.accounts.web import developer_principal
 

@@ -12,22 +12,39 @@ from pathlib import Path
 from builders.audit_tags import documented_tags
 from flask import Flask
 
-from kernel.access import declared_access
+from kernel.jobs.access import declared_access
 from portal.wiring import CAPABILITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
-FURNITURE = {"__init__.py", "rules.py", "models.py", "queries.py", "actions.py", "schemas.py", "api.py", "web.py"}
+FURNITURE = {
+    "__init__.py",
+    "rules.py",
+    "models.py",
+    "queries.py",
+    "actions.py",
+    "schemas.py",
+    "api.py",
+    "web.py",
+    "reactions.py",
+}
 # The contracts `protocol` and `interface-documents` of import-linter name every room of theirs.
 ROOMS_OF_THEIR_OWN = {"openid", "demonstration", "openapi_documents"}
 LONGEST_FILE = 500
 
 
-def capabilities() -> Iterator[Path]:
-    for block in BLOCKS:
-        for folder in sorted((ROOT / block).iterdir()):
+def capabilities(floor: Path | None = None) -> Iterator[Path]:
+    """Every folder of furniture, also in the wings, which have none themselves."""
+    for parent in [floor] if floor else [ROOT / block for block in BLOCKS]:
+        for folder in sorted(parent.iterdir()):
             if folder.is_dir() and folder.name not in ("translations", "__pycache__"):
-                yield folder
+                yield from capabilities(folder) if is_wing(folder) else [folder]
+
+
+def is_wing(folder: Path) -> bool:
+    return folder.name not in ROOMS_OF_THEIR_OWN and not any(
+        piece.name in FURNITURE - {"__init__.py"} for piece in folder.iterdir()
+    )
 
 
 def has_tables_or_jobs(folder: Path) -> bool:
@@ -66,8 +83,12 @@ def test_every_capability_has_only_known_furniture() -> None:
 
 def test_every_capability_is_furnished_by_the_portal() -> None:
     # What the portal does not name has its tables and jobs only where somebody else happens to import them.
-    furnished = {(folder.parent.name, folder.name) for folder in capabilities() if has_tables_or_jobs(folder)}
-    assert furnished <= {(block, name) for block, names in CAPABILITIES.items() for name in names}
+    furnished = {dotted(folder) for folder in capabilities() if has_tables_or_jobs(folder)}
+    assert furnished <= {f"{block}.{name}" for block, names in CAPABILITIES.items() for name in names}
+
+
+def dotted(folder: Path) -> str:
+    return folder.relative_to(ROOT).as_posix().removeprefix("platform/").replace("/", ".")
 
 
 def test_no_file_outgrows_a_few_screens() -> None:

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine, func, inspect, make_url, select, text
 from sqlalchemy.orm import Session
 
-from kernel import migrate
-from kernel.audit_chain import GENESIS, AuditWaiting, Verdict, chain, verify
-from kernel.postgres import EmbeddedPostgres
+from kernel.database import migrate
+from kernel.recording.audit_chain import GENESIS, AuditWaiting, Verdict, chain, verify
+from portal.local.postgres import EmbeddedPostgres
 
 EVENT_WITH_A_SEAL = """
 INSERT INTO audit_event (id, at, tag, actor_kind, actor, actor_name, subject, request_id, detail, seal, position)

@@ -14,7 +14,7 @@ BLOCKS = ("platform/kernel", "platform/portal", "platform/sandbox", "identity", 
 
 def names_of_the_layout(app: Flask) -> set[str]:
     """The names that the layout sets for itself, and so hides from every page that is rendered in it."""
-    source = (ROOT / "platform/kernel/templates/layout.html").read_text(encoding="utf-8")
+    source = (ROOT / "platform/kernel/pages/templates/layout.html").read_text(encoding="utf-8")
     return names_set_in(app.jinja_env.parse(source).body)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from kernel import audit
+from kernel.recording import audit
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit-events.md"
 OURS = ("access:", "kernel:", "identity:", "sandbox:", "catalogue:", "interoperability:", "portal:")

@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Purpose, Step
 from catalogue.openapi_documents.reader import read_openapi
-from catalogue.ports import Credentials, Ports
+from catalogue.ports import PORTS, Credentials, Ports
 from catalogue.services import actions as service_actions
 from catalogue.services.queries import prepare_version
 from catalogue.services.rules import ServiceFacts, VersionFacts
-from kernel.access import AgencyRef, Principal, act_as
+from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
 
 if TYPE_CHECKING:
     from catalogue.agreements.models import Agreement
@@ -86,7 +86,7 @@ class FakeClients:
 def with_fakes(app: Flask) -> FakeClients:
     """Give the catalogue agencies and clients without the identity block; the clients, to look into."""
     clients = FakeClients()
-    app.extensions["cordillera.catalogue"] = Ports(FakeAgencies(), clients)
+    PORTS.fill(app, Ports(FakeAgencies(), clients))
     return clients
 
 
@@ -104,7 +104,7 @@ class Caller:
 
 def a_caller(app: Flask) -> Caller:
     caller = Caller(app.test_client())
-    app.extensions["cordillera.access"] = [lambda: caller.principal]
+    AUTHENTICATORS.fill(app, [lambda: caller.principal])
     return caller
 
 

@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from catalogue.services import actions
-from kernel.access import Principal
+from kernel.jobs.access import Principal
 
 NOBODY = Principal()
 DRAFT = {

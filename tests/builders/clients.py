@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient, create_client
-from identity.systems.actions import create_machine_client
-from kernel.access import Principal, act_as
+from identity.clients.machine_clients.actions import create_machine_client
+from identity.clients.registry.actions import NewClient, create_client
+from kernel.jobs.access import Principal, act_as
 
 CALLBACK = "http://127.0.0.1:9/callback"
 LEFT = "http://127.0.0.1:9/left"

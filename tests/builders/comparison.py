@@ -25,7 +25,7 @@ from builders.browser import PersonWithBrowser
 from builders.clients import CALLBACK, LEFT, STATE, VERIFIER, basic, s256
 from builders.keys import Key, a_proof, an_assertion, signed
 
-from kernel import clock
+from kernel.base import clock
 
 Pairs = Iterable[tuple[str, str]]
 Headers = Mapping[str, str]

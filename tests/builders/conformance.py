@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 from werkzeug.test import TestResponse
 
 from identity.openid.rules import left_half_hash
-from kernel import clock
+from kernel.base import clock
 
 ISSUER = "http://localhost/openid"
 DISCOVERY = "/openid/.well-known/openid-configuration"

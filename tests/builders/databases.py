@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from kernel.postgres import EmbeddedPostgres
+from portal.local.postgres import EmbeddedPostgres
 
 MIGRATED = "template_migrated"
 """The database with every table and no data, which the first test that needs one makes."""

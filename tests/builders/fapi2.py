@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient
-from identity.clients.models import Client
-from kernel import clock
+from identity.clients.registry.actions import NewClient
+from identity.clients.registry.models import Client
+from kernel.base import clock
 
 USERINFO = f"{ISSUER}/userinfo"
 KEY, OTHER_KEY = a_key(), a_key()

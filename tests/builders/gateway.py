@@ -26,8 +26,8 @@ from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Step
 from catalogue.metering.models import GatewayCall
 from catalogue.services.queries import own
-from kernel.access import Principal, act_as
-from kernel.db import session
+from kernel.database.db import session
+from kernel.jobs.access import Principal, act_as
 
 
 class Provider(BaseHTTPRequestHandler):

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from kernel import keys
+from kernel.keys import signatures
 from portal.app import create_app
 
 CACHED_SECONDS = 0.2
@@ -10,5 +10,5 @@ CACHED_SECONDS = 0.2
 
 def application() -> Flask:
     """For gunicorn."""
-    keys.CACHED_SECONDS = CACHED_SECONDS
+    signatures.CACHED_SECONDS = CACHED_SECONDS
     return create_app()

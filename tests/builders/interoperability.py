@@ -20,9 +20,9 @@ from werkzeug.test import TestResponse
 from identity.agencies.actions import create_agency
 from interoperability.directory import actions as directory
 from interoperability.evidence.rules import thumbprint
-from kernel import clock
-from kernel.access import AgencyRef, Principal, act_as
-from kernel.sealing import seal_all
+from kernel.base import clock
+from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
+from kernel.recording.sealing import seal_all
 
 SCOPES = frozenset({"communications.send", "communications.receive", "directory.keys"})
 AE001 = AgencyRef("AE001", "Servicio de Pruebas")
@@ -89,7 +89,7 @@ class Network:
             for agency in (AE001, AE002, AE003):
                 create_agency(code=agency.code, name=agency.name, is_authority=False)
             self.register(self.key)
-        self.app.extensions["cordillera.access"].insert(0, self._from_header)
+        AUTHENTICATORS.of(self.app).insert(0, self._from_header)
 
     @staticmethod
     def _from_header() -> Principal | None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jws
 from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 
-from kernel import clock
+from kernel.base import clock
 
 Key = ECKey | OKPKey | RSAKey
 ISSUER = "http://localhost/openid"

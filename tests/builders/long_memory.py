@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from kernel import notices
+from kernel.database import change_feed
 from portal.app import create_app
 
 
 def application() -> Flask:
     """For gunicorn."""
-    notices.KEPT_UNHEARD_SECONDS = 3600.0
+    change_feed.KEPT_UNHEARD_SECONDS = 3600.0
     return create_app()

@@ -3,13 +3,12 @@
 from typing import cast
 
 from builders.keys import Key
-from flask import current_app
 
-from kernel.keys import Keys, ensure_key
-from kernel.keystores import SealedKeyStore
+from kernel.keys.signatures import KEYS, Keys, ensure_key
+from kernel.keys.stores import SealedKeyStore
 
 
 def own_key(purpose: str, algorithm: str = "ES256") -> Key:
     """The key that signs now."""
-    keys: Keys = current_app.extensions["cordillera.keys"]
+    keys: Keys = KEYS()
     return cast(Key, cast(SealedKeyStore, keys.store)._open(ensure_key(purpose, algorithm)))

@@ -8,14 +8,15 @@ from typing import Any
 
 from flask import Flask
 
-from kernel.settings import Settings
+from kernel.base.installation import SETTINGS
+from kernel.base.settings import Settings
 
 Answer = Callable[[], tuple[int, bytes]]
 
 
 def let_call(app: Flask, place: str) -> None:
     """Let the house call a private address, as an operator may."""
-    settings: Settings = app.extensions["cordillera.settings"]
+    settings: Settings = SETTINGS.of(app)
     object.__setattr__(settings, "outbound_allowed", frozenset({place}))
 
 

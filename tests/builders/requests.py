@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, Key
 from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient
+from identity.clients.registry.actions import NewClient
 
 ISSUER = "http://localhost/openid"
 

@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from walking import House
 
-from identity.clients.actions import NewClient
+from identity.clients.registry.actions import NewClient
 
 MAX_AGE_SECONDS = 0.3
 """How long a client of these keeps the key set, in place of the five minutes that its header allows."""

@@ -7,7 +7,7 @@ import re
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from kernel.db import session
+from kernel.database.db import session
 
 APPLICATION = {
     "name": "Trámites de Ñuble",

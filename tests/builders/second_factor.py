@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from identity.authentication.one_time_codes.actions import publish_secret
+from identity.authentication.one_time_codes.rules import code_at, step_of
+from identity.authentication.sessions.models import SignInSession
 from identity.people.models import Person
-from identity.second_factor.actions import publish_secret
-from identity.second_factor.rules import code_at, step_of
-from identity.signin.models import SignInSession
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import session
+from kernel.base import clock
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 
 ONE, TWO = "urn:cordillera:acr:1", "urn:cordillera:acr:2"
 PAGES = "/account/second-step"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from walking import ROOT, House, wait_until_ready
 
-from kernel.settings import Settings
+from kernel.base.settings import Settings
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernel.settings import Settings
+from kernel.base.settings import Settings
 
 
 def settings_of_tests(database_url: str, data_dir: Path, **others: Any) -> Settings:

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from joserfc import jws
 from werkzeug.test import TestResponse
 
-from identity.clients.actions import NewClient
-from identity.signin.rules import COOKIE
-from kernel import shortcuts
+from identity.authentication.sessions.rules import COOKIE
+from identity.clients.registry.actions import NewClient
+from kernel.http import doors
 
 AUTHORIZE = "/openid/authorize"
 TOKENS = ("access_token", "id_token", "refresh_token")
@@ -26,18 +26,18 @@ DIFFERS = {"jti", "iat", "exp", "at_hash", "grant_id"}
 def taken() -> Iterator[list[str]]:
     """The shortcuts that answered in the block."""
     found: list[str] = []
-    send = shortcuts._Shortcuts._send
+    send = doors._Shortcuts._send
 
-    def note(way: Any, shortcut: shortcuts.Shortcut, *given: Any) -> Any:
+    def note(way: Any, shortcut: doors.Shortcut, *given: Any) -> Any:
         found.append(shortcut.endpoint)
         return send(way, shortcut, *given)
 
-    with patch.object(shortcuts._Shortcuts, "_send", note):
+    with patch.object(doors._Shortcuts, "_send", note):
         yield found
 
 
 def the_whole_way(client: FlaskClient, path: str, **request: Any) -> TestResponse:
-    with patch.object(shortcuts, "_plain", lambda *_: None):
+    with patch.object(doors, "_plain", lambda *_: None):
         return client.open(path, **request)
 
 

@@ -14,17 +14,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, func, insert, select
 from werkzeug.test import TestResponse
 
-from identity.brakes.models import SignInThrottle
-from identity.brakes.rules import brake_of, throttle_keys
-from identity.clients.actions import NewClient
-from identity.openid.models import AuthorizationCode
+from identity.authentication.login_throttling.models import SignInThrottle
+from identity.authentication.login_throttling.rules import brake_of, throttle_keys
+from identity.authentication.sessions.models import SignInSession
+from identity.clients.registry.actions import NewClient
+from identity.openid.models import Grant
 from identity.people.models import Person
 from identity.people.rules import parse_run, password_matches
-from identity.signin.models import SignInSession
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import Base, engine, session
-from kernel.shortcuts import FORM
+from kernel.base import clock
+from kernel.database.db import Base, engine, session
+from kernel.http.doors import FORM
+from kernel.recording.audit import AuditEvent
 
 SHORT = ["signin.prove"]
 WHOLE: list[str] = []
@@ -88,7 +88,7 @@ class Asking:
             if self.times_before:
                 _fail(self.form["run"], self.times_before)
             before = session().scalar(select(func.count()).select_from(AuditEvent)) or 0
-        with patch("identity.signin.actions.password_matches", wraps=password_matches) as looked:
+        with patch("identity.authentication.passwords.actions.password_matches", wraps=password_matches) as looked:
             answer = told(self.ask(way, **changed))
         with self.app.app_context():
             return _effects(answer, before, looked.call_count)
@@ -115,7 +115,7 @@ def assert_both_ways(asking: Asking, *, ways: list[str], **changed: Any) -> Effe
 
 def _forget_all() -> None:
     with engine().begin() as connection:
-        for table in (AuthorizationCode, SignInSession, SignInThrottle):
+        for table in (Grant, SignInSession, SignInThrottle):
             connection.execute(delete(table))
 
 
@@ -131,7 +131,7 @@ def _fail(run: str, times: int) -> None:
 def _effects(answer: tuple[int, list[tuple[str, str]], str], before: int, hashes: int) -> Effects:
     events = session().scalars(select(AuditEvent).order_by(AuditEvent.id).offset(before)).all()
     sessions = session().scalars(select(SignInSession)).all()
-    codes = session().scalars(select(AuthorizationCode)).all()
+    codes = session().scalars(select(Grant)).all()
     assert {code.sid for code in codes} <= {each.sid for each in sessions}
     return Effects(
         answer,

@@ -9,7 +9,7 @@ import pytest
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.routing import Rule
 
-from kernel import i18n
+from kernel.http import i18n
 
 
 class CompiledTemplates(BytecodeCache):

@@ -11,7 +11,8 @@ from builders.catalogue import Caller, FakeClients, a_caller, with_fakes
 from builders.gateway import Consumer, Provider
 from flask import Flask
 
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
 from portal.app import create_app
 
 
@@ -47,7 +48,7 @@ def gateway_app(settings: Settings, address: str) -> Iterator[Flask]:
     """The application, which may reach the provider on this machine."""
     application = under_test(create_app(replace(settings, outbound_allowed=frozenset({address}))))
     yield application
-    application.extensions["cordillera.engine"].dispose()
+    ENGINE.of(application).dispose()
 
 
 @pytest.fixture

@@ -40,11 +40,11 @@ from catalogue.agreements.rules import (
 )
 from catalogue.services import actions as service_actions
 from catalogue.services.rules import NotInThisState
-from kernel.access import act_as
-from kernel.audit import AuditEvent
-from kernel.clock import SANTIAGO, local
-from kernel.db import session
-from kernel.errors import Invalid, NotFound, NotYours
+from kernel.base.clock import SANTIAGO, local
+from kernel.base.errors import Invalid, NotFound, NotYours
+from kernel.database.db import session
+from kernel.jobs.access import act_as
+from kernel.recording.audit import AuditEvent
 
 AS_OWNER, AS_CONSUMER, AS_STRANGER = an_official(OWNER), an_official(CONSUMER), an_official(STRANGER)
 

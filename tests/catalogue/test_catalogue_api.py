@@ -17,7 +17,7 @@ from builders.catalogue import (
 from builders.catalogue_pages import DRAFT as FACTS
 from flask import Flask
 
-from kernel.access import Principal
+from kernel.jobs.access import Principal
 
 NOBODY = Principal()
 

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from catalogue.metering import queries
-from kernel.db import session
-from kernel.errors import BadGateway
+from kernel.base.errors import BadGateway
+from kernel.base.installation import SETTINGS
+from kernel.database.db import session
 
 
 def test_a_call_reaches_the_provider_and_is_counted(consumer: Consumer) -> None:
@@ -81,7 +82,7 @@ def test_a_provider_that_does_not_answer_is_a_502_of_theirs(gateway_app: Flask) 
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"localhost:{unused.getsockname()[1]}"
-    object.__setattr__(gateway_app.extensions["cordillera.settings"], "outbound_allowed", frozenset({address}))
+    object.__setattr__(SETTINGS.of(gateway_app), "outbound_allowed", frozenset({address}))
     consumer = Consumer(gateway_app, address)
     response = consumer.call()
     assert response.status_code == 502

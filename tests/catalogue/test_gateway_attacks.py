@@ -12,8 +12,8 @@ from sqlalchemy import text
 from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Step
 from catalogue.metering.rules import MAX_BODY_BYTES
-from kernel.access import Principal, act_as
-from kernel.db import session
+from kernel.database.db import session
+from kernel.jobs.access import Principal, act_as
 
 
 def test_the_callers_secrets_and_the_connections_headers_stay_here(consumer: Consumer) -> None:

@@ -7,8 +7,8 @@ from builders.catalogue import CONSUMER, OWNER, a_machine, an_official
 from builders.gateway import Consumer
 from sqlalchemy import text
 
-from kernel import clock
-from kernel.db import session
+from kernel.base import clock
+from kernel.database.db import session
 
 
 def _agree_on(consumer: Consumer, calls: int) -> None:

@@ -13,8 +13,9 @@ from builders.raw_provider import CLOSE, RawProvider, Steps, a_raw_provider
 from flask import Flask
 
 from catalogue.metering.queries import calls_today
-from kernel.bulkheads import Place, Saturated, outward_calls
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
+from kernel.outside.bulkheads import Place, Saturated, outward_calls
 from portal.app import create_app
 
 RULES_FOR_OTHERS = (
@@ -53,7 +54,7 @@ def odd(settings: Settings, raw: RawProvider) -> Iterator[Consumer]:
     """A consumer of the odd provider."""
     app = _app(settings, raw)
     yield Consumer(app, raw.address)
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
 
 
 @pytest.mark.parametrize("path", ["/head", "/chunked-head"])

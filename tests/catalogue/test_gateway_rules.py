@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.metering.rules import DailyCalls, WayBack, for_consumer, for_provider, is_stream, seconds_to_midnight
-from kernel.errors import BadRequest
+from catalogue.metering.rules import (
+    DailyCalls,
+    WayBack,
+    downstream_headers,
+    is_stream,
+    seconds_to_midnight,
+    upstream_headers,
+)
+from kernel.base.errors import BadRequest
 
 OURS = "https://id.example/gateway/SRV-000001/v1"
 BASE = "https://api.agencia.example/base"
@@ -77,7 +84,7 @@ def test_no_reference_stops_the_gateway(reference: str) -> None:
 
 def test_links_to_the_next_page_lead_through_the_gateway() -> None:
     links = f'<{BASE}/x?page=2>; rel="next", </base/x?page=9>; rel="last", <https://otra.example/>; rel="license"'
-    assert dict(for_consumer([("Link", links)], WAY_BACK))["Link"] == (
+    assert dict(downstream_headers([("Link", links)], WAY_BACK))["Link"] == (
         f'<{OURS}/x?page=2>; rel="next", </gateway/SRV-000001/v1/x?page=9>; rel="last", '
         '<https://otra.example/>; rel="license"'
     )
@@ -96,7 +103,7 @@ def test_links_to_the_next_page_lead_through_the_gateway() -> None:
     ],
 )
 def test_links_do_not_name_the_providers_host(links: str, passed: str | None) -> None:
-    assert dict(for_consumer([("Link", links)], WAY_BACK)).get("Link") == passed
+    assert dict(downstream_headers([("Link", links)], WAY_BACK)).get("Link") == passed
 
 
 @pytest.mark.parametrize(
@@ -109,21 +116,21 @@ def test_links_do_not_name_the_providers_host(links: str, passed: str | None) ->
     ],
 )
 def test_a_refresh_leads_through_the_gateway(value: str, passed: str | None) -> None:
-    assert dict(for_consumer([("Refresh", value)], WAY_BACK)).get("Refresh") == passed
+    assert dict(downstream_headers([("Refresh", value)], WAY_BACK)).get("Refresh") == passed
 
 
 def test_a_copy_goes_where_the_provider_knows_it() -> None:
     prefix = "/gateway/SRV-000001/v1"
-    assert for_provider([("Destination", f"{OURS}/b?c")], BASE, prefix) == [("Destination", f"{BASE}/b?c")]
+    assert upstream_headers([("Destination", f"{OURS}/b?c")], BASE, prefix) == [("Destination", f"{BASE}/b?c")]
     for elsewhere in ("https://otra.example/b", f"{OURS}/../b", "/gateway/SRV-000002/v1/b", "https://["):
         with pytest.raises(BadRequest):
-            for_provider([("Destination", elsewhere)], BASE, prefix)
+            upstream_headers([("Destination", elsewhere)], BASE, prefix)
 
 
 def test_a_length_beside_a_transfer_encoding_is_dropped_whatever_their_order() -> None:
     given_headers = [("content-length", "3"), ("Transfer-Encoding", "chunked"), ("ETag", "x")]
-    assert for_consumer(given_headers, WAY_BACK) == [("ETag", "x")]
-    assert for_consumer(reversed(given_headers), WAY_BACK) == [("ETag", "x")]
+    assert downstream_headers(given_headers, WAY_BACK) == [("ETag", "x")]
+    assert downstream_headers(reversed(given_headers), WAY_BACK) == [("ETag", "x")]
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from sqlalchemy import select
 
 from catalogue.services import actions, queries
 from catalogue.services.rules import NotComplete, NotInThisState, UnderReview, VersionFacts, VersionTaken
-from kernel import outbound
-from kernel.access import Principal, act_as
-from kernel.audit import AuditEvent
-from kernel.db import session
-from kernel.errors import Invalid, NotFound, NotYours
-from kernel.work import in_action
+from kernel.base.errors import Invalid, NotFound, NotYours
+from kernel.database.db import session
+from kernel.jobs.access import Principal, act_as
+from kernel.outside import outbound
+from kernel.recording.audit import AuditEvent
+from kernel.recording.work import in_action
 
 pytestmark = pytest.mark.usefixtures("context", "clients")
 

@@ -15,7 +15,7 @@ from builders.catalogue import (
 from builders.catalogue_pages import DRAFT, get, post, published, submitted, with_document
 from flask import Flask
 
-from kernel.access import Principal
+from kernel.jobs.access import Principal
 
 
 class TestDescribing:

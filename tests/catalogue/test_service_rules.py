@@ -23,7 +23,7 @@ from catalogue.services.rules import (
     service_code,
     spellings,
 )
-from kernel.errors import Invalid
+from kernel.base.errors import Invalid
 
 
 class VersionLife(RuleBasedStateMachine):

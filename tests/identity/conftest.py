@@ -7,7 +7,7 @@ from builders.sign_ins import Asking, asking_for
 from flask import Flask
 from flask.testing import FlaskClient
 
-from identity.clients.actions import NewClient
+from identity.clients.registry.actions import NewClient
 from identity.people.models import Person
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from identity.redirect_uris.rules import checked_uris, same_authority
-from kernel.errors import Invalid
+from identity.clients.redirect_uris.rules import checked_uris, same_authority
+from kernel.base.errors import Invalid
 
 WRONG_ANYWHERE = (
     "tramites.example.cl/entrada",

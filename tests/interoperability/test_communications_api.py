@@ -17,9 +17,10 @@ from sqlalchemy import select
 from interoperability.communications.models import Communication
 from interoperability.directory.actions import revoke_key
 from interoperability.evidence.rules import thumbprint
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import session
+from kernel.base import clock
+from kernel.base.installation import SETTINGS
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def network(app: Flask) -> Network:
 
 
 def stored_files(app: Flask) -> list[Path]:
-    folder = app.extensions["cordillera.settings"].data_dir / "documents"
+    folder = SETTINGS.of(app).data_dir / "documents"
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -160,7 +161,7 @@ def test_a_main_document_that_is_not_a_pdf_is_refused(network: Network) -> None:
 
 @pytest.mark.parametrize("limit", ["max_document_bytes", "max_annexes_bytes"])
 def test_what_is_beyond_a_limit_is_refused(network: Network, limit: str) -> None:
-    settings = network.app.extensions["cordillera.settings"]
+    settings = SETTINGS.of(network.app)
     object.__setattr__(settings, limit, 5_000)
     answer = network.send(main=a_pdf("x" * 4_000), annexes=[("a.txt", b"1" * 3_000), ("b.txt", b"2" * 2_500)])
     main = network.send(main=a_pdf("x" * 6_000))
@@ -169,7 +170,7 @@ def test_what_is_beyond_a_limit_is_refused(network: Network, limit: str) -> None
 
 
 def test_a_body_larger_than_its_manifest_admits_is_cut_off(network: Network) -> None:
-    settings = network.app.extensions["cordillera.settings"]
+    settings = SETTINGS.of(network.app)
     object.__setattr__(settings, "max_document_bytes", 5_000)
     token = signed(a_manifest([described("oficio.pdf", a_pdf(), "main")]), network.key)
     answer = network.post("AE001", "/communications", data=upload(token, a_pdf("x" * 100_000)))

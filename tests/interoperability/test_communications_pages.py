@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 
 from interoperability.evidence.rules import thumbprint
 from interoperability.receipts import rules
-from kernel.sealing import seal_all
+from kernel.base.installation import SETTINGS
+from kernel.recording.sealing import seal_all
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_what_is_wrong_with_an_annex_is_told_at_the_annexes(correspondents: dict
     answer = send(sender, annexes=[(io.BytesIO(b"uno"), "anexo\u202efdp.exe")])
     assert answer.status_code == 422
     assert "U+202E" in told_at(answer.text, "annexes")
-    settings = sender.application.extensions["cordillera.settings"]
+    settings = SETTINGS.of(sender.application)
     large = [(io.BytesIO(b"x" * settings.max_annexes_bytes), "a.bin"), (io.BytesIO(b"x"), "b.bin")]
     answer = send(sender, annexes=large)
     assert answer.status_code == 422
@@ -311,7 +312,7 @@ def test_a_file_that_is_far_too_large_is_told_at_its_field_and_the_rest_is_kept(
     correspondents: dict[str, FlaskClient], field: str, times: int
 ) -> None:
     sender = correspondents["AE001"]
-    settings = sender.application.extensions["cordillera.settings"]
+    settings = SETTINGS.of(sender.application)
     most = {"document": settings.max_document_bytes, "annexes": settings.max_annexes_bytes}[field]
     answer = review(sender, **{field: [(io.BytesIO(a_pdf() + b"x" * (times * most)), "video.bin")]})
     assert answer.status_code == 422
@@ -365,7 +366,7 @@ def hidden(page: str) -> dict[str, str]:
     return hidden_inputs(page, NEW)
 
 
-def test_the_agencys_home_says_first_what_waits(correspondents: dict[str, FlaskClient]) -> None:
+def test_the_agencys_home_says_first_pending_decisions(correspondents: dict[str, FlaskClient]) -> None:
     addressee = correspondents["AE002"]
     assert "Nada le espera" in addressee.get("/agency").text
     address = str(send(correspondents["AE001"], copies="AE003").location)

@@ -18,9 +18,9 @@ from werkzeug.serving import make_server
 from interoperability.communications.actions import sweep_deliveries
 from interoperability.communications.models import PartialDelivery
 from interoperability.communications.rules import PARTS_KEPT
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import session
+from kernel.base import clock
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 
 LARGE = bytes(range(256)) * 4 * 8192  # 8 MiB: more than the buffers of a connection hold
 

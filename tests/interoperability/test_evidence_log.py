@@ -12,11 +12,11 @@ from sqlalchemy.exc import DatabaseError
 
 from interoperability.evidence import queries, rules
 from interoperability.evidence.actions import append
-from kernel.audit import AuditEvent
-from kernel.db import engine, session
-from kernel.postgres import EmbeddedPostgres
-from kernel.sealing import seal_all
-from kernel.work import Work, action
+from kernel.database.db import engine, session
+from kernel.recording.audit import AuditEvent
+from kernel.recording.sealing import seal_all
+from kernel.recording.work import Work, action
+from portal.local.postgres import EmbeddedPostgres
 
 
 @action

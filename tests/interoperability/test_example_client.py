@@ -17,12 +17,14 @@ from walking import free_address
 from werkzeug.serving import make_server
 
 from identity.agencies.actions import create_agency
-from identity.systems.actions import create_machine_client
+from identity.clients.machine_clients.actions import create_machine_client
 from interoperability.ports import SCOPES
 from interoperability.receipts import rules
-from kernel.access import Principal, act_as
-from kernel.sealing import seal_until
-from kernel.settings import Settings
+from kernel.base.installation import SETTINGS
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
+from kernel.jobs.access import Principal, act_as
+from kernel.recording.sealing import seal_until
 from portal.app import create_app
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/communications.py"
@@ -42,7 +44,7 @@ def served(settings: Settings) -> Iterator[Flask]:
     server.shutdown()
     for thread in threads:
         thread.join()
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
 
 
 def run(app: Flask, folder: Path, agency: str, *arguments: str) -> str:
@@ -56,7 +58,7 @@ def attempt(app: Flask, folder: Path, agency: str, *arguments: str) -> subproces
         act_as(Principal(kind="system", id="test", name="The test"))
         new = create_machine_client(f"Sistema {agency}", agency, list(SCOPES))
     environment = {
-        "CORDILLERA_URL": app.extensions["cordillera.settings"].base_url,
+        "CORDILLERA_URL": SETTINGS.of(app).base_url,
         "CORDILLERA_CLIENT_ID": new.client.client_id,
         "CORDILLERA_CLIENT_SECRET": str(new.secret),
         "CORDILLERA_AGENCY": agency,

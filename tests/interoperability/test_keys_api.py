@@ -14,8 +14,8 @@ from flask import Flask
 
 from interoperability.directory.rules import public_jwk
 from interoperability.evidence.rules import thumbprint
-from kernel import clock
-from kernel.errors import Invalid
+from kernel.base import clock
+from kernel.base.errors import Invalid
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from interoperability.receipts import rules
-from kernel import clock
+from kernel.base import clock
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from interoperability.directory.actions import revoke_key
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import thumbprint
 from interoperability.receipts import rules
-from kernel.keys import rotate_key
+from kernel.keys.signatures import rotate_key
 from portal.cli.evidence import evidence
 
 

@@ -30,10 +30,11 @@ from interoperability.communications.rules import (
 )
 from interoperability.evidence.models import EvidenceEntry
 from interoperability.uploads.rules import NotAPdf, PdfProbe
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import session
-from kernel.jobs import run_worker
+from kernel.base import clock
+from kernel.base.installation import SETTINGS
+from kernel.database.db import session
+from kernel.jobs.jobs import run_worker
+from kernel.recording.audit import AuditEvent
 
 after_arrival = st.sampled_from([Step.DOWNLOADED, Step.ACKNOWLEDGED, Step.REJECTED])
 
@@ -95,7 +96,7 @@ def test_correspondents_are_told_by_mail_without_the_subject(app: Flask) -> None
         add_member("AE001", str(other.run), "correspondent")
     code = network.sent(reference="Asunto delicado")
     network.post("AE002", f"/communications/{code}/acknowledgement")
-    settings = app.extensions["cordillera.settings"]
+    settings = SETTINGS.of(app)
     run_worker(app, until_empty=True)
     mails = [path.read_text() for path in (settings.data_dir / "mail").glob("*.eml")]
     assert sorted(mail.split("To: ")[1].split("\n")[0] for mail in mails) == ["ana@example.cl", "juan@example.cl"]
@@ -106,8 +107,8 @@ DIES = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event, text
-from kernel.db import RecordedSession
-from kernel.settings import Settings
+from kernel.database.db import RecordedSession
+from kernel.base.settings import Settings
 from portal.app import create_app
 sys.path.insert(0, sys.argv[3])
 from builders.interoperability import AE001, a_pdf
@@ -117,7 +118,7 @@ from kernel import clock
 app = create_app(Settings(environment="test", base_url="http://localhost", database_url=sys.argv[1],
     data_dir=Path(sys.argv[2]), master_key=b"the-master-key-of-the-test-suite", secret_key="x"))
 with app.app_context():
-    from kernel.access import Principal, act_as
+    from kernel.jobs.access import Principal, act_as
     principal = Principal("official", "1", "Ana Rojas", AE001, frozenset({"correspondent"}))
     act_as(principal)
     @event.listens_for(RecordedSession, "before_commit")
@@ -134,7 +135,7 @@ with app.app_context():
 
 
 def test_a_process_killed_before_its_commit_leaves_nothing_visible(app: Flask, tmp_path: Path) -> None:
-    network, settings = Network(app), app.extensions["cordillera.settings"]
+    network, settings = Network(app), SETTINGS.of(app)
     command = [
         sys.executable,
         "-c",

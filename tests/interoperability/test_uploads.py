@@ -15,9 +15,10 @@ from werkzeug.test import TestResponse
 
 from interoperability.communications.actions import sweep_documents
 from interoperability.uploads.rules import FILES_KEPT
-from kernel.documents import ORPHAN_AFTER
-from kernel.errors import OutOfSpace
-from kernel.uploads import LONGEST_UPLOAD
+from kernel.base.errors import OutOfSpace
+from kernel.base.installation import SETTINGS
+from kernel.http.uploads import LONGEST_UPLOAD
+from kernel.outside.documents import ORPHAN_AFTER
 
 BOUNDARY = "frontera"
 
@@ -51,7 +52,7 @@ def post(network: Network, content: bytes, length: int | None = None) -> TestRes
 
 
 def nothing_remains(network: Network) -> bool:
-    folder: Path = network.app.extensions["cordillera.settings"].data_dir
+    folder: Path = SETTINGS.of(network.app).data_dir
     box = network.get("AE001", "/communications?box=outbox").get_json()["items"]
     return not box and not [path for path in (folder / "documents").rglob("*") if path.is_file()]
 
@@ -104,7 +105,7 @@ def test_nothing_that_is_still_to_be_sent_is_old_enough_to_be_swept() -> None:
 def test_an_upload_that_drips_for_too_long_is_ended_and_nothing_of_it_is_kept(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kernel.uploads.LONGEST_UPLOAD", timedelta(seconds=-1))
+    monkeypatch.setattr("kernel.http.uploads.LONGEST_UPLOAD", timedelta(seconds=-1))
     answer = post(network, body(network, a_pdf()))
     assert answer.status_code == 408
     assert answer.get_json()["type"].endswith("/problems/upload-too-long")

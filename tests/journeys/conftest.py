@@ -10,7 +10,7 @@ from builders.databases import a_database
 from playwright.sync_api import Browser, BrowserContext, Page
 from walking import ROOT, House, free_address, program, wait_until_ready
 
-from kernel.postgres import EmbeddedPostgres
+from portal.local.postgres import EmbeddedPostgres
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

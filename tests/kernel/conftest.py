@@ -7,7 +7,8 @@ import pytest
 from builders.apps import under_test
 from flask import Flask
 
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
 from portal.app import create_app
 
 
@@ -15,4 +16,4 @@ from portal.app import create_app
 def app(settings: Settings) -> Iterator[Flask]:
     application = under_test(create_app(replace(settings, blocks=())))
     yield application
-    application.extensions["cordillera.engine"].dispose()
+    ENGINE.of(application).dispose()

@@ -16,12 +16,14 @@ from sqlalchemy import text
 
 from identity.agencies.actions import create_agency
 from identity.people.actions import register_person
-from kernel import audit_chain, clock, mail
-from kernel.access import AgencyRef, Principal, act_as
-from kernel.db import session
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.database.db import session
+from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
+from kernel.outside import mail
+from kernel.recording import audit_chain
+from kernel.recording.work import Work, action
 from portal.audit_sentences import SENTENCES, sentence_of
-from portal.authority import Waiting
+from portal.authority import WAITING, Waiting
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORITY = Principal(
@@ -45,7 +47,7 @@ def being(app: Flask) -> Callable[[Principal], FlaskClient]:
     """A browser in which this principal has signed in."""
 
     def browser(principal: Principal) -> FlaskClient:
-        app.extensions["cordillera.access"][:] = [lambda: principal]
+        AUTHENTICATORS.of(app)[:] = [lambda: principal]
         return app.test_client()
 
     return browser
@@ -85,9 +87,9 @@ def test_the_pages_are_the_authoritys_alone(being: Callable[[Principal], FlaskCl
     assert being(Principal()).get(path).status_code == 303
 
 
-def test_what_waits_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+def test_pending_decisions_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
     now = clock.now()
-    app.extensions["cordillera.waiting"][:] = [
+    WAITING.of(app)[:] = [
         lambda: [Waiting("Newer service", now, "/newer", "Service")],
         lambda: [Waiting("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
     ]
@@ -97,7 +99,7 @@ def test_what_waits_is_listed_the_oldest_first(app: Flask, being: Callable[[Prin
 
 
 def test_nothing_waiting_is_said(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
-    app.extensions["cordillera.waiting"].clear()
+    WAITING.of(app).clear()
     assert being(AUTHORITY).get("/authority").status_code == 200
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builders.waiting import wait_until
 
-from portal.children import Child, stop
+from portal.local.children import Child, stop
 
 
 def a_child(tmp_path: Path, program: str) -> Child:
@@ -101,7 +101,7 @@ def test_who_is_left_of_an_earlier_start_is_stopped_with_the_child(tmp_path: Pat
 def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     parent = f"""
 import os, pathlib, sys, time
-from portal.children import Child
+from portal.local.children import Child
 log = pathlib.Path({str(tmp_path / "log")!r})
 child = Child("worker", [sys.executable, "-c", "import time; time.sleep(60)"], log, dict(os.environ))
 child.start()

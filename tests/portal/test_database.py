@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kernel.postgres import PORT, EmbeddedPostgres
-from portal import database
-from portal.database import DataGone, KeptAlive
+from portal.local import database
+from portal.local.database import DataGone, KeptAlive
+from portal.local.postgres import PORT, EmbeddedPostgres
 
 PATIENCE_SECONDS = 120
 
@@ -92,8 +92,8 @@ def test_one_that_lives_without_its_address_is_started_again(watched: Watched) -
 
 
 def test_one_that_is_frozen_is_started_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernel.postgres.ENDS_SECONDS", 1)
-    monkeypatch.setattr("kernel.postgres.ANSWERS_WITHIN_SECONDS", 2)  # the least that libpq waits
+    monkeypatch.setattr("portal.local.postgres.ENDS_SECONDS", 1)
+    monkeypatch.setattr("portal.local.postgres.ANSWERS_WITHIN_SECONDS", 2)  # the least that libpq waits
     before = watched.pid()
     os.kill(before, signal.SIGSTOP)
     watched.watch_until(lambda: watched.is_back(before))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kernel import settings
-from portal import development
+from kernel.base import settings
+from portal.local import development
 
 OWN = "10.0.0.5:8443"
 

@@ -15,8 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_wtf import FlaskForm
 
-from kernel import forms
-from kernel.forms import COUNTED, WORDS, Form
+from kernel.pages import forms
+from kernel.pages.forms import COUNTED, WORDS, Form
 
 LANGUAGES = {"es": "es-CL", "en": "en-GB"}
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)

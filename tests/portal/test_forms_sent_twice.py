@@ -18,8 +18,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from kernel.audit import AuditEvent
-from kernel.db import session
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 
 SENT_BEFORE = "no se hizo nada por segunda vez"
 SECRET_SHOWN = "Su secreto se mostró una vez"

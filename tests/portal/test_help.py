@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from flask_babel import force_locale
 
 from identity.openid.rules import OAuthProblem
-from kernel import errors
-from kernel.settings import Settings, SettingsError
-from kernel.settings import load as load_settings
+from kernel.base import errors
+from kernel.base.settings import Settings, SettingsError
+from kernel.base.settings import load as load_settings
 from portal.app import create_app
 
 PROTOCOL = re.compile(

@@ -27,15 +27,16 @@ from interoperability.directory.actions import sign_for_officials
 from interoperability.evidence import queries as evidence
 from interoperability.evidence.actions import append, sign_receipt
 from interoperability.evidence.rules import check_signature, public_bytes
-from kernel import keys, sealing
-from kernel.access import AgencyRef, Principal, act_as
-from kernel.audit import AuditEvent
-from kernel.clock import shifted
-from kernel.db import new_session, session
-from kernel.keys import SigningKey, jws, public_jwks, rotate_key, sign
-from kernel.keystores_database import PrivateKey
-from kernel.settings import Settings
-from kernel.work import Work, action
+from kernel.base.clock import shifted
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE, new_session, session
+from kernel.jobs.access import AgencyRef, Principal, act_as
+from kernel.keys import signatures
+from kernel.keys.signatures import SigningKey, jws, public_jwks, rotate_key, sign
+from kernel.keys.stores_database import PrivateKey
+from kernel.recording import sealing
+from kernel.recording.audit import AuditEvent
+from kernel.recording.work import Work, action
 from portal.app import create_app
 
 Node = Callable[..., Flask]
@@ -54,7 +55,7 @@ def node(settings: Settings, tmp_path: Path) -> Iterator[Node]:
 
     yield start
     for each in started:
-        each.extensions["cordillera.engine"].dispose()
+        ENGINE.of(each).dispose()
 
 
 @pytest.fixture(params=["database", "files", pytest.param("pkcs11", marks=needs_hsm)])
@@ -85,7 +86,7 @@ def verified_kid(text: str, algorithm: str = "ES256", purpose: str = "openid") -
 # ---- every purpose ----
 
 
-@pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", signatures.ALGORITHMS)
 def test_tokens_are_signed_by_every_algorithm(stored: Flask, algorithm: str) -> None:
     with acting(stored):
         first = verified_kid(jws("openid", {"alg": algorithm}, b"{}", algorithm).text, algorithm)
@@ -230,22 +231,22 @@ def test_a_node_that_has_none_of_several_keys_makes_one(node: Node) -> None:
     with acting(node("one", key_store="files")):
         sign("openid", b"something")
     with acting(node_without):
-        keys.verification_keys("openid")
+        signatures.verification_keys("openid")
     with acting(node("a third", key_store="files")):
         others = [key["kid"] for key in public_jwks("openid")["keys"]]
         assert verified_kid(jws("openid", {"alg": "ES256"}, b"{}").text) not in others
     with acting(node_without):
         others = [key["kid"] for key in public_jwks("openid")["keys"]]
-        keys._keys().published["openid"] = time.monotonic(), keys._read_published("openid")[1:]
+        signatures._keys().published["openid"] = time.monotonic(), signatures._read_published("openid")[1:]
         assert verified_kid(jws("openid", {"alg": "ES256"}, b"{}").text) not in others
 
 
 def test_a_process_that_stands_still_while_it_makes_a_key_keeps_others_waiting_for_a_limited_time(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "LONGEST_IDLE_MS", 500)
+    monkeypatch.setattr(signatures, "LONGEST_IDLE_MS", 500)
     with acting(node("one")), new_session() as frozen:
-        keys._lock(frozen, "openid", "ES256")
+        signatures._lock(frozen, "openid", "ES256")
         with acting(node("another")):
             assert verified_kid(jws("openid", {"alg": "ES256"}, b"{}").text)
         with pytest.raises(DBAPIError):
@@ -272,6 +273,6 @@ def test_keys_of_the_same_purpose_are_replaced_together(node: Node) -> None:
         with acting(node(disk, key_store="files")):
             sign("openid", b"something")
     with acting(node("one", key_store="files")), shifted(timedelta(days=91)):
-        keys.rotate_old_keys()
+        signatures.rotate_old_keys()
         rows = session().scalars(select(SigningKey)).all()
         assert [row.retires_at is None for row in sorted(rows, key=lambda row: row.created_at)] == [False, False, True]

@@ -32,12 +32,13 @@ from werkzeug.test import TestResponse
 from catalogue.agreements.actions import request_agreement
 from catalogue.agreements.rules import AlreadyAgreed
 from identity.agencies.actions import add_member
-from identity.openid.machine_records import write_waiting
-from kernel.access import act_as
-from kernel.db import new_session
-from kernel.jobs import run_worker
-from kernel.outage import CommitUnconfirmed
-from kernel.settings import Settings
+from identity.openid.issuance_log import write_waiting
+from kernel.base.installation import SETTINGS
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE, new_session
+from kernel.database.outage import CommitUnconfirmed
+from kernel.jobs.access import act_as
+from kernel.jobs.jobs import run_worker
 from portal.app import create_app
 
 both = pytest.mark.parametrize("when", ["before", "after"])
@@ -55,7 +56,7 @@ def app(settings: Settings, proxy: Proxy) -> Iterator[Flask]:
     """The whole application, which reaches its database over the network that can hang up."""
     application = under_test(create_app(replace(settings, database_url=proxy.url)))
     yield application
-    application.extensions["cordillera.engine"].dispose()
+    ENGINE.of(application).dispose()
 
 
 def count(app: Flask, query: str) -> int:
@@ -64,7 +65,7 @@ def count(app: Flask, query: str) -> int:
 
 
 def files(app: Flask) -> list[Path]:
-    folder: Path = app.extensions["cordillera.settings"].data_dir / "documents"
+    folder: Path = SETTINGS.of(app).data_dir / "documents"
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -265,7 +266,7 @@ def test_a_mail_is_written_once_however_often_its_jobs_run(app: Flask, proxy: Pr
             session.execute(text("UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = NULL"))
             session.commit()
         run_worker(app, until_empty=True)
-    folder: Path = app.extensions["cordillera.settings"].data_dir / "mail"
+    folder: Path = SETTINGS.of(app).data_dir / "mail"
     mails = [path.read_text() for path in folder.glob("*.eml")]
     assert [code in mail for mail in mails] == [True]
 
@@ -301,7 +302,7 @@ def test_a_logout_that_is_told_once_more_has_the_same_name(settings: Settings, p
     names = [claims_in(parse_qs(one)["logout_token"][0])["jti"] for one in heard]
     assert len(names) >= 2
     assert len(set(names)) == 1
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
     listening.shutdown()
     listening.server_close()
 
@@ -347,6 +348,6 @@ def test_a_call_that_could_not_be_written_down_is_not_made(settings: Settings, p
     assert len(provider.seen) == 1  # type: ignore[attr-defined]
     last = consumer.calls()[-1]
     assert last.status == 200, "it is said once more"
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
     provider.shutdown()
     provider.server_close()

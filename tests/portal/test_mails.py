@@ -18,23 +18,23 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from catalogue.agreements import actions as agreements
-from identity.adoptions import actions as adoptions
-from identity.adoptions.queries import offer_to
-from identity.approvals import actions as approvals
-from identity.approvals.queries import waiting_request
-from identity.client_secrets.rules import SECRET_LIVES
-from identity.clients.actions import NewClient
-from identity.exchanges.actions import ask_exchange
-from identity.exchanges.rules import Wish
-from identity.expiry.actions import note_failing_keys, warn_of_ends
+from identity.authentication.one_time_codes.actions import remove_for
+from identity.clients.client_reviews import actions as approvals
+from identity.clients.client_reviews.queries import waiting_request
+from identity.clients.client_secrets.rules import SECRET_LIFETIME
+from identity.clients.expiry.actions import note_failing_keys, warn_of_ends
+from identity.clients.ownership_transfers import actions as adoptions
+from identity.clients.ownership_transfers.queries import offer_to
+from identity.clients.registry.actions import NewClient
+from identity.clients.token_exchange_policies.actions import ask_exchange
+from identity.clients.token_exchange_policies.rules import Wish
 from identity.people import actions as people
 from identity.people.models import Person
-from identity.second_factor.actions import remove_for
 from interoperability.communications.actions import notify_addressee, notify_sender
-from kernel import clock
-from kernel.access import AgencyRef, Principal, act_as
-from kernel.db import session
-from kernel.mail import Mailbox
+from kernel.base import clock
+from kernel.database.db import session
+from kernel.jobs.access import AgencyRef, Principal, act_as
+from kernel.outside.mail import Mailbox
 from sandbox.accounts.actions import request_link
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def keys_unreachable(scene: Scene) -> None:
 
 def credentials_end(scene: Scene) -> None:
     scene.in_use()
-    with clock.shifted(SECRET_LIVES - timedelta(days=20)):
+    with clock.shifted(SECRET_LIFETIME - timedelta(days=20)):
         warn_of_ends()
 
 
@@ -164,12 +164,12 @@ MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
     (agreement_decided, ("Rechazado", "Refused"), ("El convenio", "The agreement")),
 )
 MODULES = {
-    "identity.adoptions.actions",
-    "identity.approvals.actions",
-    "identity.clients.actions",
-    "identity.exchanges.actions",
-    "identity.expiry.actions",
-    "identity.second_factor.actions",
+    "identity.clients.ownership_transfers.actions",
+    "identity.clients.client_reviews.actions",
+    "identity.clients.registry.actions",
+    "identity.clients.token_exchange_policies.actions",
+    "identity.clients.expiry.actions",
+    "identity.authentication.one_time_codes.actions",
     "sandbox.accounts.actions",
     "interoperability.communications.actions",
     "catalogue.agreements.actions",
@@ -215,12 +215,15 @@ def test_a_mail_is_in_the_language_of_who_reads_it(
 def test_no_mail_is_sent_that_is_not_in_the_table() -> None:
     """Mails go out through `write_to`, which asks for the reader's language; what sends one is named here."""
     found = {"direct": set[str](), "modules": set[str]()}
-    for path in sorted(ROOT.glob("*/*/actions.py")) + sorted(ROOT.glob("platform/*/*/actions.py")):
+    for path in sorted(ROOT.glob("[cips]*/**/actions.py")):
         source = path.read_text(encoding="utf-8")
         name = path.relative_to(ROOT).as_posix().removeprefix("platform/").removesuffix(".py").replace("/", ".")
         called = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        if "write_to" in called or "tell_owners" in called:
+        if "write_to" in called or "notify_owners" in called:
             found["modules"].add(name)
-        if "kernel.mail import" in source and "deliver" in source.split("kernel.mail import")[1].splitlines()[0]:
+        if (
+            "kernel.outside.mail import" in source
+            and "deliver" in source.split("kernel.outside.mail import")[1].splitlines()[0]
+        ):
             found["direct"].add(name)
     assert found == {"direct": set(), "modules": MODULES}

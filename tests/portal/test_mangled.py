@@ -1,6 +1,6 @@
 """Every address of the site, asked by an official who may do everything, with every field mangled: nothing breaks.
 
-The provider's own endpoints are mangled more thoroughly in tests/identity/test_openid_mangled_matrix.py.
+The provider's own endpoints are mangled more thoroughly in tests/identity/openid/test_mangled_matrix.py.
 """
 
 import re

@@ -20,10 +20,11 @@ from werkzeug.routing import AnyConverter, BaseConverter, Rule
 from werkzeug.test import TestResponse
 
 from identity.agencies.actions import add_member
-from identity.clients.actions import NewClient
-from kernel import migrate, outage
-from kernel.postgres import EmbeddedPostgres
+from identity.clients.registry.actions import NewClient
+from kernel.database import migrate, outage
+from kernel.database.db import ENGINE
 from portal.app import create_app
+from portal.local.postgres import EmbeddedPostgres
 
 EXAMPLES = {"code": "AE001", "run": "10000013-K"}
 
@@ -82,7 +83,7 @@ def site(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> 
     app = create_app(settings_of_tests(server.url(), tmp_path_factory.mktemp("outage") / "var"))
     found = Site(app)
     yield found
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from builders.identity import an_agency
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel import fields, validate
-from kernel.access import AgencyRef
-from kernel.shapes import Schema
+from kernel.api import fields, validators
+from kernel.api.api_fields import Schema
+from kernel.jobs.access import MACHINE_SCOPES, AgencyRef
 
 BLOCKS = ("kernel", "portal", "sandbox", "identity", "catalogue", "interoperability")
 WRONG: tuple[Any, ...] = (
@@ -102,14 +102,14 @@ def test_fields_and_validators_are_those_with_sentences_of_our_own(app: Flask) -
     strange = set()
     for schema in schemas():
         if not issubclass(schema, Schema):
-            strange.add(f"{schema}: derive it from kernel.shapes.Schema")
+            strange.add(f"{schema}: derive it from kernel.api.api_fields.Schema")
         for outer in schema().fields.values():
             for field in inner_fields(outer):
                 if not isinstance(field, fields.Explained):
-                    strange.add(f"{schema}.{field.name}: take it from kernel.fields")
+                    strange.add(f"{schema}.{field.name}: take it from kernel.api.fields")
                 for check in field.validators:
-                    if isinstance(check, ma.validate.Validator) and check.__class__.__module__ != validate.__name__:
-                        strange.add(f"{schema}.{field.name}: take {check} from kernel.validate")
+                    if isinstance(check, ma.validate.Validator) and check.__class__.__module__ != validators.__name__:
+                        strange.add(f"{schema}.{field.name}: take {check} from kernel.api.validators")
     assert strange == set()
 
 
@@ -131,7 +131,7 @@ def machine(app: Flask) -> FlaskClient:
     """A program that may do everything."""
     with app.app_context():
         an_agency("AE001")
-        scopes = app.extensions["cordillera.machine_scopes"]
+        scopes = MACHINE_SCOPES.of(app)
     return a_caller(app).acting(a_machine(AgencyRef("AE001", "Agency"), *scopes))
 
 

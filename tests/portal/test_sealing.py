@@ -24,14 +24,15 @@ from sqlalchemy.orm import Session
 from interoperability.evidence import queries as evidence
 from interoperability.evidence.actions import append
 from interoperability.evidence.models import EvidenceEntry
-from kernel import audit_chain, clock, sealing
-from kernel.access import Principal, act_as
-from kernel.audit import AuditEvent
-from kernel.audit_chain import AuditSeal, AuditWaiting
-from kernel.db import session
-from kernel.sealing import SealedLog, sealed_logs
-from kernel.settings import Settings
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.base.settings import Settings
+from kernel.database.db import session
+from kernel.jobs.access import Principal, act_as
+from kernel.recording import audit_chain, sealing
+from kernel.recording.audit import AuditEvent
+from kernel.recording.audit_chain import AuditSeal, AuditWaiting
+from kernel.recording.sealing import SEALED_LOGS, SealedLog, sealed_logs
+from kernel.recording.work import Work, action
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 90
@@ -91,7 +92,7 @@ class Fails:
 def test_a_log_that_cannot_be_sealed_does_not_stop_the_other_and_goes_on_once_it_can(app: Flask, name: str) -> None:
     logs = {each.name: each for each in sealed_logs(app)}
     fails = Fails(logs[name], AttributeError("a key that shows nothing"))
-    app.extensions["cordillera.seals"] = [*({**logs, name: replace(logs[name], seal_batch=fails)}).values()]
+    SEALED_LOGS.fill(app, [*({**logs, name: replace(logs[name], seal_batch=fails)}).values()])
     other = ({"audit", "evidence"} - {name}).pop()
     noted(app)
     with sealing_on(app):
@@ -148,7 +149,7 @@ def test_a_batch_is_as_large_as_fits_well_into_the_time_that_a_leader_has(
 
 def test_whoever_seals_once_seals_what_can_be_sealed_and_says_what_could_not(app: Flask) -> None:
     audit, log = sealed_logs(app)
-    app.extensions["cordillera.seals"] = [replace(audit, seal_batch=Fails(audit, ValueError("no"))), log]
+    SEALED_LOGS.fill(app, [replace(audit, seal_batch=Fails(audit, ValueError("no"))), log])
     noted(app)
     with pytest.raises(ExceptionGroup):
         sealing.seal_all(app)

@@ -24,10 +24,11 @@ from catalogue.agreements import actions as agreements
 from catalogue.agreements.rules import Purpose, Step
 from catalogue.services import actions as services
 from identity.agencies.actions import create_agency
-from kernel.access import Principal, act_as
-from kernel.postgres import EmbeddedPostgres
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
+from kernel.jobs.access import Principal, act_as
 from portal.app import create_app
+from portal.local.postgres import EmbeddedPostgres
 
 CALLS = 500
 
@@ -136,7 +137,7 @@ def _an_agreement(settings: Settings, base_url: str) -> tuple[str, str, str]:
         agreements.take_step(an_official(OWNER), agreement.code, Step.APPROVE)
         act_as(an_official(CONSUMER))
         _, credentials = agreements.issue_credentials(an_official(CONSUMER), agreement.code)
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()
     return service.code, credentials.client_id, credentials.secret
 
 

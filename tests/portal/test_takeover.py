@@ -17,7 +17,7 @@ import pytest
 from builders.odd_server import GET, HALF, Server, body_of, read_all, read_answer
 from walking import free_address, wait_until_ready
 
-from portal.children import Child, stop
+from portal.local.children import Child, stop
 
 LIVED_SECONDS = 60
 PATIENT = """
@@ -30,7 +30,7 @@ gunicorn_worker.ORPHANED_SECONDS = {seconds}
 KEEPER = """
 import json, os, sys, time
 from pathlib import Path
-from portal.children import Child
+from portal.local.children import Child
 child = Child("web", json.loads(sys.argv[1]), Path(sys.argv[2]), dict(os.environ), handed_down=[int(sys.argv[3])])
 child.start()
 print(child.process.pid, flush=True)

@@ -11,7 +11,8 @@ from builders.apps import under_test
 from flask import Flask
 from werkzeug.serving import make_server
 
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import ENGINE
 from portal.app import create_app
 
 
@@ -25,4 +26,4 @@ def provider(settings: Settings) -> Iterator[Flask]:
     yield app
     server.shutdown()
     server.server_close()
-    app.extensions["cordillera.engine"].dispose()
+    ENGINE.of(app).dispose()

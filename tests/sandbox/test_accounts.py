@@ -12,13 +12,20 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from kernel import clock, jobs
-from kernel.access import Principal
-from kernel.db import session
-from kernel.errors import Invalid, TooMany
-from kernel.settings import Settings
+from kernel.base import clock
+from kernel.base.errors import Invalid, TooMany
+from kernel.base.settings import Settings
+from kernel.database.db import session
+from kernel.jobs import jobs
+from kernel.jobs.access import AUTHENTICATORS, Principal
 from sandbox.accounts import actions
-from sandbox.accounts.rules import LINK_LIVES, MAX_LINKS_PER_ADDRESS, SESSION_LIVES, LinkNotUsable, normalise_email
+from sandbox.accounts.rules import (
+    LINK_LIFETIME,
+    MAX_LINKS_PER_ADDRESS,
+    SESSION_LIFETIME,
+    LinkNotUsable,
+    normalise_email,
+)
 
 
 def ask(email: str = "eva@example.cl", address: str = "192.0.2.1", next_path: str = "/sandbox/applications") -> str:
@@ -84,7 +91,7 @@ def test_a_link_opened_many_times_at_once_opens_one_session(app: Flask, context:
 
 def test_a_link_expires(context: None) -> None:
     token = ask()
-    with clock.shifted(LINK_LIVES + timedelta(seconds=1)), pytest.raises(LinkNotUsable):
+    with clock.shifted(LINK_LIFETIME + timedelta(seconds=1)), pytest.raises(LinkNotUsable):
         actions.confirm_link(token)
 
 
@@ -177,7 +184,7 @@ def test_the_session_cookie_is_for_the_sandbox_alone(client: FlaskClient) -> Non
 
 def test_a_session_ends(client: FlaskClient) -> None:
     a_developer(client)
-    with clock.shifted(SESSION_LIVES + timedelta(seconds=1)):
+    with clock.shifted(SESSION_LIFETIME + timedelta(seconds=1)):
         assert client.get("/sandbox/applications").status_code == 303
 
 
@@ -188,7 +195,7 @@ def test_after_signing_in_nobody_is_sent_to_another_site(client: FlaskClient) ->
 
 def test_in_the_sandbox_a_developer_counts_and_elsewhere_the_person(app: Flask, client: FlaskClient) -> None:
     person = Principal(kind="person", id="1", name="María Del Río")
-    app.extensions["cordillera.access"].append(lambda: person)
+    AUTHENTICATORS.of(app).append(lambda: person)
     assert client.get("/sandbox/applications").location == "/sandbox/sign-in?next=/sandbox/applications"
     assert "María Del Río" in client.get("/sandbox").text
     a_developer(client)

@@ -11,13 +11,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, text
 
-from identity.adoptions.models import AdoptionRequest
-from identity.clients.models import Client
-from identity.clients.queries import client_with_secret, registered_client
-from kernel import clock
-from kernel.audit import AuditEvent
-from kernel.db import session
-from kernel.ids import new_id
+from identity.clients.ownership_transfers.models import AdoptionRequest
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import client_with_secret, registered_client
+from kernel.base import clock
+from kernel.base.ids import new_id
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 
 OFFER = {"agency": "ae001", "reason": "Es el formulario que su equipo encargó."}
 

@@ -16,10 +16,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from identity.clients.queries import client_with_secret, registered_client
-from identity.clients.rules import DEVICE_CODE, RegisteredClient
-from kernel.audit import AuditEvent
-from kernel.db import session
+from identity.clients.registry.queries import client_with_secret, registered_client
+from identity.clients.registry.rules import DEVICE_CODE, RegisteredClient
+from kernel.database.db import session
+from kernel.recording.audit import AuditEvent
 from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_choices, with_trial
 
 

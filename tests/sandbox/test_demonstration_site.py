@@ -11,8 +11,9 @@ from builders.clients import a_client, decide
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel.access import Principal, act_as
-from kernel.settings import Settings
+from kernel.base.installation import SETTINGS
+from kernel.base.settings import Settings
+from kernel.jobs.access import Principal, act_as
 from sandbox.demonstration.site import create_site
 from sandbox.personas.actions import seed_personas
 
@@ -21,7 +22,7 @@ SITE = "http://localhost:4999"
 
 @pytest.fixture
 def site(provider: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    settings: Settings = provider.extensions["cordillera.settings"]
+    settings: Settings = SETTINGS.of(provider)
     with provider.app_context():
         act_as(Principal(kind="system", id="test", name="The test"))
         seed_personas()

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from identity.exchanges.models import ExchangePolicy
-from identity.exchanges.queries import allowed_scopes
-from kernel.db import session
+from identity.clients.token_exchange_policies.models import ExchangePolicy
+from identity.clients.token_exchange_policies.queries import allowed_scopes
+from kernel.database.db import session
 
 LIST, NEW = "/sandbox/exchanges", "/sandbox/exchanges/new"
 

@@ -13,8 +13,8 @@ from builders.sandbox import APPLICATION, a_developer
 from flask.testing import FlaskClient
 from joserfc.jwk import ECKey
 
-from identity.clients.actions import NewClient
-from identity.clients.queries import any_client
+from identity.clients.registry.actions import NewClient
+from identity.clients.registry.queries import any_client
 
 FAPI2 = APPLICATION | {"profile": "fapi2", "redirect_uris": CALLBACK}
 

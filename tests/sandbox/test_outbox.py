@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel.mail import send_mail
-from kernel.settings import Settings
+from kernel.base.installation import SETTINGS
+from kernel.base.settings import Settings
+from kernel.outside.mail import send_mail
 from sandbox.outbox.queries import latest_letters
 
 
@@ -30,7 +31,7 @@ def test_in_production_there_is_no_outbox(app: Flask, client: FlaskClient, setti
     with app.app_context():
         send_mail("ana@example.cl", "Secreta", "x")
         letter = latest_letters()[0]
-    app.extensions["cordillera.settings"] = replace(settings, environment="production")
+    SETTINGS.fill(app, replace(settings, environment="production"))
     assert client.get("/outbox").status_code == 404
     assert client.get(f"/outbox/{letter.id}").status_code == 404
 

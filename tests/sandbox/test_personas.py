@@ -8,12 +8,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from identity.authentication.sessions.models import SignInSession
+from identity.authentication.sessions.rules import ACR_TWO_FACTORS
 from identity.people.queries import find_by_run
 from identity.people.rules import parse_run, password_matches, pepper_from
-from identity.signin.models import SignInSession
-from identity.signin.rules import ACR_TWO_FACTORS
-from kernel.db import session
-from kernel.settings import Settings
+from kernel.base.settings import Settings
+from kernel.database.db import session
 from sandbox.personas.actions import seed_personas
 from sandbox.personas.rules import PASSWORD, PERSONAS, WITH_SECOND_FACTOR
 

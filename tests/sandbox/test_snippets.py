@@ -14,7 +14,7 @@ from builders.clients import decide
 from builders.sandbox import APPLICATION, a_developer
 from flask import Flask
 
-from kernel.access import Principal, act_as
+from kernel.jobs.access import Principal, act_as
 from sandbox.personas.actions import seed_personas
 
 

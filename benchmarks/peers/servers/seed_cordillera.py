@@ -10,14 +10,14 @@ from stdnum.cl.rut import calc_check_digit
 
 from benchmarks.peers.servers.cheap_hash import use_cheap_hash
 from identity.agencies.actions import create_agency
-from identity.clients.actions import create_client
+from identity.clients.machine_clients.actions import create_machine_client
+from identity.clients.registry.actions import create_client
 from identity.openid.models import ApplicationConsent
 from identity.people.actions import register_person
 from identity.people.models import Person
-from identity.systems.actions import create_machine_client
-from kernel import clock
-from kernel.access import Principal, act_as
-from kernel.work import Work, action
+from kernel.base import clock
+from kernel.jobs.access import Principal, act_as
+from kernel.recording.work import Work, action
 from portal.app import create_app
 
 SCOPES = ["openid", "run", "name", "email"]

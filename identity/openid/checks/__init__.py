@@ -15,11 +15,11 @@ from identity.openid.checks.check_authorization_details import check_authorizati
 from identity.openid.checks.check_claims import check_claims
 from identity.openid.checks.check_client import check_client, check_client_if_named, check_same_client
 from identity.openid.checks.check_dpop import check_dpop_jkt, check_dpop_proof
+from identity.openid.checks.check_duplicate_parameters import check_once
 from identity.openid.checks.check_id_token_hint import check_id_token_hint
 from identity.openid.checks.check_login_hint import check_login_hint
 from identity.openid.checks.check_max_age import check_max_age
 from identity.openid.checks.check_nonce import check_nonce
-from identity.openid.checks.check_once import check_once
 from identity.openid.checks.check_pkce import check_pkce
 from identity.openid.checks.check_prompt import check_prompt
 from identity.openid.checks.check_redirect_uri import check_outer_redirect_uri, check_redirect_uri

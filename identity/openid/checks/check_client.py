@@ -1,7 +1,7 @@
-from identity.clients.queries import known_client
+from identity.clients.registry.queries import known_client
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.rules import PROFILES, MalformedRequest, UnauthorizedClient, UnknownClient
-from kernel.errors import _
+from kernel.base.errors import _
 
 
 def check_client(asked: AuthorizationRequest) -> None:

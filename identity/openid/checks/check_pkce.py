@@ -1,6 +1,6 @@
 import re
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.rules import MalformedRequest
 

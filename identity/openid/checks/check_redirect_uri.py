@@ -1,12 +1,12 @@
 from urllib.parse import urlsplit
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.redirect_uris.rules import split_uri
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks.check_response_mode import sound_response_mode
 from identity.openid.checks.check_state import sound_state
 from identity.openid.rules import UnregisteredRedirect
-from identity.redirect_uris.rules import split_uri
-from kernel.errors import _
+from kernel.base.errors import _
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 

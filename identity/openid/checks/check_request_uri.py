@@ -1,5 +1,5 @@
 from identity.openid.authorization_request import AuthorizationRequest
-from identity.openid.detours import Kind
+from identity.openid.interactions import InteractionKind
 from identity.openid.queries import pushed_request
 from identity.openid.request_problems import InvalidRequestUri
 from identity.openid.rules import PUSHED_REQUEST_URI, MalformedRequest, RequestUriUnsupported
@@ -21,7 +21,7 @@ def check_request_uri(asked: AuthorizationRequest) -> None:
     if not request_uris[0].startswith(PUSHED_REQUEST_URI):
         raise RequestUriUnsupported("Only a request_uri of the pushed authorization request endpoint is taken.")
     # Who presses the button of the consent page twice gets the answer that the first time gave, and no other.
-    is_shown = asked.has_been(Kind.CONSENT)
+    is_shown = asked.has_been(InteractionKind.CONSENT)
     pushed = pushed_request(request_uris[0], asked.client.client_id, even_answered=is_shown)
     # What may be told of a pushed request is in it alone.
     asked.redirect_uri, asked.state = "", None

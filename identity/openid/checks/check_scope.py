@@ -1,4 +1,4 @@
-from identity.clients.rules import PERSON_SCOPES
+from identity.clients.registry.rules import PERSON_SCOPES
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.rules import InvalidScope
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 from flask import Blueprint, Flask
 
 from identity.openid.server import install_server
-from kernel.forgery import open_to_other_sites
-from kernel.throttle import limiter
+from kernel.http.csrf import open_to_other_sites
+from kernel.http.rate_limit import limiter
 
 pages = Blueprint("openid", __name__, template_folder="../templates")
 pages.record(lambda state: install_server(cast(Flask, state.app)))

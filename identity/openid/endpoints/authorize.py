@@ -12,15 +12,18 @@ from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
-from identity.clients.rules import PUBLIC_SECTOR
+from identity.authentication.sessions.queries import current_sign_in
+from identity.authentication.signin.rules import Asking
+from identity.authentication.signin.web import WAY, Way, ask_to_sign_in
+from identity.clients.registry.rules import PUBLIC_SECTOR
 from identity.openid import actions
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.authorization_request import PATH, AuthorizationRequest
 from identity.openid.checks import AUTHORIZE, IDENTIFYING, Check, run
 from identity.openid.checks.check_login_hint import check_login_hint
-from identity.openid.detours import Kind
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.endpoints.second_step import question_of_second_step
+from identity.openid.interactions import InteractionKind
 from identity.openid.rules import (
     IN_ID_TOKEN,
     AccessDenied,
@@ -30,20 +33,17 @@ from identity.openid.rules import (
     WrongEnvironment,
     must_sign_in_again,
 )
-from identity.openid.step_up import told_acr
+from identity.openid.step_up import achieved_acr
 from identity.openid.tokens import subject_for
-from identity.signin.queries import current_sign_in
-from identity.signin.rules import Asking
-from identity.signin.web import Way, ask_to_sign_in
-from kernel import clock
-from kernel.access import public
-from kernel.errors import Problem
-from kernel.i18n import request_language
-from kernel.security import allow_form_action
+from kernel.base import clock
+from kernel.base.errors import Problem
+from kernel.http.i18n import request_language
+from kernel.http.security import allow_form_action
+from kernel.jobs.access import public
 
 if TYPE_CHECKING:
+    from identity.authentication.sessions.queries import SignIn
     from identity.people.rules import KnownPerson
-    from identity.signin.queries import SignIn
 
 Page = str | Response
 SHARED = {
@@ -110,7 +110,7 @@ def consent() -> Page:
         _check(asked, AUTHORIZE)
         sign_in = current_sign_in()
         # Our mark says that this request was shown to this session, after all that it asks of a sign-in was met.
-        if sign_in is None or not asked.has_been(Kind.CONSENT):
+        if sign_in is None or not asked.has_been(InteractionKind.CONSENT):
             return _decide(asked)
         _check_person(asked, sign_in)
         if request.form.get("decision") == "allow":
@@ -142,7 +142,7 @@ def _enter(asked: AuthorizationRequest) -> Response | None:
 
 def _code(asked: AuthorizationRequest) -> str | None:
     # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
-    if "consent" in asked.prompts or asked.may_be_any_programs:
+    if "consent" in asked.prompts or asked.is_impersonable:
         return None
     return actions.enter(_entry(asked, _signed_in()))
 
@@ -174,7 +174,9 @@ def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
         return redirect(_sign_in_page(asked), 303)
     # Signing in may lead straight on to the client, which the form's policy has to know.
     allow_form_action(asked.redirect_uri)
-    return ask_to_sign_in(asked.way_back(Kind.SIGN_IN, clock.now()), Asking(asked.client.name, asked.login_hint))
+    return ask_to_sign_in(
+        asked.way_back(InteractionKind.SIGN_IN, clock.now()), Asking(asked.client.name, asked.login_hint)
+    )
 
 
 def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
@@ -186,7 +188,7 @@ def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
         sign_in.authenticated_at,
         clock.now(),
         # Who went on from the page to choose a person had signed in by then.
-        demanded="login" in asked.prompts and not asked.has_been(Kind.CHOOSE),
+        demanded="login" in asked.prompts and not asked.has_been(InteractionKind.CHOOSE),
         max_age=asked.max_age,
         since=since,
     )
@@ -210,7 +212,7 @@ def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
 
 
 def _sign_in_page(asked: AuthorizationRequest) -> str:
-    return url_for("signin.sign_in", next=asked.way_back(Kind.SIGN_IN, clock.now()), again=1)
+    return url_for("signin.sign_in", next=asked.way_back(InteractionKind.SIGN_IN, clock.now()), again=1)
 
 
 def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
@@ -219,7 +221,7 @@ def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
         "openid/select_account.html",
         client=asked.client,
         person=sign_in.person,
-        go_on=asked.way_back(Kind.CHOOSE, clock.now()),
+        go_on=asked.way_back(InteractionKind.CHOOSE, clock.now()),
         somebody_else=_sign_in_page(asked),
     )
 
@@ -240,17 +242,17 @@ def _ask(asked: AuthorizationRequest) -> str:
         ),
         details=in_plain_words(asked.authorization_details),
         host=urlsplit(asked.redirect_uri).netloc,
-        action=url_for("openid.consent") + "?" + asked.as_marked_query(Kind.CONSENT, clock.now()),
+        action=url_for("openid.consent") + "?" + asked.as_marked_query(InteractionKind.CONSENT, clock.now()),
         sign_out_and_back=_sign_in_page(asked),
     )
 
 
-def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Entry:
-    return actions.Entry(
+def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.AuthorizationDecision:
+    return actions.AuthorizationDecision(
         person_id=sign_in.person.id,
         sid=sign_in.sid,
         authenticated_at=sign_in.authenticated_at,
-        acr=told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential),
+        acr=achieved_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential),
         amr=sign_in.amr,
         client=asked.client,
         redirect_uri=asked.redirect_uri,
@@ -297,7 +299,7 @@ def enter_after_sign_in(following: str) -> Response | None:
         return None
 
 
-def code_unasked(asked: AuthorizationRequest) -> str | None:
+def code_without_interaction(asked: AuthorizationRequest) -> str | None:
     """The code for the application that sent this request, which has been checked; None where there is something to ask
     the person, or something is wrong.
     """
@@ -318,4 +320,4 @@ def request_at(path: str) -> AuthorizationRequest | None:
 @pages.record
 def help_the_sign_in_page(state: BlueprintSetupState) -> None:
     """Let the sign-in page say which application asks, and lead straight on to it."""
-    state.app.extensions["cordillera.sign_in_way"] = Way(application_asking, enter_after_sign_in)
+    WAY.fill(state.app, Way(application_asking, enter_after_sign_in))

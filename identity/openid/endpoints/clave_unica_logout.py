@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from identity.clients.queries import is_logout_place
-from identity.openid.answers import without_content
+from identity.authentication.sessions.actions import sign_out
+from identity.authentication.sessions.web import forget_cookie
+from identity.clients.registry.queries import is_logout_place
 from identity.openid.endpoints import from_other_sites
-from identity.openid.endpoints.end_session import forget_cookie
+from identity.openid.oauth_errors import without_content
 from identity.openid.queries import is_tried_out
-from identity.signin.actions import sign_out
-from kernel.access import public
+from kernel.jobs.access import public
 
 
 @from_other_sites("/api/v1/accounts/app/logout", "GET")

@@ -8,10 +8,11 @@ from flask import render_template, request
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
-from identity.brakes.actions import forgive_guess, take_guess
-from identity.clients.queries import registered_client
-from identity.clients.rules import RegisteredClient
-from identity.openid import detours
+from identity.authentication.login_throttling.actions import forgive_guess, take_guess
+from identity.authentication.sessions.queries import current_sign_in
+from identity.clients.registry.queries import registered_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid import interactions
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.device_actions import decide_device
 from identity.openid.device_codes import shown, typed
@@ -20,13 +21,12 @@ from identity.openid.endpoints.authorize import in_words
 from identity.openid.endpoints.device_step_up import page_before_approval
 from identity.openid.queries import decided_device, device_waiting
 from identity.openid.rules import WrongEnvironment
-from identity.signin.queries import current_sign_in
-from kernel.access import current_principal, person, requires
-from kernel.errors import SignInRequired
+from kernel.base.errors import SignInRequired
+from kernel.jobs.access import current_principal, person, requires
 
 if TYPE_CHECKING:
+    from identity.authentication.sessions.queries import SignIn
     from identity.openid.models import DeviceAuthorization
-    from identity.signin.queries import SignIn
 
 Page = str | tuple[str, int] | Response
 WRONG_CODE = 422
@@ -39,7 +39,7 @@ def device() -> str:
     return render_template(
         "openid/device.html",
         user_code=request.args.get("user_code", "")[:20],
-        detour=request.args.get(detours.PARAMETER, ""),
+        detour=request.args.get(interactions.PARAMETER, ""),
         is_wrong=False,
     )
 
@@ -65,7 +65,7 @@ def device_asks() -> Page:
         user_code=user_code,
         # draft-ietf-oauth-cross-device-security 6.1: who is asked learns where the request comes from, and when.
         asked_at=asked.created_at,
-        detour=request.form.get(detours.PARAMETER, ""),
+        detour=request.form.get(interactions.PARAMETER, ""),
     )
 
 

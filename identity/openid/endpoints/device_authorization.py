@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from flask import Response, jsonify, url_for
 
-from identity.openid.answers import in_oauth_words
 from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import DEVICE, run
 from identity.openid.device_actions import INTERVAL_SECONDS, LIVES, start_device
 from identity.openid.endpoints import for_programs
 from identity.openid.grants.device_code import DeviceCodeGrant
+from identity.openid.oauth_errors import in_oauth_words
 from identity.openid.rules import UnauthorizedClient
-from kernel.access import public
-from kernel.http import settings
+from kernel.base.installation import settings
+from kernel.jobs.access import public
 
 
 @for_programs("/openid/device_authorization", "POST")

@@ -11,8 +11,9 @@ from identity.openid.bearer import PROTECTED_RESOURCE
 from identity.openid.cross_origin import open_to_every_page
 from identity.openid.endpoints import for_programs, pages
 from identity.openid.metadata import provider_metadata, resource_metadata
-from kernel.access import public
-from kernel.http import settings
+from kernel.base.installation import SETTINGS, settings
+from kernel.http.problems import CHALLENGE
+from kernel.jobs.access import public
 
 
 @for_programs("/openid/.well-known/openid-configuration", "GET", "OPTIONS")
@@ -48,8 +49,8 @@ def interface_metadata() -> Response:
 @pages.record
 def lead_there(state: BlueprintSetupState) -> None:
     """RFC 9728 5.1: who comes to the interface without a token is told where to read who gives them."""
-    where = state.app.extensions["cordillera.settings"].base_url + PROTECTED_RESOURCE
-    state.app.extensions["cordillera.challenge"] = f'Bearer resource_metadata="{where}"'
+    where = SETTINGS.of(state.app).base_url + PROTECTED_RESOURCE
+    CHALLENGE.fill(state.app, f'Bearer resource_metadata="{where}"')
 
 
 def _for_everyone(document: dict[str, Any]) -> Response:

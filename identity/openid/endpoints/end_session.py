@@ -6,38 +6,28 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from flask import flash, redirect, render_template, request
-from flask.sansio.blueprints import BlueprintSetupState
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
-from identity.clients.queries import registered_client
-from identity.clients.rules import RegisteredClient
-from identity.openid.answer_modes import address_with
-from identity.openid.endpoints import at, from_other_sites, pages
-from identity.openid.logout_actions import password_changed, sessions_ended
+from identity.authentication.sessions.actions import sign_out
+from identity.authentication.sessions.queries import current_sign_in
+from identity.authentication.sessions.web import forget_cookie
+from identity.clients.registry.queries import registered_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.endpoints import at, from_other_sites
 from identity.openid.queries import is_tried_out
+from identity.openid.response_modes import address_with
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest, UnregisteredRedirect
 from identity.openid.tokens import verified_id_token
-from identity.signin.actions import Listeners, sign_out
-from identity.signin.queries import current_sign_in
-from identity.signin.rules import COOKIE
-from kernel.access import public
-from kernel.errors import _
-from kernel.http import settings
-from kernel.i18n import request_language
-from kernel.security import allow_form_action
+from kernel.base.errors import _
+from kernel.base.installation import settings
+from kernel.http.i18n import request_language
+from kernel.http.security import allow_form_action
+from kernel.jobs.access import public
 
 Page = str | Response
 GOING_TO = "going_to"
 CONFIRMED_WITHIN = timedelta(hours=1)
-
-
-@pages.record
-def hear_of_endings(state: BlueprintSetupState) -> None:
-    """Let applications learn of sessions that end, and lose what they hold when a password is replaced."""
-    heard: Listeners = state.app.extensions.setdefault("cordillera.sign_in_listeners", Listeners())
-    heard.sessions_ended.append(sessions_ended)
-    heard.passwords_changed.append(password_changed)
 
 
 @dataclass(frozen=True)
@@ -110,7 +100,7 @@ def _leaving() -> Leaving:
         destination = None
     elif client is None or wanted not in client.post_logout_redirect_uris:
         raise UnregisteredRedirect(_("This post_logout_redirect_uri is not registered for the application."))
-    elif client.is_anybodys and not is_tried_out():
+    elif client.is_unverified and not is_tried_out():
         # RP-Initiated Logout 3 and RFC 9700 4.11: a link of ours must not end where whoever sends it likes.
         destination = None
     else:
@@ -131,8 +121,3 @@ def _leave(leaving: Leaving) -> Page:
     response: Response = redirect(leaving.destination or "/", 303)
     forget_cookie(response)
     return response
-
-
-def forget_cookie(response: Response) -> None:
-    """Take the session's cookie out of the browser."""
-    response.delete_cookie(COOKIE, secure=settings().is_secure, httponly=True, samesite="Lax")

@@ -6,21 +6,21 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from identity.clients.queries import known_client
-from identity.clients.rules import RegisteredClient
-from identity.openid.access_tokens import LivingToken, living_token
-from identity.openid.answers import in_oauth_words
+from identity.clients.registry.queries import known_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.access_tokens import ActiveToken, living_token
 from identity.openid.audiences import named_services, names_of
 from identity.openid.authentication import CHALLENGE, authenticate
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
+from identity.openid.oauth_errors import in_oauth_words
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidClient
 from identity.openid.tokens import signed_introspection, usual_algorithm
 from identity.ports import service_owner
-from kernel import clock
-from kernel.access import public
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
+from kernel.jobs.access import public
 
 SIGNED = "application/token-introspection+jwt"
 
@@ -34,18 +34,18 @@ def introspect() -> Response:
     # RFC 7662 2.1: who asks must be authorized, so that nobody tries out tokens; a public client's name proves nothing.
     if client.auth_method == "none":
         raise InvalidClient("A client without credentials cannot ask about tokens.", headers=CHALLENGE)
-    says = said_of(token_parameter(request.form), client)
+    says = introspection_response(token_parameter(request.form), client)
     return _signed(client, says) if _wants_signed() else _plain(says)
 
 
-def said_of(token: str, client: RegisteredClient) -> dict[str, Any]:
+def introspection_response(token: str, client: RegisteredClient) -> dict[str, Any]:
     """What the client may know of a token."""
     living = living_token(token)
     # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
     return _says(living) if living is not None and _concerns(living, client) else {"active": False}
 
 
-def _concerns(living: LivingToken, client: RegisteredClient) -> bool:
+def _concerns(living: ActiveToken, client: RegisteredClient) -> bool:
     if living.client_id == client.client_id:
         return True
     # RFC 7662 2.1: only access tokens are anything to a protected resource.
@@ -54,7 +54,7 @@ def _concerns(living: LivingToken, client: RegisteredClient) -> bool:
     return bool(names_of(client) & set(living.audience)) or _offers_what_it_is_for(client, living)
 
 
-def _offers_what_it_is_for(client: RegisteredClient, living: LivingToken) -> bool:
+def _offers_what_it_is_for(client: RegisteredClient, living: ActiveToken) -> bool:
     """Whether the token is meant for a service of the catalogue that the caller's agency offers."""
     services = named_services(living.audience)
     if not services or client.agency_code is None:
@@ -66,7 +66,7 @@ def _offers_what_it_is_for(client: RegisteredClient, living: LivingToken) -> boo
     return any(service_owner(code) == client.agency_code for code in services)
 
 
-def _says(living: LivingToken) -> dict[str, Any]:
+def _says(living: ActiveToken) -> dict[str, Any]:
     """RFC 7662 2.2."""
     said: dict[str, Any] = {
         "active": True,

@@ -8,8 +8,8 @@ from identity.openid.cross_origin import open_to_every_page
 from identity.openid.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
 from identity.openid.tokens import PURPOSE
-from kernel.access import public
-from kernel.keys import ALGORITHMS, ensure_key, public_jwks
+from kernel.jobs.access import public
+from kernel.keys.signatures import ALGORITHMS, ensure_key, public_jwks
 
 
 @for_programs("/openid/jwks", "GET", "OPTIONS")

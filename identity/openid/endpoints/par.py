@@ -7,15 +7,15 @@ from typing import Any
 from flask import jsonify, request
 
 from identity.openid import actions
-from identity.openid.answers import in_oauth_words
 from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
 from identity.openid.checks import PAR, run
 from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
-from identity.openid.rules import PUSHED_REQUEST_LIVES
-from kernel.access import public
-from kernel.errors import TooLarge
+from identity.openid.oauth_errors import in_oauth_words
+from identity.openid.rules import PUSHED_REQUEST_LIFETIME
+from kernel.base.errors import TooLarge
+from kernel.jobs.access import public
 
 MAX_BODY_BYTES = 65_536
 
@@ -33,7 +33,7 @@ def par() -> Any:
     keep_in_bounds(asked.client)
     answer = jsonify(
         request_uri=actions.push_request(asked.client, asked.parameters),
-        expires_in=int(PUSHED_REQUEST_LIVES.total_seconds()),
+        expires_in=int(PUSHED_REQUEST_LIFETIME.total_seconds()),
     )
     # RFC 9126 2.2
     answer.status_code = 201

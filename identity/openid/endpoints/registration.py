@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, request
 
-from identity.clients.queries import registration_of
-from identity.openid.answers import in_oauth_words, without_content
-from identity.openid.bearer import access_token_of_header
-from identity.openid.endpoints import for_programs, from_other_sites
-from identity.registration import actions
-from identity.registration.queries import client_managed_by
-from identity.registration.rules import (
+from identity.clients.dynamic_registration import actions
+from identity.clients.dynamic_registration.queries import client_managed_by
+from identity.clients.dynamic_registration.rules import (
     MAX_BODY_BYTES,
     InvalidClientMetadata,
     InvalidRegistrationToken,
     end_in_seconds,
     metadata_of,
 )
-from kernel.access import public
-from kernel.errors import TooLarge
-from kernel.http import settings
-from kernel.throttle import limiter
+from identity.clients.registry.queries import registration_of
+from identity.openid.bearer import access_token_of_header
+from identity.openid.endpoints import for_programs, from_other_sites
+from identity.openid.oauth_errors import in_oauth_words, without_content
+from kernel.base.errors import TooLarge
+from kernel.base.installation import settings
+from kernel.http.rate_limit import limiter
+from kernel.jobs.access import public
 
 if TYPE_CHECKING:
-    from identity.clients.models import Client
+    from identity.clients.registry.models import Client
 
 LIMIT = "60 per hour"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Response, request
 
 from identity.openid.access_tokens import living_token
-from identity.openid.answers import in_oauth_words, without_content
 from identity.openid.authentication import authenticate
 from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
+from identity.openid.oauth_errors import in_oauth_words, without_content
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidGrant
 from identity.openid.token_actions import revoke_token
-from kernel.access import public
+from kernel.jobs.access import public
 
 
 @for_programs("/openid/revoke", "POST", "OPTIONS")

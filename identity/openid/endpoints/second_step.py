@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from identity.openid.detours import Kind
+from identity.openid.interactions import InteractionKind
 from identity.openid.rules import LoginRequired
-from identity.openid.step_up import told_acr, wants_more
-from kernel import clock
+from identity.openid.step_up import achieved_acr, wants_more
+from kernel.base import clock
 
 if TYPE_CHECKING:
+    from identity.authentication.sessions.queries import SignIn
     from identity.openid.authorization_request import AuthorizationRequest
-    from identity.signin.queries import SignIn
 
 
 def question_of_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> Callable[[], str | Response] | None:
@@ -28,18 +28,18 @@ def question_of_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> Cal
         has_one = sign_in.person.second_factor is not None
         if "none" not in asked.prompts and has_one:
             return partial(_ask_for_code, asked)
-        if "none" not in asked.prompts and not asked.has_been(Kind.WITHOUT):
+        if "none" not in asked.prompts and not asked.has_been(InteractionKind.WITHOUT):
             return partial(_offer, asked, sign_in)
         # OIDC Core 3.1.2.6: somebody who could prove more would have to be asked.
         if has_one and asked.acr_is_essential:
             raise LoginRequired("The second factor would have to be asked for.")
     # OIDC Core 5.5.1.1: a wish is answered with what there is, what is essential with an error.
-    told_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
+    achieved_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential)
     return None
 
 
 def _ask_for_code(asked: AuthorizationRequest) -> Response:
-    return redirect(url_for("signin.ask_for_code", next=_way_back(asked, Kind.SIGN_IN)), 303)
+    return redirect(url_for("signin.ask_for_code", next=_way_back(asked, InteractionKind.SIGN_IN)), 303)
 
 
 def _offer(asked: AuthorizationRequest, sign_in: SignIn) -> str:
@@ -48,11 +48,11 @@ def _offer(asked: AuthorizationRequest, sign_in: SignIn) -> str:
         client=asked.client,
         is_essential=asked.acr_is_essential,
         is_test_person=sign_in.person.is_test_person,
-        set_up=url_for("second_factor.home", next=_way_back(asked, Kind.SIGN_IN)),
-        without=_way_back(asked, Kind.WITHOUT),
+        set_up=url_for("one_time_codes.home", next=_way_back(asked, InteractionKind.SIGN_IN)),
+        without=_way_back(asked, InteractionKind.WITHOUT),
     )
 
 
-def _way_back(asked: AuthorizationRequest, kind: Kind) -> str:
+def _way_back(asked: AuthorizationRequest, kind: InteractionKind) -> str:
     """Back to the request, which goes on to know since when the person was sent to sign in."""
     return asked.way_back(kind, asked.sent_to_sign_in_at or clock.now())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.openid.answers import in_oauth_words
 from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
+from identity.openid.oauth_errors import in_oauth_words
 from identity.openid.server import server
-from kernel.access import public
-from kernel.shortcuts import done_by_shortcut
+from kernel.http.doors import done_by_shortcut
+from kernel.jobs.access import public
 
 
 @for_programs("/openid/token", "POST", "OPTIONS")

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, request
 
-from identity.clients.queries import known_client
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.queries import known_client
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
-from identity.openid.answers import in_oauth_words
 from identity.openid.bearer import access_token_of_header, is_of_tokens
 from identity.openid.cross_origin import answering, open_to_browser_applications
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
+from identity.openid.oauth_errors import in_oauth_words
 from identity.openid.parameters import MAX_TOKEN_CHARACTERS
 from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequest
 from identity.openid.token_queries import TokenHolder, holder_of, person_of_grant
 from identity.openid.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
-from kernel.access import public
-from kernel.http import settings
+from kernel.base.installation import settings
+from kernel.jobs.access import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +44,10 @@ def userinfo() -> Any:
     if holder is None or client is None:
         raise InvalidToken(headers=INVALID)
     check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client)
-    return _answer(client, told_to(client, holder))
+    return _answer(client, userinfo_claims(client, holder))
 
 
-def told_to(client: RegisteredClient, holder: TokenHolder) -> dict[str, Any]:
+def userinfo_claims(client: RegisteredClient, holder: TokenHolder) -> dict[str, Any]:
     """What the client learns of the person. Raises InvalidToken, InsufficientScope."""
     # RFC 9068 4, RFC 8707 2: a token for another place is not for this one.
     if holder.audience and settings().issuer not in holder.audience:

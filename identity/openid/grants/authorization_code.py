@@ -7,7 +7,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from identity.openid.code_actions import ShownCode, redeem_code
+from identity.openid.code_actions import PresentedCode, redeem_code
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.rules import InvalidGrant, MalformedRequest
 
@@ -19,7 +19,7 @@ class AuthorizationCodeGrant(TokenGrant):
 
     def create_token_response(self) -> Any:
         verifier = self.optional("code_verifier")
-        shown = ShownCode(
+        shown = PresentedCode(
             self.required("code"), self.optional("redirect_uri"), code_challenge_of(verifier) if verifier else None
         )
         issued = redeem_code(self.request.client, shown, self.wanted())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.rules import InvalidScope
 

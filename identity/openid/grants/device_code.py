@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.clients.rules import DEVICE_CODE
+from identity.clients.registry.rules import DEVICE_CODE
 from identity.openid.device_actions import NotYet, redeem_device_code
 from identity.openid.grant_problems import AuthorizationPending, ExpiredToken, SlowDown
 from identity.openid.grants.token_request import TokenGrant

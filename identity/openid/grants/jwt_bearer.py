@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from identity.client_keys.queries import keys_of
-from identity.clients.actions import use_once
-from identity.clients.rules import JWT_BEARER, RegisteredClient
+from identity.clients.client_keys.queries import keys_of
+from identity.clients.registry.actions import use_once
+from identity.clients.registry.rules import JWT_BEARER, RegisteredClient
 from identity.openid.grants.token_request import TokenGrant
 from identity.openid.parameters import required
 from identity.openid.proofs.signed import MAX_CHARACTERS, MAX_JTI_CHARACTERS, NotSound, Opened, opened
 from identity.openid.rules import InvalidGrant, InvalidScope
-from kernel import clock
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
 
 LONGEST_LIFE_SECONDS = 3600
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.clients.rules import TOKEN_EXCHANGE
+from identity.clients.registry.rules import TOKEN_EXCHANGE
 from identity.openid.access_tokens import living_token
 from identity.openid.audiences import CLIENT_PREFIX
 from identity.openid.exchange_actions import exchange
@@ -12,7 +12,7 @@ from identity.openid.grants.token_request import TokenGrant
 from identity.openid.parameters import MAX_TOKEN_CHARACTERS, optional, required
 from identity.openid.request_problems import InvalidTarget
 from identity.openid.rules import MalformedRequest
-from kernel import clock
+from kernel.base import clock
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 

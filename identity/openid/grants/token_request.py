@@ -6,26 +6,26 @@ from typing import Any
 
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from identity.clients.rules import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, RegisteredClient
+from identity.clients.registry.rules import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE, RegisteredClient
 from identity.openid.authorization_details import MAX_CHARACTERS, read_details
 from identity.openid.encryption import look_for_key
-from identity.openid.grant_actions import Issued, Wanted
-from identity.openid.machine_records import note_issued
+from identity.openid.grant_actions import Issued, TokenRequest
+from identity.openid.issuance_log import note_issued
 from identity.openid.parameters import optional
-from identity.openid.proofs.binding import Binding, binding_of_request
+from identity.openid.proofs.binding import SenderConstraint, binding_of_request
 from identity.openid.request_problems import InvalidTarget
 from identity.openid.resources import check_resources
 from identity.openid.rules import (
-    ACCESS_TOKEN_LIVES,
-    MACHINE_TOKEN_LIVES,
+    ACCESS_TOKEN_LIFETIME,
+    MACHINE_TOKEN_LIFETIME,
     MAX_PARAMETER_CHARACTERS,
     PROFILES,
     MalformedRequest,
     UnauthorizedClient,
 )
 from identity.openid.tokens import machine_access_token, service_audience
-from kernel import clock
-from kernel.ids import new_token
+from kernel.base import clock
+from kernel.base.ids import new_token
 
 MOST_VALUES = 20
 PROFILE_FIELDS = {DEVICE_CODE: "device_flow", TOKEN_EXCHANGE: "token_exchange"}
@@ -44,7 +44,7 @@ without `offline_access` there is no refreshing, and without credentials no exch
 
 
 def token_for_system(
-    client: RegisteredClient, scopes: frozenset[str], audience: tuple[str, ...], binding: Binding
+    client: RegisteredClient, scopes: frozenset[str], audience: tuple[str, ...], binding: SenderConstraint
 ) -> dict[str, Any]:
     """A signed access token of the client's own, which is on record within a second: the answer of RFC 6749 5.1."""
     token_id = new_token(22)
@@ -55,7 +55,7 @@ def token_for_system(
     return {
         "access_token": token,
         "token_type": binding.token_type,
-        "expires_in": int(MACHINE_TOKEN_LIVES.total_seconds()),
+        "expires_in": int(MACHINE_TOKEN_LIFETIME.total_seconds()),
         "scope": " ".join(sorted(scopes)),
     }
 
@@ -65,7 +65,7 @@ def tokens_for_person(client: RegisteredClient, issued: Issued) -> dict[str, Any
     values: dict[str, Any] = {
         "access_token": issued.access_token,
         "token_type": "bearer" if client.profile == "clave-unica" else issued.token_type,
-        "expires_in": int(ACCESS_TOKEN_LIVES.total_seconds()),
+        "expires_in": int(ACCESS_TOKEN_LIFETIME.total_seconds()),
     }
     if issued.id_token is not None:
         values["id_token"] = issued.id_token
@@ -123,15 +123,15 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):
             raise MalformedRequest(f"The parameter {name} is too long or comes too often.")
         return list(dict.fromkeys(values))
 
-    def binding(self) -> Binding:
+    def binding(self) -> SenderConstraint:
         """The key or certificate that the tokens are bound to. Raises InvalidProof, UseNonce, MalformedRequest."""
         return binding_of_request(self.request.client)
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> TokenRequest:
         """What the request asks for besides the grant; whoever cannot be told it has lost nothing yet."""
         look_for_key(self.request.client, "id_token")
         details = optional(self.request.payload.data, "authorization_details", MAX_CHARACTERS)
-        return Wanted(
+        return TokenRequest(
             self.scopes(),
             self.several("resource"),
             read_details(details, self.request.client) if details is not None else None,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from identity.clients.rules import RegisteredClient
+from identity.clients.profiles.rules import CERTIFICATE_METHODS, PROFILES
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.proofs import dpop, mutual_tls
 from identity.openid.proofs.dpop import ALGORITHMS, InvalidProof, UseNonce
 from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidToken, MalformedRequest
-from identity.profiles.rules import CERTIFICATE_METHODS, PROFILES
-from kernel.ids import same
+from kernel.base.ids import same
 
 
 @dataclass(frozen=True)
-class Binding:
+class SenderConstraint:
     """dpop_jkt: the thumbprint of the key. cert_thumbprint: that of the certificate."""
 
     dpop_jkt: str | None = None
@@ -33,7 +33,7 @@ class Binding:
         return "DPoP" if self.dpop_jkt else "Bearer"
 
 
-UNBOUND = Binding()
+UNBOUND = SenderConstraint()
 BY_KEY, BY_CERTIFICATE = ALWAYS_BOUND = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
 """What a client registers whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
 
@@ -45,7 +45,7 @@ def may_be_unbound(client: RegisteredClient) -> bool:
     return not is_bound_always and not any(client.options.get(option) for option in ALWAYS_BOUND)
 
 
-def binding_of_request(client: RegisteredClient) -> Binding:
+def binding_of_request(client: RegisteredClient) -> SenderConstraint:
     """What the tokens of this token request are bound to: what the client shows, and what it must show.
 
     Raises InvalidProof, UseNonce; MalformedRequest where what must be shown is not there: RFC 9449 5 has its own error
@@ -64,7 +64,7 @@ def binding_of_request(client: RegisteredClient) -> Binding:
         raise MalformedRequest("The client's tokens are bound to its certificate, and there is none.")
     if rule and jkt is None and thumbprint is None:
         raise MalformedRequest(f"{rule}: access tokens are bound to a key. Send a DPoP proof.")
-    return Binding(jkt, thumbprint)
+    return SenderConstraint(jkt, thumbprint)
 
 
 def _thumbprint() -> str | None:

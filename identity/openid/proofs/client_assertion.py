@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from identity.client_keys.queries import keys_of
-from identity.clients.actions import use_once
-from identity.clients.queries import known_client, registered_client
-from identity.clients.rules import RegisteredClient
+from identity.clients.client_keys.queries import keys_of
+from identity.clients.profiles.rules import PROFILES
+from identity.clients.registry.actions import use_once
+from identity.clients.registry.queries import known_client, registered_client
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.proofs.signed import MAX_JTI_CHARACTERS, NotSound, Opened, opened
-from identity.profiles.rules import PROFILES
-from kernel import clock
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_LIFE_SECONDS = 3600

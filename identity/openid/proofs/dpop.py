@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Response, after_this_request, request
 
-from identity.client_keys.queries import PublicKey, imported
-from identity.client_keys.rules import fault_of
-from identity.clients.actions import use_once
+from identity.clients.client_keys.queries import PublicKey, imported
+from identity.clients.client_keys.rules import fault_of
+from identity.clients.profiles.rules import SIGNING_ALGORITHMS
+from identity.clients.registry.actions import use_once
 from identity.openid.proofs.signed import AHEAD_SECONDS, MAX_JTI_CHARACTERS, NotSound, Opened, opened
 from identity.openid.rules import OAuthProblem
-from identity.profiles.rules import SIGNING_ALGORITHMS
-from kernel import clock
-from kernel.errors import _
-from kernel.http import settings
-from kernel.ids import same
+from kernel.base import clock
+from kernel.base.errors import _
+from kernel.base.ids import same
+from kernel.base.installation import settings
 
 PROOF_TYPE = "dpop+jwt"
 ALGORITHMS = SIGNING_ALGORITHMS

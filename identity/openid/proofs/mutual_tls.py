@@ -14,12 +14,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import request
 
-from identity.client_keys.queries import certificate_of, jwks_of, keys_of
-from identity.clients.rules import RegisteredClient
+from identity.clients.client_keys.queries import certificate_of, jwks_of, keys_of
+from identity.clients.profiles.rules import CERTIFICATE_SUBJECTS
+from identity.clients.registry.rules import RegisteredClient
 from identity.openid.proofs.signed import NotSound
-from identity.profiles.rules import CERTIFICATE_SUBJECTS
-from kernel import clock
-from kernel.http import settings
+from kernel.base import clock
+from kernel.base.installation import settings
 
 MAX_HEADER_CHARACTERS = 16_000
 VERIFIED = "SUCCESS"

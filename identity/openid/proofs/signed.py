@@ -14,8 +14,8 @@ from typing import Any
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from identity.client_keys.queries import PublicKey
-from identity.profiles.rules import SIGNING_ALGORITHMS
+from identity.clients.client_keys.queries import PublicKey
+from identity.clients.profiles.rules import SIGNING_ALGORITHMS
 
 MAX_CHARACTERS = 16_000
 AHEAD_SECONDS = 30

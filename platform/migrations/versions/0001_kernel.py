@@ -7,7 +7,7 @@ from alembic import op
 from procrastinate.schema import SchemaManager
 from sqlalchemy.dialects import postgresql
 
-from kernel.partitions import partition_by_month
+from kernel.database.partitions import partition_by_month
 
 revision = "0001"
 down_revision = None

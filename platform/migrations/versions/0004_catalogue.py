@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from kernel.partitions import partition_by_month
+from kernel.database.partitions import partition_by_month
 
 revision = "0004"
 down_revision = "0003"

@@ -9,20 +9,20 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from flask import current_app
 
 from identity.agencies.queries import find_agency
-from identity.client_keys.rules import MAX_JWKS_BYTES
-from identity.clients import actions, queries
-from identity.clients.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
-from identity.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, OUR_ALGORITHMS, PROFILES, algorithm_of
-from identity.registration import actions as registration
-from identity.systems import actions as systems
-from kernel.errors import Invalid, _
+from identity.clients.client_keys.rules import MAX_JWKS_BYTES
+from identity.clients.dynamic_registration import actions as registration
+from identity.clients.machine_clients import actions as systems
+from identity.clients.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, OUR_ALGORITHMS, PROFILES, algorithm_of
+from identity.clients.registry import actions, queries
+from identity.clients.registry.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
+from kernel.base.errors import Invalid, _
+from kernel.jobs.access import MACHINE_SCOPES
 from portal.cli.context import as_json_option, show, with_app
 
 if TYPE_CHECKING:
-    from identity.clients.models import Client
+    from identity.clients.registry.models import Client
 
 
 @click.group()
@@ -203,7 +203,7 @@ def create_system(
     if find_agency(agency) is None:
         raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
     asked = {scope for given in scopes for scope in given.split()}
-    offered = current_app.extensions["cordillera.machine_scopes"]
+    offered = MACHINE_SCOPES()
     if unknown := sorted(asked - set(offered)):
         raise Invalid(
             fields={

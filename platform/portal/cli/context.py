@@ -15,13 +15,13 @@ from flask import Flask
 from rich.console import Console
 from rich.table import Table
 
-from kernel import settings as kernel_settings
-from kernel.access import Principal, act_as
-from kernel.errors import Problem, Unconfirmed
-from kernel.outage import CommitUnconfirmed, is_away
-from kernel.settings import Settings, SettingsError
-from portal import development
+from kernel.base import settings as kernel_settings
+from kernel.base.errors import Problem, Unconfirmed
+from kernel.base.settings import Settings, SettingsError
+from kernel.database.outage import CommitUnconfirmed, is_away
+from kernel.jobs.access import Principal, act_as
 from portal.app import create_app
+from portal.local import development
 
 P = ParamSpec("P")
 R = TypeVar("R")

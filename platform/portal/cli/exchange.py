@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from identity.exchanges.actions import allow_exchange, forbid_exchange
+from identity.clients.token_exchange_policies.actions import allow_exchange, forbid_exchange
 from portal.cli.context import as_json_option, show, with_app
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from identity.agencies import actions as agencies
+from identity.authentication.one_time_codes import actions as second_factor
 from identity.people import actions as people
-from identity.second_factor import actions as second_factor
 from portal.cli.context import as_json_option, show, with_app
 
 

@@ -7,10 +7,11 @@ import threading
 
 import click
 
-from kernel import jobs, sealing
+from kernel.jobs import jobs
+from kernel.recording import sealing
 from portal import seed as portal_seed
 from portal.cli.context import application, with_app
-from portal.run import run_everything
+from portal.local.run import run_everything
 
 
 @click.command()

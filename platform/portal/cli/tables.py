@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from kernel import migrate
-from kernel.settings import manual
+from kernel.base.settings import manual
+from kernel.database import migrate
 from portal.cli.context import load_settings
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import click
 
-from kernel import audit_chain, backlog
-from kernel import keys as kernel_keys
-from kernel.db import session
+from kernel.database.db import session
+from kernel.keys import signatures as kernel_keys
+from kernel.recording import audit_chain, job_admin
 from portal.cli.context import as_json_option, show, with_app
 
 
@@ -71,7 +71,7 @@ def jobs() -> None:
 @with_app
 def list_jobs(status: str) -> None:
     """Show jobs, oldest first, at most a hundred."""
-    for job in backlog.find(session(), status=status, limit=100):
+    for job in job_admin.find(session(), status=status, limit=100):
         show(job._asdict(), as_json=True)
 
 
@@ -80,5 +80,5 @@ def list_jobs(status: str) -> None:
 @with_app
 def replay(job_id: int) -> None:
     """Run a failed job again."""
-    backlog.replay(job_id)
+    job_admin.replay(job_id)
     click.echo(f"Job {job_id} waits to run again.")

@@ -8,20 +8,20 @@ from flask_babel import gettext
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from kernel.access import Principal, act_as
-from kernel.errors import _
-from kernel.housekeeping import remove_batch, until_empty
-from kernel.http import settings
-from kernel.i18n import chosen_language
-from kernel.ids import new_id, new_token, token_hash
-from kernel.jobs import periodic
-from kernel.mail import Letter, Mailbox, write_to
-from kernel.work import Work, action
+from kernel.base.errors import _
+from kernel.base.ids import new_id, new_token, token_hash
+from kernel.base.installation import settings
+from kernel.database.pruning import remove_batch, until_empty
+from kernel.http.i18n import chosen_language
+from kernel.jobs.access import Principal, act_as
+from kernel.jobs.jobs import periodic
+from kernel.outside.mail import Letter, Mailbox, write_to
+from kernel.recording.work import Work, action
 from sandbox.accounts import queries
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
 from sandbox.accounts.rules import (
-    LINK_LIVES,
-    SESSION_LIVES,
+    LINK_LIFETIME,
+    SESSION_LIFETIME,
     LinkNotUsable,
     check_address,
     may_send_another,
@@ -56,7 +56,7 @@ def request_link(work: Work, email: str, address: str, next_path: str) -> None:
             address=address,
             next_path=next_path,
             created_at=work.now,
-            expires_at=work.now + LINK_LIVES,
+            expires_at=work.now + LINK_LIFETIME,
         )
     )
     # Whoever asks is the one who reads.
@@ -107,7 +107,7 @@ def confirm_link(work: Work, token: str) -> NewSession:
             token_hash=token_hash(browser),
             developer_id=developer.id,
             created_at=work.now,
-            expires_at=work.now + SESSION_LIVES,
+            expires_at=work.now + SESSION_LIFETIME,
         )
     )
     work.record("sandbox:developer:signed-in", developer)
@@ -140,6 +140,6 @@ def sweep() -> None:
 @action
 def sweep_batch(work: Work) -> int:
     """One batch of each; the most rows that went from one of them."""
-    links = DeveloperLink.expires_at < work.now - LINK_LIVES - SESSION_LIVES
+    links = DeveloperLink.expires_at < work.now - LINK_LIFETIME - SESSION_LIFETIME
     sessions = DeveloperSession.expires_at < work.now
     return max(remove_batch(work.session, DeveloperLink, links), remove_batch(work.session, DeveloperSession, sessions))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from kernel.db import Base, Identified
+from kernel.database.db import Base, Identified
 
 
 class Developer(Identified, Base):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from kernel import clock
-from kernel.db import session
-from kernel.ids import token_hash
+from kernel.base import clock
+from kernel.base.ids import token_hash
+from kernel.database.db import session
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
 from sandbox.accounts.rules import WINDOW, LinkNotUsable
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from kernel.errors import Invalid, Problem, TooMany, _
+from kernel.base.errors import Invalid, Problem, TooMany, _
 
-LINK_LIVES = timedelta(minutes=15)
-SESSION_LIVES = timedelta(hours=12)
+LINK_LIFETIME = timedelta(minutes=15)
+SESSION_LIFETIME = timedelta(hours=12)
 WINDOW = timedelta(hours=1)
 MAX_LINKS_PER_EMAIL = 5
 MAX_LINKS_PER_ADDRESS = 30

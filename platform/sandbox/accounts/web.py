@@ -8,14 +8,14 @@ from werkzeug.wrappers import Response
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
-from kernel.access import ANONYMOUS, Principal, act_as, declared_access, developer, public
-from kernel.errors import Invalid
-from kernel.forms import Form
-from kernel.http import settings
-from kernel.layout import local_path
-from kernel.throttle import limiter
+from kernel.base.errors import Invalid
+from kernel.base.installation import settings
+from kernel.http.rate_limit import limiter
+from kernel.jobs.access import ANONYMOUS, Principal, act_as, declared_access, developer, public
+from kernel.pages.forms import Form
+from kernel.pages.layout import local_path
 from sandbox.accounts import actions, queries
-from sandbox.accounts.rules import SESSION_LIVES
+from sandbox.accounts.rules import SESSION_LIFETIME
 
 COOKIE = "cordillera_developer"
 COOKIE_PATH = "/sandbox"
@@ -103,7 +103,7 @@ def confirm_link() -> Page:
     response.set_cookie(
         COOKIE,
         opened.token,
-        max_age=int(SESSION_LIVES.total_seconds()),
+        max_age=int(SESSION_LIFETIME.total_seconds()),
         path=COOKIE_PATH,
         secure=settings().is_secure,
         httponly=True,

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from identity.adoptions import actions as adoptions
-from identity.clients import actions as clients
-from kernel.access import Principal
-from kernel.http import settings
-from kernel.i18n import chosen_language
-from kernel.mail import Mailbox
-from kernel.work import Work, action
+from identity.clients.ownership_transfers import actions as adoptions
+from identity.clients.registry import actions as clients
+from kernel.base.installation import settings
+from kernel.http.i18n import chosen_language
+from kernel.jobs.access import Principal
+from kernel.outside.mail import Mailbox
+from kernel.recording.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
 from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_choices, with_trial
 
 if TYPE_CHECKING:
-    from identity.clients.models import Client
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from identity.clients import queries as clients
-from kernel.errors import NotFound
+from identity.clients.registry import queries as clients
+from kernel.base.errors import NotFound
 from sandbox.applications.rules import owned_by
 
 if TYPE_CHECKING:
-    from identity.clients.models import Client
+    from identity.clients.registry.models import Client
 
 
 def applications_of(developer_id: str) -> Sequence[Client]:

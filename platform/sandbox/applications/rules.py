@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from kernel.errors import Conflict, _
+from kernel.base.errors import Conflict, _
 
 MAX_APPLICATIONS = 20
 SECRET_PLACEHOLDER = "YOUR_CLIENT_SECRET"

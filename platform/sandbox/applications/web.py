@@ -13,21 +13,21 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from identity.adoptions.queries import handed_over_by, last_offer_of
-from identity.adoptions.rules import AlreadyOffered
-from identity.clients.queries import known_client
-from identity.clients.web import PROFILES as PROFILE_NAMES
-from identity.clients.web import IdTokenForm, id_token_choices_of
-from identity.openid.endpoints.userinfo import told_to
+from identity.clients.ownership_transfers.queries import handed_over_by, last_offer_of
+from identity.clients.ownership_transfers.rules import AlreadyOffered
+from identity.clients.profiles.rules import PROFILES
+from identity.clients.registry.queries import known_client
+from identity.clients.registry.web import PROFILES as PROFILE_NAMES
+from identity.clients.registry.web import IdTokenForm, id_token_choices_of
+from identity.openid.endpoints.userinfo import userinfo_claims
 from identity.openid.token_queries import holder_of_code
-from identity.profiles.rules import PROFILES
-from kernel.access import current_principal, developer, requires
-from kernel.errors import Invalid
-from kernel.forms import Form, explain
-from kernel.http import settings
-from kernel.ids import new_token, same
-from kernel.submissions import SECRET_SHOWN, once, submit_once
-from kernel.throttle import limiter
+from kernel.base.errors import Invalid
+from kernel.base.ids import new_token, same
+from kernel.base.installation import settings
+from kernel.http.rate_limit import limiter
+from kernel.jobs.access import current_principal, developer, requires
+from kernel.pages.forms import Form, explain
+from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
 from sandbox.applications import actions, queries
 from sandbox.applications.rules import (
     SECRET_PLACEHOLDER,
@@ -40,7 +40,7 @@ from sandbox.applications.rules import (
 )
 
 if TYPE_CHECKING:
-    from identity.clients.models import Client
+    from identity.clients.registry.models import Client
 
 TRIAL = "sandbox_trial"
 
@@ -313,7 +313,7 @@ def finish_trial() -> Page:
 def _told(client_id: str, code: str) -> str:
     """What the application would learn of the person with this code, which is left for it to use; empty for none."""
     holder, client = holder_of_code(code, client_id), known_client(client_id)
-    return json.dumps(told_to(client, holder), indent=2, ensure_ascii=False) if holder and client else ""
+    return json.dumps(userinfo_claims(client, holder), indent=2, ensure_ascii=False) if holder and client else ""
 
 
 def _address(client_id: str) -> str:

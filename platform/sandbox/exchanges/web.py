@@ -11,14 +11,14 @@ from wtforms import SelectField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
-from identity.exchanges import actions, queries
-from identity.exchanges.rules import Step, Wish
-from identity.exchanges.web import SCOPES, STATUSES, scopes_field
-from kernel.access import current_principal, developer, requires
-from kernel.errors import Invalid
-from kernel.forms import Form, explain
-from kernel.submissions import once, submit_once
-from kernel.throttle import limiter
+from identity.clients.token_exchange_policies import actions, queries
+from identity.clients.token_exchange_policies.rules import Step, Wish
+from identity.clients.token_exchange_policies.web import SCOPES, STATUSES, scopes_field
+from kernel.base.errors import Invalid
+from kernel.http.rate_limit import limiter
+from kernel.jobs.access import current_principal, developer, requires
+from kernel.pages.forms import Form, explain
+from kernel.pages.submissions import once, submit_once
 from sandbox.applications.rules import owned_by
 
 pages = Blueprint("sandbox_exchanges", __name__, url_prefix="/sandbox/exchanges", template_folder="templates")

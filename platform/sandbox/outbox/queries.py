@@ -10,8 +10,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
-from kernel.errors import NotFound
-from kernel.http import settings
+from kernel.base.errors import NotFound
+from kernel.base.installation import settings
 from sandbox.outbox.rules import Letter
 
 MOST = 100

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from flask import Blueprint, render_template
 
-from kernel.access import public
-from kernel.errors import NotFound
-from kernel.http import settings
+from kernel.base.errors import NotFound
+from kernel.base.installation import settings
+from kernel.jobs.access import public
 from sandbox.outbox import queries
 
 pages = Blueprint("outbox", __name__, url_prefix="/outbox", template_folder="templates")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 
+from identity.authentication.one_time_codes.actions import publish_secret
 from identity.people.actions import register_person
 from identity.people.queries import find_by_run
-from identity.second_factor.actions import publish_secret
-from kernel.work import Work, action
+from kernel.recording.work import Work, action
 from sandbox.personas.rules import PASSWORD, PERSONAS, PUBLISHED_SECRET
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel.errors import _
+from kernel.base.errors import _
 
 PASSWORD = "testing"
 PUBLISHED_SECRET = "CORDILLERAESPACIODEPRUEBASCODIGO"

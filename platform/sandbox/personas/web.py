@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from identity.authentication.one_time_codes.queries import published_code
+from identity.authentication.sessions.rules import ACR_TWO_FACTORS
 from identity.people.queries import find_by_run, known
-from identity.second_factor.queries import published_code
-from identity.signin.rules import ACR_TWO_FACTORS
-from kernel.access import public
+from kernel.jobs.access import public
 from sandbox.personas.rules import PASSWORD, PERSONAS, PUBLISHED_SECRET, WITH_SECOND_FACTOR
 
 pages = Blueprint("sandbox_personas", __name__, url_prefix="/sandbox/personas", template_folder="templates")

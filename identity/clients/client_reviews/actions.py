@@ -1,0 +1,243 @@
+"""Asking the authority, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+
+from identity.clients.client_reviews.models import ApprovalRequest
+from identity.clients.client_reviews.queries import Asked, waiting
+from identity.clients.client_reviews.rules import (
+    AlreadyAsked,
+    ChangedMeanwhile,
+    as_asked,
+    check_ready,
+    check_step,
+    checked_remark,
+    differences,
+)
+from identity.clients.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
+from identity.clients.registry.actions import (
+    change_registration,
+    changed_by,
+    lock_active_client,
+    look_outside_for,
+    notify_owners,
+    register_client,
+    verify_remote_metadata,
+)
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import forget, registration_of
+from identity.clients.registry.rules import Registration, checked_environment
+from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.jobs.access import current_principal
+from kernel.outside.mail import Letter
+from kernel.recording.work import Work, action
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A client after a change: a secret where it got one, told this once, and what has to be approved first."""
+
+    client: Client
+    secret: str | None
+    request: ApprovalRequest | None
+
+
+def register_application(asked: Registration, environment: str, owner: str) -> Changed:
+    """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
+    environment = checked_environment(environment)
+    verify_remote_metadata(asked, "sandbox")
+    return _register_application(asked, environment, owner)
+
+
+@action
+def _register_application(work: Work, asked: Registration, environment: str, owner: str) -> Changed:
+    made = register_client(asked, "sandbox", owner)
+    request = None
+    if environment != "sandbox":
+        request = ask_for_environment(made.client.client_id, environment, owner=owner)
+    return Changed(made.client, made.secret, request)
+
+
+@action
+def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: str | None = None) -> ApprovalRequest:
+    """Ask to let an application into certification or production. Raises NotFound, Invalid, AlreadyAsked."""
+    client = lock_active_client(work, client_id, owner)
+    check_step(environment, client.environment)
+    check_ready(registration_of(client))
+    asked = _ask(work, client, environment, None)
+    work.record(
+        "identity:client:environment-asked", client, environment=environment, scope_reasons=client.scope_reasons
+    )
+    return asked
+
+
+def change_application(client_id: str, asked: Registration, *, owner: str | None = None) -> Changed:
+    """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
+    as it is. Raises NotFound, ClientRevoked, Invalid, AlreadyAsked where something waits already.
+    """
+    look_outside_for(client_id, owner, **vars(asked))
+    return _change_application(client_id, asked, owner)
+
+
+@action
+def _change_application(work: Work, client_id: str, asked: Registration, owner: str | None) -> Changed:
+    client = lock_active_client(work, client_id, owner)
+    proposed, undecided = changed_by(client, asked)
+    if not undecided:
+        made = change_registration(client_id, asked, owner=owner)
+        return Changed(made.client, made.secret, None)
+    check_ready(proposed)
+    found = differences(registration_of(client), proposed)
+    request = _ask(work, client, client.environment, as_asked(found))
+    work.record(
+        "identity:client:change-asked",
+        client,
+        undecided=undecided,
+        before={one.name: one.before for one in found},
+        after={one.name: one.after for one in found},
+    )
+    return Changed(client, None, request)
+
+
+def replace_keys(client_id: str, jwks: object, jwks_uri: str | None, *, owner: str) -> Changed:
+    """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
+    if jwks is None and jwks_uri is None:
+        raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
+    return change_fields(client_id, owner, jwks=jwks, jwks_uri=jwks_uri)
+
+
+def change_fields(client_id: str, owner: str, **changed: Any) -> Changed:
+    """Change these fields of what is registered, and leave the others as they are. Raises as `change_application`."""
+    look_outside_for(client_id, owner, **changed)
+    return _change_fields(client_id, owner, changed)
+
+
+@action
+def _change_fields(work: Work, client_id: str, owner: str, changed: Mapping[str, Any]) -> Changed:
+    asked = replace(registration_of(lock_active_client(work, client_id, owner)), **changed)
+    return _change_application(client_id, asked, owner)
+
+
+def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:
+    present = select(ApprovalRequest.id).where(
+        ApprovalRequest.client_id == client.client_id, ApprovalRequest.state == "waiting"
+    )
+    if work.session.scalar(present) is not None:
+        raise AlreadyAsked()
+    asked = ApprovalRequest(
+        client_id=client.client_id,
+        environment=environment,
+        changes=dict(changes) if changes is not None else None,
+        state="waiting",
+        asked_by=current_principal().name,
+        asked_at=work.now,
+    )
+    work.add(asked)
+    work.session.flush()
+    return asked
+
+
+@action
+def withdraw_request(work: Work, client_id: str, *, owner: str) -> None:
+    """Take back what waits for the authority; nothing waits afterwards. Raises NotFound, ClientRevoked."""
+    lock_active_client(work, client_id, owner)
+    asked = _locked(work, client_id)
+    if asked is not None:
+        _decide(work, asked, "withdrawn")
+        work.record("identity:client:request-withdrawn", asked.client, environment=asked.request.environment)
+
+
+@action
+def approve(work: Work, client_id: str, seen: str) -> Client:
+    """Let the application into the environment that it waits for, or the change into use.
+
+    seen: the fingerprint of what was looked at. Raises NotFound, Invalid, AlreadyAsked, ChangedMeanwhile.
+    """
+    asked = _waiting(work, client_id)
+    if asked.fingerprint != seen:
+        raise ChangedMeanwhile()
+    # What was sound when it was asked may be so no longer, as when a contact was taken away.
+    check_ready(asked.proposed)
+    client = asked.client
+    client.approved_by, client.approved_at = current_principal().name, work.now
+    _decide(work, asked, "approved")
+    if asked.request.changes is None:
+        _let_in(work, client, asked.request.environment)
+    else:
+        _put_in_use(work, asked)
+    forget(client_id)
+    _tell(work, client, _("“%(name)s” was approved", name=client.name), "")
+    return client
+
+
+def _let_in(work: Work, client: Client, environment: str) -> None:
+    """Nothing of the environment before leads into this one: neither what test persons gave nor who called whom."""
+    before = client.environment
+    check_step(environment, before)
+    client.environment = environment
+    kept = [StoredSecret.from_row(row) for row in client.secrets]
+    client.secrets = [one.as_row() for one in ended_by(kept, end_of_new_secret(environment, work.now))]
+    work.record(
+        "identity:client:environment-approved",
+        client,
+        before=before,
+        environment=environment,
+        sector=client.sector,
+        own_agency=_is_own(client),
+    )
+
+
+def _put_in_use(work: Work, asked: Asked) -> None:
+    changed = [one.name for one in asked.differences]
+    change_registration(asked.client.client_id, asked.proposed, is_approved=True)
+    work.record("identity:client:change-approved", asked.client, changed=changed, own_agency=_is_own(asked.client))
+
+
+@action
+def give_back(work: Work, client_id: str, remark: str) -> None:
+    """Say what is missing before the application may go on. Raises NotFound, Invalid."""
+    remark = checked_remark(remark)
+    asked = _waiting(work, client_id)
+    asked.request.remark = remark
+    _decide(work, asked, "returned")
+    work.record(
+        "identity:client:environment-returned" if asked.request.changes is None else "identity:client:change-returned",
+        asked.client,
+        environment=asked.request.environment,
+        remark=remark,
+    )
+    _tell(work, asked.client, _("“%(name)s” was returned", name=asked.client.name), remark)
+
+
+def _waiting(work: Work, client_id: str) -> Asked:
+    found = _locked(work, client_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _locked(work: Work, client_id: str) -> Asked | None:
+    """What waits, kept from others until the commit."""
+    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
+    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    return Asked(row[0], row[1]) if row is not None else None
+
+
+def _decide(work: Work, asked: Asked, state: str) -> None:
+    asked.request.state, asked.request.decided_at = state, work.now
+    asked.request.decided_by = current_principal().name
+
+
+def _is_own(client: Client) -> bool:
+    agency = current_principal().agency
+    return agency is not None and client.owner == f"agency:{agency.code}"
+
+
+def _tell(work: Work, client: Client, subject: Text, remark: str) -> None:
+    rest = f"\n\n{remark}".rstrip() + f"\n\n{client.client_id}\n"
+    notify_owners(work, client, lambda: Letter(str(subject), f"{subject}.{rest}"))

@@ -1,0 +1,115 @@
+"""What the authority decides of an application: that it leaves the sandbox, and changes once it is in use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from identity.clients.profiles.rules import DECIDED_OPTIONS
+from identity.clients.registry.rules import Registration, checked_scopes
+from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.text import fault_of_lines, with_plain_breaks
+
+ASKED_FOR = ("certification", "production")
+SHOWN = (
+    *("name", "logo", "profile", "auth_method", "redirect_uris", "post_logout_redirect_uris"),
+    *("scopes", "scope_reasons", "sector"),
+)
+"""What is decided, and has to be as it was when it was looked at."""
+LISTS = ("redirect_uris", "post_logout_redirect_uris", "scopes", "contacts")
+MAPPINGS = ("options", "scope_reasons")
+"""Fields of which parts change by themselves."""
+
+
+class AlreadyAsked(Conflict):
+    kind = "environment-already-asked"
+    title = _("This has already been requested")
+    explanation = _("The application is waiting for the authority's decision, or is already there.")
+    remedy = _("Wait for the decision; the application's page will show it.")
+
+
+class ChangedMeanwhile(Conflict):
+    kind = "approval-changed-meanwhile"
+    title = _("The application was changed while you were looking at it")
+    explanation = _("Only what you have seen can be approved.")
+    remedy = _("Review it again.")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of a registration, before and after."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+def differences(before: Registration, after: Registration) -> list[Difference]:
+    """What would change."""
+    old, new = vars(before), vars(after)
+    return [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+
+
+def as_asked(found: Iterable[Difference]) -> dict[str, Any]:
+    """The same as it is kept until it is decided."""
+    return {one.name: {"before": one.before, "after": one.after} for one in found}
+
+
+def with_changes(kept: Registration, changes: Mapping[str, Any] | None) -> Registration:
+    """The registration as it would be: what was asked for, over what it has become meanwhile."""
+    return replace(
+        kept, **{name: _merged(getattr(kept, name), **asked, name=name) for name, asked in (changes or {}).items()}
+    )
+
+
+def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
+    """What is there now with the step from `before` to `after`; what changed since of its own accord stays changed."""
+    if name in LISTS:
+        kept = [one for one in now if one in after or one not in before]
+        return [*kept, *(one for one in after if one not in before and one not in now)]
+    if name in MAPPINGS:
+        found = {key: _merged(now.get(key), before=before.get(key), after=after.get(key)) for key in {**now, **after}}
+        return {key: value for key, value in found.items() if value is not None}
+    return after if now == before else now
+
+
+def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
+    """What somebody saw who decides, so that nothing else is approved by their word."""
+    seen = {name: getattr(proposed, name) for name in SHOWN}
+    seen |= {name: proposed.options.get(name) for name in DECIDED_OPTIONS}
+    text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_step(environment: str, present: str) -> None:
+    """Whether an application may ask for the environment: it goes on and never back. Raises Invalid, AlreadyAsked."""
+    if environment not in ASKED_FOR:
+        raise Invalid(fields={"environment": [_("One of: %(choices)s.", choices=", ".join(ASKED_FOR))]})
+    if present in (environment, "production"):
+        raise AlreadyAsked()
+
+
+def check_ready(kept: Registration) -> None:
+    """Whether an application may leave the sandbox: nothing of it is left, and it says why. Raises Invalid."""
+    for name in ("redirect_uris", "post_logout_redirect_uris"):
+        if any(not uri.startswith("https://") for uri in getattr(kept, name)):
+            raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
+    if not kept.contacts:
+        raise Invalid(fields={"contacts": [_("Somebody must be reachable: write an e-mail address.")]})
+    scopes = checked_scopes(kept.profile, kept.scopes)
+    if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
+        fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))
+        raise Invalid(fields={"scope_reasons": [fault]})
+
+
+def checked_remark(remark: str) -> str:
+    """Why the authority gives an application back. Raises Invalid."""
+    remark = with_plain_breaks(remark).strip()
+    if fault := fault_of_lines(remark):
+        raise Invalid(fields={"remark": [fault]})
+    if not 10 <= len(remark) <= 1_000:
+        raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
+    return remark

@@ -1,0 +1,171 @@
+"""Clients that register themselves, and who lets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from identity.agencies.queries import find_agency
+from identity.clients.client_reviews.actions import ask_for_environment, change_application
+from identity.clients.client_reviews.rules import AlreadyAsked
+from identity.clients.client_secrets.rules import sha256_of
+from identity.clients.dynamic_registration.models import InitialAccessToken
+from identity.clients.dynamic_registration.queries import client_managed_by, living_token
+from identity.clients.dynamic_registration.rules import (
+    InvalidClientMetadata,
+    check_unchanged,
+    checked_token,
+    in_words_of_rfc_7591,
+    registration_from,
+)
+from identity.clients.registry.actions import TRUSTED, register_client, revoke_client, verify_remote_metadata
+from identity.clients.registry.models import Client
+from identity.clients.registry.rules import OPEN, Registration, checked_environment
+from kernel.base.errors import Invalid, NotFound, _
+from kernel.base.ids import new_token, same, token_hash
+from kernel.jobs.access import Principal, act_as, current_principal
+from kernel.recording.work import Work, action
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """An initial access token just made; the token itself is told this once."""
+
+    kept: InitialAccessToken
+    token: str
+
+
+@action
+def create_initial_token(
+    work: Work, owner: str, environment: str, purpose: str, *, uses: int = 1, days: int = 30
+) -> NewToken:
+    """Let a program register clients for the owner (RFC 7591 1.2). Raises Invalid.
+
+    Clients registered with an operator's token go straight to its environment; with anybody else's they begin in the
+    sandbox and ask the authority for it.
+    """
+    purpose, lives = checked_token(purpose, uses, days)
+    who, token = current_principal(), new_token()
+    kept = InitialAccessToken(
+        token_hash=token_hash(token),
+        owner=owner,
+        environment=checked_environment(environment),
+        purpose=purpose,
+        is_approval=who.kind in TRUSTED,
+        created_by=who.name,
+        created_at=work.now,
+        expires_at=work.now + lives,
+        uses_left=uses,
+        revoked_at=None,
+    )
+    work.add(kept)
+    work.session.flush()
+    work.record(
+        "identity:initial-token:created", kept, owner=owner, environment=environment, purpose=purpose, uses=uses
+    )
+    return NewToken(kept, token)
+
+
+@action
+def revoke_initial_token(work: Work, token_id: UUID, owner: str) -> None:
+    """End an initial access token; clients registered with it stay. Raises NotFound."""
+    kept = work.session.scalar(
+        select(InitialAccessToken)
+        .where(InitialAccessToken.id == token_id, InitialAccessToken.owner == owner)
+        .with_for_update()
+    )
+    if kept is None:
+        raise NotFound()
+    if kept.revoked_at is None:
+        kept.revoked_at = work.now
+        work.record("identity:initial-token:revoked", kept)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A client that registered itself; its secret and the token that manages it are told this once."""
+
+    client: Client
+    secret: str | None
+    registration_token: str
+
+
+def register(metadata: Mapping[str, Any], initial_token: str | None) -> Registered:
+    """RFC 7591 3. Without an initial access token a client of the sandbox.
+
+    Raises InvalidClientMetadata, InvalidRedirectUri, UnapprovedSoftwareStatement, InvalidRegistrationToken.
+    """
+    environment = _environment_by(living_token(initial_token) if initial_token is not None else None)
+    asked = registration_from(metadata)
+    try:
+        verify_remote_metadata(asked, environment)
+        return _register(asked, initial_token)
+    except Invalid as problem:
+        raise in_words_of_rfc_7591(problem) from problem
+
+
+@action
+def _register(work: Work, asked: Registration, initial_token: str | None) -> Registered:
+    kept, token = _used(initial_token) if initial_token is not None else None, new_token()
+    is_direct = kept is not None and kept.is_approval
+    made = register_client(
+        asked,
+        _environment_by(kept),
+        kept.owner if kept is not None else OPEN,
+        registration_token_hash=token_hash(token),
+        approved_by=kept.created_by if kept is not None and is_direct else None,
+    )
+    if kept is not None and not is_direct and kept.environment != "sandbox":
+        ask_for_environment(made.client.client_id, kept.environment)
+    return Registered(made.client, made.secret, token)
+
+
+def _environment_by(kept: InitialAccessToken | None) -> str:
+    """Where a client begins that registers itself with this token, or with none."""
+    return kept.environment if kept is not None and kept.is_approval else "sandbox"
+
+
+def _used(initial_token: str) -> InitialAccessToken:
+    """One use less, and whoever has the token acts for its owner. Raises InvalidRegistrationToken."""
+    kept = living_token(initial_token, for_use=True)
+    kept.uses_left -= 1
+    agency = find_agency(kept.owner.removeprefix("agency:")) if kept.owner.startswith("agency:") else None
+    act_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
+    return kept
+
+
+def replace_registered(client_id: str, token: str | None, metadata: Mapping[str, Any]) -> Registered:
+    """RFC 7592 2.2: what is sent takes the place of all that was. Raises as `register` does.
+
+    Of what is in use some changes wait for the authority; the answer then tells what is registered until then.
+    """
+    client = _managed(client_id, token)
+    secret = metadata.get("client_secret")
+    knows = secret is None or (
+        isinstance(secret, str) and any(same(row["sha256"], sha256_of(secret)) for row in client.secrets)
+    )
+    check_unchanged(metadata, client_id, knows)
+    try:
+        changed = change_application(client_id, registration_from(metadata))
+    except Invalid as problem:
+        raise in_words_of_rfc_7591(problem) from problem
+    except AlreadyAsked as problem:
+        raise InvalidClientMetadata(_("An earlier change is waiting for the authority's decision.")) from problem
+    return Registered(changed.client, changed.secret, token or "")
+
+
+@action
+def delete_registered(work: Work, client_id: str, token: str | None) -> None:
+    """RFC 7592 2.3: the client, its credentials and its tokens end. Raises InvalidRegistrationToken."""
+    _managed(client_id, token)
+    revoke_client(client_id)
+
+
+def _managed(client_id: str, token: str | None) -> Client:
+    client = client_managed_by(client_id, token)
+    act_as(Principal(kind="machine", id=client.client_id, name=client.name))
+    return client

@@ -1,0 +1,52 @@
+"""Reads of who may register and manage clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from identity.clients.dynamic_registration.models import InitialAccessToken
+from identity.clients.dynamic_registration.rules import InvalidRegistrationToken, is_living
+from identity.clients.registry.models import Client
+from kernel.base import clock
+from kernel.base.ids import same, token_hash
+from kernel.database.db import session
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
+
+
+def client_managed_by(client_id: str, token: str | None) -> Client:
+    """The living client that this registration access token manages (RFC 7592 2). Raises InvalidRegistrationToken."""
+    query = select(Client).where(Client.client_id == client_id.replace("\x00", ""), Client.revoked_at.is_(None))
+    found = session().scalar(query)
+    kept = found.registration_token_hash if found else None
+    # RFC 7592 2.1: a client that does not exist is told like a token that is wrong.
+    if found is None or kept is None or token is None or not same(kept, token_hash(token)):
+        raise InvalidRegistrationToken(headers=CHALLENGE)
+    return found
+
+
+def living_token(initial_token: str, *, for_use: bool = False) -> InitialAccessToken:
+    """The initial access token of this text. for_use: as it is now, kept from others until the commit.
+
+    Raises InvalidRegistrationToken.
+    """
+    query = select(InitialAccessToken).where(InitialAccessToken.token_hash == token_hash(initial_token))
+    if for_use:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    kept = session().scalar(query)
+    if kept is None or not is_living(kept.uses_left, kept.expires_at, kept.revoked_at, clock.now()):
+        raise InvalidRegistrationToken(headers=CHALLENGE)
+    return kept
+
+
+def tokens_of(owner: str) -> Sequence[InitialAccessToken]:
+    """The owner's initial access tokens, the newest first."""
+    query = (
+        select(InitialAccessToken)
+        .where(InitialAccessToken.owner == owner)
+        .order_by(InitialAccessToken.created_at.desc())
+        .limit(100)
+    )
+    return session().scalars(query).all()

@@ -1,0 +1,143 @@
+"""Each morning, owners are told of secrets and keys that end soon, and of keys that cannot be fetched any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask_babel import format_date, gettext
+from sqlalchemy import ColumnElement, select
+
+from identity.clients.client_keys.queries import end_of, published_keys
+from identity.clients.expiry.queries import ends_of
+from identity.clients.expiry.rules import warning_due
+from identity.clients.registry.actions import notify_owners
+from identity.clients.registry.models import Client
+from kernel.base.clock import local
+from kernel.base.errors import Problem
+from kernel.database.db import session
+from kernel.jobs.jobs import job, periodic
+from kernel.outside.mail import Letter
+from kernel.recording.work import Work, action, release_connection
+
+BATCH = 200
+
+
+@periodic("identity:client:look-at-keys", "3 10 * * *")
+def look_at_published_keys() -> None:
+    """Fetch the keys of every client that publishes them, each in a job of its own."""
+    after: str | None = ""
+    while after is not None:
+        after = look_at_batch(after)
+
+
+@action
+def look_at_batch(work: Work, after: str) -> str | None:
+    """Defer the jobs of one batch of clients; the last of them, None at the end."""
+    clients = _batch(work, after, Client.jwks_uri.is_not(None))
+    for client in clients:
+        work.defer(look_at_keys, client_id=client.client_id)
+    return clients[-1].client_id if clients else None
+
+
+@job("identity:client:look-at-keys-of")
+def look_at_keys(client_id: str) -> None:
+    """Note when the keys at a client's address end, or that they cannot be had."""
+    uri = session().scalar(select(Client.jwks_uri).where(Client.client_id == client_id, Client.revoked_at.is_(None)))
+    if uri is None:
+        return
+    release_connection()
+    try:
+        keys, cause = published_keys(uri), "there is no key of use"
+    except Problem as problem:
+        keys, cause = [], str(problem.log or problem.kind)
+    if keys:
+        note_keys(client_id, uri, min((end for key in keys if (end := end_of(key))), default=None))
+    else:
+        note_failing_keys(client_id, uri, cause)
+
+
+@action
+def note_keys(work: Work, client_id: str, uri: str, ends_at: datetime | None) -> None:
+    """The keys were fetched; the first of them ends then."""
+    client = _publishing(work, client_id, uri)
+    if client is None or (client.keys_end_at, client.keys_failing_since) == (ends_at, None):
+        return
+    client.keys_end_at, client.keys_failing_since = ends_at, None
+    work.record("identity:client:keys-seen", client, ends_at=ends_at.isoformat() if ends_at else None)
+
+
+@action
+def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
+    """They could not be fetched: the owners are told, once until they can be again."""
+    client = _publishing(work, client_id, uri)
+    if client is None or client.keys_failing_since is not None:
+        return
+    client.keys_failing_since = work.now
+    told = notify_owners(work, client, lambda: _keys_unreachable(client, uri))
+    work.record("identity:client:keys-unreachable", client, uri=uri, cause=cause, told=told)
+
+
+def _keys_unreachable(client: Client, uri: str) -> Letter:
+    text = gettext(
+        "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones "
+        "remain valid for a day. After that, it can no longer prove who it is.",
+        name=client.name,
+        client_id=client.client_id,
+        uri=uri,
+    )
+    return Letter(gettext("The keys of %(name)s cannot be fetched", name=client.name), text)
+
+
+def _publishing(work: Work, client_id: str, uri: str) -> Client | None:
+    """The client, if it still publishes its keys there."""
+    query = select(Client).where(Client.client_id == client_id, Client.jwks_uri == uri, Client.revoked_at.is_(None))
+    return work.session.scalar(query.with_for_update())
+
+
+@periodic("identity:client:warn", "23 11 * * *")
+def warn_of_ends() -> None:
+    """Tell the owners of secrets and keys that end soon."""
+    after: str | None = ""
+    while after is not None:
+        after = warn_batch(after)
+
+
+@action
+def warn_batch(work: Work, after: str) -> str | None:
+    """Tell the owners of one batch of clients; the last client looked at, None at the end."""
+    clients = _batch(work, after)
+    for client in clients:
+        if due := warning_due(ends_of(client), client.warned_of, work.now):
+            _warn(work, client, *due)
+    return clients[-1].client_id if clients else None
+
+
+def _batch(work: Work, after: str, *conditions: ColumnElement[bool]) -> Sequence[Client]:
+    query = (
+        select(Client)
+        .where(Client.client_id > after, Client.revoked_at.is_(None), *conditions)
+        .order_by(Client.client_id)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    return work.session.scalars(query).all()
+
+
+def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
+    client.warned_of = mark
+    told = notify_owners(work, client, lambda: _ends_soon(client, end))
+    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=told)
+
+
+def _ends_soon(client: Client, end: datetime) -> Letter:
+    day = format_date(local(end).date(), "long")
+    text = gettext(
+        "The secret or key of “%(name)s” (%(client_id)s) expires on %(day)s. Create a new one before "
+        "that day, or nobody "
+        "will be able to sign in. The old one keeps working alongside the new one for some days.",
+        name=client.name,
+        client_id=client.client_id,
+        day=day,
+    )
+    return Letter(gettext("The credentials of %(name)s expire on %(day)s", name=client.name, day=day), text)

@@ -1,0 +1,61 @@
+"""Giving an application a picture, and forgetting those that none has any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import and_, exists
+
+from identity.clients.client_reviews.actions import Changed, change_fields
+from identity.clients.client_reviews.models import ApprovalRequest
+from identity.clients.logos.models import Logo
+from identity.clients.logos.rules import clean_png, name_of
+from identity.clients.registry.actions import lock_active_client
+from identity.clients.registry.models import Client
+from kernel.database.pruning import remove_batch, until_empty
+from kernel.jobs.jobs import periodic
+from kernel.recording.work import Work, action
+
+KEPT_UNUSED = timedelta(days=90)
+
+
+@action
+def change_logo(work: Work, client_id: str, content: bytes, *, owner: str) -> Changed:
+    """Show the picture with an application: at once, or when the authority has approved it. Raises Invalid and whatever
+    `change_application` does.
+    """
+    lock_active_client(work, client_id, owner)
+    cleaned = clean_png(content)
+    sha256 = name_of(cleaned)
+    if work.session.get(Logo, sha256) is None:
+        logo = Logo(sha256=sha256, content=cleaned, stored_at=work.now)
+        work.add(logo)
+        work.record("identity:logo:stored", logo, client=client_id, size=len(cleaned))
+        work.session.flush()
+    return change_fields(client_id, owner, logo=sha256)
+
+
+def remove_logo(client_id: str, *, owner: str) -> Changed:
+    """Show none. Raises whatever `change_application` does."""
+    return change_fields(client_id, owner, logo="")
+
+
+@periodic("identity:logo:sweep", "29 5 * * *")
+def sweep_logos() -> None:
+    """Each night, forget pictures that no application has shown for long."""
+    until_empty(sweep_unused_logos)
+
+
+@action
+def sweep_unused_logos(work: Work) -> int:
+    """One batch; how many were forgotten. What waits for approval stays."""
+    waits = ApprovalRequest.changes["logo"]["after"].astext == Logo.sha256
+    unused = and_(
+        Logo.stored_at < work.now - KEPT_UNUSED,
+        ~exists().where(Client.logo == Logo.sha256),
+        ~exists().where(ApprovalRequest.state == "waiting", waits),
+    )
+    gone = remove_batch(work.session, Logo, unused)
+    if gone:
+        work.record("identity:logo:swept", "logo", logos=gone)
+    return gone

@@ -1,0 +1,17 @@
+"""Reads of pictures."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from identity.clients.logos.models import Logo
+from kernel.base.errors import NotFound
+from kernel.database.db import session
+
+
+def logo_content(sha256: str) -> bytes:
+    """The PNG. Raises NotFound."""
+    found = session().scalar(select(Logo.content).where(Logo.sha256 == sha256))
+    if found is None:
+        raise NotFound()
+    return found

@@ -1,0 +1,130 @@
+"""Registering and changing an agency's systems."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from identity.clients.client_keys.queries import check_jwks_uri, validated_jwks
+from identity.clients.profiles.rules import SECRET_METHODS
+from identity.clients.registry.actions import NewClient, insert_client, lock_active_client, save_client
+from identity.clients.registry.models import Client
+from identity.clients.registry.rules import (
+    check_credentials,
+    checked_environment,
+    checked_machine_scopes,
+    checked_method,
+    checked_name,
+    checked_options,
+    owned_by_agency,
+)
+from kernel.base.errors import NotFound
+from kernel.recording.work import Work, action
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How a system would prove who it is."""
+
+    auth_method: str | None
+    jwks: object
+    jwks_uri: str | None
+    options: Mapping[str, Any]
+
+    def look_outside(self) -> None:
+        """Look its address up before the transaction, where others would wait for the answer. Raises Invalid."""
+        if self.jwks_uri is not None:
+            check_jwks_uri(self.jwks_uri)
+
+
+CHANGEABLE = ("name", "auth_method", "jwks", "jwks_uri", "options")
+
+
+def create_machine_client(
+    name: str,
+    agency_code: str,
+    scopes: Iterable[str],
+    binding: Mapping[str, str] | None = None,
+    *,
+    environment: str = "production",
+    auth_method: str | None = None,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> NewClient:
+    """Register an agency's system, which gets tokens for itself (RFC 6749 4.4). Raises Invalid.
+
+    binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
+    """
+    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.look_outside()
+    return _create(name, agency_code, scopes, binding or {}, environment, credentials)
+
+
+@action
+def _create(
+    work: Work,
+    name: str,
+    agency_code: str,
+    scopes: Iterable[str],
+    binding: Mapping[str, str],
+    environment: str,
+    credentials: Credentials,
+) -> NewClient:
+    owner = owned_by_agency(agency_code)
+    client = Client(
+        client_id=secrets.token_hex(16),
+        name=checked_name(name),
+        profile="machine",
+        environment=checked_environment(environment),
+        owner=owner,
+        sector=owner,
+        redirect_uris=[],
+        post_logout_redirect_uris=[],
+        scopes=checked_machine_scopes(scopes),
+        binding=dict(binding),
+    )
+    _give(client, credentials)
+    return insert_client(work, client, has_secret=client.auth_method in SECRET_METHODS)
+
+
+def change_machine_client(
+    client_id: str,
+    name: str,
+    *,
+    auth_method: str,
+    jwks: object = None,
+    jwks_uri: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    owner: str | None = None,
+) -> NewClient:
+    """Give a system another name or other credentials; what it may do stays. Raises NotFound, ClientRevoked, Invalid.
+
+    A secret that it had stays where it goes on having one; a new one is told where it did not.
+    """
+    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.look_outside()
+    return _change(client_id, name, credentials, owner)
+
+
+@action
+def _change(work: Work, client_id: str, name: str, credentials: Credentials, owner: str | None) -> NewClient:
+    client = lock_active_client(work, client_id, owner)
+    if client.profile != "machine":
+        raise NotFound()
+    before = {one: getattr(client, one) for one in CHANGEABLE}
+    client.name = checked_name(name)
+    _give(client, credentials)
+    after = {one: getattr(client, one) for one in CHANGEABLE}
+    return save_client(work, client, before, after)
+
+
+def _give(client: Client, asked: Credentials) -> None:
+    method = checked_method("machine", asked.auth_method)
+    chosen = checked_options("machine", client.environment, asked.options)
+    check_credentials(method, asked.jwks, asked.jwks_uri, chosen)
+    client.auth_method, client.options = method, chosen
+    client.jwks = validated_jwks(asked.jwks) if asked.jwks is not None else None
+    client.jwks_uri = asked.jwks_uri

@@ -1,0 +1,130 @@
+"""A developer offers an application to an agency, which takes it over or declines.
+
+Only what an agency answers for leaves the sandbox: once it is the agency's, it goes the way of all applications.
+"""
+
+from __future__ import annotations
+
+from flask_babel import gettext
+
+from identity.agencies.queries import find_agency, officials_of
+from identity.clients.client_reviews.rules import ChangedMeanwhile
+from identity.clients.ownership_transfers.models import AdoptionRequest
+from identity.clients.ownership_transfers.queries import Offer, waiting
+from identity.clients.ownership_transfers.rules import AlreadyOffered, checked_words, without_ours
+from identity.clients.profiles.rules import SECRET_METHODS
+from identity.clients.registry.actions import NewClient, lock_active_client, replace_credentials
+from identity.clients.registry.models import Client
+from identity.clients.registry.rules import owned_by_agency
+from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.base.installation import settings
+from kernel.jobs.access import current_principal
+from kernel.outside.mail import Letter, Mailbox, address_for, write_to
+from kernel.recording.work import Work, action
+
+
+@action
+def offer(
+    work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Mailbox
+) -> AdoptionRequest:
+    """Ask an agency to take an application over. developer: where the answer goes.
+
+    Raises NotFound, ClientRevoked, Invalid, AlreadyOffered.
+    """
+    client = lock_active_client(work, client_id, owner)
+    agency = find_agency(agency_code.strip().upper())
+    if agency is None:
+        raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
+    reason = checked_words(reason, "reason")
+    # A key of the developer would go on to work; a secret is replaced.
+    if client.auth_method not in (*SECRET_METHODS, "none"):
+        raise Invalid(fields={"agency": [_("An application that uses your own keys cannot be taken over.")]})
+    if _locked(work, client_id) is not None:
+        raise AlreadyOffered()
+    asked = AdoptionRequest(
+        client_id=client_id,
+        agency_code=agency.code,
+        state="waiting",
+        developer=developer.email,
+        developer_language=developer.language,
+        reason=reason,
+        asked_at=work.now,
+    )
+    work.add(asked)
+    work.session.flush()
+    work.record("identity:client:adoption-offered", client, agency=agency.code, reason=reason)
+    write_to(work, officials_of(agency.code, "administrator"), lambda: _offered(asked, client.name))
+    return asked
+
+
+def _offered(asked: AdoptionRequest, name: str) -> Letter:
+    subject = gettext("A developer offers your agency the application “%(name)s”", name=name)
+    address = address_for(asked.agency_code, f"/agency/adoptions/{asked.client_id}")
+    return Letter(subject, f"{asked.developer}: {asked.reason}\n\n{address}\n")
+
+
+@action
+def take_back(work: Work, client_id: str, *, owner: str) -> None:
+    """Offer it no longer; nothing happens where nothing waits. Raises NotFound, ClientRevoked."""
+    client = lock_active_client(work, client_id, owner)
+    found = _locked(work, client_id)
+    if found is not None:
+        _decide(work, found, "withdrawn")
+        work.record("identity:client:adoption-withdrawn", client, agency=found.request.agency_code)
+
+
+@action
+def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient:
+    """Make the application the agency's. What its developer knows of it opens nothing any more, and what it was given
+    in the developer's name has ended.
+
+    seen: the fingerprint of what was looked at. Raises NotFound, ChangedMeanwhile.
+    """
+    found = _waiting_at(work, client_id, agency_code)
+    if found.fingerprint != seen:
+        raise ChangedMeanwhile()
+    client, before = found.client, found.client.owner
+    client.owner = client.sector = owned_by_agency(agency_code)
+    client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
+    client.registration_token_hash = None
+    secret = replace_credentials(work, client)
+    _decide(work, found, "accepted")
+    work.record("identity:client:adopted", client, before=before, agency=agency_code)
+    _tell(work, found, _("“%(name)s” was taken over", name=client.name))
+    return NewClient(client, secret)
+
+
+@action
+def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
+    """Leave the application with its developer, and say why. Raises NotFound, Invalid."""
+    remark = checked_words(remark, "remark")
+    found = _waiting_at(work, client_id, agency_code)
+    found.request.remark = remark
+    _decide(work, found, "declined")
+    work.record("identity:client:adoption-declined", found.client, agency=agency_code, remark=remark)
+    _tell(work, found, _("“%(name)s” was not taken over", name=found.client.name))
+
+
+def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
+    found = _locked(work, client_id)
+    if found is None or found.request.agency_code != agency_code:
+        raise NotFound()
+    return found
+
+
+def _locked(work: Work, client_id: str) -> Offer | None:
+    """What waits for an agency's answer, kept from others until the commit."""
+    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
+    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    return Offer(row[0], row[1]) if row is not None else None
+
+
+def _decide(work: Work, found: Offer, state: str) -> None:
+    found.request.state, found.request.decided_at = state, work.now
+    found.request.decided_by = current_principal().name
+
+
+def _tell(work: Work, found: Offer, subject: Text) -> None:
+    developer = Mailbox(found.request.developer, found.request.developer_language)
+    rest = f"\n\n{found.request.remark or ''}".rstrip() + f"\n\n{found.client.client_id}\n"
+    write_to(work, [developer], lambda: Letter(str(subject), f"{subject}.{rest}"))

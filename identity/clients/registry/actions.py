@@ -1,0 +1,364 @@
+"""What changes a client. Secrets are told once, to whoever asked for them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from identity.agencies.queries import officials_of
+from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
+from identity.clients.client_secrets.rules import (
+    LastSecret,
+    StoredSecret,
+    after_rotation,
+    end_of_new_secret,
+    living_secrets,
+)
+from identity.clients.profiles.rules import SECRET_METHODS, SECTOR_URI
+from identity.clients.registry.models import Client, UsedProof
+from identity.clients.registry.queries import any_client, client_of, forget, registration_of
+from identity.clients.registry.rules import (
+    OPERATOR,
+    PERSON_PROFILES,
+    ClientRevoked,
+    NeedsApproval,
+    Registration,
+    check_sector_members,
+    checked_environment,
+    checked_registration,
+    needing_approval,
+    sector_kind,
+    sector_named,
+)
+from identity.people.queries import mailboxes
+from kernel.base.errors import Conflict, Invalid, NotFound, _
+from kernel.base.ids import new_token
+from kernel.database.pruning import remove_batch, until_empty
+from kernel.jobs.access import current_principal
+from kernel.jobs.jobs import periodic
+from kernel.outside.mail import Letter, write_to
+from kernel.recording.work import Work, action, release_connection
+
+TRUSTED = ("operator", "system")
+"""Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
+LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
+"""The fields of a registration that somebody else's server has a say in."""
+
+
+@dataclass(frozen=True)
+class NewClient:
+    """A client just made, and its secret, which is told this once; None for a client that has none."""
+
+    client: Client
+    secret: str | None
+
+
+def create_client(
+    name: str,
+    profile: str,
+    redirect_uris: Iterable[str],
+    *,
+    environment: str = "sandbox",
+    owner: str = OPERATOR,
+    **others: Any,
+) -> NewClient:
+    """Register an application that people sign in to; `others` are the further fields of `Registration`.
+
+    owner: `agency:<code>`, `developer:<id>` or `operator`. Raises Invalid, its message beside the field that is wrong.
+    """
+    asked = Registration(name, profile, list(redirect_uris), **others)
+    verify_remote_metadata(asked, environment)
+    return register_client(asked, environment, owner)
+
+
+def verify_remote_metadata(asked: Registration, environment: str) -> None:
+    """Ask the addresses that a registration names for what they have to answer.
+
+    Call it before the transaction that keeps the registration: nobody's rows wait there for a stranger's server.
+    Raises Invalid.
+    """
+    sound = checked_registration(asked, checked_environment(environment))
+    if sound.jwks_uri is not None:
+        check_jwks_uri(sound.jwks_uri)
+    if SECTOR_URI in sound.options:
+        release_connection()
+        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
+
+
+def look_outside_for(client_id: str, owner: str | None, **changed: Any) -> None:
+    """The same where these fields of a registration are to change. Raises NotFound, NotYours (told alike), Invalid."""
+    client = client_of(owner, client_id) if owner is not None else any_client(client_id)
+    if client.profile in PERSON_PROFILES and client.revoked_at is None and changed.keys() & LEADING_OUTSIDE:
+        verify_remote_metadata(replace(registration_of(client), **changed), client.environment)
+
+
+@action
+def register_client(
+    work: Work,
+    asked: Registration,
+    environment: str,
+    owner: str,
+    *,
+    registration_token_hash: bytes | None = None,
+    approved_by: str | None = None,
+) -> NewClient:
+    """The same, of a registration put together whose addresses were looked at (`verify_remote_metadata`).
+
+    approved_by: who let it outside the sandbox. Raises Invalid.
+    """
+    environment = checked_environment(environment)
+    who = current_principal()
+    # Agencies and developers begin in the sandbox, and the authority lets them go on.
+    if environment != "sandbox" and approved_by is None and who.kind not in TRUSTED:
+        raise Invalid(fields={"environment": [_("Begin in the sandbox, and ask the authority from there.")]})
+    client_id = secrets.token_hex(16)
+    client = Client(client_id=client_id, environment=environment, owner=owner, binding={})
+    _fill(client, _sound(asked, environment))
+    client.registration_token_hash = registration_token_hash
+    if environment != "sandbox":
+        client.approved_by, client.approved_at = approved_by or who.name, work.now
+    return insert_client(work, client, has_secret=client.auth_method in SECRET_METHODS)
+
+
+def _sound(asked: Registration, environment: str) -> Registration:
+    sound = checked_registration(asked, environment)
+    return replace(sound, jwks=validated_jwks(sound.jwks) if sound.jwks is not None else None)
+
+
+def _fill(client: Client, sound: Registration) -> None:
+    published, before = sound.options.get(SECTOR_URI), (client.options or {}).get(SECTOR_URI)
+    for name, value in vars(sound).items():
+        if name not in ("sector", "logo"):
+            setattr(client, name, value)
+    if sound.logo is not None:
+        client.logo = sound.logo or None
+    if client.sector is None or sound.sector not in (None, sector_kind(client.sector)) or published != before:
+        addresses = [published] if published else client.redirect_uris
+        client.sector = sector_named(sound.sector, client.owner, addresses, client.client_id)
+
+
+def notify_owners(work: Work, client: Client, letter: Callable[[], Letter]) -> int:
+    """Write to the owner's administrators and to whom the application names; how many addresses that are."""
+    agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
+    officials = officials_of(agency, "administrator") if agency else []
+    return write_to(work, [*officials, *mailboxes(client.contacts)], letter)
+
+
+def insert_client(work: Work, client: Client, *, has_secret: bool) -> NewClient:
+    """Keep a client just put together, and make its secret."""
+    client.created_at = work.now
+    client.secrets = []
+    secret = _new_secret(work, client) if has_secret else None
+    work.add(client)
+    work.session.flush()
+    work.record(
+        "identity:client:created",
+        client,
+        name=client.name,
+        profile=client.profile,
+        environment=client.environment,
+        owner=client.owner,
+        scopes=client.scopes,
+        redirect_uris=client.redirect_uris,
+        options=client.options,
+        binding=client.binding,
+    )
+    forget(client.client_id)
+    return NewClient(client, secret)
+
+
+def update_client(
+    client_id: str,
+    *,
+    name: str,
+    redirect_uris: Iterable[str],
+    post_logout_redirect_uris: Iterable[str],
+    owner: str | None = None,
+    **others: Any,
+) -> Client:
+    """Change an application's name, addresses and the further fields of `Registration` that are named; its credentials
+    stay. Raises NotFound, ClientRevoked, Invalid.
+    """
+    changed = {
+        **others,
+        "name": name,
+        "redirect_uris": list(redirect_uris),
+        "post_logout_redirect_uris": list(post_logout_redirect_uris),
+    }
+    look_outside_for(client_id, owner, **changed)
+    return _update_client(client_id, owner, changed)
+
+
+@action
+def _update_client(work: Work, client_id: str, owner: str | None, changed: Mapping[str, Any]) -> Client:
+    asked = replace(registration_of(lock_active_client(work, client_id, owner)), **changed)
+    return change_registration(client_id, asked, owner=owner).client
+
+
+def changed_by(client: Client, asked: Registration) -> tuple[Registration, list[str]]:
+    """The registration as it would be kept, and what of it the authority has to approve first. Raises Invalid.
+
+    Raises NotFound for a system.
+    """
+    if client.profile not in PERSON_PROFILES:
+        raise NotFound()
+    before = registration_of(client)
+    logo = before.logo if asked.logo is None else asked.logo
+    after = _sound(replace(asked, sector=asked.sector or before.sector, logo=logo), client.environment)
+    is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
+    return after, needing_approval(before, after) if is_decided else []
+
+
+@action
+def change_registration(
+    work: Work, client_id: str, asked: Registration, *, owner: str | None = None, is_approved: bool = False
+) -> NewClient:
+    """Put a registration in the place of the one before, in another profile too, whose addresses were looked at.
+
+    The secret stays where the client goes on having one; a new one is told where it did not. is_approved: the authority
+    has approved this very change. Raises NotFound, ClientRevoked, NeedsApproval, Invalid, which names the rule that the
+    profile would break.
+    """
+    client = lock_active_client(work, client_id, owner)
+    sound, undecided = changed_by(client, asked)
+    if undecided and not is_approved:
+        raise NeedsApproval(log=", ".join(undecided))
+    before = vars(registration_of(client))
+    _fill(client, sound)
+    return save_client(work, client, before, vars(sound))
+
+
+def save_client(work: Work, client: Client, before: Mapping[str, Any], after: Mapping[str, Any]) -> NewClient:
+    """Record what is different, and make the secret that a new way to authenticate needs."""
+    different = sorted(name for name, value in after.items() if value != before[name])
+    secret = None
+    if client.auth_method not in SECRET_METHODS:
+        client.secrets, client.secret_created_at = [], None
+    elif not client.secrets:
+        secret = _new_secret(work, client)
+    if "jwks_uri" in different:
+        client.keys_end_at = client.keys_failing_since = None
+    work.record(
+        "identity:client:updated",
+        client,
+        before={name: before[name] for name in different},
+        after={name: after[name] for name in different},
+    )
+    forget(client.client_id)
+    return NewClient(client, secret)
+
+
+def _new_secret(work: Work, client: Client) -> str:
+    secret = new_token()
+    kept = [StoredSecret.from_row(row) for row in client.secrets]
+    ends_at = end_of_new_secret(client.environment, work.now)
+    client.secrets = [one.as_row() for one in after_rotation(kept, secret, work.now, ends_at)]
+    client.secret_created_at, client.warned_of = work.now, None
+    return secret
+
+
+@action
+def rotate_secret(work: Work, client_id: str, *, owner: str | None = None) -> str:
+    """A new secret, told this once; the one before it works for seven more days. Raises NotFound, ClientRevoked."""
+    client = lock_active_client(work, client_id, owner)
+    if client.auth_method not in SECRET_METHODS:
+        raise Conflict(_("This client proves who it is without a secret."))
+    secret = _new_secret(work, client)
+    work.record("identity:client:secret-rotated", client, previous_ends_at=client.secrets[-1]["ends_at"])
+    forget(client_id)
+    return secret
+
+
+@action
+def revoke_secret(work: Work, client_id: str, code: str, *, owner: str | None = None) -> None:
+    """End one of two secrets at once. Raises NotFound, ClientRevoked, LastSecret for the only one that works."""
+    client = lock_active_client(work, client_id, owner)
+    living = living_secrets(client.secrets, work.now)
+    kept = [one for one in living if one.code != code]
+    if len(kept) == len(living):
+        raise NotFound()
+    if not kept:
+        raise LastSecret()
+    client.secrets = [one.as_row() for one in kept]
+    work.record("identity:client:secret-withdrawn", client, secret=code)
+    forget(client_id)
+
+
+def replace_credentials(work: Work, client: Client) -> str | None:
+    """Nothing that opened the client before opens it now; its new secret, None for one that has none."""
+    client.jwks = client.jwks_uri = client.secret_created_at = None
+    client.secrets = []
+    secret = _new_secret(work, client) if client.auth_method in SECRET_METHODS else None
+    forget(client.client_id)
+    return secret
+
+
+@action
+def revoke_client(work: Work, client_id: str, *, owner: str | None = None) -> None:
+    """End a client for good: no sign-in, no token, and those it has stop working. Raises NotFound.
+
+    Does nothing the second time.
+    """
+    client = _locked(work, client_id, owner)
+    if client.revoked_at is None:
+        client.revoked_at = work.now
+        client.secrets = []
+        work.record("identity:client:revoked", client, name=client.name)
+    forget(client_id)
+
+
+def lock_active_client(work: Work, client_id: str, owner: str | None) -> Client:
+    """The row, kept from others until the commit. Raises NotFound, NotYours (told alike), ClientRevoked."""
+    client = _locked(work, client_id, owner)
+    if client.revoked_at is not None:
+        raise ClientRevoked()
+    return client
+
+
+def _locked(work: Work, client_id: str, owner: str | None) -> Client:
+    """Locked, so that two rotations at once give two secrets that both work."""
+    if owner is not None:
+        client_of(owner, client_id)
+    query = (
+        select(Client).where(Client.client_id == client_id).with_for_update().execution_options(populate_existing=True)
+    )
+    client = work.session.scalar(query)
+    if client is None:
+        raise NotFound()
+    return client
+
+
+# ---- what is signed by clients ----
+
+
+@action
+def use_once(work: Work, kind: str, client_id: str, jti: str, until: datetime) -> bool:
+    """Note that something signed was used. False if it had been: it was replayed (RFC 7523 3, RFC 9449 11.1).
+
+    until: when the thing ends by itself, so that nothing has to be remembered any longer.
+    """
+    proof_hash = hashlib.sha256("\0".join((kind, client_id, jti)).encode()).digest()
+    noted = insert(UsedProof).values(proof_hash=proof_hash, expires_at=until)
+    noted = noted.on_conflict_do_update(
+        index_elements=["proof_hash"], set_={"expires_at": until}, where=UsedProof.expires_at < work.now
+    )
+    return work.session.execute(noted.returning(UsedProof.expires_at)).one_or_none() is not None
+
+
+@periodic("identity:proof:sweep", "*/5 * * * *")
+def sweep_proofs() -> None:
+    """Forget what has ended by itself, in batches that keep nobody waiting."""
+    until_empty(sweep_used_proofs)
+
+
+@action
+def sweep_used_proofs(work: Work) -> int:
+    """One batch; how many were forgotten."""
+    return remove_batch(work.session, UsedProof, UsedProof.expires_at < work.now)

@@ -1,0 +1,226 @@
+"""Reads of clients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+
+from flask import current_app
+from sqlalchemy import and_, func, literal, select, true
+
+from identity.agencies.models import Agency
+from identity.agencies.queries import find_agency
+from identity.clients.client_secrets.rules import StoredSecret
+from identity.clients.redirect_uris.rules import origins_of, same_authority, split_uri
+from identity.clients.registry.models import Client
+from identity.clients.registry.rules import (
+    DEVELOPERS,
+    OPEN,
+    PERSON_PROFILES,
+    RegisteredClient,
+    Registration,
+    owned_by_agency,
+    sector_kind,
+)
+from kernel.base import clock
+from kernel.base.errors import NotFound, NotYours
+from kernel.base.slots import Slot
+from kernel.database.change_feed import InvalidatedCache, memory
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+from kernel.jobs.access import AgencyRef
+
+BROWSERS = "browsers"
+
+
+def registered_client(client_id: str) -> RegisteredClient | None:
+    """The client of this name as it is now, None if there is none or it was revoked."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", client_id):
+        return None
+    query = (
+        select(Client, Agency)
+        .outerjoin(Agency, Client.owner == literal("agency:").concat(Agency.code))
+        .where(Client.client_id == client_id, Client.revoked_at.is_(None))
+    )
+    changes = CLIENTS().changes
+    row = session().execute(query).one_or_none()
+    if row is None:
+        forget(client_id)
+        return None
+    found = _as_registered(row[0], row[1])
+    CLIENTS().keep(client_id, found, changes)
+    return found
+
+
+def known_client(client_id: str) -> RegisteredClient | None:
+    """The same, as this process remembers it (`kernel.database.change_feed`): for what is asked with every request."""
+    return CLIENTS().get(client_id) or registered_client(client_id)
+
+
+def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
+    """The client that this secret proves, None if it does not.
+
+    A secret unknown to memory is looked up once more, because another process may have made it a moment ago.
+    """
+    now = clock.now()
+    remembered = CLIENTS().get(client_id)
+    if remembered is not None and remembered.knows_secret(secret, now):
+        return remembered
+    found = registered_client(client_id)
+    return found if found is not None and found.knows_secret(secret, now) else None
+
+
+def forget(client_id: str) -> None:
+    """Read the client again when it is next asked for: this process has just changed it."""
+    CLIENTS().forget(client_id)
+    BROWSER_ORIGINS().forget(BROWSERS)
+
+
+def browser_origins() -> frozenset[str]:
+    """Where the pages of living clients without a secret come from, as this process remembers it."""
+    changes, known = BROWSER_ORIGINS().changes, BROWSER_ORIGINS().get(BROWSERS)
+    if known is None:
+        query = select(Client.redirect_uris).where(Client.auth_method == "none", Client.revoked_at.is_(None))
+        known = frozenset().union(*map(origins_of, session().scalars(query)))
+        BROWSER_ORIGINS().keep(BROWSERS, known, changes)
+    return known
+
+
+# One value of all clients: a change of any of them ends it.
+BROWSER_ORIGINS: Slot[InvalidatedCache[frozenset[str]]] = Slot(
+    "browser_origins", lambda: memory(current_app, BROWSERS, contains=("client",))
+)
+CLIENTS: Slot[InvalidatedCache[RegisteredClient]] = Slot(
+    "clients", lambda: memory(current_app, "client", contains=("agency",))
+)
+
+
+def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
+    return RegisteredClient(
+        client_id=client.client_id,
+        name=client.name,
+        profile=client.profile,
+        auth_method=client.auth_method,
+        environment=client.environment,
+        owner=client.owner,
+        sector=client.sector,
+        redirect_uris=tuple(client.redirect_uris),
+        post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
+        scopes=frozenset(client.scopes),
+        binding=client.binding,
+        secrets=tuple(StoredSecret.from_row(kept) for kept in client.secrets),
+        agency_code=agency.code if agency else None,
+        agency_name=agency.name if agency else None,
+        agency_is_authority=agency.is_authority if agency else False,
+        jwks=client.jwks,
+        jwks_uri=client.jwks_uri,
+        options=client.options,
+        logo=client.logo,
+    )
+
+
+def registration_of(client: Client) -> Registration:
+    """What the owner said of the application, as it is kept."""
+    said = {one.name: getattr(client, one.name) for one in fields(Registration)}
+    return Registration(**{**said, "sector": sector_kind(client.sector), "logo": client.logo or ""})
+
+
+def owner_of(client: Client) -> AgencyRef | None:
+    """The agency whose client it is, None for one of a developer, of the operator or of nobody."""
+    return find_agency(client.owner.removeprefix("agency:")) if client.owner.startswith("agency:") else None
+
+
+def is_logout_place(uri: str, *, of_anybody: bool) -> bool:
+    """Whether the address has the authority of a logout address that some living client registered.
+
+    of_anybody: whether clients that nobody whom we know answers for count too (`RegisteredClient.is_anybodys`).
+    """
+    parts = split_uri(uri)
+    if parts is None:
+        return False
+    # Narrowed by what the address begins with; the comparison that counts is of the parts.
+    place = func.jsonb_array_elements_text(Client.post_logout_redirect_uris).table_valued("value").alias("place")
+    query = (
+        select(place.c.value)
+        .select_from(Client)
+        .join(place, true())
+        .where(
+            Client.revoked_at.is_(None),
+            func.lower(place.c.value).startswith(f"{parts.scheme}://{parts.hostname}", autoescape=True),
+            true() if of_anybody else and_(Client.owner != OPEN, ~Client.owner.startswith(DEVELOPERS)),
+        )
+    )
+    return same_authority(uri, session().scalars(query))
+
+
+def all_clients(limit: int = 500) -> Sequence[Client]:
+    """The newest clients of everyone, for the operator."""
+    return session().scalars(select(Client).order_by(Client.created_at.desc()).limit(limit)).all()
+
+
+def everyones_applications(cursor: str | None = None) -> Page[Client]:
+    """All applications that people sign in to, of agencies and of developers, the newest first."""
+    query = select(Client).where(Client.profile.in_(PERSON_PROFILES))
+    return page(session(), query, [Client.created_at, Client.id], cursor=cursor)
+
+
+def names_of(client_ids: Collection[str]) -> dict[str, str]:
+    """The names of applications and systems by their client_id."""
+    query = select(Client.client_id, Client.name).where(Client.client_id.in_(client_ids))
+    return {row.client_id: row.name for row in session().execute(query)}
+
+
+def applications_of(owner: str) -> Sequence[Client]:
+    """An owner's applications for people, the newest first, revoked ones last."""
+    return _of(owner, PERSON_PROFILES)
+
+
+def applications_page(owner: str, *, cursor: str | None, limit: int | None) -> Page[Client]:
+    """The same page by page, revoked ones among them."""
+    query = select(Client).where(Client.owner == owner, Client.profile.in_(PERSON_PROFILES))
+    return page(session(), query, [Client.created_at, Client.id], cursor=cursor, limit=limit)
+
+
+def systems_of(owner: str) -> Sequence[Client]:
+    """An agency's systems, the newest first, revoked ones last."""
+    return _of(owner, ("machine",))
+
+
+def _of(owner: str, profiles: Sequence[str]) -> Sequence[Client]:
+    query = (
+        select(Client)
+        .where(Client.owner == owner, Client.profile.in_(profiles))
+        .order_by(Client.revoked_at.is_not(None), Client.created_at.desc())
+        .limit(200)
+    )
+    return session().scalars(query).all()
+
+
+def any_client(client_id: str) -> Client:
+    """The client of this name, whosoever's it is. Raises NotFound."""
+    found = session().scalar(select(Client).where(Client.client_id == client_id.replace("\x00", "")))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def client_of(owner: str, client_id: str) -> Client:
+    """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
+    found = any_client(client_id)
+    if found.owner != owner:
+        raise NotYours(log=f"{owner} asked for client {client_id} of {found.owner}")
+    return found
+
+
+def application_of(owner: str, client_id: str) -> Client:
+    """The owner's application, which is no system. Raises as `client_of`."""
+    found = client_of(owner, client_id)
+    if found.profile == "machine":
+        raise NotFound()
+    return found
+
+
+def client_of_agency(agency_code: str, client_id: str) -> Client:
+    """The agency's client. Raises NotFound, and NotYours (told alike) for another agency's."""
+    return client_of(owned_by_agency(agency_code), client_id)

@@ -1,0 +1,184 @@
+"""Asking that one client may call another on behalf of people, deciding it, and ending it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from flask_babel import gettext
+from sqlalchemy import or_, select
+
+from identity.agencies.queries import officials_of
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import client_of, registered_client
+from identity.clients.registry.rules import RegisteredClient
+from identity.clients.token_exchange_policies.models import ExchangePolicy
+from identity.clients.token_exchange_policies.queries import find
+from identity.clients.token_exchange_policies.rules import (
+    AlreadyAsked,
+    Status,
+    Step,
+    Wish,
+    after,
+    check_pair,
+    checked_reasons,
+)
+from kernel.base.errors import NotFound
+from kernel.jobs.access import current_principal
+from kernel.outside.mail import Letter, address_for, write_to
+from kernel.recording.work import Work, action
+
+
+@action
+def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+    """Ask, in the name of the calling client's owner, whoever owns the one that is called. Where that is the same, it
+    is allowed at once.
+
+    Raises NotFound for a client that is not the owner's, Invalid, AlreadyAsked.
+    """
+    client_of(owner, actor_id)
+    actor = registered_client(actor_id)
+    if actor is None:
+        raise NotFound()
+    target = check_pair(actor, registered_client(target_id.strip()))
+    _one_at_a_time(work, actor_id)
+    if _living(work, actor_id, target.client_id, Status.ASKED) is not None:
+        raise AlreadyAsked()
+    policy = _policy(work, actor_id, target.client_id, wish)
+    work.record("identity:exchange:asked", f"client:{actor_id}", target=target.client_id, scopes=policy.scopes)
+    if target.owner == owner:
+        _allow(work, policy)
+    else:
+        _tell_owners_of(work, target, actor)
+    return policy
+
+
+def _one_at_a_time(work: Work, actor_id: str) -> None:
+    """Who asks, decides or ends for the same calling client waits for the others. Nobody else waits."""
+    row = select(Client.id).where(Client.client_id == actor_id)
+    work.session.execute(row.with_for_update(key_share=True))
+
+
+def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+    policy = ExchangePolicy(
+        actor_client_id=actor_id,
+        target_client_id=target_id,
+        scopes=list(wish.scopes),
+        purpose=wish.purpose,
+        status=Status.ASKED,
+        asked_by=current_principal().name,
+        created_at=work.now,
+    )
+    work.add(policy)
+    return policy
+
+
+def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
+    agency = target.agency_code or ""
+
+    def asked() -> Letter:
+        subject = gettext("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name)
+        text = gettext(
+            "Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name
+        )
+        return Letter(subject, f"{text}\n\n{address_for(agency, '/agency/exchanges')}\n")
+
+    write_to(work, officials_of(agency, "administrator"), asked)
+
+
+@action
+def take_step(work: Work, owner: str, policy_id: UUID, step: Step, reasons: str = "") -> ExchangePolicy:
+    """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
+    told = find(policy_id, owner)
+    policy = told.policy
+    _one_at_a_time(work, policy.actor_client_id)
+    work.session.refresh(policy)
+    reached, text = after(told.status, step, told.sides_of(owner)), checked_reasons(step, reasons)
+    policy.reasons = text
+    if reached == Status.ALLOWED:
+        _allow(work, policy)
+    elif reached == Status.REFUSED:
+        _decide(work, policy, Status.REFUSED)
+        work.record(
+            "identity:exchange:refused",
+            f"client:{policy.actor_client_id}",
+            target=policy.target_client_id,
+            reasons=text,
+        )
+    else:
+        _end(work, policy)
+        _record_end(work, policy)
+    return policy
+
+
+def _decide(work: Work, policy: ExchangePolicy, status: Status) -> None:
+    policy.status, policy.decided_by, policy.decided_at = status, current_principal().name, work.now
+
+
+def _allow(work: Work, policy: ExchangePolicy) -> None:
+    earlier = _living(work, policy.actor_client_id, policy.target_client_id, Status.ALLOWED)
+    if earlier is not None:
+        _end(work, earlier)
+        work.session.flush()
+    _decide(work, policy, Status.ALLOWED)
+    before = {"before": earlier.scopes} if earlier is not None else {}
+    work.record(
+        "identity:exchange:allowed",
+        f"client:{policy.actor_client_id}",
+        target=policy.target_client_id,
+        scopes=policy.scopes,
+        **before,
+    )
+
+
+def _end(work: Work, policy: ExchangePolicy) -> None:
+    policy.status, policy.ended_at = Status.ENDED, work.now
+
+
+@action
+def end_all_of(work: Work, client_id: str) -> None:
+    """End every call that a client makes or answers, for it is somebody else's from now on."""
+    concerned = or_(ExchangePolicy.actor_client_id == client_id, ExchangePolicy.target_client_id == client_id)
+    living = select(ExchangePolicy).where(concerned, ExchangePolicy.status.in_((Status.ASKED, Status.ALLOWED)))
+    for policy in work.session.scalars(living.with_for_update()):
+        _end(work, policy)
+        _record_end(work, policy)
+
+
+def _record_end(work: Work, policy: ExchangePolicy) -> None:
+    work.record("identity:exchange:forbidden", f"client:{policy.actor_client_id}", target=policy.target_client_id)
+
+
+def _living(work: Work, actor_id: str, target_id: str, status: Status) -> ExchangePolicy | None:
+    return work.session.scalar(
+        select(ExchangePolicy).where(
+            ExchangePolicy.actor_client_id == actor_id,
+            ExchangePolicy.target_client_id == target_id,
+            ExchangePolicy.status == status,
+        )
+    )
+
+
+@action
+def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[str]) -> ExchangePolicy:
+    """The operator's word: let one client call another, for these scopes and no others from now on.
+
+    Raises NotFound for a client that there is not.
+    """
+    if registered_client(actor_id) is None or registered_client(target_id) is None:
+        raise NotFound()
+    _one_at_a_time(work, actor_id)
+    policy = _policy(work, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
+    _allow(work, policy)
+    return policy
+
+
+@action
+def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
+    """The operator's word: end it. Raises NotFound where nothing was allowed."""
+    _one_at_a_time(work, actor_id)
+    policy = _living(work, actor_id, target_id, Status.ALLOWED)
+    if policy is None:
+        raise NotFound()
+    _end(work, policy)
+    _record_end(work, policy)

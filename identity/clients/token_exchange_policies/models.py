@@ -1,0 +1,44 @@
+"""The table of who may call whom on behalf of people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.database.db import Base, Identified
+
+
+class ExchangePolicy(Identified, Base):
+    """That one client may call another on behalf of the people who signed in, and for what (RFC 8693): asked for by
+    the agency of the first, decided by that of the second.
+    """
+
+    __tablename__ = "exchange_policy"
+    __table_args__ = (
+        *(
+            Index(
+                f"uq_exchange_policy_{status}",
+                "actor_client_id",
+                "target_client_id",
+                unique=True,
+                postgresql_where=f"status = '{status}'",
+            )
+            for status in ("asked", "allowed")
+        ),
+        Index("ix_exchange_policy_target_client_id", "target_client_id"),
+        CheckConstraint("status IN ('asked', 'allowed', 'refused', 'ended')", name="status"),
+    )
+
+    actor_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
+    target_client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
+    scopes: Mapped[list[str]]
+    purpose: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    reasons: Mapped[str] = mapped_column(Text, default="")
+    asked_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(Text)
+    decided_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,119 @@
+"""Reads of who may call whom on behalf of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import aliased
+
+from identity.agencies.models import Agency
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import applications_of, systems_of
+from identity.clients.token_exchange_policies.models import ExchangePolicy
+from identity.clients.token_exchange_policies.rules import Side, Status, Step, possible
+from kernel.base.errors import NotYours
+from kernel.database.db import session
+from kernel.database.pagination import Page, page
+
+MOST = 200
+_actor, _target = aliased(Client), aliased(Client)
+_actor_agency, _target_agency = aliased(Agency), aliased(Agency)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A policy with the clients and agencies that it is about; an agency is None where no agency owns the client."""
+
+    policy: ExchangePolicy
+    actor: Client
+    actor_agency: Agency | None
+    target: Client
+    target_agency: Agency | None
+
+    @property
+    def status(self) -> Status:
+        return Status(self.policy.status)
+
+    def sides_of(self, owner: str) -> frozenset[Side]:
+        """Which of the two clients is the owner's: one, both or none."""
+        clients = {Side.ACTOR: self.actor, Side.TARGET: self.target}
+        return frozenset(side for side, client in clients.items() if client.owner == owner)
+
+    def steps_for(self, owner: str) -> list[Step]:
+        return possible(self.status, self.sides_of(owner))
+
+
+def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:
+    return (
+        select(ExchangePolicy, _actor, _actor_agency, _target, _target_agency)
+        .join(_actor, _actor.client_id == ExchangePolicy.actor_client_id)
+        .join(_target, _target.client_id == ExchangePolicy.target_client_id)
+        .outerjoin(_actor_agency, _actor.owner == "agency:" + _actor_agency.code)
+        .outerjoin(_target_agency, _target.owner == "agency:" + _target_agency.code)
+    )
+
+
+def _told(condition: ColumnElement[bool]) -> Sequence[Told]:
+    """What waits first, then the newest."""
+    query = _policies().where(condition)
+    query = query.order_by(ExchangePolicy.status != Status.ASKED, ExchangePolicy.created_at.desc()).limit(MOST)
+    return [Told(*row) for row in session().execute(query)]
+
+
+def of_owner(owner: str) -> Sequence[Told]:
+    """All that concerns an owner's clients: what waits first, then the newest."""
+    return _told(or_(_actor.owner == owner, _target.owner == owner))
+
+
+def count_to_decide(owner: str) -> int:
+    """How many requests to call the owner's clients wait for its decision."""
+    asked = ExchangePolicy.status == Status.ASKED
+    query = (
+        select(func.count())
+        .select_from(ExchangePolicy)
+        .join(_target, _target.client_id == ExchangePolicy.target_client_id)
+    )
+    return session().scalar(query.where(asked, _target.owner == owner)) or 0
+
+
+def find(policy_id: UUID, owner: str) -> Told:
+    """One that concerns the owner. Raises NotYours for any other, and for one that is not."""
+    for told in _told(ExchangePolicy.id == policy_id):
+        if told.sides_of(owner):
+            return told
+    raise NotYours(log=f"{owner} asked for exchange policy {policy_id}")
+
+
+def everyones(cursor: str | None = None) -> Page[Told]:
+    """All of them, the newest first, for the authority."""
+    found = page(session(), select(ExchangePolicy), [ExchangePolicy.created_at, ExchangePolicy.id], cursor=cursor)
+    told = {one.policy.id: one for one in _told(ExchangePolicy.id.in_([policy.id for policy in found.items]))}
+    return Page([told[policy.id] for policy in found.items], found.next)
+
+
+def own_clients(owner: str) -> Sequence[Client]:
+    """The owner's living clients, which may call others."""
+    return [client for client in (*applications_of(owner), *systems_of(owner)) if client.revoked_at is None]
+
+
+def allowed_scopes(actor_id: str, target_id: str) -> frozenset[str] | None:
+    """What the one may do at the other on behalf of people, None if nothing was allowed."""
+    scopes = session().scalar(
+        select(ExchangePolicy.scopes).where(
+            ExchangePolicy.actor_client_id == actor_id,
+            ExchangePolicy.target_client_id == target_id,
+            ExchangePolicy.status == Status.ALLOWED,
+        )
+    )
+    return frozenset(scopes) if scopes is not None else None
+
+
+def targets_of(actor_id: str) -> Sequence[str]:
+    """Whom the client may call on behalf of people."""
+    query = select(ExchangePolicy.target_client_id).where(
+        ExchangePolicy.actor_client_id == actor_id, ExchangePolicy.status == Status.ALLOWED
+    )
+    return session().scalars(query).all()

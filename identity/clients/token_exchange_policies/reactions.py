@@ -1,0 +1,13 @@
+"""Who may call whom, when a client becomes somebody else's."""
+
+from __future__ import annotations
+
+from identity.clients.token_exchange_policies.actions import end_all_of
+from kernel.recording.reactions import Event, reacts_to
+from kernel.recording.work import Work
+
+
+@reacts_to("identity:client:environment-approved", "identity:client:adopted")
+def end_calls_of_a_client(_work: Work, event: Event) -> None:
+    """End every call that a client makes or answers, for it is somebody else's from now on."""
+    end_all_of(event.subject_id)

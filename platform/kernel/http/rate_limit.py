@@ -1,0 +1,127 @@
+"""How often one address may ask: of everything, generously; of what is dear, as its view says.
+
+What everything counts against is kept in each process: it keeps a flood out and costs next to nothing. The limits of
+single views are counted where `rate_limit_storage` says, for all processes together.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from flask import Flask, request
+from limits import RateLimitItem, parse
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
+
+from kernel.base.errors import TooMany
+from kernel.base.settings import Settings
+from kernel.base.slots import Slot
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+P = ParamSpec("P")
+R = TypeVar("R")
+View = TypeVar("View", bound=Callable[..., Any])
+
+REQUESTS_A_MINUTE = 6_000
+"""Per address: far beyond a person, and beyond an office behind one address."""
+WITHIN_LIMIT = "cordillera.within_limit"
+
+
+@dataclass
+class Minute:
+    """What each address has asked in the minute that runs."""
+
+    number: int = -1
+    asked: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, address: str, now: float) -> int:
+        """How many requests of the address this one makes."""
+        with self.lock:
+            number = int(now // 60)
+            if number != self.number:
+                self.number, self.asked = number, {}
+            self.asked[address] = count = self.asked.get(address, 0) + 1
+            return count
+
+
+class Limiter:
+    """Limits of views: of each request to them, or of those that the view counts itself."""
+
+    def limit(self, often: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Let an address reach the view as often as `30 per hour` says. Raises TooMany beyond."""
+        item = parse(often)
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            @wraps(view)
+            def limited(*args: P.args, **kwargs: P.kwargs) -> R:
+                _count(item)
+                return view(*args, **kwargs)
+
+            return limited
+
+        return decorate
+
+    def count(self, often: str) -> None:
+        """Count this request of its view, which knows whom it counts. Raises TooMany."""
+        _count(parse(often))
+
+    def exempt(self, view: View) -> View:
+        """Count no request of this view: programs call it, and behind their address a whole agency may be."""
+        view.is_unlimited = True  # type: ignore[attr-defined]
+        return view
+
+
+limiter = Limiter()
+
+
+COUNTERS: Slot[RateLimiter | None] = Slot("rate_limits", lambda: None)
+MINUTE: Slot[Minute | None] = Slot("minute", lambda: None)
+
+
+def _count(item: RateLimitItem) -> None:
+    counters = COUNTERS()
+    place = (str(request.endpoint), request.remote_addr or "")
+    if counters is not None and not counters.hit(item, *place):
+        raise _wait(counters.get_window_stats(item, *place).reset_time)
+
+
+def _wait(until: float) -> TooMany:
+    return TooMany(headers={"Retry-After": str(max(1, int(until - time.time() + 1)))})
+
+
+def install_throttle(app: Flask, settings: Settings) -> None:
+    """Count every request but those of exempt views. Tests, which all come from one address, are not limited."""
+    if settings.environment == "test":
+        return
+    COUNTERS.fill(app, FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage)))
+    MINUTE.fill(app, Minute())
+    views = app.view_functions
+
+    @app.before_request
+    def count() -> None:
+        view = views.get(request.endpoint or "")
+        if (view is None or is_counted(view)) and not is_within_limit(request.environ):
+            raise _wait(60 * (time.time() // 60 + 1))
+
+
+def is_counted(view: Callable[..., Any]) -> bool:
+    """Whether requests of this view count against what an address may ask in a minute."""
+    return not getattr(view, "is_unlimited", False)
+
+
+def is_within_limit(environ: WSGIEnvironment) -> bool:
+    """Count a request, once; whether its address may ask as much in this minute."""
+    if WITHIN_LIMIT not in environ:
+        minute = MINUTE()
+        asked = minute.count(environ.get("REMOTE_ADDR", ""), time.time()) if minute is not None else 0
+        environ[WITHIN_LIMIT] = asked <= REQUESTS_A_MINUTE
+    within: bool = environ[WITHIN_LIMIT]
+    return within

@@ -1,0 +1,233 @@
+"""Who may: every view says it, with `@requires(...)` or `@public("why")`; a bare view does not start.
+
+Who the caller is comes from authenticators that the blocks hand over (`portal/wiring.py`); this module knows only the
+shape of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Flask, g, request
+
+from kernel.base.errors import Forbidden, Problem, SignInRequired, Text
+from kernel.base.slots import Slot
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+COOKIES_COUNT_FOR_NOTHING_BELOW = ("/api/", "/gateway/")
+"""Only tokens do there: these are for programs."""
+ACTING_FOR = "acting_for"
+"""The parameter of a link that says for which agency its page is, by the agency's code."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class AgencyRef:
+    """An agency as the other blocks know it: its state code and its name."""
+
+    code: str
+    name: str
+    is_authority: bool = False
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The caller of a request.
+
+    kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), developer (sandbox),
+    machine (an agency's system), system. id: the person's, developer's or client's identifier. roles: administrator,
+    publisher, correspondent, authority. scopes: of the access token that was brought. binding: what a machine's token
+    is bound to (`agreement`, `service`, `version`). application: of a person who is not here themselves, the
+    `client_id` of the one that brought their token; acr and authenticated_at: how surely and when they signed in to it.
+    has_agencies: of a person signed in to our pages, whether they work for some agency.
+    """
+
+    kind: str = "anonymous"
+    id: str = ""
+    name: str = ""
+    agency: AgencyRef | None = None
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    binding: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    application: str = ""
+    acr: str = ""
+    authenticated_at: datetime | None = None
+    has_agencies: bool = False
+
+    @property
+    def is_authority(self) -> bool:
+        return "authority" in self.roles
+
+    @property
+    def acting_agency(self) -> AgencyRef:
+        """The agency acted for. Raises Forbidden for those who act for none."""
+        if self.agency is None:
+            raise Forbidden(log=f"{self.kind} {self.id} acts for no agency")
+        return self.agency
+
+
+ANONYMOUS = Principal()
+Authenticator = Callable[[], Principal | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named condition on the principal, with the page where a browser may come to fulfil it."""
+
+    name: str
+    allows: Callable[[Principal], bool]
+    sign_in_endpoint: str = "signin.sign_in"
+    is_of_officials: bool = False
+    """Whether it wants somebody who acts for an agency."""
+    scopes: tuple[tuple[str, ...], ...] = ()
+    """The sets of scopes with which an access token fulfils it."""
+    refusal: Callable[[], Problem] | None = None
+    """What is raised where it is not fulfilled, if that is something else than Forbidden."""
+
+
+person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official") and not p.application)
+official = Rule("an official acting for an agency", lambda p: p.kind == "official", is_of_officials=True)
+developer = Rule("a developer signed in to the sandbox", lambda p: p.kind == "developer", "sandbox_accounts.sign_in")
+machine = Rule("an agency's system with an access token", lambda p: p.kind == "machine")
+authority = Rule(
+    "an official of the authority", lambda p: p.kind == "official" and p.is_authority, is_of_officials=True
+)
+
+
+def role(*names: str) -> Rule:
+    """An official with at least one of the roles at the agency acted for."""
+    return Rule(" or ".join(names), lambda p: p.kind == "official" and bool(p.roles & set(names)), is_of_officials=True)
+
+
+def scope(*names: str) -> Rule:
+    """A machine whose access token carries every scope named."""
+    said = " ".join(names)
+    return Rule(
+        f"an access token with {said}", lambda p: p.kind == "machine" and p.scopes >= set(names), scopes=(names,)
+    )
+
+
+def person_scope(*names: str) -> Rule:
+    """A person, through an application whose access token carries every scope named."""
+    said = " ".join(names)
+    return Rule(
+        f"a person's access token with {said}",
+        lambda p: p.kind == "person" and bool(p.application) and p.scopes >= set(names),
+        scopes=(names,),
+    )
+
+
+def any_scope(*names: str) -> Rule:
+    """A machine whose access token carries at least one of the scopes."""
+    return Rule(
+        f"an access token with {' or '.join(names)}",
+        lambda p: p.kind == "machine" and bool(p.scopes & set(names)),
+        scopes=tuple((name,) for name in names),
+    )
+
+
+def current_principal() -> Principal:
+    """The caller of this request; anonymous outside one unless `act_as` named somebody."""
+    if "principal" not in g:
+        g.principal = g.came_as = _authenticate() if request else ANONYMOUS
+    principal: Principal = g.principal
+    return principal
+
+
+def known_principal() -> Principal:
+    """Who the caller of this request was found to be, if that was looked for, whatever has failed since: for the page
+    that tells of it.
+    """
+    principal: Principal = g.get("came_as", ANONYMOUS)
+    return principal
+
+
+AUTHENTICATORS: Slot[list[Authenticator]] = Slot("authenticators")
+MACHINE_SCOPES: Slot[dict[str, Text]] = Slot("machine_scopes", dict)
+"""What the tokens of agencies' systems may allow, and how an administrator reads it; the blocks bring them."""
+
+
+def act_as(principal: Principal) -> None:
+    """Name who acts in this application context (jobs, command line, tests, and a sign-in that just succeeded)."""
+    g.principal = principal
+
+
+def _authenticate() -> Principal:
+    return next((found for one in AUTHENTICATORS() if (found := one()) is not None), ANONYMOUS)
+
+
+def requires(*rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Only for principals that fulfil every rule. Raises SignInRequired when nobody is known, Forbidden otherwise."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            check(*rules)
+            return view(*args, **kwargs)
+
+        _declare(guarded, " and ".join(rule.name for rule in rules), rules)
+        return guarded
+
+    return decorate
+
+
+def check(*rules: Rule) -> None:
+    """Raise unless the caller fulfils every rule."""
+    principal = current_principal()
+    for rule in rules:
+        if rule.allows(principal):
+            continue
+        if principal.kind == "anonymous":
+            problem = SignInRequired()
+            problem.sign_in_endpoint = rule.sign_in_endpoint
+            raise problem
+        if rule.refusal is not None:
+            raise rule.refusal()
+        raise Forbidden(log=f"needs {rule.name}, is {principal.kind} {principal.id}")
+
+
+def public(why: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Open to everyone, for the reason given."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        _declare(view, f"public: {why}")
+        return view
+
+    return decorate
+
+
+def _declare(view: Any, access: str, rules: tuple[Rule, ...] = ()) -> None:
+    view.declared_access, view.declared_rules = access, rules
+
+
+def declared_access(view: Any) -> str | None:
+    """What the view declared, or None for a bare one."""
+    access: str | None = getattr(view, "declared_access", None)
+    return access
+
+
+def declared_rules(view: Any) -> tuple[Rule, ...]:
+    """The rules that the view declared; none for a public one."""
+    rules: tuple[Rule, ...] = getattr(view, "declared_rules", ())
+    return rules
+
+
+def install_access(app: Flask, authenticators: list[Authenticator]) -> None:
+    """Refuse to serve an application in which a view forgot to declare its access."""
+    AUTHENTICATORS.fill(app, authenticators)
+
+
+def refuse_bare_views(app: Flask) -> None:
+    """Raise at start if any route declares no access. Call after every route is registered."""
+    bare = sorted(
+        rule.endpoint for rule in app.url_map.iter_rules() if declared_access(app.view_functions[rule.endpoint]) is None
+    )
+    if bare:
+        raise RuntimeError(f"views without declared access: {', '.join(bare)}")

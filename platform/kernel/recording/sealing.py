@@ -1,0 +1,200 @@
+"""The sealer: a loop for each log, wherever a worker runs, that seals what the writers left behind. Writers never wait
+for it, nor for one another; and no log waits for another one.
+
+Of all the workers one seals a log at a time: it leads for as long as its transaction holds the log's lock. Leading ends
+by time: whoever finds the lock taken for too long has the database end that session, so that a leader on a machine that
+stands still keeps nobody from sealing, and when it wakes up, its transaction is gone with all that it had done.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+from flask import Flask, current_app
+from flask_babel import LazyString
+from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from kernel.base import clock
+from kernel.base.slots import Slot
+from kernel.database.db import new_session
+from kernel.recording.metrics import add_figures
+
+EVERY_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+LEADS_SECONDS = 20.0
+"""How long one batch may take before another worker may take the leader's place."""
+LATE_SECONDS = 60.0
+"""A record that has waited for this long is one that somebody should look after."""
+BATCH = 1_000
+"""How many records are sealed at once, at most; fewer where so many take too long."""
+
+TAKE_LEAD = text("SELECT pg_try_advisory_xact_lock(hashtext(:lock))")
+END_LATE_LEADER = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND ((classid::bigint << 32) | objid::bigint) = hashtext(:lock)
+      AND xact_start < clock_timestamp() - make_interval(secs => :seconds)
+""")
+"""The lock's number stands there in two halves. Time is the database's, whatever a leader's own clock says."""
+
+SealBatch = Callable[[Session, int], int]
+log = structlog.get_logger(__name__)
+
+
+class Unsealed(NamedTuple):
+    """What waits for the sealer: how many records, and when the oldest of them was written."""
+
+    records: int
+    oldest_at: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """How far the seals are behind."""
+        return max((clock.now() - self.oldest_at).total_seconds(), 0.0) if self.oldest_at else 0.0
+
+    @property
+    def is_late(self) -> bool:
+        return self.seconds > LATE_SECONDS
+
+
+@dataclass(frozen=True)
+class SealedLog:
+    """A log whose records are sealed after they were written."""
+
+    name: str
+    """For programs: it never changes."""
+    title: str | LazyString
+    seal_batch: SealBatch
+    """Seals one batch of at most so many records in the session's transaction, and says how many they were."""
+    unsealed: Callable[[Session], Unsealed]
+
+
+def next_batch(size: int, seconds: float) -> int:
+    """How many records to seal at once after so many took so long.
+
+    Where a batch needs longer than a leader may take, the workers would end one another's for ever.
+    """
+    if seconds > LEADS_SECONDS / 2:
+        return max(size // 4, 1)
+    return min(size * 2, BATCH) if seconds < LEADS_SECONDS / 8 else size
+
+
+@dataclass
+class _Pace:
+    """How many records a worker seals at once."""
+
+    size: int = BATCH
+
+    @contextmanager
+    def timed(self) -> Iterator[int]:
+        """The size of the batch that is sealed meanwhile. One that fails may have been ended for taking too long."""
+        started, seconds = time.monotonic(), LEADS_SECONDS
+        try:
+            yield self.size
+            seconds = time.monotonic() - started
+        finally:
+            self.size = next_batch(self.size, seconds)
+
+
+def seal_all(app: Flask) -> int:
+    """Seal every batch of every log that waits; the number of records sealed. Does nothing where another process seals.
+
+    Raises ExceptionGroup for the logs that could not be sealed, after the others were.
+    """
+    sealed, failures = 0, list[Exception]()
+    for each in sealed_logs(app):
+        try:
+            sealed += _seal(app, each, _Pace())
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("not every log could be sealed", failures)
+    return sealed
+
+
+def _seal(app: Flask, sealed_log: SealedLog, pace: _Pace) -> int:
+    sealed = 0
+    with app.app_context(), new_session() as session:
+        while _leads(session, sealed_log):
+            with pace.timed() as size:
+                found = sealed_log.seal_batch(session, size)
+                session.commit()
+            sealed += found
+            if found < size:
+                break
+    return sealed
+
+
+def _leads(session: Session, sealed_log: SealedLog) -> bool:
+    """Whether this transaction is the one that seals. A leader that is late is ended; the next attempt takes over."""
+    lock = f"seal:{sealed_log.name}"
+    if session.scalar(TAKE_LEAD, {"lock": lock}):
+        return True
+    if session.execute(END_LATE_LEADER, {"lock": lock, "seconds": LEADS_SECONDS}).all():
+        log.warning("a sealer was late and lost its place", log=sealed_log.name)
+    return False
+
+
+def seal_until(app: Flask, stop: threading.Event) -> None:
+    """Seal every log twice a second until told to stop."""
+    threads = [
+        threading.Thread(target=_keep_sealing, args=(app, each, stop), name=f"sealer:{each.name}")
+        for each in sealed_logs(app)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _keep_sealing(app: Flask, sealed_log: SealedLog, stop: threading.Event) -> None:
+    """Whatever goes wrong, it tries again, less and less often."""
+    pause, pace = EVERY_SECONDS, _Pace()
+    while not stop.wait(pause):
+        try:
+            _seal(app, sealed_log, pace)
+            pause = EVERY_SECONDS
+        except Exception as error:
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            # A database that is away says no more by its traceback.
+            told = {"log": sealed_log.name, "cause": type(error).__name__, "again_in_seconds": pause}
+            log.warning("sealing failed", **told, exc_info=not isinstance(error, DBAPIError))
+
+
+SEALED_LOGS: Slot[list[SealedLog]] = Slot("sealed_logs")
+
+
+def sealed_logs(app: Flask) -> list[SealedLog]:
+    """What is sealed in this installation."""
+    return SEALED_LOGS.of(app)
+
+
+def unsealed(session: Session) -> list[tuple[SealedLog, Unsealed]]:
+    """How far the seals of each log are behind."""
+    return [(each, each.unsealed(session)) for each in sealed_logs(current_app)]
+
+
+def install_sealing(app: Flask, logs: Iterable[SealedLog]) -> None:
+    """Name what is sealed, and let `/metrics` tell how far behind it is."""
+    SEALED_LOGS.fill(app, list(logs))
+    add_figures(app, _figures)
+
+
+def _figures(session: Session) -> Iterator[GaugeMetricFamily]:
+    records = GaugeMetricFamily("cordillera_unsealed_records", "Records that wait for a seal", labels=["log"])
+    age = GaugeMetricFamily("cordillera_unsealed_age_seconds", "Age of the oldest of them", labels=["log"])
+    for sealed_log, waiting in unsealed(session):
+        records.add_metric([sealed_log.name], waiting.records)
+        age.add_metric([sealed_log.name], waiting.seconds)
+    yield from (records, age)
