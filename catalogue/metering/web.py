@@ -6,7 +6,8 @@ from flask import Blueprint, render_template
 from flask_babel import format_date
 
 from catalogue.agreements.queries import find
-from catalogue.metering.queries import DAYS, by_day, calls_today, last_failures
+from catalogue.gateway.queries import calls_today, last_failures
+from catalogue.metering.queries import DAYS, by_day
 from catalogue.ports import agency_name
 from kernel.jobs.access import current_principal, official, requires
 

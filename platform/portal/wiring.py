@@ -49,7 +49,7 @@ CAPABILITIES = {
         *("clients.ownership_transfers", "clients.dynamic_registration"),
         "openid",
     ),
-    "catalogue": ("services", "agreements", "metering"),
+    "catalogue": ("services", "agreements", "gateway", "metering"),
     "interoperability": ("directory", "uploads", "communications", "receipts", "evidence"),
     "sandbox": ("accounts", "applications", "exchanges", "personas", "outbox"),
 }
@@ -266,8 +266,7 @@ class AgenciesOfIdentity:
 
 
 def install_catalogue(house: Composition) -> None:
-    """Services, agreements, the gateway and its count."""
-    from catalogue.metering.api import gateway
+    """Services, agreements, the gateway and what is made of it."""
     from catalogue.ports import Ports
     from catalogue.services.queries import waiting_for_decision
 
@@ -288,7 +287,6 @@ def install_catalogue(house: Composition) -> None:
     SERVICE_OWNERS.fill(house.app, service_owner)
     agency_tasks(house.app).append(tasks_in_catalogue)
     WAITING.of(house.app).append(waiting)
-    house.app.register_blueprint(gateway)
     house.machine_scopes |= {
         "catalogue.publish": _("Describe services and send them for approval"),
         "catalogue.agreements": _("Ask for agreements and read them"),

@@ -24,7 +24,7 @@ from werkzeug.test import TestResponse
 
 from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Step
-from catalogue.metering.models import GatewayCall
+from catalogue.gateway.models import GatewayCall
 from catalogue.services.queries import own
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, select, text
 
-from catalogue.metering.models import GatewayCall
+from catalogue.gateway.models import GatewayCall
 from kernel.base.ids import new_id
 from kernel.base.settings import Settings
 from kernel.database.db import engine, new_session, session

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from catalogue.agreements import actions as agreement_actions
 from catalogue.agreements.rules import Step
-from catalogue.metering.rules import MAX_BODY_BYTES
+from catalogue.gateway.rules import MAX_BODY_BYTES
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
 

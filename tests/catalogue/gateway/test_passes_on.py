@@ -12,7 +12,7 @@ from builders.gateway import Consumer
 from builders.raw_provider import CLOSE, RawProvider, Steps, a_raw_provider
 from flask import Flask
 
-from catalogue.metering.queries import calls_today
+from catalogue.gateway.queries import calls_today
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE
 from kernel.outside.bulkheads import Place, Saturated, outward_calls

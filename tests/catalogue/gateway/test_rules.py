@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.metering.rules import (
+from catalogue.gateway.rules import (
     DailyCalls,
     WayBack,
     downstream_headers,

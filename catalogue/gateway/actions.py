@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from catalogue.agreements.models import Agreement
 from catalogue.agreements.queries import provider_of
 from catalogue.agreements.rules import NotActive, NotAgreed
-from catalogue.metering.models import GatewayCall, GatewayDay
-from catalogue.metering.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_id
+from catalogue.gateway.models import GatewayCall, GatewayDay
+from catalogue.gateway.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_id
 from kernel.base import clock
 from kernel.base.ids import new_id
 from kernel.jobs.access import Principal

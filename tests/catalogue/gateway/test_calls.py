@@ -105,7 +105,7 @@ def test_what_cannot_be_written_down_is_not_called(
     def fails(*_: Any, **__: Any) -> Any:
         raise OperationalError("INSERT", {}, Exception("disk"))
 
-    monkeypatch.setattr("catalogue.metering.api.begin_call", fails)
+    monkeypatch.setattr("catalogue.gateway.web.begin_call", fails)
     assert consumer.call().status_code == 503
     assert provider.seen == []
 
@@ -116,7 +116,7 @@ def test_a_count_that_cannot_be_completed_does_not_spoil_the_answer(
     def fails(*_: Any, **__: Any) -> Any:
         raise OperationalError("UPDATE", {}, Exception("gone"))
 
-    monkeypatch.setattr("catalogue.metering.api.finish_call", fails)
+    monkeypatch.setattr("catalogue.gateway.web.finish_call", fails)
     assert consumer.call().status_code == 200
     (call,) = consumer.calls()
     assert call.status is None
