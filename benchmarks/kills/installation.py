@@ -45,7 +45,7 @@ class Installation:
         """Raises RuntimeError where it does not come."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
-            command = [CORDILLERA, "run", "--port", str(self.port)]
+            command = [str(CORDILLERA), "run", "--port", str(self.port)]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output)
         self.wait_until_ready(STARTS_SECONDS)
 

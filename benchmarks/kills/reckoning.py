@@ -80,7 +80,7 @@ class Reckoning:
         return str(self._rows("SELECT sender FROM communication WHERE code = %s", code)[0][0])
 
     def _agreements(self) -> Iterator[str]:
-        status = dict(self._rows("SELECT code, status FROM agreement"))
+        status = {code: row[0] for code, *row in self._rows("SELECT code, status FROM agreement")}
         for code, told in self.ledger.agreements.items():
             if status.get(code) != told:
                 yield f"the agreement {code} was {told} and is {status.get(code)}"
