@@ -17,7 +17,7 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid import interactions
 from identity.openid.queries import is_tried_out
 from identity.openid.requested_claims import RequestedClaims
-from identity.openid.response_modes import MODES, SIGNED, address_with
+from identity.openid.response_modes import MODES, SIGNED
 from identity.openid.rules import PROFILES, OAuthProblem, Profile, to_agree_to
 from identity.openid.tokens import signed_answer
 from kernel.base import clock
@@ -145,10 +145,6 @@ class AuthorizationRequest:
         if mode := SIGNED.get(self.response_mode):
             return MODES[mode](self.redirect_uri, {"response": signed_answer(self.client, answer, clock.now())})
         return MODES[self.response_mode](self.redirect_uri, answer)
-
-    def address_of_answer(self, **parameters: str) -> str:
-        """Where the browser is sent with the answer to a request in the mode `query`."""
-        return address_with(self.redirect_uri, self._complete(parameters))
 
     def _complete(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too."""

@@ -19,6 +19,7 @@ from identity.clients.registry.actions import NewClient, create_client
 from kernel.jobs.access import Principal, act_as
 
 CALLBACK = "http://127.0.0.1:9/callback"
+AUTHORIZE = "/openid/authorize"
 LEFT = "http://127.0.0.1:9/left"
 STATE = "a-state-of-more-than-thirty-characters"
 VERIFIER = "a-verifier-of-at-least-forty-three-characters-0123456789"
@@ -78,8 +79,13 @@ def a_request(made: NewClient, **changed: str | None) -> dict[str, str]:
     return {name: value for name, value in {**parameters, **changed}.items() if value is not None}
 
 
+def path_of(made: NewClient, **changed: str | None) -> str:
+    """A sound authorization request."""
+    return f"{AUTHORIZE}?{urlencode(a_request(made, **changed))}"
+
+
 def authorize(browser: FlaskClient, made: NewClient, **changed: str | None) -> TestResponse:
-    return browser.get("/openid/authorize?" + urlencode(a_request(made, **changed)))
+    return browser.get(path_of(made, **changed))
 
 
 def decide(browser: FlaskClient, page: TestResponse, decision: str) -> TestResponse:

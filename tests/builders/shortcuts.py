@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import urlencode
 
-from builders.clients import a_request
 from flask.testing import FlaskClient
 from joserfc import jws
 from werkzeug.test import TestResponse
 
 from identity.authentication.sessions.rules import COOKIE
-from identity.clients.registry.actions import NewClient
 from kernel.http import doors
 
-AUTHORIZE = "/openid/authorize"
 TOKENS = ("access_token", "id_token", "refresh_token")
 DIFFERS = {"jti", "iat", "exp", "at_hash", "grant_id"}
 
@@ -83,8 +79,3 @@ def told(response: TestResponse) -> tuple[int, list[tuple[str, str]], str]:
     """Everything that an answer to a person says, without what is another one each time."""
     headers = sorted((name, without_marks(value)) for name, value in response.headers if name != "X-Request-Id")
     return response.status_code, headers, without_marks(response.text)
-
-
-def path_of(made: NewClient, **changed: str | None) -> str:
-    """A sound authorization request."""
-    return f"{AUTHORIZE}?{urlencode(a_request(made, **changed))}"

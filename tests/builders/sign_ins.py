@@ -1,16 +1,15 @@
-"""What a sign-in form does, by the shorter way and by the whole way."""
+"""What a sign-in form does."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
 
+from builders.clients import path_of
 from builders.identity import PASSWORD
-from builders.shortcuts import path_of, taken, the_whole_way, told
+from builders.shortcuts import told
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import delete, func, insert, select
 from werkzeug.test import TestResponse
 
@@ -26,8 +25,6 @@ from kernel.database.db import Base, engine, session
 from kernel.http.doors import FORM
 from kernel.recording.audit import AuditEvent
 
-SHORT = ["signin.prove"]
-WHOLE: list[str] = []
 NO_COUNTER: dict[str, int] = {}
 Row = dict[str, Any]
 
@@ -58,9 +55,6 @@ class Effects:
         return [event["tag"] for event in self.events]
 
 
-Way = Callable[..., TestResponse]
-
-
 @dataclass
 class Asking:
     """The sign-in form, as strangers send it: whatever one of them did is forgotten before the next."""
@@ -70,7 +64,7 @@ class Asking:
     times_before: int = 0
     """The failures of the person at this address that are counted already."""
 
-    def ask(self, way: Way, **changed: Any) -> TestResponse:
+    def ask(self, **changed: Any) -> TestResponse:
         """changed: fields, of which None takes one away and a list repeats one, and what is none of the form's."""
         others = {name: changed.pop(name) for name in ("query_string", "content_type") if name in changed}
         headers = {"X-Request-Id": "the-same-name", "User-Agent": "Firefox/128.0", **changed.pop("headers", {})}
@@ -80,16 +74,16 @@ class Asking:
         form = {name: value for name, value in {**self.form, **changed}.items() if value is not None}
         kind = others.get("content_type", FORM)
         body = form if kind.startswith("multipart") else urlencode(form, doseq=True)
-        return way(browser, "/sign-in", method="POST", data=body, headers=headers, **{**others, "content_type": kind})
+        return browser.post("/sign-in", data=body, headers=headers, **{**others, "content_type": kind})
 
-    def effects(self, way: Way = FlaskClient.open, **changed: Any) -> Effects:
+    def effects(self, **changed: Any) -> Effects:
         with self.app.app_context():
             _forget_all()
             if self.times_before:
                 _fail(self.form["run"], self.times_before)
             before = session().scalar(select(func.count()).select_from(AuditEvent)) or 0
         with patch("identity.authentication.passwords.actions.password_matches", wraps=password_matches) as looked:
-            answer = told(self.ask(way, **changed))
+            answer = told(self.ask(**changed))
         with self.app.app_context():
             return _effects(answer, before, looked.call_count)
 
@@ -101,16 +95,6 @@ class Asking:
 def asking_for(app: Flask, person: Person, made: NewClient) -> Asking:
     """The form with everything right, on the way to the application."""
     return Asking(app, {"run": str(person.run), "password": PASSWORD, "next": path_of(made)})
-
-
-def assert_both_ways(asking: Asking, *, ways: list[str], **changed: Any) -> Effects:
-    """What the form does: the same by the shorter way, if it takes it, as by the whole way."""
-    whole = asking.effects(the_whole_way, **changed)
-    with taken() as found:
-        short = asking.effects(**changed)
-    assert short == whole
-    assert (changed, found) == (changed, ways)
-    return short
 
 
 def _forget_all() -> None:

@@ -31,10 +31,8 @@ from kernel.base.installation import settings
 from kernel.base.slots import Slot
 from kernel.database.prepared import together
 from kernel.http.csrf import renew_form_key
-from kernel.http.doors import done_by_shortcut
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import public
-from kernel.pages.cached_page import CachedPage
 from kernel.pages.forms import Form, explain
 from kernel.pages.layout import wanted
 
@@ -101,7 +99,7 @@ def prove() -> Page:
         form.validate()
         return _ask_again(form), 422
     try:
-        started = done_by_shortcut() or actions.sign_in_with_password(
+        started = actions.sign_in_with_password(
             run,
             password,
             request.remote_addr or "",
@@ -202,7 +200,7 @@ def ask_to_sign_in(following: str, asking: Asking | None) -> str:
     """The page that asks for RUN and password, to go on to a path of this site."""
     if asking and asking.run:
         return _page(SignInForm(next=following, run=asking.run), asking.application)
-    return empty_page(following=following, **_purpose(asking))
+    return _page(SignInForm(None, next=following), **_purpose(asking))
 
 
 def _ask_again(form: SignInForm) -> str:
@@ -214,12 +212,6 @@ def _purpose(asking: Asking | None) -> dict[str, str]:
     if asking is None:
         return {"application": "", "device": ""}
     return {"application": asking.application, "device": "yes" if asking.is_for_device else ""}
-
-
-@CachedPage
-def empty_page(following: str, application: str, device: str = "") -> str:
-    """The page that asks for RUN and password, with nothing in its boxes."""
-    return _page(SignInForm(None, next=following), application, device)
 
 
 def _page(form: SignInForm, application: str, device: str = "") -> str:

@@ -136,15 +136,11 @@ def _decide(asked: AuthorizationRequest) -> Page:
 
 def _enter(asked: AuthorizationRequest) -> Response | None:
     """Send the person back with a code; None where they have to agree first."""
-    code = _code(asked)
-    return asked.answer(code=code) if code is not None else None
-
-
-def _code(asked: AuthorizationRequest) -> str | None:
     # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
     if "consent" in asked.prompts or asked.is_impersonable:
         return None
-    return actions.enter(_entry(asked, _signed_in()))
+    code = actions.enter(_entry(asked, _signed_in()))
+    return asked.answer(code=code) if code is not None else None
 
 
 def _signed_in() -> SignIn:
@@ -295,16 +291,6 @@ def enter_after_sign_in(following: str) -> Response | None:
             return None
         run(AUTHORIZE, asked)
         return None if _question(asked) else _enter(asked)
-    except Problem:
-        return None
-
-
-def code_without_interaction(asked: AuthorizationRequest) -> str | None:
-    """The code for the application that sent this request, which has been checked; None where there is something to ask
-    the person, or something is wrong.
-    """
-    try:
-        return None if _question(asked) else _code(asked)
     except Problem:
         return None
 

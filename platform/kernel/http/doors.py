@@ -25,10 +25,8 @@ from kernel.base.settings import Settings
 from kernel.base.slots import Slot
 from kernel.database.change_feed import hear_changes
 from kernel.http.application import believe_proxies
-from kernel.http.i18n import VARIES
-from kernel.http.rate_limit import is_counted, is_within_limit
 from kernel.http.request_log import observe
-from kernel.http.security import headers_of_no_page, headers_of_page
+from kernel.http.security import headers_of_no_page
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,17 +44,11 @@ class PlainRequest:
 
     headers: Mapping[str, str]
     """As WSGI names them: `HTTP_ACCEPT`."""
-    query: Mapping[str, str]
     form: Mapping[str, str]
 
     @property
     def authorization(self) -> str:
         return self.headers.get("HTTP_AUTHORIZATION", "")
-
-    @property
-    def address(self) -> str:
-        """Where it comes from; behind proxies that are believed only for shortcuts to views that count it."""
-        return self.headers.get("REMOTE_ADDR", "")
 
 
 @dataclass(frozen=True)
@@ -66,16 +58,8 @@ class Done:
     outcome: Any
 
 
-@dataclass(frozen=True)
-class Redirect:
-    """To see the other address (RFC 9110 15.4.4), which is in ASCII, with something for the browser to keep."""
-
-    address: str
-    cookie: str
-
-
-Answer: TypeAlias = Mapping[str, Any] | str | Redirect
-"""JSON, a page, or the way on."""
+Answer: TypeAlias = Mapping[str, Any]
+"""JSON."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +70,6 @@ class Shortcut:
     answer: Callable[[PlainRequest], Answer | Done | None]
     """None for what is to go the whole way."""
     headers: tuple[tuple[str, str], ...] = ()
-    takes_query: bool = False
 
 
 Shortcuts = Mapping[tuple[str, str], Shortcut]
@@ -101,28 +84,18 @@ def add_shortcut(app: Flask, method: str, path: str, shortcut: Shortcut) -> None
 
 
 def install_shortcuts(app: Flask, settings: Settings) -> None:
-    """Put the shortcuts before everything else. Call last.
-
-    Those to views that count how often an address asks stand behind the proxies, which say what address it is.
-    """
-    known = DIRECT_DOORS.of(app)
-    counted = {at: each for at, each in known.items() if is_counted(app.view_functions[each.endpoint])}
-    _put_before(app, counted, are_counted=True)
+    """Put the shortcuts before everything else. Call last."""
     believe_proxies(app, settings)
-    _put_before(app, {at: each for at, each in known.items() if at not in counted})
-
-
-def _put_before(app: Flask, known: Shortcuts, *, are_counted: bool = False) -> None:
-    app.wsgi_app = _Shortcuts(app, app.wsgi_app, known, are_counted)  # type: ignore[method-assign]
+    app.wsgi_app = _Shortcuts(app, app.wsgi_app, DIRECT_DOORS.of(app))  # type: ignore[method-assign]
 
 
 class _Shortcuts:
-    def __init__(self, app: Flask, whole_way: WSGIApplication, known: Shortcuts, are_counted: bool) -> None:
-        self._app, self._whole_way, self._known, self._are_counted = app, whole_way, known, are_counted
+    def __init__(self, app: Flask, whole_way: WSGIApplication, known: Shortcuts) -> None:
+        self._app, self._whole_way, self._known = app, whole_way, known
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         shortcut = self._known.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if shortcut is not None and (asked := _plain(environ, shortcut)) is not None:
+        if shortcut is not None and (asked := _plain(environ)) is not None:
             answer = self._answer(shortcut, asked, environ, start_response)
             if answer is not None:
                 return answer
@@ -133,49 +106,34 @@ class _Shortcuts:
     ) -> Iterable[bytes] | None:
         started = time.perf_counter()
         with self._app.app_context():
-            if self._are_counted and not is_within_limit(environ):
-                return None
             hear_changes()
             take_request_id(environ.get(NAMED, ""))
             said = _try(shortcut, asked, environ)
             if said is None:
                 return None
-            status = 303 if isinstance(said, Redirect) else 200
-            observe(shortcut.endpoint, environ["REQUEST_METHOD"], environ["PATH_INFO"], status, started)
+            observe(shortcut.endpoint, environ["REQUEST_METHOD"], environ["PATH_INFO"], 200, started)
             return self._send(shortcut, said, start_response)
 
     def _send(self, shortcut: Shortcut, said: Answer, start_response: StartResponse) -> Iterable[bytes]:
-        status, headers = "200 OK", [(HEADER, current_request_id()), *shortcut.headers]
-        if isinstance(said, Mapping):
-            body = self._app.json.dumps(said, separators=(",", ":")).encode() + b"\n"
-            headers += [("Content-Type", "application/json"), *headers_of_no_page()]
-        else:
-            body = said.encode() if isinstance(said, str) else b""
-            headers += [("Content-Type", "text/html; charset=utf-8"), *headers_of_page(), VARIES]
-        if isinstance(said, Redirect):
-            status = "303 SEE OTHER"
-            headers += [("Location", said.address), ("Set-Cookie", said.cookie)]
-        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        body = self._app.json.dumps(said, separators=(",", ":")).encode() + b"\n"
+        headers = [(HEADER, current_request_id()), *shortcut.headers, ("Content-Type", "application/json")]
+        start_response("200 OK", [*headers, *headers_of_no_page(), ("Content-Length", str(len(body)))])
         return [body]
 
 
-def _plain(environ: WSGIEnvironment, shortcut: Shortcut) -> PlainRequest | None:
+def _plain(environ: WSGIEnvironment) -> PlainRequest | None:
     """The request, if it is a plain one. Its body can be read once more."""
-    written = environ.get("QUERY_STRING", "")
-    if "HTTP_TRANSFER_ENCODING" in environ or (written and not shortcut.takes_query):
-        return None
-    query = _pairs(written) if written else {}
-    if query is None:
+    if "HTTP_TRANSFER_ENCODING" in environ or environ.get("QUERY_STRING"):
         return None
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0":
-        return PlainRequest(environ, query, {})
+        return PlainRequest(environ, {})
     if environ.get("CONTENT_TYPE") != FORM or not length.isdecimal() or int(length) > LONGEST_BODY:
         return None
     body: bytes = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = io.BytesIO(body)
     form = _pairs(body.decode("latin-1"))
-    return PlainRequest(environ, query, form) if form is not None else None
+    return PlainRequest(environ, form) if form is not None else None
 
 
 def _pairs(written: str) -> Mapping[str, str] | None:

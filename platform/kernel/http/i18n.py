@@ -21,7 +21,6 @@ LANGUAGES = {"es": "Español", "en": "English"}
 LOCALES = {"es": "es_CL", "en": "en_GB"}
 LANGUAGE_COOKIE = "language"
 REQUESTED = "requested_language"
-VARIES = ("Vary", "Accept-Language, Cookie")
 
 
 class PoDomain(Domain):
@@ -123,7 +122,7 @@ def _chosen_locale() -> str:
 
 def _vary_with_language(response: Response) -> Response:
     if response.mimetype in ("text/html", "application/problem+json"):
-        response.headers.add(*VARIES)
+        response.headers.add("Vary", "Accept-Language, Cookie")
     return response
 
 

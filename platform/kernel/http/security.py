@@ -66,18 +66,9 @@ def install_security(app: Flask, settings: Settings) -> None:
         return response
 
 
-def headers_of_page() -> Sequence[tuple[str, str]]:
-    """The headers of an answer to a person."""
-    return _with_policy(_policy())
-
-
 def headers_of_no_page() -> Sequence[tuple[str, str]]:
     """The headers of an answer to a program."""
-    return _with_policy(NO_PAGE)
-
-
-def _with_policy(policy: str) -> Sequence[tuple[str, str]]:
-    return *HEADERS(), ("Content-Security-Policy", policy), NOT_KEPT
+    return *HEADERS(), ("Content-Security-Policy", NO_PAGE), NOT_KEPT
 
 
 def _policy() -> str:

@@ -1,15 +1,12 @@
 """A redirect address that has a query of its own is retained octet by octet (RFC 6749 3.1.2), wherever it leads."""
 
-from collections.abc import Callable
 from html import unescape
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from builders.clients import STATE, a_client, authorize, decide, tokens_for
+from builders.clients import STATE, a_client, authorize, decide, path_of, tokens_for
 from builders.identity import PASSWORD
 from builders.requests import agree, posted
-from builders.shortcuts import path_of, taken, the_whole_way
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -85,25 +82,14 @@ def test_a_form_goes_to_the_very_address(
     assert set(posted(page)) == ({"code", "state", "iss"} if mode == "form_post" else {"response"})
 
 
-Door = Callable[..., TestResponse]
-
-
-def directly(browser: FlaskClient, path: str, **request: Any) -> TestResponse:
-    with taken() as ways:
-        answer = browser.open(path, **request)
-    assert ways == ["signin.prove"]
-    return answer
-
-
 @addresses
-@pytest.mark.parametrize("door", [directly, the_whole_way])
-def test_a_sign_in_leads_to_it_by_either_door(
-    app: Flask, client: FlaskClient, person: Person, returning: NewClient, address: str, door: Door
+def test_a_sign_in_leads_to_it(
+    app: Flask, client: FlaskClient, person: Person, returning: NewClient, address: str
 ) -> None:
     agree(client, authorize(client, returning))
     stranger = app.test_client(use_cookies=False)
     form = {"run": str(person.run), "password": PASSWORD, "next": path_of(returning)}
-    assert "code" in added_to(address, door(stranger, "/sign-in", method="POST", data=form))
+    assert "code" in added_to(address, stranger.post("/sign-in", data=form))
 
 
 @addresses

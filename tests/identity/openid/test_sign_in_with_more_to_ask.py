@@ -1,19 +1,19 @@
-"""A sign-in that does not end at the application, or not by the shorter way, goes on as it always did."""
+"""A sign-in that does not end at the application goes on to what is left to ask."""
 
 from typing import Any
-from unittest.mock import patch
 
 from builders.clients import (
+    AUTHORIZE,
     a_client,
     a_client_in_use,
     a_code,
     answer_of,
     decide,
     following,
+    path_of,
 )
 from builders.identity import a_person, sign_in
-from builders.shortcuts import AUTHORIZE, path_of, taken, the_whole_way
-from builders.sign_ins import NO_COUNTER, SHORT, WHOLE, Asking, Effects, asking_for, assert_both_ways
+from builders.sign_ins import NO_COUNTER, Asking, Effects, asking_for
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -26,7 +26,7 @@ from kernel.database.db import engine
 
 
 class TestAskedMore:
-    """The password is right and the whole way goes on from there."""
+    """The password is right, and something else is wanted."""
 
     def assert_goes_on(self, effects: Effects, path: str) -> None:
         assert (effects.status, effects.location.partition("?")[0]) == (303, path)
@@ -38,24 +38,22 @@ class TestAskedMore:
     ) -> None:
         with app.app_context():
             other = a_client("standard")
-        self.assert_goes_on(assert_both_ways(asking, ways=WHOLE, next=path_of(other)), AUTHORIZE)
+        self.assert_goes_on(asking.effects(next=path_of(other)), AUTHORIZE)
 
     def test_who_agreed_to_less_is_asked(self, app: Flask, client: FlaskClient, person: Person) -> None:
         with app.app_context():
             made = a_client("standard")
         a_code(client, made, scope="openid name")
         asking = asking_for(app, person, made)
-        self.assert_goes_on(assert_both_ways(asking, ways=WHOLE), AUTHORIZE)
-        assert_both_ways(asking, ways=SHORT, next=path_of(made, scope="openid name"))
+        self.assert_goes_on(asking.effects(), AUTHORIZE)
+        asking.effects(next=path_of(made, scope="openid name"))
 
     def test_the_session_of_who_is_asked_goes_on(self, app: Flask, asking: Asking) -> None:
         with app.app_context():
             other = a_client("standard")
         browser = app.test_client()
-        with taken() as ways:
-            entered = browser.post("/sign-in", data=asking.form | {"next": path_of(other)})
-            page = browser.get(entered.location)
-        assert ways == []
+        entered = browser.post("/sign-in", data=asking.form | {"next": path_of(other)})
+        page = browser.get(entered.location)
         assert answer_of(decide(browser, page, "allow"))["code"]
 
     def test_a_program_on_the_persons_machine_asks_each_time(
@@ -64,22 +62,22 @@ class TestAskedMore:
         with app.app_context():
             public = a_client("standard", auth_method="none")
         a_code(client, public)
-        self.assert_goes_on(assert_both_ways(asking, ways=WHOLE, next=path_of(public)), AUTHORIZE)
+        self.assert_goes_on(asking.effects(next=path_of(public)), AUTHORIZE)
 
     def test_who_always_wants_a_code_is_asked_for_it_before_any_session(self, app: Flask, asking: Asking) -> None:
         change_people(app, second_factor=SECOND_FACTOR_ALWAYS)
-        effects = assert_both_ways(asking, ways=WHOLE)
+        effects = asking.effects()
         assert (effects.status, effects.location.partition("?")[0]) == (303, "/sign-in/code")
         assert (effects.tags, effects.hashes) == (["identity:sign-in:code-wanted"], 1)
         assert (effects.sessions, effects.codes, effects.counters) == ([], [], NO_COUNTER)
 
     def test_who_wants_one_when_asked_is_not_asked_here(self, app: Flask, asking: Asking) -> None:
         change_people(app, second_factor=SECOND_FACTOR_WHEN_ASKED)
-        assert_both_ways(asking, ways=SHORT)
+        asking.effects()
 
     def test_a_real_person_does_not_enter_an_application_under_test(self, app: Flask, asking: Asking) -> None:
         change_people(app, is_test_person=False)
-        self.assert_goes_on(assert_both_ways(asking, ways=WHOLE), AUTHORIZE)
+        self.assert_goes_on(asking.effects(), AUTHORIZE)
 
     def test_a_test_person_does_not_enter_an_application_in_use(
         self, app: Flask, client: FlaskClient, asking: Asking
@@ -89,8 +87,8 @@ class TestAskedMore:
         sign_in(client, real)
         a_code(client, in_use, scope="openid run")
         asking.form["next"] = path_of(in_use, scope="openid run")
-        self.assert_goes_on(assert_both_ways(asking, ways=WHOLE), AUTHORIZE)
-        assert assert_both_ways(asking, ways=SHORT, run=str(real.run)).location.startswith("https://tramites.")
+        self.assert_goes_on(asking.effects(), AUTHORIZE)
+        assert asking.effects(run=str(real.run)).location.startswith("https://tramites.")
 
 
 def change_people(app: Flask, **values: Any) -> None:
@@ -140,24 +138,24 @@ ODD: list[dict[str, Any]] = [
 class TestElsewhere:
     """Where `next` leads to anything but a plain and sound request."""
 
-    def test_what_is_unusual_goes_the_whole_way(self, asking: Asking, made: NewClient) -> None:
+    def test_what_is_unusual_begins_one_session(self, asking: Asking, made: NewClient) -> None:
         for changed in UNUSUAL:
-            effects = assert_both_ways(asking, ways=WHOLE, next=path_of(made, **changed))
+            effects = asking.effects(next=path_of(made, **changed))
             assert (effects.hashes, len(effects.sessions)) == (1, 1)
 
     def test_what_is_repeated_or_cannot_be_read_does_too(self, asking: Asking, made: NewClient) -> None:
         for more in ("&state=again", "&client_id=unknown", "&scope=openid", "&a", "&%ff", "&state=%00"):
-            assert_both_ways(asking, ways=WHOLE, next=path_of(made) + more)
+            asking.effects(next=path_of(made) + more)
 
     def test_what_leads_out_of_here_leads_nowhere(self, asking: Asking, made: NewClient) -> None:
         for before in OUT_OF_HERE:
-            effects = assert_both_ways(asking, ways=WHOLE, next=before + path_of(made))
+            effects = asking.effects(next=before + path_of(made))
             assert (effects.location, effects.codes, effects.hashes, len(effects.sessions)) == ("/", [], 1, 1)
 
     def test_other_paths_are_gone_to_as_ever(self, asking: Asking, made: NewClient) -> None:
         query = path_of(made).partition("?")[2]
         for following_ in (*OTHER_PATHS, *(f"{path}?{query}" for path in OTHER_PATHS), AUTHORIZE):
-            effects = assert_both_ways(asking, ways=WHOLE, next=following_)
+            effects = asking.effects(next=following_)
             assert (effects.codes, effects.hashes, len(effects.sessions)) == ([], 1, 1)
 
     def test_a_mark_of_ours_that_was_tampered_with_is_none(
@@ -166,19 +164,13 @@ class TestElsewhere:
         stranger = client.application.test_client(use_cookies=False)
         marked = following(stranger.get(path_of(made)))
         for tampered in (f"{marked[:-1]}x", f"{marked}&detour=x", marked.replace("detour=sign-in", "detour=consent")):
-            with taken():
-                whole = asking.effects(the_whole_way, next=tampered)
-                assert asking.effects(next=tampered) == whole
+            effects = asking.effects(next=tampered)
+            assert (effects.hashes, len(effects.sessions)) == (1, 1)
 
     def test_no_next_is_the_account(self, asking: Asking) -> None:
         for changed in ({"next": ""}, {"next": None}):
-            assert assert_both_ways(asking, ways=WHOLE, **changed).location == "/account"
+            assert asking.effects(**changed).location == "/account"
 
     def test_an_odd_request_is_left_to_it(self, asking: Asking) -> None:
         for odd in ODD:
-            assert_both_ways(asking, ways=WHOLE, **odd)
-
-    def test_a_defect_of_the_shorter_way_before_the_password_costs_time_only(self, asking: Asking) -> None:
-        with patch("identity.openid.shortcuts_for_people.request_at", side_effect=RuntimeError), taken() as ways:
-            effects = asking.effects()
-        assert (ways, effects.status, effects.hashes, len(effects.codes)) == ([], 303, 1, 1)
+            asking.effects(**odd)

@@ -1,4 +1,4 @@
-"""A password is looked at once, and what follows from it is done once, whichever way the form has come by."""
+"""A password is looked at once, and what follows from it is done once."""
 
 import json
 from dataclasses import replace
@@ -12,12 +12,12 @@ from builders.clients import (
     a_request,
     answer_of,
     following,
+    path_of,
     redeem,
     userinfo,
 )
 from builders.identity import PASSWORD, a_run
-from builders.shortcuts import path_of, taken
-from builders.sign_ins import NO_COUNTER, SHORT, WHOLE, Asking, asking_for, assert_both_ways
+from builders.sign_ins import NO_COUNTER, Asking, asking_for
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
@@ -43,48 +43,48 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
 
 
 class TestRefused:
-    """What is wrong is told by the whole way, and nothing is done twice for it."""
+    """What is wrong is told, and nothing is done twice for it."""
 
     def test_another_site_is_refused_before_anything_is_looked_at(self, asking: Asking) -> None:
         for site in ELSEWHERE:
-            effects = assert_both_ways(asking, ways=WHOLE, headers={"Sec-Fetch-Site": site})
+            effects = asking.effects(headers={"Sec-Fetch-Site": site})
             assert (effects.status, effects.tags, effects.hashes) == (403, ["access:refused"], 0)
             assert (effects.sessions, effects.codes, effects.counters) == ([], [], NO_COUNTER)
 
     def test_who_does_not_say_where_from_needs_a_token(self, asking: Asking) -> None:
-        effects = assert_both_ways(asking, ways=WHOLE, says_where_from=False)
+        effects = asking.effects(says_where_from=False)
         assert (effects.status, effects.hashes, effects.sessions) == (400, 0, [])
 
     def test_a_wrong_password_is_looked_at_once_and_counted_once(self, asking: Asking) -> None:
         for password in WRONG_PASSWORDS:
-            effects = assert_both_ways(asking, ways=WHOLE, password=password)
+            effects = asking.effects(password=password)
             assert (effects.status, effects.tags, effects.hashes) == (422, ["identity:sign-in:refused"], 1)
             assert (effects.sessions, effects.codes) == ([], [])
             assert list(effects.counters.values()) == [1, 1, 1]
 
     def test_an_unknown_person_costs_the_same(self, asking: Asking) -> None:
-        effects = assert_both_ways(asking, ways=WHOLE, run=a_run())
+        effects = asking.effects(run=a_run())
         assert (effects.status, effects.tags, effects.hashes) == (422, ["identity:sign-in:refused"], 1)
         assert list(effects.counters.values()) == [1, 1, 1]
 
     def test_what_is_no_run_or_is_left_empty_is_not_looked_at(self, asking: Asking) -> None:
         for changed in NOT_LOOKED_AT:
-            effects = assert_both_ways(asking, ways=WHOLE, **changed)
+            effects = asking.effects(**changed)
             assert (effects.status, effects.tags, effects.hashes, effects.counters) == (422, [], 0, NO_COUNTER)
 
-    def test_what_came_twice_counts_as_by_the_whole_way(self, asking: Asking) -> None:
+    def test_what_came_twice_is_looked_at_once(self, asking: Asking) -> None:
         for changed in ({"run": [asking.form["run"]] * 2}, {"password": ["guess", PASSWORD]}):
-            assert assert_both_ways(asking, ways=WHOLE, **changed).hashes == 1
+            assert asking.effects(**changed).hashes == 1
 
     def test_who_failed_often_has_to_wait_and_is_told_so_once(self, asking: Asking) -> None:
         asking.times_before = 7
-        effects = assert_both_ways(asking, ways=WHOLE, password="guess")
+        effects = asking.effects(password="guess")
         assert (effects.status, effects.tags, effects.hashes) == (429, ["identity:sign-in:refused"], 0)
         assert effects.counters == asking.counters_before
 
     def test_who_failed_once_is_let_in_and_forgiven(self, asking: Asking) -> None:
         asking.times_before = 2
-        effects = assert_both_ways(asking, ways=SHORT)
+        effects = asking.effects()
         assert (effects.hashes, [*effects.counters.values()]) == (1, [2])
         assert [*effects.counters] == ["address:127.0.0.1"]
 
@@ -100,7 +100,7 @@ class TestEntered:
             made = a_client(profile)
         a_code(client, made)
         asking = asking_for(app, person, made)
-        effects = assert_both_ways(asking, ways=SHORT)
+        effects = asking.effects()
         assert (effects.status, effects.hashes, effects.counters) == (303, 1, NO_COUNTER)
         assert effects.tags == ["identity:session:started", "identity:application:entered"]
         assert (len(effects.sessions), len(effects.codes)) == (1, 1)
@@ -110,9 +110,7 @@ class TestEntered:
     def test_the_answer_is_the_applications_and_the_session_the_browsers(
         self, asking: Asking, client: FlaskClient, made: NewClient
     ) -> None:
-        with taken() as ways:
-            response = asking.ask(FlaskClient.open)
-        assert ways == SHORT
+        response = asking.ask()
         answer = answer_of(response)
         assert response.location.startswith(f"{CALLBACK}?")
         assert answer.keys() == {"code", "state", "iss"}
@@ -126,15 +124,16 @@ class TestEntered:
         assert tokens.status_code == 200
         assert userinfo(browser, tokens.get_json()["access_token"]).status_code == 200
 
-    def test_what_the_page_gave_to_go_on_to_leads_on_by_the_shorter_way(
+    def test_what_the_page_gave_to_go_on_to_leads_on(
         self, asking: Asking, client: FlaskClient, made: NewClient
     ) -> None:
         stranger = client.application.test_client(use_cookies=False)
-        assert_both_ways(asking, ways=SHORT, next=following(stranger.get(path_of(made))))
+        effects = asking.effects(next=following(stranger.get(path_of(made))))
+        assert effects.location.startswith(f"{CALLBACK}?")
 
     def test_the_session_tells_which_browser_it_is_in(self, asking: Asking) -> None:
         for agent in ("", FIREFOX, "x" * 2_000, "<b>", "\xf1"):
-            (begun,) = assert_both_ways(asking, ways=SHORT, headers={"User-Agent": agent}).sessions
+            (begun,) = asking.effects(headers={"User-Agent": agent}).sessions
             assert (begun["address"], begun["acr"], begun["amr"]) == (
                 "127.0.0.1",
                 "urn:cordillera:acr:1",
@@ -145,17 +144,17 @@ class TestEntered:
     def test_a_run_may_be_written_in_many_ways(self, asking: Asking, person: Person) -> None:
         plain = str(person.run).replace(".", "").replace("-", "").lower()
         for run in (plain, f" {plain} ", f"0{plain}", f"{plain[:-1]}-{plain[-1].upper()}"):
-            assert assert_both_ways(asking, ways=SHORT, run=run).status == 303
+            assert asking.effects(run=run).status == 303
 
     def test_more_fields_than_are_read_change_nothing(self, asking: Asking) -> None:
-        assert assert_both_ways(asking, ways=SHORT, csrf_token="", more="x").status == 303
+        assert asking.effects(csrf_token="", more="x").status == 303
 
     def test_who_loads_the_answer_once_more_is_let_in_again(self, asking: Asking) -> None:
-        assert assert_both_ways(asking, ways=SHORT, headers={"Sec-Fetch-Site": "none"}).status == 303
+        assert asking.effects(headers={"Sec-Fetch-Site": "none"}).status == 303
 
     def test_what_is_recorded_is_of_the_request_that_is_answered(self, app: Flask, asking: Asking) -> None:
         for changed in ({}, {"password": "guess"}, {"next": "/"}, {"next": f"{asking.form['next']}&prompt=consent"}):
-            answer = asking.ask(FlaskClient.open, headers={"X-Request-Id": "<"}, **changed)
+            answer = asking.ask(headers={"X-Request-Id": "<"}, **changed)
             with app.app_context():
                 events = session().scalars(select(AuditEvent.request_id).order_by(AuditEvent.id.desc()).limit(2)).all()
             assert answer.headers["X-Request-Id"] == events[0]
@@ -166,7 +165,7 @@ class TestEntered:
             labels = {"endpoint": "signin.prove", "method": "POST", "status": str(status)}
             before = REGISTRY.get_sample_value("cordillera_requests_total", labels) or 0
             capsys.readouterr()
-            asking.ask(FlaskClient.open, **changed)
+            asking.ask(**changed)
             assert REGISTRY.get_sample_value("cordillera_requests_total", labels) == before + 1
             lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
             told = [(line["request_id"], line["path"], line["status"]) for line in lines if line["event"] == "request"]
@@ -178,7 +177,7 @@ def test_sessions_and_failures_are_of_the_address_that_trusted_proxies_tell(
     settings: Settings, asking: Asking, trusted_proxies: int, address: str
 ) -> None:
     asking.app = under_test(create_app(replace(settings, trusted_proxies=trusted_proxies)))
-    (begun,) = assert_both_ways(asking, ways=SHORT, headers=FORWARDED).sessions
-    refused = assert_both_ways(asking, ways=WHOLE, headers=FORWARDED, password="guess")
+    (begun,) = asking.effects(headers=FORWARDED).sessions
+    refused = asking.effects(headers=FORWARDED, password="guess")
     assert (begun["address"], sorted(refused.counters)[2]) == (address, f"address:{address}")
     ENGINE.of(asking.app).dispose()

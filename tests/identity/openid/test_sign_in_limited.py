@@ -1,20 +1,17 @@
-"""An address that asks too often waits on the shorter ways of people too, and is the same one there."""
+"""An address that asks too often for a page, or to sign in, waits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock, patch
 
-import pytest
 from builders.apps import under_test
-from builders.clients import a_code, asks_to_sign_in
+from builders.clients import a_code, asks_to_sign_in, path_of
 from builders.identity import PASSWORD
-from builders.shortcuts import path_of, taken, the_whole_way
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
 from identity.openid.models import Grant
@@ -25,9 +22,6 @@ from kernel.http import rate_limit
 from kernel.http.rate_limit import MINUTE
 from portal.app import create_app
 
-SHORT = ["openid.authorize"]
-Way = Callable[..., TestResponse]
-
 
 @contextmanager
 def limited(settings: Settings, made: NewClient, trusted_proxies: int = 0) -> Iterator[FlaskClient]:
@@ -36,7 +30,7 @@ def limited(settings: Settings, made: NewClient, trusted_proxies: int = 0) -> It
     stopped = Mock(time=lambda: 1_000_000.0)
     with patch.object(rate_limit, "REQUESTS_A_MINUTE", 3), patch.object(rate_limit, "time", stopped):
         browser = application.test_client(use_cookies=False)
-        the_whole_way(browser, path_of(made), environ_base={"REMOTE_ADDR": "203.0.113.1"})
+        browser.get(path_of(made), environ_base={"REMOTE_ADDR": "203.0.113.1"})
         yield browser
     ENGINE.of(application).dispose()
 
@@ -47,59 +41,44 @@ def asked_by(browser: FlaskClient, address: str) -> int:
     return minute.asked.get(address, 0) if minute else 0
 
 
-def the_shorter_way(browser: FlaskClient, path: str, **request: Any) -> TestResponse:
-    return browser.open(path, **request)
-
-
-WAYS: list[Way] = [the_shorter_way, the_whole_way]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_who_asks_too_often_for_the_page_waits(settings: Settings, made: NewClient, way: Way) -> None:
-    with limited(settings, made) as browser, taken() as ways:
-        answers = [way(browser, path_of(made)) for _ in range(5)]
+def test_who_asks_too_often_for_the_page_waits(settings: Settings, made: NewClient) -> None:
+    with limited(settings, made) as browser:
+        answers = [browser.get(path_of(made)) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
         assert (asks_to_sign_in(answers[4]), "Retry-After" in answers[4].headers) == (False, True)
         assert asks_to_sign_in(browser.get(path_of(made), environ_base={"REMOTE_ADDR": "192.0.2.1"}))
-    assert ways == SHORT * (4 if way is the_shorter_way else 1)
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_who_signs_in_too_often_waits(
-    app: Flask, client: FlaskClient, settings: Settings, person: Person, made: NewClient, way: Way
+    app: Flask, client: FlaskClient, settings: Settings, person: Person, made: NewClient
 ) -> None:
     a_code(client, made)
     form = {"run": str(person.run), "password": PASSWORD, "next": path_of(made)}
-    with limited(settings, made) as browser, taken() as ways:
-        answers = [way(browser, "/sign-in", method="POST", data=form) for _ in range(4)]
+    with limited(settings, made) as browser:
+        answers = [browser.post("/sign-in", data=form) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [303, 303, 303, 429]
-    assert ways == ["signin.prove"] * (3 if way is the_shorter_way else 0)
     with app.app_context():
         assert len(session().scalars(select(Grant)).all()) == 1 + 3
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_behind_a_proxy_it_is_the_forwarded_address_that_waits(settings: Settings, made: NewClient, way: Way) -> None:
+def test_behind_a_proxy_it_is_the_forwarded_address_that_waits(settings: Settings, made: NewClient) -> None:
     with limited(settings, made, trusted_proxies=1) as browser:
         for address in ("192.0.2.1", "192.0.2.2"):
             headers = {"X-Forwarded-For": f"203.0.113.9, {address}"}
             for status in (200, 200, 200, 429):
-                assert way(browser, path_of(made), headers=headers).status_code == status
+                assert browser.get(path_of(made), headers=headers).status_code == status
         assert [asked_by(browser, address) for address in ("127.0.0.1", "203.0.113.9")] == [0, 0]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_without_a_proxy_what_is_said_of_the_address_changes_nothing(
-    settings: Settings, made: NewClient, way: Way
-) -> None:
+def test_without_a_proxy_what_is_said_of_the_address_changes_nothing(settings: Settings, made: NewClient) -> None:
     with limited(settings, made) as browser:
         for number, status in enumerate((200, 200, 200, 429)):
             headers = {"X-Forwarded-For": f"192.0.2.{number}"}
-            assert way(browser, path_of(made), headers=headers).status_code == status
+            assert browser.get(path_of(made), headers=headers).status_code == status
             assert asked_by(browser, f"192.0.2.{number}") == 0
 
 
-LEFT: list[dict[str, Any]] = [
+REQUESTS: list[dict[str, Any]] = [
     {"headers": {"Cookie": "theirs=1"}},
     {"headers": {"Accept-Language": "en"}},
     {"path": "/sign-in", "method": "POST", "data": {"run": "", "password": "", "next": ""}},
@@ -107,11 +86,11 @@ LEFT: list[dict[str, Any]] = [
 ]
 
 
-def test_what_the_shorter_way_leaves_to_the_whole_one_is_counted_once(settings: Settings, made: NewClient) -> None:
+def test_every_request_is_counted_once(settings: Settings, made: NewClient) -> None:
     with limited(settings, made) as browser:
-        for number, left in enumerate(LEFT):
+        for number, asked in enumerate(REQUESTS):
             address = f"192.0.2.{number}"
-            request = {"path": path_of(made), "environ_base": {"REMOTE_ADDR": address}, **left}
+            request = {"path": path_of(made), "environ_base": {"REMOTE_ADDR": address}, **asked}
             if "data" in request:
                 request["data"] = {**request["data"], "next": path_of(made)}
             browser.open(**request)
