@@ -26,6 +26,7 @@ from identity.clients.expiry.actions import note_failing_keys, warn_of_ends
 from identity.clients.ownership_transfers import actions as adoptions
 from identity.clients.ownership_transfers.queries import offer_to
 from identity.clients.registry.actions import NewClient
+from identity.clients.registry.queries import any_client
 from identity.clients.token_exchange_policies.actions import ask_exchange
 from identity.clients.token_exchange_policies.rules import Wish
 from identity.people import actions as people
@@ -64,7 +65,7 @@ class Scene:
     def waiting(self) -> str:
         client_id = self.in_use()
         act_as(Principal(kind="official", id="1", name="Ana", agency=AgencyRef("AE001", "AE001")))
-        approvals.change_fields(client_id, "agency:AE001", name="Otro nombre")
+        approvals.change_fields(any_client(client_id), name="Otro nombre")
         act_as(OPERATOR)
         return client_id
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, url_for
 
@@ -30,6 +30,9 @@ from kernel.api.api_fields import path
 from kernel.api.interface import Blueprint
 from kernel.base import clock
 from kernel.jobs.access import current_principal, requires, scope
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 endpoints = Blueprint(
     "applications_api",
@@ -85,7 +88,7 @@ def show_application(client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Replace the registration; what the authority has to approve waits, and the current one stays in use"""
-    return _told(approvals.change_application(client_id, Registration(**body), owner=_owner()))
+    return _told(approvals.change_application(_application(client_id), Registration(**body)))
 
 
 @endpoints.route("/<client_id>/keys", methods=["PUT"], parameters=ONE)
@@ -97,7 +100,7 @@ def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def replace_keys(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Replace the public keys, or the address where they are published"""
-    return _told(approvals.replace_keys(client_id, body["jwks"], body["jwks_uri"], owner=_owner()))
+    return _told(approvals.replace_keys(_application(client_id), body["jwks"], body["jwks_uri"]))
 
 
 @endpoints.route("/<client_id>/secrets", methods=["POST"], parameters=ONE)
@@ -107,7 +110,7 @@ def replace_keys(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def make_secret(client_id: str) -> dict[str, Any]:
     """A new secret, shown only this once; the previous one works for seven more days"""
-    owner = _application(client_id)
+    owner = _application(client_id).owner
     secret = actions.rotate_secret(client_id, owner=owner)
     kept = living_secrets(queries.client_of(owner, client_id).secrets, clock.now())
     return {"client_id": client_id, "secret": secret, "secrets": kept}
@@ -120,7 +123,7 @@ def make_secret(client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def withdraw_secret(client_id: str, secret: str) -> None:
     """End one of two secrets at once"""
-    actions.revoke_secret(client_id, secret, owner=_application(client_id))
+    actions.revoke_secret(client_id, secret, owner=_application(client_id).owner)
 
 
 @endpoints.route("/<client_id>/logo", methods=["PUT"], parameters=ONE)
@@ -132,7 +135,7 @@ def withdraw_secret(client_id: str, secret: str) -> None:
 @requires(MANAGE)
 def change_logo(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Show a picture with the application; for one in use, when the authority has approved it"""
-    return _told(logos.change_logo(client_id, from_base64(body["png"]), owner=_application(client_id)))
+    return _told(logos.change_logo(_application(client_id), from_base64(body["png"])))
 
 
 @endpoints.route("/<client_id>/logo", methods=["DELETE"], parameters=ONE)
@@ -142,7 +145,7 @@ def change_logo(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def remove_logo(client_id: str) -> None:
     """Show no picture"""
-    logos.remove_logo(client_id, owner=_application(client_id))
+    logos.remove_logo(_application(client_id))
 
 
 @endpoints.route("/<client_id>/request", methods=["POST"], parameters=ONE)
@@ -154,7 +157,7 @@ def remove_logo(client_id: str) -> None:
 @requires(MANAGE)
 def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Ask the authority to let an application into certification or production"""
-    approvals.ask_for_environment(client_id, body["environment"], owner=_application(client_id))
+    approvals.ask_for_environment(client_id, body["environment"], owner=_application(client_id).owner)
     return _shown(queries.application_of(_owner(), client_id), find_waiting(client_id))
 
 
@@ -165,7 +168,7 @@ def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def withdraw_request(client_id: str) -> None:
     """Withdraw what is waiting for the authority, if anything is"""
-    approvals.withdraw_request(client_id, owner=_application(client_id))
+    approvals.withdraw_request(client_id, owner=_application(client_id).owner)
 
 
 @endpoints.route("/<client_id>", methods=["DELETE"], parameters=ONE)
@@ -174,16 +177,15 @@ def withdraw_request(client_id: str) -> None:
 @requires(MANAGE)
 def revoke_application(client_id: str) -> None:
     """End an application for good: nobody can sign in to it any more. Repeating this changes nothing"""
-    actions.revoke_client(client_id, owner=_application(client_id))
+    actions.revoke_client(client_id, owner=_application(client_id).owner)
 
 
 def _owner() -> str:
     return owned_by_agency(current_principal().acting_agency.code)
 
 
-def _application(client_id: str) -> str:
-    """The owner, once it is known that this is an application of theirs. Raises NotFound, NotYours (told alike)."""
-    return queries.application_of(_owner(), client_id).owner
+def _application(client_id: str) -> Client:
+    return queries.application_of(_owner(), client_id)
 
 
 def _told(changed: approvals.Changed) -> dict[str, Any]:

@@ -224,7 +224,7 @@ def change(client_id: str) -> Page:
     if form.validate_on_submit():
         try:
             changed = submit_once(
-                lambda: change_application(client_id, form.registration(registration_of(client)), owner=owner()),
+                lambda: change_application(client, form.registration(registration_of(client))),
                 lambda _: url_for("applications.show", client_id=client_id),
             )
         except (Invalid, ClientRevoked, AlreadyAsked) as problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -21,16 +21,22 @@ from identity.clients.client_reviews.rules import (
 )
 from identity.clients.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
 from identity.clients.registry.actions import (
-    change_registration,
-    changed_by,
     lock_active_client,
-    look_outside_for,
+    lock_for,
     notify_owners,
     register_client,
-    verify_remote_metadata,
+    replace_registration,
+    undecided_changes,
 )
 from identity.clients.registry.models import Client
-from identity.clients.registry.queries import forget, registration_of
+from identity.clients.registry.queries import (
+    Proposal,
+    forget,
+    propose,
+    registration_of,
+    sound_registration,
+    verify_remote_metadata,
+)
 from identity.clients.registry.rules import Registration, checked_environment
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.jobs.access import current_principal
@@ -50,7 +56,7 @@ class Changed:
 def register_application(asked: Registration, environment: str, owner: str) -> Changed:
     """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
     environment = checked_environment(environment)
-    verify_remote_metadata(asked, "sandbox")
+    verify_remote_metadata(sound_registration(asked, "sandbox"))
     return _register_application(asked, environment, owner)
 
 
@@ -76,23 +82,35 @@ def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: 
     return asked
 
 
-def change_application(client_id: str, asked: Registration, *, owner: str | None = None) -> Changed:
+def change_application(client: Client, asked: Registration) -> Changed:
     """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
-    as it is. Raises NotFound, ClientRevoked, Invalid, AlreadyAsked where something waits already.
+    as it is. Raises NotFound, ClientRevoked, Invalid, Conflict, AlreadyAsked where something waits already.
     """
-    look_outside_for(client_id, owner, **vars(asked))
-    return _change_application(client_id, asked, owner)
+    return change_fields(client, **vars(asked))
+
+
+def change_fields(client: Client, **changed: Any) -> Changed:
+    """Change these fields of what is registered, and leave the others as they are. Raises as `change_application`."""
+    return make_or_ask(propose(client, **changed))
+
+
+def replace_keys(client: Client, jwks: object, jwks_uri: str | None) -> Changed:
+    """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
+    if jwks is None and jwks_uri is None:
+        raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
+    return change_fields(client, jwks=jwks, jwks_uri=jwks_uri)
 
 
 @action
-def _change_application(work: Work, client_id: str, asked: Registration, owner: str | None) -> Changed:
-    client = lock_active_client(work, client_id, owner)
-    proposed, undecided = changed_by(client, asked)
+def make_or_ask(work: Work, proposal: Proposal) -> Changed:
+    """Make a proposed change, or ask the authority for it. Raises as `change_application`."""
+    client, after = lock_for(work, proposal)
+    undecided = undecided_changes(client, after)
     if not undecided:
-        made = change_registration(client_id, asked, owner=owner)
+        made = replace_registration(work, client, after)
         return Changed(made.client, made.secret, None)
-    check_ready(proposed)
-    found = differences(registration_of(client), proposed)
+    check_ready(after)
+    found = differences(registration_of(client), after)
     request = _ask(work, client, client.environment, as_asked(found))
     work.record(
         "identity:client:change-asked",
@@ -102,25 +120,6 @@ def _change_application(work: Work, client_id: str, asked: Registration, owner: 
         after={one.name: one.after for one in found},
     )
     return Changed(client, None, request)
-
-
-def replace_keys(client_id: str, jwks: object, jwks_uri: str | None, *, owner: str) -> Changed:
-    """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
-    if jwks is None and jwks_uri is None:
-        raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
-    return change_fields(client_id, owner, jwks=jwks, jwks_uri=jwks_uri)
-
-
-def change_fields(client_id: str, owner: str, **changed: Any) -> Changed:
-    """Change these fields of what is registered, and leave the others as they are. Raises as `change_application`."""
-    look_outside_for(client_id, owner, **changed)
-    return _change_fields(client_id, owner, changed)
-
-
-@action
-def _change_fields(work: Work, client_id: str, owner: str, changed: Mapping[str, Any]) -> Changed:
-    asked = replace(registration_of(lock_active_client(work, client_id, owner)), **changed)
-    return _change_application(client_id, asked, owner)
 
 
 def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:
@@ -194,7 +193,7 @@ def _let_in(work: Work, client: Client, environment: str) -> None:
 
 def _put_in_use(work: Work, asked: Asked) -> None:
     changed = [one.name for one in asked.differences]
-    change_registration(asked.client.client_id, asked.proposed, is_approved=True)
+    replace_registration(work, asked.client, sound_registration(asked.proposed, asked.client.environment))
     work.record("identity:client:change-approved", asked.client, changed=changed, own_agency=_is_own(asked.client))
 
 

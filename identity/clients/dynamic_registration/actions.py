@@ -22,8 +22,9 @@ from identity.clients.dynamic_registration.rules import (
     in_words_of_rfc_7591,
     registration_from,
 )
-from identity.clients.registry.actions import TRUSTED, register_client, revoke_client, verify_remote_metadata
+from identity.clients.registry.actions import TRUSTED, register_client, revoke_client
 from identity.clients.registry.models import Client
+from identity.clients.registry.queries import sound_registration, verify_remote_metadata
 from identity.clients.registry.rules import OPEN, Registration, checked_environment
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.ids import new_token, same, token_hash
@@ -102,7 +103,7 @@ def register(metadata: Mapping[str, Any], initial_token: str | None) -> Register
     environment = _environment_by(living_token(initial_token) if initial_token is not None else None)
     asked = registration_from(metadata)
     try:
-        verify_remote_metadata(asked, environment)
+        verify_remote_metadata(sound_registration(asked, environment))
         return _register(asked, initial_token)
     except Invalid as problem:
         raise in_words_of_rfc_7591(problem) from problem
@@ -150,7 +151,7 @@ def replace_registered(client_id: str, token: str | None, metadata: Mapping[str,
     )
     check_unchanged(metadata, client_id, knows)
     try:
-        changed = change_application(client_id, registration_from(metadata))
+        changed = change_application(client, registration_from(metadata))
     except Invalid as problem:
         raise in_words_of_rfc_7591(problem) from problem
     except AlreadyAsked as problem:

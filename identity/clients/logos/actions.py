@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import and_, exists
 
-from identity.clients.client_reviews.actions import Changed, change_fields
+from identity.clients.client_reviews.actions import Changed, change_fields, make_or_ask
 from identity.clients.client_reviews.models import ApprovalRequest
 from identity.clients.logos.models import Logo
 from identity.clients.logos.rules import clean_png, name_of
-from identity.clients.registry.actions import lock_active_client
 from identity.clients.registry.models import Client
+from identity.clients.registry.queries import Proposal, propose
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.jobs.jobs import periodic
 from kernel.recording.work import Work, action
@@ -19,25 +19,29 @@ from kernel.recording.work import Work, action
 KEPT_UNUSED = timedelta(days=90)
 
 
-@action
-def change_logo(work: Work, client_id: str, content: bytes, *, owner: str) -> Changed:
-    """Show the picture with an application: at once, or when the authority has approved it. Raises Invalid and whatever
-    `change_application` does.
+def change_logo(client: Client, content: bytes) -> Changed:
+    """Show the picture with an application: at once, or when the authority has approved it.
+
+    content: a PNG. Raises Invalid, and as `change_application`.
     """
-    lock_active_client(work, client_id, owner)
     cleaned = clean_png(content)
+    return _change_logo(cleaned, propose(client, logo=name_of(cleaned)))
+
+
+@action
+def _change_logo(work: Work, cleaned: bytes, proposal: Proposal) -> Changed:
     sha256 = name_of(cleaned)
     if work.session.get(Logo, sha256) is None:
         logo = Logo(sha256=sha256, content=cleaned, stored_at=work.now)
         work.add(logo)
-        work.record("identity:logo:stored", logo, client=client_id, size=len(cleaned))
+        work.record("identity:logo:stored", logo, client=proposal.client_id, size=len(cleaned))
         work.session.flush()
-    return change_fields(client_id, owner, logo=sha256)
+    return make_or_ask(proposal)
 
 
-def remove_logo(client_id: str, *, owner: str) -> Changed:
-    """Show none. Raises whatever `change_application` does."""
-    return change_fields(client_id, owner, logo="")
+def remove_logo(client: Client) -> Changed:
+    """Show none. Raises as `change_application`."""
+    return change_fields(client, logo="")
 
 
 @periodic("identity:logo:sweep", "29 5 * * *")

@@ -63,9 +63,9 @@ def change(client_id: str) -> Page:
     form = LogoForm()
     if not form.validate_on_submit():
         return _ask(client_id, form), 422
+    client, content = application_of(owner(), client_id), form.logo.data.read(MAX_BYTES + 1)
     try:
-        content = form.logo.data.read(MAX_BYTES + 1)
-        return _done(submit_once(lambda: change_logo(client_id, content, owner=owner()), lambda _: _address(client_id)))
+        return _done(submit_once(lambda: change_logo(client, content), lambda _: _address(client_id)))
     except (Invalid, AlreadyAsked) as problem:
         explain(form, problem)
         return _ask(client_id, form), 422
@@ -75,7 +75,8 @@ def change(client_id: str) -> Page:
 @requires(administrator)
 @once()
 def remove(client_id: str) -> Page:
-    return _done(submit_once(lambda: remove_logo(client_id, owner=owner()), lambda _: _address(client_id)))
+    client = application_of(owner(), client_id)
+    return _done(submit_once(lambda: remove_logo(client), lambda _: _address(client_id)))
 
 
 def _done(changed: Changed) -> Page:

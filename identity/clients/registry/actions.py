@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.agencies.queries import officials_of
-from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
 from identity.clients.client_secrets.rules import (
     LastSecret,
     StoredSecret,
@@ -23,16 +22,21 @@ from identity.clients.client_secrets.rules import (
 )
 from identity.clients.profiles.rules import SECRET_METHODS, SECTOR_URI
 from identity.clients.registry.models import Client, UsedProof
-from identity.clients.registry.queries import any_client, client_of, forget, registration_of
+from identity.clients.registry.queries import (
+    Proposal,
+    forget,
+    owned,
+    registration_of,
+    settled,
+    sound_registration,
+    verify_remote_metadata,
+)
 from identity.clients.registry.rules import (
     OPERATOR,
-    PERSON_PROFILES,
     ClientRevoked,
     NeedsApproval,
     Registration,
-    check_sector_members,
     checked_environment,
-    checked_registration,
     needing_approval,
     sector_kind,
     sector_named,
@@ -44,12 +48,10 @@ from kernel.database.pruning import remove_batch, until_empty
 from kernel.jobs.access import current_principal
 from kernel.jobs.jobs import periodic
 from kernel.outside.mail import Letter, write_to
-from kernel.recording.work import Work, action, release_connection
+from kernel.recording.work import Work, action
 
 TRUSTED = ("operator", "system")
 """Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
-LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
-"""The fields of a registration that somebody else's server has a say in."""
 
 
 @dataclass(frozen=True)
@@ -74,29 +76,8 @@ def create_client(
     owner: `agency:<code>`, `developer:<id>` or `operator`. Raises Invalid, its message beside the field that is wrong.
     """
     asked = Registration(name, profile, list(redirect_uris), **others)
-    verify_remote_metadata(asked, environment)
+    verify_remote_metadata(sound_registration(asked, checked_environment(environment)))
     return register_client(asked, environment, owner)
-
-
-def verify_remote_metadata(asked: Registration, environment: str) -> None:
-    """Ask the addresses that a registration names for what they have to answer.
-
-    Call it before the transaction that keeps the registration: nobody's rows wait there for a stranger's server.
-    Raises Invalid.
-    """
-    sound = checked_registration(asked, checked_environment(environment))
-    if sound.jwks_uri is not None:
-        check_jwks_uri(sound.jwks_uri)
-    if SECTOR_URI in sound.options:
-        release_connection()
-        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
-
-
-def look_outside_for(client_id: str, owner: str | None, **changed: Any) -> None:
-    """The same where these fields of a registration are to change. Raises NotFound, NotYours (told alike), Invalid."""
-    client = client_of(owner, client_id) if owner is not None else any_client(client_id)
-    if client.profile in PERSON_PROFILES and client.revoked_at is None and changed.keys() & LEADING_OUTSIDE:
-        verify_remote_metadata(replace(registration_of(client), **changed), client.environment)
 
 
 @action
@@ -109,7 +90,7 @@ def register_client(
     registration_token_hash: bytes | None = None,
     approved_by: str | None = None,
 ) -> NewClient:
-    """The same, of a registration put together whose addresses were looked at (`verify_remote_metadata`).
+    """Register an application whose addresses were looked at (`verify_remote_metadata`).
 
     approved_by: who let it outside the sandbox. Raises Invalid.
     """
@@ -120,16 +101,11 @@ def register_client(
         raise Invalid(fields={"environment": [_("Begin in the sandbox, and ask the authority from there.")]})
     client_id = secrets.token_hex(16)
     client = Client(client_id=client_id, environment=environment, owner=owner, binding={})
-    _fill(client, _sound(asked, environment))
+    _fill(client, sound_registration(asked, environment))
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
         client.approved_by, client.approved_at = approved_by or who.name, work.now
     return insert_client(work, client, has_secret=client.auth_method in SECRET_METHODS)
-
-
-def _sound(asked: Registration, environment: str) -> Registration:
-    sound = checked_registration(asked, environment)
-    return replace(sound, jwks=validated_jwks(sound.jwks) if sound.jwks is not None else None)
 
 
 def _fill(client: Client, sound: Registration) -> None:
@@ -174,62 +150,36 @@ def insert_client(work: Work, client: Client, *, has_secret: bool) -> NewClient:
     return NewClient(client, secret)
 
 
-def update_client(
-    client_id: str,
-    *,
-    name: str,
-    redirect_uris: Iterable[str],
-    post_logout_redirect_uris: Iterable[str],
-    owner: str | None = None,
-    **others: Any,
-) -> Client:
-    """Change an application's name, addresses and the further fields of `Registration` that are named; its credentials
-    stay. Raises NotFound, ClientRevoked, Invalid.
-    """
-    changed = {
-        **others,
-        "name": name,
-        "redirect_uris": list(redirect_uris),
-        "post_logout_redirect_uris": list(post_logout_redirect_uris),
-    }
-    look_outside_for(client_id, owner, **changed)
-    return _update_client(client_id, owner, changed)
-
-
 @action
-def _update_client(work: Work, client_id: str, owner: str | None, changed: Mapping[str, Any]) -> Client:
-    asked = replace(registration_of(lock_active_client(work, client_id, owner)), **changed)
-    return change_registration(client_id, asked, owner=owner).client
+def change_registration(work: Work, proposal: Proposal) -> NewClient:
+    """Put what was proposed in the place of what is registered, in another profile too.
 
-
-def changed_by(client: Client, asked: Registration) -> tuple[Registration, list[str]]:
-    """The registration as it would be kept, and what of it the authority has to approve first. Raises Invalid.
-
-    Raises NotFound for a system.
+    The secret stays where the client goes on having one; a new one is told where it did not. Raises NotFound,
+    ClientRevoked, NeedsApproval, Conflict, and Invalid, which names the rule that the profile would break.
     """
-    if client.profile not in PERSON_PROFILES:
-        raise NotFound()
-    before = registration_of(client)
-    logo = before.logo if asked.logo is None else asked.logo
-    after = _sound(replace(asked, sector=asked.sector or before.sector, logo=logo), client.environment)
-    is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
-    return after, needing_approval(before, after) if is_decided else []
-
-
-@action
-def change_registration(
-    work: Work, client_id: str, asked: Registration, *, owner: str | None = None, is_approved: bool = False
-) -> NewClient:
-    """Put a registration in the place of the one before, in another profile too, whose addresses were looked at.
-
-    The secret stays where the client goes on having one; a new one is told where it did not. is_approved: the authority
-    has approved this very change. Raises NotFound, ClientRevoked, NeedsApproval, Invalid, which names the rule that the
-    profile would break.
-    """
-    client = lock_active_client(work, client_id, owner)
-    sound, undecided = changed_by(client, asked)
-    if undecided and not is_approved:
+    client, after = lock_for(work, proposal)
+    if undecided := undecided_changes(client, after):
         raise NeedsApproval(log=", ".join(undecided))
+    return replace_registration(work, client, after)
+
+
+def lock_for(work: Work, proposal: Proposal) -> tuple[Client, Registration]:
+    """The client that a proposal is for, kept from others until the commit, and what becomes of it.
+
+    Raises NotFound, ClientRevoked, Conflict, Invalid.
+    """
+    client = lock_active_client(work, proposal.client_id, proposal.owner)
+    return client, settled(proposal, client)
+
+
+def undecided_changes(client: Client, after: Registration) -> list[str]:
+    """The fields that the authority has to approve before a client may become this."""
+    is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
+    return needing_approval(registration_of(client), after) if is_decided else []
+
+
+def replace_registration(work: Work, client: Client, sound: Registration) -> NewClient:
+    """Put a sound registration in the place of a locked client's."""
     before = vars(registration_of(client))
     _fill(client, sound)
     return save_client(work, client, before, vars(sound))
@@ -324,15 +274,16 @@ def lock_active_client(work: Work, client_id: str, owner: str | None) -> Client:
 
 def _locked(work: Work, client_id: str, owner: str | None) -> Client:
     """Locked, so that two rotations at once give two secrets that both work."""
-    if owner is not None:
-        client_of(owner, client_id)
     query = (
-        select(Client).where(Client.client_id == client_id).with_for_update().execution_options(populate_existing=True)
+        select(Client)
+        .where(Client.client_id == client_id.replace("\x00", ""))
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
     client = work.session.scalar(query)
     if client is None:
         raise NotFound()
-    return client
+    return owned(client, owner) if owner is not None else client
 
 
 # ---- what is signed by clients ----

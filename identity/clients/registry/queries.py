@@ -1,37 +1,46 @@
-"""Reads of clients."""
+"""Reads of clients, and the look at a change before it is made."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import and_, func, literal, select, true
 
 from identity.agencies.models import Agency
 from identity.agencies.queries import find_agency
+from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
 from identity.clients.client_secrets.rules import StoredSecret
+from identity.clients.profiles.rules import SECTOR_URI
 from identity.clients.redirect_uris.rules import origins_of, same_authority, split_uri
 from identity.clients.registry.models import Client
 from identity.clients.registry.rules import (
     DEVELOPERS,
     OPEN,
     PERSON_PROFILES,
+    ClientRevoked,
     RegisteredClient,
     Registration,
+    check_sector_members,
+    checked_registration,
     owned_by_agency,
     sector_kind,
 )
 from kernel.base import clock
-from kernel.base.errors import NotFound, NotYours
+from kernel.base.errors import Conflict, NotFound, NotYours
 from kernel.base.slots import Slot
 from kernel.database.change_feed import InvalidatedCache, memory
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
+from kernel.recording.work import release_connection
 
 BROWSERS = "browsers"
+LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
+"""The fields of a registration that somebody else's server has a say in."""
 
 
 def registered_client(client_id: str) -> RegisteredClient | None:
@@ -126,6 +135,75 @@ def registration_of(client: Client) -> Registration:
     return Registration(**{**said, "sector": sector_kind(client.sector), "logo": client.logo or ""})
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """A change of what is registered of a client: made over what, and what becomes of it, found sound."""
+
+    client_id: str
+    owner: str
+    environment: str
+    before: Registration
+    changed: Mapping[str, Any]
+    after: Registration
+
+
+def propose(client: Client, **changed: Any) -> Proposal:
+    """Prepare a change of these fields of `Registration`: look at all that a transaction could not wait for.
+
+    Raises NotFound for a system, ClientRevoked, Invalid.
+    """
+    if client.profile not in PERSON_PROFILES:
+        raise NotFound()
+    if client.revoked_at is not None:
+        raise ClientRevoked()
+    before = registration_of(client)
+    after = sound_registration(_over(before, changed), client.environment)
+    proposal = Proposal(client.client_id, client.owner, client.environment, before, changed, after)
+    if changed.keys() & LEADING_OUTSIDE:
+        verify_remote_metadata(after)
+    return proposal
+
+
+def settled(proposal: Proposal, client: Client) -> Registration:
+    """The registration that a proposal comes to over what its client is by now.
+
+    Raises Invalid, and Conflict where an address changed meanwhile that was looked at together with this change.
+    """
+    now = registration_of(client)
+    if (now, client.environment) == (proposal.before, proposal.environment):
+        return proposal.after
+    after = sound_registration(_over(now, proposal.changed), client.environment)
+    was_looked_at = all(getattr(after, name) == getattr(proposal.after, name) for name in LEADING_OUTSIDE)
+    if proposal.changed.keys() & LEADING_OUTSIDE and not was_looked_at:
+        raise Conflict()
+    return after
+
+
+def _over(before: Registration, changed: Mapping[str, Any]) -> Registration:
+    after = replace(before, **changed)
+    logo = before.logo if after.logo is None else after.logo
+    return replace(after, sector=after.sector or before.sector, logo=logo)
+
+
+def sound_registration(asked: Registration, environment: str) -> Registration:
+    """What an owner says of an application, as it is kept, its keys read. Raises Invalid."""
+    sound = checked_registration(asked, environment)
+    return replace(sound, jwks=validated_jwks(sound.jwks) if sound.jwks is not None else None)
+
+
+def verify_remote_metadata(sound: Registration) -> None:
+    """Ask the addresses that a registration names for what they have to answer.
+
+    Call it before the transaction that keeps the registration: nobody's rows wait there for a stranger's server.
+    Raises Invalid.
+    """
+    if sound.jwks_uri is not None:
+        check_jwks_uri(sound.jwks_uri)
+    if SECTOR_URI in sound.options:
+        release_connection()
+        check_sector_members(published_at(sound.options[SECTOR_URI]), sound.redirect_uris)
+
+
 def owner_of(client: Client) -> AgencyRef | None:
     """The agency whose client it is, None for one of a developer, of the operator or of nobody."""
     return find_agency(client.owner.removeprefix("agency:")) if client.owner.startswith("agency:") else None
@@ -207,10 +285,14 @@ def any_client(client_id: str) -> Client:
 
 def client_of(owner: str, client_id: str) -> Client:
     """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
-    found = any_client(client_id)
-    if found.owner != owner:
-        raise NotYours(log=f"{owner} asked for client {client_id} of {found.owner}")
-    return found
+    return owned(any_client(client_id), owner)
+
+
+def owned(client: Client, owner: str) -> Client:
+    """The client, if it is the owner's. Raises NotYours."""
+    if client.owner != owner:
+        raise NotYours(log=f"{owner} asked for client {client.client_id} of {client.owner}")
+    return client
 
 
 def application_of(owner: str, client_id: str) -> Client:

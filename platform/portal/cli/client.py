@@ -163,8 +163,7 @@ def change(client_id: str, profile: str | None, given: dict[str, Any], id_token:
     else:
         asked = replace(queries.registration_of(client), profile=profile or client.profile, **new)
         asked = replace(asked, scopes=[scope for scope in asked.scopes if scope in scopes_of(asked.profile)])
-        actions.look_outside_for(client_id, None, **vars(asked))
-        made = actions.change_registration(client_id, asked)
+        made = actions.change_registration(queries.propose(client, **vars(asked)))
     show(_told(made), as_json)
 
 

@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from identity.clients.ownership_transfers import actions as adoptions
 from identity.clients.registry import actions as clients
+from identity.clients.registry.queries import propose
 from kernel.base.installation import settings
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import Principal
@@ -77,14 +78,14 @@ def change_application(
 ) -> Client:
     """Change name, addresses and these of its options. Raises Invalid, NotFound."""
     client = get_application(developer_id, client_id)
-    return clients.update_client(
-        client_id,
+    proposal = propose(
+        client,
         name=name,
         redirect_uris=with_trial(redirect_uris, settings().base_url),
-        post_logout_redirect_uris=post_logout_redirect_uris,
-        owner=owned_by(developer_id),
+        post_logout_redirect_uris=list(post_logout_redirect_uris),
         options=with_choices(client.options, choices),
     )
+    return clients.change_registration(proposal).client
 
 
 @action

@@ -55,14 +55,14 @@ def test_where_its_name_leads_people_is_approved_first(context: None, an_applica
     made = an_application("production", **{name: RETURN})
     client_id, kept = made.client.client_id, registration_of(made.client)
     an_official()
-    assert change_application(client_id, replace(kept, options={name: ELSEWHERE})).request is not None
+    assert change_application(any_client(client_id), replace(kept, options={name: ELSEWHERE})).request is not None
     assert any_client(client_id).options == {name: RETURN}
 
 
 def test_taking_such_an_address_away_is_the_owners(context: None, an_application: Any) -> None:
     made = an_application("production", policy_uri=RETURN)
     an_official()
-    change_application(made.client.client_id, replace(registration_of(made.client), options={}))
+    change_application(made.client, replace(registration_of(made.client), options={}))
     assert find_waiting(made.client.client_id) is None
     assert any_client(made.client.client_id).options == {}
 
@@ -76,7 +76,7 @@ def test_what_changes_while_it_is_looked_at_is_looked_at_again(
     an_official()
     ask_for_environment(client_id, "production")
     seen = waiting_request(client_id).fingerprint
-    change_application(client_id, replace(registration_of(made.client), options=option))
+    change_application(any_client(client_id), replace(registration_of(made.client), options=option))
     with pytest.raises(ChangedMeanwhile):
         approve(client_id, seen)
     assert any_client(client_id).environment == "sandbox"

@@ -16,8 +16,9 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from identity.clients.client_keys import queries
 from identity.clients.client_keys.queries import check_jwks_uri, keys_of, validated_jwks
 from identity.clients.client_keys.rules import checked_jwks
-from identity.clients.registry.actions import change_registration
-from identity.clients.registry.queries import registered_client, registration_of
+from identity.clients.registry.actions import NewClient, change_registration
+from identity.clients.registry.queries import any_client, propose, registered_client, registration_of
+from identity.clients.registry.rules import Registration
 from kernel.base.errors import Invalid
 from kernel.outside.bulkheads import Place, Saturated, outward_calls
 
@@ -193,18 +194,22 @@ def test_a_client_changes_its_profile_and_keeps_its_keys_where_the_profile_allow
     assert (made.secret, made.client.auth_method) == (None, "private_key_jwt")
     client_id = made.client.client_id
     asked = registration_of(made.client)
-    changed = change_registration(client_id, _with(asked, profile="standard"))
+    changed = _change(client_id, _with(asked, profile="standard"))
     assert (changed.client.profile, changed.client.auth_method, changed.secret) == ("standard", "private_key_jwt", None)
     with pytest.raises(Invalid) as refused:
-        change_registration(client_id, _with(asked, profile="clave-unica"))
+        _change(client_id, _with(asked, profile="clave-unica"))
     assert "auth_method" in refused.value.fields
-    told = change_registration(client_id, _with(asked, profile="clave-unica", auth_method="client_secret_post"))
+    told = _change(client_id, _with(asked, profile="clave-unica", auth_method="client_secret_post"))
     assert told.secret is not None
-    again = change_registration(client_id, _with(asked, profile="standard", auth_method="client_secret_post"))
+    again = _change(client_id, _with(asked, profile="standard", auth_method="client_secret_post"))
     assert again.secret is None
     found = registered_client(client_id)
     assert found is not None
     assert len(found.secrets) == 1
+
+
+def _change(client_id: str, registration: Registration) -> NewClient:
+    return change_registration(propose(any_client(client_id), **vars(registration)))
 
 
 def _with(registration: Any, **changed: Any) -> Any:

@@ -15,7 +15,8 @@ from identity.clients.client_reviews.actions import change_application, register
 from identity.clients.dynamic_registration.actions import create_initial_token
 from identity.clients.logos.actions import remove_logo
 from identity.clients.machine_clients.actions import change_machine_client, create_machine_client
-from identity.clients.registry.actions import update_client
+from identity.clients.registry.actions import change_registration
+from identity.clients.registry.queries import any_client, propose
 from identity.clients.registry.rules import Registration
 from kernel.base.errors import Invalid
 from kernel.database.db import engine
@@ -94,15 +95,15 @@ def test_an_owner_registers_and_changes_an_application(context: None, sector: Se
     assert sector.was_asked()
     client_id = register_application(asked(sector), "sandbox", OWNER).client.client_id
     assert sector.was_asked()
-    change_application(client_id, asked(sector, name="Otros trámites"), owner=OWNER)
+    change_application(any_client(client_id), asked(sector, name="Otros trámites"))
     assert sector.was_asked()
-    update_client(client_id, name="Trámites", redirect_uris=[CALLBACK], post_logout_redirect_uris=[], owner=OWNER)
+    change_registration(propose(any_client(client_id), redirect_uris=[CALLBACK]))
     assert sector.was_asked()
     with pytest.raises(Invalid):
-        update_client(client_id, name="Trámites", redirect_uris=[OTHER], post_logout_redirect_uris=[], owner=OWNER)
+        propose(any_client(client_id), redirect_uris=[OTHER])
     assert sector.was_asked()
     # A picture and the like have nothing to do with it.
-    remove_logo(client_id, owner=OWNER)
+    remove_logo(any_client(client_id))
     assert sector.was_asked(0)
 
 
@@ -140,5 +141,5 @@ def test_names_are_looked_up_before_the_transaction(context: None, monkeypatch: 
         made = create_machine_client("Sistema", "AE001", ["x.y"], auth_method=auth_method, jwks_uri=KEYS)
         change_machine_client(made.client.client_id, "Sistema", auth_method="private_key_jwt", jwks_uri=KEYS)
     client_id = a_client("standard", owner=OWNER, jwks_uri=KEYS).client.client_id
-    replace_keys(client_id, None, KEYS, owner=OWNER)
+    replace_keys(any_client(client_id), None, KEYS)
     assert is_within == [False] * 6

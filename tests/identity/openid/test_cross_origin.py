@@ -15,7 +15,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.redirect_uris.rules import origins_of
-from identity.clients.registry.actions import NewClient, revoke_client, update_client
+from identity.clients.registry.actions import NewClient, change_registration, revoke_client
+from identity.clients.registry.queries import any_client, propose
 from identity.people.models import Person
 from kernel.base.settings import Settings
 from kernel.database.change_feed import CHANGE_FEED
@@ -120,9 +121,7 @@ class TestPreflight:
         assert allowed(preflight(client, TOKEN)) == ORIGIN
         client_id = application.client.client_id
         with app.app_context():
-            update_client(
-                client_id, name="Otra", redirect_uris=["https://new.example.cl/"], post_logout_redirect_uris=[]
-            )
+            change_registration(propose(any_client(client_id), redirect_uris=["https://new.example.cl/"]))
         assert allowed(preflight(client, TOKEN)) is None
         assert allowed(preflight(client, TOKEN, "https://new.example.cl")) == "https://new.example.cl"
         with app.app_context():

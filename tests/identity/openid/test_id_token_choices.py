@@ -18,8 +18,8 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from identity.clients.registry.actions import NewClient, update_client
-from identity.clients.registry.queries import any_client, registered_client, registration_of
+from identity.clients.registry.actions import NewClient, change_registration
+from identity.clients.registry.queries import any_client, propose, registered_client, registration_of
 from identity.clients.registry.rules import needing_approval
 from identity.people.models import Person
 from kernel.base.errors import Invalid
@@ -216,9 +216,7 @@ class TestClaims:
     def choose(app: Flask, made: NewClient) -> None:
         with app.app_context():
             act_as(Principal(kind="system", id="test", name="The test"))
-            before = registration_of(any_client(made.client.client_id))
-            addresses = {name: getattr(before, name) for name in ("redirect_uris", "post_logout_redirect_uris")}
-            update_client(made.client.client_id, name=before.name, options={IN_ID_TOKEN: True}, **addresses)
+            change_registration(propose(any_client(made.client.client_id), options={IN_ID_TOKEN: True}))
 
     def test_the_authority_decides_of_it_once_people_use_the_application(self, app: Flask) -> None:
         with app.app_context():

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient, change_registration, revoke_client, sweep_used_proofs
 from identity.clients.registry.models import UsedProof
-from identity.clients.registry.queries import registration_of
+from identity.clients.registry.queries import propose
 from kernel.base import clock
 from kernel.database.db import session
 
@@ -201,7 +200,7 @@ def test_a_key_that_was_replaced_and_a_client_that_was_revoked_are_refused(clien
     me, other = made.client.client_id, a_key()
     grant = {"grant_type": "authorization_code", "code": "x", "redirect_uri": CALLBACK}
     assert is_accepted(token(client, grant | an_assertion(KEY, me)))
-    change_registration(me, replace(registration_of(made.client), jwks=public(other)))
+    change_registration(propose(made.client, jwks=public(other)))
     assert not is_accepted(token(client, grant | an_assertion(KEY, me)))
     assert is_accepted(token(client, grant | an_assertion(other, me)))
     revoke_client(me)
