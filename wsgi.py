@@ -1,4 +1,4 @@
-"""What a WSGI server runs: `gunicorn wsgi:app`."""
+"""The application for a WSGI server: `gunicorn wsgi:app`."""
 
 from portal.app import create_app
 

@@ -1,4 +1,4 @@
-"""What the catalogue needs of others; `portal/wiring.py` hands it over."""
+"""Needs of the catalogue that another block fulfils; `portal/wiring.py` hands them over."""
 
 from __future__ import annotations
 

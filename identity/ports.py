@@ -1,4 +1,4 @@
-"""What identity needs of others; `portal/wiring.py` hands it over where those others are deployed."""
+"""Needs of identity that other blocks fulfil; `portal/wiring.py` hands them over where those others are deployed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ AGREEMENTS: Slot[Callable[[str], AgreementInForce | None]] = Slot("agreements", 
 
 
 def agency_tasks(official: Principal) -> list[AgencyTask]:
-    """What waits for the official's agency, in every block that is deployed, of what their roles let them do."""
+    """List the tasks that wait for the official's agency, in every block that is deployed, as far as their roles let
+    them do them.
+    """
     return [task for source in AGENCY_TASKS() for task in source(official)]
 
 

@@ -1,4 +1,4 @@
-"""What this block needs of another: the agencies and their officials."""
+"""Needs of this block that another fulfils: the agencies and their officials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCOPES: dict[str, Any] = {
     "communications.receive": _("Read, acknowledge and reject official communications"),
     "directory.keys": _("Register and revoke the keys that the agency signs with"),
 }
-"""What an access token of this block may allow, and how its agency's administrator reads it."""
+"""Scopes of this block's access tokens, and how an agency's administrator reads them."""
 
 
 class Official(Protocol):
@@ -34,7 +34,7 @@ class Official(Protocol):
 
 
 class Agencies(Protocol):
-    """Who the agencies are."""
+    """The agencies and their officials."""
 
     def find(self, code: str) -> AgencyRef | None:
         """The agency of a state code, None for an unknown one."""
@@ -43,12 +43,12 @@ class Agencies(Protocol):
         """Every agency, by name."""
 
     def officials_of(self, code: str, role: str) -> Sequence[Official]:
-        """Who has a role (administrator, publisher, correspondent) there."""
+        """List the officials who have a role (administrator, publisher, correspondent) there."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What the wiring handed over."""
+    """The ports that the wiring handed over."""
 
     agencies: Agencies
 

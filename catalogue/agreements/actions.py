@@ -1,4 +1,4 @@
-"""What changes an agreement: asking, answering, suspending, ending, and the credentials that follow it."""
+"""Changes of an agreement: asking, answering, suspending, ending, and the credentials that follow it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from catalogue.agreements.rules import (
     Purpose,
     Side,
     Status,
-    Step,
+    Transition,
     agreement_code,
     needs_reasons,
 )
@@ -34,11 +34,11 @@ from kernel.outside.mail import Letter, address_for, write_to
 from kernel.recording.work import Work, action
 
 TAGS = {
-    Step.APPROVE: "catalogue:agreement:approved",
-    Step.REFUSE: "catalogue:agreement:refused",
-    Step.SUSPEND: "catalogue:agreement:suspended",
-    Step.RESUME: "catalogue:agreement:resumed",
-    Step.END: "catalogue:agreement:ended",
+    Transition.APPROVE: "catalogue:agreement:approved",
+    Transition.REFUSE: "catalogue:agreement:refused",
+    Transition.SUSPEND: "catalogue:agreement:suspended",
+    Transition.RESUME: "catalogue:agreement:resumed",
+    Transition.END: "catalogue:agreement:ended",
 }
 
 
@@ -100,7 +100,7 @@ def _refuse_second(work: Work, consumer: str, service_code: str, purpose: Purpos
 
 
 @action
-def take_step(work: Work, official: Principal, code: str, step: Step, reasons: str = "") -> Agreement:
+def transition(work: Work, official: Principal, code: str, step: Transition, reasons: str = "") -> Agreement:
     """Approve, refuse, suspend, resume or end an agreement for the official's agency.
 
     Whatever ends it revokes its credentials; the gateway looks at the agreement itself at every call.
@@ -108,10 +108,10 @@ def take_step(work: Work, official: Principal, code: str, step: Step, reasons: s
     """
     agreement = _locked(work, official, code)
     side = _side(agreement, official)
-    agreement.take(step, side)
+    agreement.transition(step, side)
     agreement.reasons = checked_reasons(reasons) if needs_reasons(step) else ""
     agreement.changed_at = work.now
-    if step in (Step.APPROVE, Step.REFUSE):
+    if step in (Transition.APPROVE, Transition.REFUSE):
         agreement.decided_at, agreement.decided_by = work.now, official.name
     if agreement.status == Status.ENDED:
         _revoke(agreement)
@@ -168,11 +168,11 @@ def _side(agreement: Agreement, official: Principal) -> Side:
 @job("catalogue:agreement:notify-owner")
 def notify_owner(agreement_id: str) -> None:
     """Tell the owner's publishers that a request waits for their answer."""
-    _tell_owner(agreement_id)
+    _notify_officials_of_owner(agreement_id)
 
 
 @action
-def _tell_owner(work: Work, agreement_id: str) -> None:
+def _notify_officials_of_owner(work: Work, agreement_id: str) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
     write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _asked(agreement))
 
@@ -197,11 +197,11 @@ def _asked(agreement: Agreement) -> Letter:
 @job("catalogue:agreement:notify-other")
 def notify_other(agreement_id: str, agency: str, status: str) -> None:
     """Tell the other agency's publishers what was decided."""
-    _tell_other(agreement_id, agency, Status(status))
+    _notify_officials_of_other(agreement_id, agency, Status(status))
 
 
 @action
-def _tell_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
+def _notify_officials_of_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
     write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, agency, status))
 

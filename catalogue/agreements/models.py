@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, Sequence, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalogue.agreements.rules import Side, Status, Step, after, possible
+from catalogue.agreements.rules import Side, Status, Transition, next_status, possible_transitions
 from kernel.database.db import Base, Identified
 
 AGREEMENT_NUMBER = Sequence("agreement_number", metadata=Base.metadata)
@@ -62,17 +62,17 @@ class Agreement(Identified, Base):
     client_issued_at: Mapped[datetime | None]
 
     def side_of(self, agency_code: str) -> Side | None:
-        """Which of the two an agency is; None for all others."""
+        """Return the side that an agency is on; None for an agency that is no party."""
         return {self.owner: Side.OWNER, self.consumer: Side.CONSUMER}.get(agency_code)
 
-    def take(self, step: Step, side: Side) -> None:
+    def transition(self, transition: Transition, side: Side) -> None:
         """Raises NotInThisState."""
-        self.status = str(after(Status(self.status), step, side, self._suspended_by))
+        self.status = str(next_status(Status(self.status), transition, side, self._suspended_by))
         self.suspended_by = str(side) if self.status == Status.SUSPENDED else None
         self.ended_by = str(side) if self.status == Status.ENDED else None
 
-    def steps_for(self, side: Side) -> list[Step]:
-        return possible(Status(self.status), side, self._suspended_by)
+    def transitions_for(self, side: Side) -> list[Transition]:
+        return possible_transitions(Status(self.status), side, self._suspended_by)
 
     @property
     def _suspended_by(self) -> Side | None:

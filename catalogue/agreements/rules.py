@@ -22,7 +22,7 @@ MOST_DAILY_CALLS = 100_000_000
 
 
 class Status(StrEnum):
-    """Where an agreement stands."""
+    """The status of an agreement."""
 
     REQUESTED = "requested"
     ACTIVE = "active"
@@ -31,8 +31,8 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-class Step(StrEnum):
-    """What can be done with an agreement."""
+class Transition(StrEnum):
+    """Changes that can be made to an agreement's status."""
 
     APPROVE = "approve"
     REFUSE = "refuse"
@@ -42,7 +42,7 @@ class Step(StrEnum):
 
 
 class Side(StrEnum):
-    """Who of the two agencies somebody acts for."""
+    """The side of an agreement for which somebody acts."""
 
     OWNER = "owner"
     CONSUMER = "consumer"
@@ -57,14 +57,14 @@ STATUS_LABELS = {
     Status.ENDED: in_context("agreement", "Ended"),
 }
 BOTH = frozenset(Side)
-STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
-    (Status.REQUESTED, Step.APPROVE): (Status.ACTIVE, frozenset({Side.OWNER})),
-    (Status.REQUESTED, Step.REFUSE): (Status.REFUSED, frozenset({Side.OWNER})),
-    (Status.REQUESTED, Step.END): (Status.ENDED, frozenset({Side.CONSUMER})),
-    (Status.ACTIVE, Step.SUSPEND): (Status.SUSPENDED, BOTH),
-    (Status.ACTIVE, Step.END): (Status.ENDED, BOTH),
-    (Status.SUSPENDED, Step.RESUME): (Status.ACTIVE, BOTH),
-    (Status.SUSPENDED, Step.END): (Status.ENDED, BOTH),
+TRANSITIONS: dict[tuple[Status, Transition], tuple[Status, frozenset[Side]]] = {
+    (Status.REQUESTED, Transition.APPROVE): (Status.ACTIVE, frozenset({Side.OWNER})),
+    (Status.REQUESTED, Transition.REFUSE): (Status.REFUSED, frozenset({Side.OWNER})),
+    (Status.REQUESTED, Transition.END): (Status.ENDED, frozenset({Side.CONSUMER})),
+    (Status.ACTIVE, Transition.SUSPEND): (Status.SUSPENDED, BOTH),
+    (Status.ACTIVE, Transition.END): (Status.ENDED, BOTH),
+    (Status.SUSPENDED, Transition.RESUME): (Status.ACTIVE, BOTH),
+    (Status.SUSPENDED, Transition.END): (Status.ENDED, BOTH),
 }
 
 
@@ -127,41 +127,42 @@ class Purpose:
 
     @property
     def key(self) -> str:
-        """The same for two texts that differ only in capitals, accents, spaces and punctuation."""
+        """A key that is equal for two texts that differ only in capitals, accents, spaces and punctuation."""
         letters = unicodedata.normalize("NFKD", self.text.casefold())
         words = "".join(letter if letter.isalnum() else " " for letter in letters if not unicodedata.combining(letter))
         return hashlib.sha256(" ".join(words.split()).encode()).hexdigest()
 
 
-def after(status: Status, step: Step, side: Side, suspended_by: Side | None = None) -> Status:
+def next_status(status: Status, transition: Transition, side: Side, suspended_by: Side | None = None) -> Status:
     """The status that the step leads to when that side takes it.
 
     Only the side that suspended may resume: else one agency could undo the other's decision. Raises NotInThisState.
     """
-    reached, sides = STEPS.get((status, step), (None, frozenset()))
-    if reached is None or side not in sides or (step == Step.RESUME and side != suspended_by):
-        raise NotInThisState(log=f"{step} from {status} by {side}")
+    reached, sides = TRANSITIONS.get((status, transition), (None, frozenset()))
+    if reached is None or side not in sides or (transition == Transition.RESUME and side != suspended_by):
+        raise NotInThisState(log=f"{transition} from {status} by {side}")
     return reached
 
 
-def possible(status: Status, side: Side, suspended_by: Side | None = None) -> list[Step]:
+def possible_transitions(status: Status, side: Side, suspended_by: Side | None = None) -> list[Transition]:
     """The steps that the side can take now."""
     found = []
-    for step in Step:
+    for transition in Transition:
         try:
-            after(status, step, side, suspended_by)
+            next_status(status, transition, side, suspended_by)
         except NotInThisState:
             continue
-        found.append(step)
+        found.append(transition)
     return found
 
 
-def needs_reasons(step: Step) -> bool:
+def needs_reasons(transition: Transition) -> bool:
     """Ley 19.880 art. 41: who decides against the other says why."""
-    return step in (Step.REFUSE, Step.SUSPEND, Step.END)
+    return transition in (Transition.REFUSE, Transition.SUSPEND, Transition.END)
 
 
 def agreement_code(year: int, number: int) -> str:
+    """The code of an agreement, as `ACU-2026-000123`."""
     return f"ACU-{year}-{number:06d}"
 
 

@@ -19,7 +19,7 @@ class AgreementsQuery(ListQuery):
 
 
 class AgreementRequestSchema(Body):
-    """What an agency's system sends to ask for an agreement."""
+    """The request for an agreement, as an agency's system sends it."""
 
     service = coded(CODE, _("Write the code of a service, such as SRV-000001."), metadata={"example": "SRV-000001"})
     version = coded(VERSION, A_VERSION, metadata={"example": "v1"})

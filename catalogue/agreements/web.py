@@ -9,7 +9,7 @@ from wtforms import HiddenField, IntegerField, RadioField, TextAreaField
 from wtforms.validators import InputRequired
 
 from catalogue.agreements import actions, queries
-from catalogue.agreements.rules import STATUS_LABELS, AlreadyAgreed, Purpose, Side, Step, is_late, needs_reasons
+from catalogue.agreements.rules import STATUS_LABELS, AlreadyAgreed, Purpose, Side, Transition, is_late, needs_reasons
 from catalogue.ports import agency_name
 from catalogue.services.queries import published_version
 from kernel.base import clock
@@ -31,11 +31,11 @@ STATUS_KINDS = {
 }
 NEEDED = _("This is required.")
 DONE = {
-    Step.APPROVE: _("The agreement is active. The other agency can make its credentials now."),
-    Step.REFUSE: _("The request has been refused, with your reasons."),
-    Step.SUSPEND: _("The agreement is suspended: the gateway lets nothing through until your agency resumes it."),
-    Step.RESUME: _("The agreement is active again."),
-    Step.END: _("The agreement has ended and its credentials no longer work."),
+    Transition.APPROVE: _("The agreement is active. The other agency can make its credentials now."),
+    Transition.REFUSE: _("The request has been refused, with your reasons."),
+    Transition.SUSPEND: _("The agreement is suspended: the gateway lets nothing through until your agency resumes it."),
+    Transition.RESUME: _("The agreement is active again."),
+    Transition.END: _("The agreement has ended and its credentials no longer work."),
 }
 
 
@@ -71,7 +71,7 @@ class RequestForm(Form):
         )
 
 
-class StepForm(Form):
+class TransitionForm(Form):
     reasons = TextAreaField(
         _("Reasons"),
         validators=[InputRequired(NEEDED)],
@@ -127,21 +127,21 @@ def new() -> Page:
 @pages.get("/agency/agreements/<code>")
 @requires(official)
 def show(code: str) -> Page:
-    return _page(code, StepForm(formdata=None))
+    return _page(code, TransitionForm(formdata=None))
 
 
 @pages.post("/agency/agreements/<code>")
 @requires(PARTIES)
 @once()
-def take_step(code: str) -> Page:
+def transition(code: str) -> Page:
     """Approve, refuse, suspend, resume or end, as the form's `step` says."""
-    form = StepForm()
-    if form.step.data not in set(Step):
+    form = TransitionForm()
+    if form.step.data not in set(Transition):
         raise NotFound(log="no such step")
-    step = Step(form.step.data)
+    step = Transition(form.step.data)
     try:
         submit_once(
-            lambda: actions.take_step(current_principal(), code, step, form.reasons.data or ""),
+            lambda: actions.transition(current_principal(), code, step, form.reasons.data or ""),
             lambda made: url_for("agreements.show", code=made.code),
         )
     except Invalid as invalid:
@@ -155,9 +155,9 @@ def take_step(code: str) -> Page:
 @requires(PARTIES)
 def ask(code: str, step: str) -> Page:
     """The form of a step that needs reasons."""
-    if step not in set(Step) or not needs_reasons(Step(step)):
+    if step not in set(Transition) or not needs_reasons(Transition(step)):
         raise NotFound(log="no such step")
-    return _page(code, StepForm(formdata=None, step=step))
+    return _page(code, TransitionForm(formdata=None, step=step))
 
 
 @pages.post("/agency/agreements/<code>/credentials")
@@ -181,7 +181,7 @@ def issue_credentials(code: str) -> Response:
     return response
 
 
-def _page(code: str, form: StepForm) -> str:
+def _page(code: str, form: TransitionForm) -> str:
     principal = current_principal()
     agreement = queries.find(code, principal)
     side = agreement.side_of(principal.acting_agency.code)
@@ -190,7 +190,7 @@ def _page(code: str, form: StepForm) -> str:
         agreement=agreement,
         side=side,
         form=form,
-        steps=agreement.steps_for(side) if side and PARTIES.allows(principal) else [],
+        steps=agreement.transitions_for(side) if side and PARTIES.allows(principal) else [],
         may_issue=side == Side.CONSUMER and agreement.is_active and PARTIES.allows(principal),
         **_addresses(agreement),
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.base.ids import new_id
 from kernel.database.db import Base
-from kernel.database.partitions import Kept
+from kernel.database.partitions import RetentionPeriod
 
 
 class GatewayCall(Base):
@@ -28,7 +28,7 @@ class GatewayCall(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is itself the record of a call"
-    kept = Kept("gateway_calls_kept_months")
+    retention_period = RetentionPeriod("gateway_calls_kept_months")
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(primary_key=True)

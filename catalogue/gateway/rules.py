@@ -79,7 +79,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Failure(StrEnum):
-    """Who failed, as the header `Cordillera-Error` says it."""
+    """The party that failed, as the header `Cordillera-Error` names it."""
 
     PROVIDER = "provider"
     GATEWAY = "gateway"

@@ -30,7 +30,7 @@ def known(node: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 class Components:
-    """What several places of the document share, under the names that OpenAPI 3 allows."""
+    """Parts that several places of the document share, under the names that OpenAPI 3 allows."""
 
     def __init__(self, data: dict[str, Any], find: Resolver) -> None:
         self.data, self.find = data, find

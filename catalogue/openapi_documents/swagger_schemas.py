@@ -115,7 +115,7 @@ class Schemas:
         return {"anyOf": [self.schema(one) for one in value]} if value else {}
 
     def reference(self, target: str) -> str:
-        """Where the schema stands in OpenAPI 3. One without a name of its own gets one."""
+        """Return the schema's place in OpenAPI 3. One without a name of its own gets one."""
         place, node = self.find.find(target)
         if place and place[0] == "definitions" and len(place) > 1 and not any(step.isdecimal() for step in place[2:]):
             return "#/components/schemas" + quote(pointer((self.names[place[1]], *place[2:])), safe="/~!$&'()*+,;=:@")

@@ -238,7 +238,7 @@ def _value(event: yaml.ScalarEvent, line: int) -> Any:
 
 
 def _resolved(plain: str, line: int) -> Any:
-    """What a text without quotes is: YAML 1.2.2 10.3.2, the core schema."""
+    """Give a text without quotes the value that YAML 1.2.2 10.3.2 (the core schema) gives it."""
     if plain in WORDS:
         return WORDS[plain]
     if plain[0] not in "+-.0123456789":

@@ -1,4 +1,4 @@
-"""What changes the catalogue: an agency describes a service, the authority decides about it."""
+"""Changes of the catalogue: an agency describes a service, the authority decides about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from catalogue.services.rules import (
     NotInThisState,
     ServiceFacts,
     Status,
-    Step,
+    Transition,
     UnderReview,
     VersionFacts,
     VersionTaken,
@@ -56,7 +56,7 @@ def new_version(work: Work, publisher: Principal, code: str, facts: VersionFacts
 def edit_version(work: Work, publisher: Principal, code: str, name: str, facts: VersionFacts) -> ServiceVersion:
     """Change a version that is not under review nor published. Raises NotFound, NotYours, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    version.take(Step.EDIT)
+    version.transition(Transition.EDIT)
     _describe(version, facts)
     work.record("catalogue:version:edited", version, base_url=version.base_url)
     return version
@@ -80,7 +80,7 @@ def put_service(work: Work, publisher: Principal, code: str, facts: ServiceFacts
 def submit_version(work: Work, publisher: Principal, code: str, name: str) -> ServiceVersion:
     """Send a version to the authority. Raises NotFound, NotYours, NotComplete, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    version.take(Step.SUBMIT)
+    version.transition(Transition.SUBMIT)
     refuse_incomplete(version.base_url, version.openapi_type)
     version.submitted_at, version.reasons = work.now, ""
     work.record("catalogue:version:submitted", version)
@@ -94,7 +94,7 @@ def approve_version(work: Work, authority: Principal, code: str, name: str, seen
     seen: when the version was submitted, as the decider saw it; another submission since then is NotInThisState.
     Raises NotFound, NotInThisState.
     """
-    version = _to_decide(work, code, name, seen, Step.APPROVE)
+    version = _to_decide(work, code, name, seen, Transition.APPROVE)
     service = version.service
     version.decided_at = work.now
     service.published_at = service.published_at or work.now
@@ -109,7 +109,7 @@ def return_version(
 ) -> ServiceVersion:
     """Give a version back to its owner with reasons. Raises NotFound, Invalid, NotInThisState."""
     reasons = checked_reasons(reasons)
-    version = _to_decide(work, code, name, seen, Step.RETURN)
+    version = _to_decide(work, code, name, seen, Transition.RETURN)
     version.decided_at, version.reasons = work.now, reasons
     own_agency = authority.acting_agency.code == version.service.owner
     work.record("catalogue:version:returned", version, owner=version.service.owner, own_agency=own_agency)
@@ -136,12 +136,12 @@ def _version(service: Service, name: str) -> ServiceVersion:
     return version
 
 
-def _to_decide(work: Work, code: str, name: str, seen: str, step: Step) -> ServiceVersion:
+def _to_decide(work: Work, code: str, name: str, seen: str, step: Transition) -> ServiceVersion:
     version = version_to_review(code, name)
     _lock(work, version.service)
     if seen and version.submitted_at is not None and version.submitted_at.isoformat() != seen:
         raise NotInThisState(log=f"{version.code} was submitted again")
-    version.take(step)
+    version.transition(step)
     return version
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from catalogue.openapi_documents.findings import Finding
 from catalogue.openapi_documents.reader import Document
-from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Step, after
+from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Transition, next_status
 from kernel.database.db import Base, Identified
 
 SERVICE_NUMBER = Sequence("service_number", metadata=Base.metadata)
@@ -31,7 +31,9 @@ SEARCH = f"{_words('name', 'A')} || {_words('description', 'B')} || setweight(to
 
 
 class Service(Identified, Base):
-    """What one agency offers the others. Until a version is published only its owner and the authority see it."""
+    """A service that one agency offers the others. Until a version is published only its owner and the authority see
+    it.
+    """
 
     __tablename__ = "service"
     __table_args__ = (
@@ -103,9 +105,9 @@ class ServiceVersion(Identified, Base):
     decided_at: Mapped[datetime | None]
     service: Mapped[Service] = relationship(back_populates="versions")
 
-    def take(self, step: Step) -> None:
+    def transition(self, transition: Transition) -> None:
         """Raises NotInThisState."""
-        self.status = str(after(Status(self.status), step))
+        self.status = str(next_status(Status(self.status), transition))
 
     @property
     def code(self) -> str:

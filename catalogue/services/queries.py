@@ -139,7 +139,7 @@ def openapi_document(code: str, version: str, reader: Principal, *, as_it_came: 
 
 
 def prepare_version(version: str, base_url: str, document: Document | None) -> VersionFacts:
-    """What is to be kept of a version, its address looked up: before the action, where rows would wait for the DNS.
+    """Check a version's facts and look its address up: before the action, where rows would wait for the DNS.
 
     Raises Invalid.
     """
@@ -159,13 +159,14 @@ def of_agency(owner: str, *, cursor: str | None = None, limit: int | None = None
     return page(session(), query, [Service.created_at, Service.id], cursor=cursor, limit=limit)
 
 
-def waiting_for_decision(limit: int = WAITING) -> Sequence[ServiceVersion]:
+def pending_versions(limit: int = WAITING) -> Sequence[ServiceVersion]:
     """Versions that wait for the authority, the longest waiting first."""
     query = select(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
     return session().scalars(query.order_by(ServiceVersion.submitted_at, ServiceVersion.id).limit(limit)).all()
 
 
 def count_waiting() -> int:
+    """Count the versions that wait for the authority."""
     query = select(func.count()).select_from(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
     return session().scalar(query) or 0
 
@@ -183,8 +184,8 @@ def to_review(*, cursor: str | None = None) -> Page[ServiceVersion]:
     return page(session(), query, keys, cursor=cursor, descending=False)
 
 
-def decided(limit: int = 10) -> Sequence[ServiceVersion]:
-    """What the authority decided last."""
+def decisions(limit: int = 10) -> Sequence[ServiceVersion]:
+    """List the authority's last decisions."""
     query = select(ServiceVersion).where(
         or_(ServiceVersion.status == Status.PUBLISHED, ServiceVersion.status == Status.RETURNED)
     )

@@ -34,7 +34,7 @@ URL_LENGTH = 500
 
 
 class Kind(StrEnum):
-    """What a service is for those who use it."""
+    """The kind of a service, for those who use it."""
 
     API = "api"
     PLATFORM = "platform"
@@ -51,7 +51,7 @@ class Obligation(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a version stands."""
+    """The status of a version."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -59,8 +59,8 @@ class Status(StrEnum):
     PUBLISHED = "published"
 
 
-class Step(StrEnum):
-    """What can be done with a version."""
+class Transition(StrEnum):
+    """Changes that can be made to a version's status."""
 
     EDIT = "edit"
     SUBMIT = "submit"
@@ -87,13 +87,13 @@ STATUS_LABELS = {
 }
 
 # A published version never changes: who built on it must find tomorrow what was there today.
-STEPS: dict[tuple[Status, Step], Status] = {
-    (Status.DRAFT, Step.EDIT): Status.DRAFT,
-    (Status.DRAFT, Step.SUBMIT): Status.SUBMITTED,
-    (Status.SUBMITTED, Step.APPROVE): Status.PUBLISHED,
-    (Status.SUBMITTED, Step.RETURN): Status.RETURNED,
-    (Status.RETURNED, Step.EDIT): Status.DRAFT,
-    (Status.RETURNED, Step.SUBMIT): Status.SUBMITTED,
+TRANSITIONS: dict[tuple[Status, Transition], Status] = {
+    (Status.DRAFT, Transition.EDIT): Status.DRAFT,
+    (Status.DRAFT, Transition.SUBMIT): Status.SUBMITTED,
+    (Status.SUBMITTED, Transition.APPROVE): Status.PUBLISHED,
+    (Status.SUBMITTED, Transition.RETURN): Status.RETURNED,
+    (Status.RETURNED, Transition.EDIT): Status.DRAFT,
+    (Status.RETURNED, Transition.SUBMIT): Status.SUBMITTED,
 }
 
 
@@ -116,7 +116,7 @@ class VersionTaken(Conflict):
 
 
 class UnderReview(Conflict):
-    """What the authority is looking at does not change under its eyes."""
+    """The authority is looking at the version, which must not change under its eyes."""
 
     kind = "under-review"
     title = _("The service is being reviewed")
@@ -136,26 +136,27 @@ class NotComplete(Invalid):
     remedy = _("Fill in what is missing and send it again.")
 
 
-def after(status: Status, step: Step) -> Status:
+def next_status(status: Status, transition: Transition) -> Status:
     """The status that the step leads to. Raises NotInThisState where it does not follow."""
     try:
-        return STEPS[status, step]
+        return TRANSITIONS[status, transition]
     except KeyError:
-        raise NotInThisState(log=f"{step} from {status}") from None
+        raise NotInThisState(log=f"{transition} from {status}") from None
 
 
-def can(status: str, step: Step) -> bool:
+def is_possible(status: str, transition: Transition) -> bool:
     """Whether the step is possible from the status."""
-    return (status, step) in STEPS
+    return (status, transition) in TRANSITIONS
 
 
 def service_code(number: int) -> str:
+    """The code of a service, as `SRV-000123`."""
     return f"SRV-{number:06d}"
 
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """What an agency says of its service. `checked` makes one out of anything."""
+    """An agency's description of its service. `checked` makes one out of anything."""
 
     name: str
     description: str
@@ -183,7 +184,7 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class VersionFacts:
-    """What an agency says of a version; a draft may lack the address or the document (None keeps the one there is).
+    """An agency's description of a version; a draft may lack the address or the document (None keeps the one there is).
 
     `queries.prepare_version` makes one out of anything.
     """
@@ -269,7 +270,7 @@ LONGEST_SEARCH = 200
 
 
 def without_accents(text: str) -> str:
-    """What the index keeps beside the accented text (`translate()` in the database does the same)."""
+    """Remove accents as the index does for the copy that it keeps (`translate()` in the database does so too)."""
     return text.lower().translate(str.maketrans(ACCENTED, PLAIN))
 
 

@@ -21,9 +21,9 @@ from catalogue.services.rules import (
     STATUS_LABELS,
     Obligation,
     ServiceFacts,
-    Step,
+    Transition,
     VersionFacts,
-    can,
+    is_possible,
 )
 from kernel.base.errors import Conflict, Invalid
 from kernel.base.installation import settings
@@ -188,7 +188,10 @@ def own_service(code: str) -> Page:
         service=service,
         gateway=f"{settings().base_url}/gateway/{service.code}",
         may_edit=PUBLISHERS.allows(current_principal()),
-        can={step: [v.version for v in service.versions if can(v.status, step)] for step in (Step.EDIT, Step.SUBMIT)},
+        can={
+            step: [v.version for v in service.versions if is_possible(v.status, step)]
+            for step in (Transition.EDIT, Transition.SUBMIT)
+        },
     )
 
 
@@ -282,7 +285,7 @@ def submit(code: str, version: str) -> Page:
 @requires(authority)
 def queue() -> Page:
     page = queries.to_review(cursor=request.args.get("cursor"))
-    return render_template("services/queue.html", page=page, decided=queries.decided())
+    return render_template("services/queue.html", page=page, decided=queries.decisions())
 
 
 @pages.get("/authority/services/<code>/<version>")
@@ -323,7 +326,7 @@ def give_back(code: str, version: str) -> Page:
 def _review(code: str, version: str, form: DecisionForm) -> Page:
     found = queries.version_to_review(code, version)
     form.seen.data = found.submitted_at.isoformat() if found.submitted_at else ""
-    waits = can(found.status, Step.APPROVE)
+    waits = is_possible(found.status, Transition.APPROVE)
     page = render_template("services/review.html", version=found, service=found.service, form=form, waits=waits)
     return (page, 422) if form.errors else page
 

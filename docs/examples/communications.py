@@ -70,7 +70,7 @@ def register() -> None:
 
 
 def describe(path: Path, role: str) -> dict[str, Any]:
-    """What the manifest says of a file."""
+    """Describe a file as the manifest does."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -14,7 +14,7 @@ from wtforms.validators import EqualTo, InputRequired
 from identity.authentication.login_throttling.rules import WaitBeforeTrying
 from identity.authentication.passwords.actions import change_password as replace_password
 from identity.authentication.sessions import actions
-from identity.authentication.sessions.queries import current_sign_in, living_sessions
+from identity.authentication.sessions.queries import active_sessions, current_sign_in
 from identity.people import actions as people
 from identity.people.queries import get_person
 from kernel.base.errors import Invalid
@@ -52,10 +52,10 @@ class LanguageForm(Form):
 @pages.get("")
 @requires(person)
 def home() -> Page:
-    """What the state's identity knows of the person, and where they are signed in."""
+    """Show the person's data as the state's identity has them, and where they are signed in."""
     here = current_sign_in()
     person = get_person(current_principal().id)
-    shown = living_sessions(person.id)
+    shown = active_sessions(person.id)
     if person.is_test_person:
         # Strangers share a test person; where they are is nobody's business.
         shown = [session for session in shown if here and session.sid == here.sid]
@@ -88,7 +88,7 @@ def _keep_language(language: str) -> None:
 
 @pages.record
 def keep_the_language_of_the_switch(state: BlueprintSetupState) -> None:
-    """Who changes the language of our pages while signed in is written to in that language as well."""
+    """Write to a person in the language that they chose for our pages while signed in."""
     when_language_is_chosen(cast(Flask, state.app), _keep_language)
 
 

@@ -23,9 +23,9 @@ Page = str | Response
 
 @pages.before_app_request
 def act_for_the_agency_concerned() -> Response | None:
-    """Whoever comes to a page of officials, and acts for no agency or not for the one that the link names, acts for the
-    agency concerned where it is the only one, and is asked which where there are more. Nobody is moved from one agency
-    to another without being asked. Whose the thing on the page is, the page itself looks at.
+    """Let an official who opens an official page act for the agency concerned: at once if there is one, else after
+    choosing. It does so for those who act for no agency, or not for the one that the link names. Nobody is moved from
+    one agency to another without being asked. Whose the thing on the page is, the page itself looks at.
     """
     rules = declared_rules(current_app.view_functions.get(request.endpoint or ""))
     if request.method != "GET" or not any(rule.is_of_officials for rule in rules):

@@ -26,7 +26,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Official:
-    """Whom to write to at an agency."""
+    """An official of an agency, as an addressee."""
 
     person_id: UUID
     name: str
@@ -59,7 +59,7 @@ def agencies_page(cursor: str | None = None, limit: int | None = None) -> Page[A
 
 
 def officials_of(code: str, role: str) -> list[Official]:
-    """Who holds a role at an agency."""
+    """List those who hold a role at an agency."""
     found = session().scalars(
         select(Person)
         .join(Membership, Membership.person_id == Person.id)

@@ -1,4 +1,4 @@
-"""What changes a person."""
+"""Changes of a person."""
 
 from __future__ import annotations
 

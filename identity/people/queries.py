@@ -26,7 +26,7 @@ def find_by_run(run: str) -> Person | None:
 
 
 def known(person: Person) -> KnownPerson:
-    """The same, without a tie to the database."""
+    """Return the person without a tie to the database."""
     return KnownPerson(*(getattr(person, one.name) for one in fields(KnownPerson)))
 
 

@@ -1,4 +1,4 @@
-"""Who a person is to the state: the RUN, the names, and what may be a password."""
+"""Rules of people: the RUN, the names, and what may be a password."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECOND_FACTOR_WHEN_ASKED = "when asked"
 # OWASP's floor for argon2id: about 37 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 DUMMY_HASH = "$argon2id$v=19$m=19456,t=2,p=1$Y29yZGlsbGVyYW5vYm9keQ$kDXyaMGuMhZ11wXTEUKGNeHaLwvl2CCyUQDeWN2sjQw"
-"""What is verified for a person who does not exist, so that the answer takes as long. No password fits it."""
+"""A hash that is verified for a person who does not exist, so that the answer takes as long. No password fits it."""
 
 # Each hash takes 19 MiB and a core: more at once than cores makes everybody wait longer, and each of them dearer,
 # because they push one another out of the caches. The cores are shared by as many processes as gunicorn starts.
@@ -179,6 +179,7 @@ def _peppered(password: str, pepper: bytes) -> str:
 
 @contextmanager
 def hashing_slot() -> Iterator[None]:
+    """Wait for one of the slots in which passwords may be hashed, and hold it: each hash takes much memory."""
     if not _HASHES_AT_ONCE.acquire(timeout=_LONGEST_WAIT_SECONDS):
         raise Unavailable(log="too many passwords to check at once", headers={"Retry-After": "10"})
     try:

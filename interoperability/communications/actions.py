@@ -23,8 +23,8 @@ from interoperability.communications.models import (
     PartialDelivery,
     communication_number,
 )
-from interoperability.communications.queries import Signed, View
-from interoperability.communications.rules import Described, Step
+from interoperability.communications.queries import PartyView, SignedManifest
+from interoperability.communications.rules import DocumentDescriptor, Step
 from interoperability.communications.schemas import read_manifest, write_manifest
 from interoperability.directory.actions import sign_for_officials
 from interoperability.directory.rules import SignatureInvalid
@@ -51,18 +51,18 @@ TAGS = {
     Step.ACKNOWLEDGED: "interoperability:communication:acknowledged",
     Step.REJECTED: "interoperability:communication:rejected",
 }
-"""What the audit calls the answers."""
+"""The audit's tags of the answers."""
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What became of a request to send; `is_replay` when the same request had made it before."""
+class SendResult:
+    """The result of a request to send; `is_replay` when an equal request had made it before."""
 
-    view: View
+    view: PartyView
     is_replay: bool
 
 
-def receive_communication(principal: Principal, parts: Iterator[Part], idempotency_key: str | None) -> Sent:
+def receive_communication(principal: Principal, parts: Iterator[Part], idempotency_key: str | None) -> SendResult:
     """Send what an agency's system uploads: the part `manifest`, then `document`, then each `annex`, as it lists them.
 
     Raises SignatureInvalid, KeyNotAccepted, Invalid, DigestMismatch, NotAPdf, AlreadySent, TooLarge, BadRequest,
@@ -88,11 +88,11 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     return _send(principal, signed, kept, idempotency_key)
 
 
-def _replay(before: Communication, parts: Iterator[Part]) -> Sent:
+def _replay(before: Communication, parts: Iterator[Part]) -> SendResult:
     """The first answer again, once the rest of the body has been read."""
     for _skipped in parts:
         pass
-    return Sent(View(before, before.sender), is_replay=True)
+    return SendResult(PartyView(before, before.sender), is_replay=True)
 
 
 def _ascii(content: bytes) -> str:
@@ -102,7 +102,7 @@ def _ascii(content: bytes) -> str:
         raise SignatureInvalid(log="not ASCII") from error
 
 
-def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: StoredUploads) -> None:
+def _store_all(parts: Iterable[Part], expected: tuple[DocumentDescriptor, ...], kept: StoredUploads) -> None:
     """Stream the parts into the store and hold each against its description in the signed manifest."""
     for part in parts:
         number = len(kept.stored)
@@ -117,7 +117,7 @@ def _store_all(parts: Iterable[Part], expected: tuple[Described, ...], kept: Sto
         raise rules.DigestMismatch(fields={"documents": [_("The parts do not match the manifest.")]})
 
 
-def _send(principal: Principal, signed: Signed, kept: StoredUploads, idempotency_key: str | None) -> Sent:
+def _send(principal: Principal, signed: SignedManifest, kept: StoredUploads, idempotency_key: str | None) -> SendResult:
     agency = principal.acting_agency.code
     try:
         communication = send_communication(principal, signed, kept.stored, idempotency_key)
@@ -127,13 +127,13 @@ def _send(principal: Principal, signed: Signed, kept: StoredUploads, idempotency
         before = queries.earlier(agency, signed, idempotency_key)
         if before is None:
             raise
-        return Sent(View(before, agency), is_replay=True)
-    return Sent(View(communication, agency), is_replay=False)
+        return SendResult(PartyView(before, agency), is_replay=True)
+    return SendResult(PartyView(communication, agency), is_replay=False)
 
 
 @action
 def send_communication(
-    work: Work, principal: Principal, signed: Signed, stored: list[StoredDocument], idempotency_key: str | None
+    work: Work, principal: Principal, signed: SignedManifest, stored: list[StoredDocument], idempotency_key: str | None
 ) -> Communication:
     """Make it exist and available to its addressees (DS 4 art. 36). Raises AlreadySent."""
     communication = _insert(work, principal.acting_agency, signed, idempotency_key)
@@ -158,7 +158,7 @@ def send_communication(
     return communication
 
 
-def _insert(work: Work, agency: AgencyRef, signed: Signed, idempotency_key: str | None) -> Communication:
+def _insert(work: Work, agency: AgencyRef, signed: SignedManifest, idempotency_key: str | None) -> Communication:
     """The row. Raises AlreadySent, after waiting for one that is being written with the same content or key."""
     manifest, number = signed.manifest, work.session.scalar(select(communication_number.next_value()))
     values = {
@@ -225,7 +225,7 @@ def _take(
 
 def checked_draft(principal: Principal, draft: rules.Manifest, files: Files) -> rules.Manifest:
     """The draft with its documents. Raises Invalid for what could not be sent, before anybody is asked to sign it."""
-    described = (Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
+    described = (DocumentDescriptor(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
     complete = replace(draft, documents=tuple(described))
     queries.check_sendable(principal.acting_agency, read_manifest(write_manifest(complete)))
     return complete
@@ -301,7 +301,7 @@ def _of(document: Document, addressee: Addressee) -> tuple[ColumnElement[bool], 
     return (PartialDelivery.document_id == document.id, PartialDelivery.addressee_id == addressee.id)
 
 
-def _change(work: Work, principal: Principal, view: View, step: Step, **said: Any) -> None:
+def _change(work: Work, principal: Principal, view: PartyView, step: Step, **said: Any) -> None:
     own = view.own
     if own is None or (own.is_copy and step in rules.ANSWERS):
         raise rules.NotAnAddressee()
@@ -313,7 +313,7 @@ def _change(work: Work, principal: Principal, view: View, step: Step, **said: An
 
 
 @action
-def acknowledge(work: Work, principal: Principal, code: str) -> View:
+def acknowledge(work: Work, principal: Principal, code: str) -> PartyView:
     """The addressee's acknowledgement of receipt; who gives it again gets the first answer again.
 
     Raises NotFound, NotYours, NotAnAddressee, and NotAllowedNow for another answer than the one that was given.
@@ -322,12 +322,12 @@ def acknowledge(work: Work, principal: Principal, code: str) -> View:
 
 
 @action
-def reject(work: Work, principal: Principal, code: str, reason: str) -> View:
+def reject(work: Work, principal: Principal, code: str, reason: str) -> PartyView:
     """The addressee's reasoned refusal, repeated and raising as `acknowledge`."""
     return _answer(work, principal, code, Step.REJECTED, reason)
 
 
-def _answer(work: Work, principal: Principal, code: str, step: Step, reason: str | None) -> View:
+def _answer(work: Work, principal: Principal, code: str, step: Step, reason: str | None) -> PartyView:
     view = queries.find(principal, code, lock=True)
     if (given := view.answer) is not None:
         if (given.principal, given.step, given.reason) == (principal.id, step, reason):
@@ -346,7 +346,7 @@ def _who_answered(given: CommunicationStep) -> str:
     return str(gettext("%(by)s rejected it on %(at)s.", **said))
 
 
-def _fresh(work: Work, view: View) -> View:
+def _fresh(work: Work, view: PartyView) -> PartyView:
     work.session.flush()
     work.session.refresh(view.communication, ["steps"])
     return view

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request, url_for
 
 from interoperability.communications import actions, queries
-from interoperability.communications.queries import RECEIVE, SEND, View
+from interoperability.communications.queries import RECEIVE, SEND, PartyView
 from interoperability.communications.rules import MOST_ANNEXES
 from interoperability.communications.schemas import (
     BoxQuerySchema,
@@ -137,7 +137,7 @@ def box(query: dict[str, Any]) -> Response:
     """The agency's inbox (scope communications.receive) or outbox (communications.send), the newest first."""
     check(scope(SEND if query["box"] == "outbox" else RECEIVE))
     agency = current_principal().acting_agency.code
-    found = queries.box(agency, query["box"], query["status"], query["cursor"], query["limit"])
+    found = queries.mailbox(agency, query["box"], query["status"], query["cursor"], query["limit"])
     return found.as_json(lambda view: CommunicationSummarySchema().dump(summary(view)))
 
 
@@ -195,11 +195,11 @@ def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
 # ---- showing ----
 
 
-def _address(view: View) -> str:
+def _address(view: PartyView) -> str:
     return url_for("communications_api.one", code=view.communication.code)
 
 
-def summary(view: View) -> dict[str, Any]:
+def summary(view: PartyView) -> dict[str, Any]:
     """A communication in a list, as one of its parties may see it."""
     found = view.communication
     return {
@@ -217,14 +217,14 @@ def summary(view: View) -> dict[str, Any]:
     }
 
 
-def shown(view: View) -> dict[str, Any]:
-    """The same whole."""
+def shown(view: PartyView) -> dict[str, Any]:
+    """Render a communication whole: with its content, documents and steps."""
     found = view.communication
     documents = [_document(found.code, document) for document in found.documents]
     return {**summary(view), "content": found.content, "documents": documents, "steps": view.steps}
 
 
-def _addressee(view: View, addressee: Addressee) -> dict[str, Any]:
+def _addressee(view: PartyView, addressee: Addressee) -> dict[str, Any]:
     known = view.shows_status_of(addressee)
     return {
         "agency": addressee.agency,

@@ -107,13 +107,13 @@ class CommunicationStep(Base, Identified):
     document: Mapped[int | None]
     reason: Mapped[str | None] = mapped_column(Text)
     by: Mapped[str] = mapped_column(Text)
-    """Who did it, as the parties read it: a person's name or a system's."""
+    """The name of a person or a system, as the parties read it."""
     principal: Mapped[str | None] = mapped_column(Text)
     """Their identifier, by which whoever repeats an answer is known; None where the platform did it."""
 
 
 class PartialDelivery(Base):
-    """What of a document was handed over to an addressee that has not got the whole of it yet."""
+    """The parts of a document that an addressee has got who has not got the whole of it yet."""
 
     __tablename__ = "partial_delivery"
     unaudited = "the step that the parts make together is recorded"

@@ -30,7 +30,7 @@ WHOLE = (
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedManifest:
     """A manifest whose signature held: as it came, the SHA-256 of what was signed, the key, and what it says."""
 
     token: str
@@ -40,7 +40,7 @@ class Signed:
 
 
 @dataclass(frozen=True)
-class View:
+class PartyView:
     """A communication as one of its parties sees it: an addressee sees its own steps, the sender all of them."""
 
     communication: Communication
@@ -84,7 +84,7 @@ class View:
 
 
 def outbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Communication]:
-    """What an agency sent, the newest first."""
+    """List communications that an agency sent, the newest first."""
     query = select(Communication).where(Communication.sender == agency)
     if status:
         query = query.where(Communication.status == status)
@@ -93,7 +93,9 @@ def outbox(agency: str, status: str | None, cursor: str | None, limit: int | Non
 
 
 def inbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Addressee]:
-    """What an agency received, the newest first. Status `available` is whatever waits for it (`_waits`)."""
+    """List communications that an agency received, the newest first. Status `available` is whatever waits for it
+    (`_waits`).
+    """
     query = select(Addressee).where(Addressee.agency == agency)
     if status == rules.Step.AVAILABLE:
         query = query.where(_waits())
@@ -124,16 +126,18 @@ def count_by_status(agency: str) -> dict[str, int]:
     return {row[0]: row[1] for row in session().execute(query.group_by(Addressee.status))}
 
 
-def box(agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[View]:
+def mailbox(
+    agency: str, name: str, status: str | None, cursor: str | None, limit: int | None = None
+) -> Page[PartyView]:
     """A box (inbox, outbox) as its agency sees it."""
     if name == "outbox":
         sent = outbox(agency, status, cursor, limit)
-        return Page([View(one, agency) for one in sent.items], sent.next)
+        return Page([PartyView(one, agency) for one in sent.items], sent.next)
     received = inbox(agency, status, cursor, limit)
-    return Page([View(one.communication, agency) for one in received.items], received.next)
+    return Page([PartyView(one.communication, agency) for one in received.items], received.next)
 
 
-def find(principal: Principal, code: str, *, lock: bool = False) -> View:
+def find(principal: Principal, code: str, *, lock: bool = False) -> PartyView:
     """A communication that the principal's agency sent or received. Raises NotFound, NotYours.
 
     lock: keep it as it is until the transaction ends; answers wait for one another.
@@ -145,7 +149,7 @@ def find(principal: Principal, code: str, *, lock: bool = False) -> View:
     found = session().scalars(query).one_or_none()
     if found is None:
         raise NotFound()
-    view = View(found, agency)
+    view = PartyView(found, agency)
     # A token sees the side that its scopes name; an official sees both.
     needed = SEND if view.is_sender else RECEIVE
     if not (view.is_sender or view.own) or (principal.kind == "machine" and needed not in principal.scopes):
@@ -153,7 +157,7 @@ def find(principal: Principal, code: str, *, lock: bool = False) -> View:
     return view
 
 
-def document_of(view: View, number: int) -> Document:
+def document_of(view: PartyView, number: int) -> Document:
     """Raises NotFound."""
     found = next((one for one in view.communication.documents if one.number == number), None)
     if found is None:
@@ -161,10 +165,10 @@ def document_of(view: View, number: int) -> Document:
     return found
 
 
-def open_manifest(agency: AgencyRef, token: str) -> Signed:
+def open_manifest(agency: AgencyRef, token: str) -> SignedManifest:
     """A manifest whose signature holds. Raises SignatureInvalid, KeyNotAccepted, BadRequest, Invalid."""
     content, key = signed_by(agency.code, token)
-    return Signed(token, hashlib.sha256(content).hexdigest(), key.thumbprint, read_manifest(content))
+    return SignedManifest(token, hashlib.sha256(content).hexdigest(), key.thumbprint, read_manifest(content))
 
 
 def check_sendable(agency: AgencyRef, manifest: rules.Manifest) -> None:
@@ -185,7 +189,7 @@ def repeated(agency: str, token: str, idempotency_key: str | None) -> Communicat
     return session().scalars(select(Communication).where(Communication.sender == agency, *same).options(*WHOLE)).first()
 
 
-def earlier(agency: str, signed: Signed, idempotency_key: str | None) -> Communication | None:
+def earlier(agency: str, signed: SignedManifest, idempotency_key: str | None) -> Communication | None:
     """The communication that the same request made before. Raises AlreadySent where only one half is the same."""
     digest = Communication.manifest_digest == signed.digest
     same = digest if idempotency_key is None else digest | (Communication.idempotency_key == idempotency_key)
@@ -198,5 +202,5 @@ def earlier(agency: str, signed: Signed, idempotency_key: str | None) -> Communi
 
 
 def known_keys(keys: Sequence[str]) -> set[str]:
-    """Which keys of the document store belong to a communication."""
+    """Return those of the keys of the document store that belong to a communication."""
     return set(session().scalars(select(Document.key).where(Document.key.in_(keys))))

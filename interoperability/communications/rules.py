@@ -59,7 +59,7 @@ class NotAnAddressee(Forbidden):
 
 
 class Step(StrEnum):
-    """What happens to a communication; every one is a record in the evidence log."""
+    """An event in the life of a communication; every one is a record in the evidence log."""
 
     SENT = "sent"
     AVAILABLE = "available"
@@ -73,7 +73,7 @@ STATUSES = tuple(step.value for step in Step if step is not Step.SENT)
 
 
 def status_after(status: str, step: Step) -> Step:
-    """Where an addressee stands after a step. Raises NotAllowedNow: an answer is given once and stands."""
+    """Return the status of an addressee after a step. Raises NotAllowedNow: an answer is given once and stands."""
     if status in ANSWERS:
         if step is not Step.DOWNLOADED:
             raise NotAllowedNow(log=f"{step} after {status}")
@@ -110,7 +110,7 @@ class Addressee:
 
 
 @dataclass(frozen=True)
-class Described:
+class DocumentDescriptor:
     """A document as the manifest describes it: SHA-256 in hexadecimal, size in bytes, role main or annex."""
 
     name: str
@@ -122,7 +122,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the sender signs: DS 4 art. 36 and the digests of the documents."""
+    """The letter that the sender signs: its words as DS 4 art. 36 and the digests of the documents."""
 
     issued_at: datetime
     agency: str
@@ -132,7 +132,7 @@ class Manifest:
     content: str
     type: str
     classification: str
-    documents: tuple[Described, ...]
+    documents: tuple[DocumentDescriptor, ...]
 
 
 def check_manifest(manifest: Manifest, agency: str, now: datetime, largest_main: int, largest_annexes: int) -> None:
@@ -163,7 +163,7 @@ def _wrong_addressees(manifest: Manifest, agency: str) -> dict[str, list[Any]]:
     return {}
 
 
-def _wrong_documents(documents: Sequence[Described]) -> dict[str, list[Any]]:
+def _wrong_documents(documents: Sequence[DocumentDescriptor]) -> dict[str, list[Any]]:
     roles = [document.role for document in documents]
     if roles[:1] != ["main"] or "main" in roles[1:]:
         return {"documents": [_("The first document is the main one, and the only one.")]}

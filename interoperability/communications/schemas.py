@@ -63,7 +63,7 @@ class AddresseeSchema(Schema):
         return rules.Addressee(data["agency"], data["copy"], tuple(data["persons"]))
 
 
-class DescribedSchema(Schema):
+class DocumentDescriptorSchema(Schema):
     name = fields.String(required=True, validate=[validators.Length(1, 200), validators.one_line, file_name])
     media_type = fields.String(required=True, validate=Matches(MEDIA_TYPE, A_MEDIA_TYPE))
     sha256 = fields.String(required=True, validate=Matches(SHA256, A_DIGEST))
@@ -71,8 +71,8 @@ class DescribedSchema(Schema):
     role = fields.String(required=True, validate=validators.OneOf(["main", "annex"]))
 
     @ma.post_load
-    def made(self, data: dict[str, Any], **_kept: Any) -> rules.Described:
-        return rules.Described(**data)
+    def made(self, data: dict[str, Any], **_kept: Any) -> rules.DocumentDescriptor:
+        return rules.DocumentDescriptor(**data)
 
 
 class MetadataSchema(Schema):
@@ -90,11 +90,11 @@ class MetadataSchema(Schema):
 
 
 class ManifestSchema(Schema):
-    """What a sender signs."""
+    """The manifest that a sender signs."""
 
     metadata = fields.Nested(MetadataSchema, required=True)
     documents = fields.List(
-        fields.Nested(DescribedSchema), required=True, validate=validators.Length(1, 1 + rules.MOST_ANNEXES)
+        fields.Nested(DocumentDescriptorSchema), required=True, validate=validators.Length(1, 1 + rules.MOST_ANNEXES)
     )
 
     @ma.post_load
@@ -132,7 +132,7 @@ def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
 
 
 def write_manifest(manifest: rules.Manifest) -> bytes:
-    """The same the other way: what the platform signs for officials who work in pages."""
+    """Write the manifest that the platform signs for officials who work in pages."""
     metadata = {
         "issued_at": _iso(manifest.issued_at),
         "sender": {"agency": manifest.agency, "authority": vars(manifest.authority)},

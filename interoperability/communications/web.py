@@ -17,12 +17,12 @@ from wtforms.validators import InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from interoperability.communications import actions, queries, rules
-from interoperability.communications.queries import View
+from interoperability.communications.queries import PartyView
 from interoperability.communications.schemas import MEDIA_TYPE, is_reviewed, seal_review
 from interoperability.ports import ports
 from interoperability.uploads.actions import Upload, keep_uploads
 from interoperability.uploads.rules import PDF, Files, NotAPdf
-from interoperability.uploads.schemas import opened, sealed
+from interoperability.uploads.schemas import open_files, seal_files
 from kernel.base import clock
 from kernel.base.errors import Invalid, TooLarge
 from kernel.base.installation import settings
@@ -70,7 +70,7 @@ def is_correspondent(principal: Principal) -> bool:
 @pages.record_once
 def put_in_the_header(state: BlueprintSetupState) -> None:
     """Correspondents find the boxes on every page."""
-    add_navigation(cast(Flask, state.app), _("Communications"), "communications.box", is_correspondent, order=40)
+    add_navigation(cast(Flask, state.app), _("Communications"), "communications.mailbox", is_correspondent, order=40)
 
 
 @pages.url_value_preprocessor
@@ -129,12 +129,12 @@ class RejectionForm(Form):
 
 @pages.get("")
 @requires(role(CORRESPONDENT))
-def box() -> Page:
+def mailbox() -> Page:
     """The inbox, or with `box=outbox` what was sent."""
     name = "outbox" if request.args.get("box") == "outbox" else "inbox"
     status = request.args.get("status")
     agency = current_principal().acting_agency
-    found = queries.box(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
+    found = queries.mailbox(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
     return render_template(
         "communications/box.html", page=found, box=name, agency=agency, statuses=STATUSES, waits=WAITS
     )
@@ -160,7 +160,7 @@ def send() -> Page:
     principal, step = current_principal(), request.form.get("step")
     form = _new_form(principal)
     files, problems = _files(form, principal)
-    form.kept.data, reviewed = sealed(files, principal), form.reviewed.data or ""
+    form.kept.data, reviewed = seal_files(files, principal), form.reviewed.data or ""
     form.reviewed.data = ""
     if step == "change":
         return _show_new(form, principal, files)
@@ -186,7 +186,7 @@ def send() -> Page:
 
 def _files(form: NewForm, principal: Principal) -> tuple[Files, list[Refusal]]:
     """The files kept from the page before, with those chosen now in their place; and what is wrong with these."""
-    files, problems = opened(form.kept.data or "", principal), list[Refusal]()
+    files, problems = open_files(form.kept.data or "", principal), list[Refusal]()
     if queries.known_keys([one.key for one in files.all]):
         files = Files()  # they have been sent, and whoever went back from there chooses anew
     for uploads, part in ((_main(form), "main"), (_annexes(form), "annex")):
@@ -290,7 +290,7 @@ def show(code: str) -> Page:
     return _show(queries.find(current_principal(), code), RejectionForm())
 
 
-def _show(view: View, form: RejectionForm) -> str:
+def _show(view: PartyView, form: RejectionForm) -> str:
     return render_template(
         "communications/show.html",
         view=view,
@@ -329,7 +329,7 @@ def reject(code: str) -> Page:
     return redirect(url_for("communications.show", code=code), 303)
 
 
-def _timeline(view: View) -> list[dict[str, Any]]:
+def _timeline(view: PartyView) -> list[dict[str, Any]]:
     """The steps in words, and what is still to come."""
     names = {one.agency: one.agency_name for one in view.communication.addressees}
     steps = [

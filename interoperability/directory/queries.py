@@ -20,7 +20,7 @@ def keys_of(agency: str) -> Sequence[AgencyKey]:
 
 
 def page_of_keys(agency: str, cursor: str | None, limit: int | None) -> Page[AgencyKey]:
-    """The same in pages."""
+    """List the agency's keys in pages."""
     query = select(AgencyKey).where(AgencyKey.agency == agency)
     return page(session(), query, [AgencyKey.id], cursor=cursor, limit=limit)
 
@@ -35,7 +35,7 @@ def key_of(agency: str, thumbprint: str) -> AgencyKey:
 
 
 def signed_by(agency: str, token: str) -> tuple[bytes, AgencyKey]:
-    """What an agency signed, and with which key. Raises SignatureInvalid, KeyNotAccepted."""
+    """Return the content that an agency signed, and the key. Raises SignatureInvalid, KeyNotAccepted."""
     kid = key_named_in(token)
     query = select(AgencyKey).where(AgencyKey.agency == agency, AgencyKey.thumbprint == kid)
     key = session().scalars(query).one_or_none()

@@ -1,4 +1,4 @@
-"""Which public keys an agency may sign with, and how it proves that it holds one."""
+"""Rules of agencies' public keys: which ones an agency may sign with, and how it proves that it holds one."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def key_named_in(token: str) -> str:
 
 
 def open_signed(token: str, jwk: Mapping[str, Any]) -> bytes:
-    """What the key signed, out of a compact JWS. Raises SignatureInvalid."""
+    """Return the content of a compact JWS that the key signed. Raises SignatureInvalid."""
     try:
         # RFC 7515 4: the names of a header are unique, or the whole is refused.
         read_json(urlsafe_b64decode(token.partition(".")[0].encode()))

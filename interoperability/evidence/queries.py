@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from interoperability.evidence import rules
 from interoperability.evidence.models import EvidenceCheckpoint, EvidenceEntry, EvidenceNode
-from interoperability.evidence.rules import Broken, Node, Range
+from interoperability.evidence.rules import BrokenProof, Node, Range
 from kernel.base.errors import NotFound, _
 from kernel.base.installation import SETTINGS
 from kernel.database.db import session
@@ -24,7 +24,7 @@ AUDIT_BATCH = 1_000
 
 
 @dataclass(frozen=True)
-class Proven:
+class InclusionProof:
     """A record with its place in the log and the hashes that prove it."""
 
     position: int
@@ -41,7 +41,9 @@ class Proven:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What recomputing the log found: `broken` says what does not hold first, None for a log that holds."""
+    """The finding of a recomputation of the log: `broken` names the first thing that does not hold, None for a log that
+    holds.
+    """
 
     entries: int
     checkpoints: int
@@ -95,7 +97,7 @@ def frontier(current: Session, size: int) -> list[bytes]:
     return [nodes[node] for node in rules.subtrees(whole)]
 
 
-def proven(subjects: Sequence[str]) -> tuple[str, list[Proven]]:
+def inclusion_proof(subjects: Sequence[str]) -> tuple[str, list[InclusionProof]]:
     """The newest checkpoint and every record of the subjects with its proof under it, in the order of the log.
 
     Raises ReceiptNotReady while one of them is not sealed.
@@ -109,7 +111,9 @@ def proven(subjects: Sequence[str]) -> tuple[str, list[Proven]]:
     paths = {position: rules.inclusion_ranges(position, newest.size) for position in positions}
     nodes = nodes_of(session(), [each for path in paths.values() for each in path])
     return newest.note, [
-        Proven(position, json.loads(entry.statement), [rules.range_hash(each, nodes) for each in paths[position]])
+        InclusionProof(
+            position, json.loads(entry.statement), [rules.range_hash(each, nodes) for each in paths[position]]
+        )
         for position, entry in zip(positions, entries, strict=True)
     ]
 
@@ -149,7 +153,7 @@ def audit() -> Verdict:
             if size < end:
                 size, stack = end, rules.grow(size, stack, leaves[size - end :])[1]
         _check_end(current, size)
-    except Broken as broken:
+    except BrokenProof as broken:
         return Verdict(size, checkpoints, waiting, str(broken))
     return Verdict(size, checkpoints, waiting, None)
 
@@ -162,7 +166,7 @@ def _checkpoints(current: Session, after: int, until: int) -> Sequence[EvidenceC
 def _check_end(current: Session, size: int) -> None:
     newest = latest_checkpoint(current)
     if (newest.size if newest else 0) != size:
-        raise Broken(f"the log has {size} records, which is not where its last checkpoint stands")
+        raise BrokenProof(f"the log has {size} records, which is not where its last checkpoint stands")
 
 
 def _batches(current: Session) -> Iterator[Sequence[EvidenceEntry]]:
@@ -179,14 +183,14 @@ def _batches(current: Session) -> Iterator[Sequence[EvidenceEntry]]:
 
 def _checked_leaf(entry: EvidenceEntry, position: int) -> bytes:
     if entry.position != position:
-        raise Broken(f"record {position} is missing")
+        raise BrokenProof(f"record {position} is missing")
     try:
         said = dict(json.loads(entry.statement))
     except (ValueError, TypeError) as error:
-        raise Broken(f"record {position} was altered: its statement cannot be read") from error
+        raise BrokenProof(f"record {position} was altered: its statement cannot be read") from error
     columns = {"id": str(entry.id), "at": entry.at.isoformat(timespec="microseconds"), "kind": entry.kind}
     if any(said.get(name) != value for name, value in columns.items()) or said.get("subject") != entry.subject:
-        raise Broken(f"record {position} was altered: its columns differ from its statement")
+        raise BrokenProof(f"record {position} was altered: its columns differ from its statement")
     return rules.leaf_hash(entry.statement.encode())
 
 
@@ -200,16 +204,16 @@ def _compare_nodes(current: Session, made: dict[Node, bytes]) -> None:
     for (level, number), found in made.items():
         if stored.get((level, number)) != found:
             first = number << level
-            raise Broken(f"a record from {first} to {first + (1 << level) - 1} was altered, or its hash was")
+            raise BrokenProof(f"a record from {first} to {first + (1 << level) - 1} was altered, or its hash was")
 
 
 def _check_checkpoint(checkpoint: EvidenceCheckpoint, root: bytes, keys: list[dict[str, Any]]) -> None:
     try:
         signed = rules.open_note(checkpoint.note, keys)
-    except Broken as broken:
-        raise Broken(f"checkpoint {checkpoint.size}: {broken}") from broken
+    except BrokenProof as broken:
+        raise BrokenProof(f"checkpoint {checkpoint.size}: {broken}") from broken
     if (signed.size, signed.root) != (checkpoint.size, root) or checkpoint.root != root:
-        raise Broken(f"checkpoint {checkpoint.size} was signed over other records")
+        raise BrokenProof(f"checkpoint {checkpoint.size} was signed over other records")
 
 
 def origin() -> str:

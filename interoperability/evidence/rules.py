@@ -28,7 +28,7 @@ class ReceiptNotReady(Conflict):
     remedy = _("Try again in a second.")
 
 
-class Broken(Exception):
+class BrokenProof(Exception):
     """A proof or signature does not hold; the message says which, in plain words."""
 
 
@@ -36,11 +36,13 @@ class Broken(Exception):
 
 
 def leaf_hash(content: bytes) -> bytes:
+    """Hash a leaf of the Merkle tree (RFC 9162 2.1.1)."""
     # RFC 6962 2.1: leaves and nodes are hashed with different first bytes, so that one never passes for the other.
     return hashlib.sha256(b"\x00" + content).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash an inner node of the Merkle tree (RFC 9162 2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -128,11 +130,11 @@ def consistency_ranges(old: int, new: int) -> list[Range]:
 def included_root(leaf: bytes, position: int, size: int, proof: Sequence[bytes]) -> bytes:
     """The root that the proof leads to (RFC 9162 2.1.3.2). Raises Broken."""
     if not 0 <= position < size:
-        raise Broken("the record's position lies outside the log")
+        raise BrokenProof("the record's position lies outside the log")
     number, last, root = position, size - 1, leaf
     for step in proof:
         if last == 0:
-            raise Broken("the inclusion proof is too long")
+            raise BrokenProof("the inclusion proof is too long")
         if number & 1 or number == last:
             root = node_hash(step, root)
             while not number & 1 and number:
@@ -141,7 +143,7 @@ def included_root(leaf: bytes, position: int, size: int, proof: Sequence[bytes])
             root = node_hash(root, step)
         number, last = number >> 1, last >> 1
     if last:
-        raise Broken("the inclusion proof is too short")
+        raise BrokenProof("the inclusion proof is too short")
     return root
 
 
@@ -214,15 +216,15 @@ def open_note(note: str, keys: Iterable[Mapping[str, Any]]) -> Checkpoint:
         checkpoint = Checkpoint(origin, int(size), strict_base64(root))
         signed = strict_base64(encoded)
     except (ValueError, binascii.Error) as error:
-        raise Broken("the checkpoint is not readable") from error
+        raise BrokenProof("the checkpoint is not readable") from error
     if end or name != origin or checkpoint.text != text:
-        raise Broken("the checkpoint is not in its own form")
+        raise BrokenProof("the checkpoint is not in its own form")
     for key in keys:
         public = public_bytes(key)
         if public is not None and signed[:4] == _note_key_id(name, public):
             check_signature(public, signed[4:], checkpoint.text.encode())
             return checkpoint
-    raise Broken("none of the platform's keys signed the checkpoint")
+    raise BrokenProof("none of the platform's keys signed the checkpoint")
 
 
 def _note_key_id(name: str, public: bytes) -> bytes:
@@ -261,4 +263,4 @@ def check_signature(public: bytes, signature: bytes, content: bytes) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, content)
     except (InvalidSignature, ValueError) as error:
-        raise Broken("the signature does not hold") from error
+        raise BrokenProof("the signature does not hold") from error

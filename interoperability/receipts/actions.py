@@ -8,7 +8,7 @@ from typing import Any
 from interoperability.communications import queries
 from interoperability.directory.actions import evidence_subject
 from interoperability.evidence.actions import sign_receipt
-from interoperability.evidence.queries import platform_keys, proven
+from interoperability.evidence.queries import inclusion_proof, platform_keys
 from interoperability.evidence.rules import thumbprint
 from interoperability.receipts import rules
 from kernel.jobs.access import Principal
@@ -17,7 +17,7 @@ from kernel.jobs.access import Principal
 def write_receipt(principal: Principal, code: str) -> bytes:
     """The receipt of a communication as the principal's agency sees it. Raises NotFound, NotYours, ReceiptNotReady."""
     view = queries.find(principal, code)
-    checkpoint, entries = proven([code, evidence_subject(view.communication.thumbprint)])
+    checkpoint, entries = inclusion_proof([code, evidence_subject(view.communication.thumbprint)])
     shown = [one for one in entries if view.is_sender or one.statement["facts"].get("addressee") in (None, view.agency)]
     receipt: dict[str, Any] = {
         "format": rules.RECEIPT_FORMAT,

@@ -11,7 +11,7 @@ from typing import Any
 from interoperability.communications.rules import NotAllowedNow, Step, status_after
 from interoperability.directory.rules import SignatureInvalid, open_signed
 from interoperability.evidence import rules as log
-from interoperability.evidence.rules import Broken
+from interoperability.evidence.rules import BrokenProof
 from kernel.base.canonical import canonical_json, read_json
 
 RECEIPT_FORMAT = "cordillera-receipt-1"
@@ -46,7 +46,7 @@ class Receipt:
         """The record of the sending."""
         found = self.about(f"communication:{Step.SENT}")
         if len(found) != 1:
-            raise Broken("the receipt needs exactly one record of the sending")
+            raise BrokenProof("the receipt needs exactly one record of the sending")
         return dict(found[0])
 
 
@@ -65,8 +65,8 @@ def verify(content: bytes, pinned: list[dict[str, Any]] | None = None) -> list[C
     whole = "The file is a receipt, exactly as it was written"
     try:
         receipt = _read(content, pinned)
-    except (Broken, ValueError, KeyError, TypeError, RecursionError) as error:
-        return [Check(whole, False, str(error) if isinstance(error, Broken) else "it cannot be read as one")]
+    except (BrokenProof, ValueError, KeyError, TypeError, RecursionError) as error:
+        return [Check(whole, False, str(error) if isinstance(error, BrokenProof) else "it cannot be read as one")]
     return [Check(whole, True, f"it speaks of {receipt.whole['code']}"), *(_run(receipt, *each) for each in CHECKS)]
 
 
@@ -78,24 +78,24 @@ def documents_of(content: bytes) -> list[str]:
 
 def _read(content: bytes, pinned: list[dict[str, Any]] | None) -> Receipt:
     if len(content) > LARGEST_RECEIPT:
-        raise Broken("it is larger than any receipt")
+        raise BrokenProof("it is larger than any receipt")
     whole = read_json(content)
     if not isinstance(whole, dict) or whole.get("format") != RECEIPT_FORMAT:
-        raise Broken("it is not a receipt of this format")
+        raise BrokenProof("it is not a receipt of this format")
     if write_receipt(whole) != content:
-        raise Broken("it was written again by other means, or altered")
+        raise BrokenProof("it was written again by other means, or altered")
     if set(whole) != MEMBERS:
-        raise Broken("it has members that no receipt has, or lacks one")
+        raise BrokenProof("it has members that no receipt has, or lacks one")
     # Everything else is signed; of the signature itself only its form says that nothing was put into it.
     if set(whole["signature"]) != SIGNATURE_MEMBERS:
-        raise Broken("its signature has members that no receipt has, or lacks one")
+        raise BrokenProof("its signature has members that no receipt has, or lacks one")
     return Receipt(whole, pinned if pinned is not None else whole["keys"], pinned is not None)
 
 
 def _run(receipt: Receipt, name: str, check: Callable[[Receipt], str]) -> Check:
     try:
         return Check(name, True, check(receipt))
-    except Broken as broken:
+    except BrokenProof as broken:
         return Check(name, False, str(broken))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return Check(name, False, "this part of the receipt is not in its form")
@@ -111,7 +111,7 @@ def _platform_signed(receipt: Receipt) -> str:
                 "a key that you trust" if receipt.are_pinned else "a key that comes from the receipt itself: compare it"
             )
             return f"with {known} (fingerprint {signature['key']})"
-    raise Broken("none of the keys that you trust signed it" if receipt.are_pinned else "its key is missing")
+    raise BrokenProof("none of the keys that you trust signed it" if receipt.are_pinned else "its key is missing")
 
 
 def _checkpoint_signed(receipt: Receipt) -> str:
@@ -124,20 +124,20 @@ def _records_in_log(receipt: Receipt) -> str:
     for entry in receipt.whole["entries"]:
         leaf, proof = log.statement_hash(entry["statement"]), [bytes.fromhex(step) for step in entry["proof"]]
         if log.included_root(leaf, entry["position"], checkpoint.size, proof) != checkpoint.root:
-            raise Broken(f"record {entry['position']} is not in the log that was signed")
+            raise BrokenProof(f"record {entry['position']} is not in the log that was signed")
     return f"{len(receipt.whole['entries'])} records"
 
 
 def _one_story(receipt: Receipt) -> str:
     positions = [entry["position"] for entry in receipt.whole["entries"]]
     if positions != sorted(set(positions)):
-        raise Broken("the records are not in the order of the log")
+        raise BrokenProof("the records are not in the order of the log")
     facts = receipt.sent["statement"]["facts"]
     stands: dict[str, str] = {}
     for entry in receipt.about("communication:"):
         said = entry["statement"]
         if said["subject"] != receipt.whole["code"] or entry["position"] < receipt.sent["position"]:
-            raise Broken(f"record {entry['position']} does not belong to this communication")
+            raise BrokenProof(f"record {entry['position']} does not belong to this communication")
         step = Step(said["kind"].removeprefix("communication:"))
         if step is not Step.SENT:
             _follow(stands, step, said, facts["addressees"])
@@ -149,29 +149,29 @@ def _follow(
 ) -> None:
     agency = said["facts"]["addressee"]
     if agency not in [addressee["agency"] for addressee in addressees]:
-        raise Broken(f"{agency} is no addressee of this communication")
+        raise BrokenProof(f"{agency} is no addressee of this communication")
     if step is Step.AVAILABLE:
         stands[agency] = step
     elif agency not in stands or said["agency"] != agency:
-        raise Broken(f"the step {step} is not one that {agency} took")
+        raise BrokenProof(f"the step {step} is not one that {agency} took")
     else:
         try:
             stands[agency] = status_after(stands[agency], step)
         except NotAllowedNow as problem:
-            raise Broken(f"{agency} answered twice") from problem
+            raise BrokenProof(f"{agency} answered twice") from problem
 
 
 def _sender_signed(receipt: Receipt) -> str:
     facts, token = receipt.sent["statement"]["facts"], receipt.whole["manifest"]
     if hashlib.sha256(token.encode()).hexdigest() != facts["manifest"]:
-        raise Broken("the signed manifest is not the one in the record of the sending")
+        raise BrokenProof("the signed manifest is not the one in the record of the sending")
     try:
         said = read_json(open_signed(token, _registered(receipt)["facts"]["key"]))
     except SignatureInvalid as problem:
-        raise Broken("the sender's signature does not hold") from problem
+        raise BrokenProof("the sender's signature does not hold") from problem
     digests = [document["sha256"] for document in said["documents"]]
     if digests != facts["documents"] or said["metadata"]["sender"]["agency"] != facts["sender"]:
-        raise Broken("the signed manifest and the record of the sending differ")
+        raise BrokenProof("the signed manifest and the record of the sending differ")
     return f"{facts['sender']} signed {len(digests)} documents"
 
 
@@ -182,18 +182,18 @@ def _registered(receipt: Receipt) -> dict[str, Any]:
         said = entry["statement"]
         if said["facts"]["thumbprint"] == facts["thumbprint"] and entry["position"] < receipt.sent["position"]:
             return dict(said)
-    raise Broken("the log does not say before the sending whose key it was")
+    raise BrokenProof("the log does not say before the sending whose key it was")
 
 
 def _key_bound(receipt: Receipt) -> str:
     sender = receipt.sent["statement"]["facts"]
     facts = _registered(receipt)["facts"]
     if facts["agency"] != sender["sender"] or log.thumbprint(facts["key"]) != sender["thumbprint"]:
-        raise Broken("the key was registered for another agency")
+        raise BrokenProof("the key was registered for another agency")
     for entry in receipt.about("directory:key:revoked"):
         said = entry["statement"]["facts"]
         if said["thumbprint"] == sender["thumbprint"] and entry["position"] < receipt.sent["position"]:
-            raise Broken("the key had been revoked when it signed")
+            raise BrokenProof("the key had been revoked when it signed")
     holder = "the agency itself" if facts["held_by"] == "agency" else "the platform, for the agency's officials"
     return f"{sender['thumbprint']}, held by {holder}"
 

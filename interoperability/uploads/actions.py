@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from interoperability.uploads import rules
-from interoperability.uploads.rules import Files, KeptFile, in_roles
+from interoperability.uploads.rules import Files, UploadedFile, in_roles
 from kernel.base.errors import Invalid, Text, TooLarge, _
 from kernel.base.installation import settings
 from kernel.outside.documents import StoredDocument, documents
@@ -67,11 +67,11 @@ def keep_uploads(uploads: Iterable[Upload], role: str) -> Files:
 
     Raises Invalid, NotAPdf, TooLarge, OutOfSpace. Whatever it raises, nothing is kept.
     """
-    found: list[KeptFile] = []
+    found: list[UploadedFile] = []
     with StoredUploads() as kept:
         for upload in uploads:
             one = _store_upload(upload, role, kept)
-            found.append(KeptFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
+            found.append(UploadedFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
     return in_roles(found)
 
 

@@ -14,7 +14,7 @@ FILES_KEPT = timedelta(hours=18)
 
 
 @dataclass(frozen=True)
-class KeptFile:
+class UploadedFile:
     """A file in the store that belongs to no communication yet."""
 
     key: str
@@ -29,11 +29,11 @@ class KeptFile:
 class Files:
     """The main document and the annexes that were chosen so far."""
 
-    main: KeptFile | None = None
-    annexes: tuple[KeptFile, ...] = ()
+    main: UploadedFile | None = None
+    annexes: tuple[UploadedFile, ...] = ()
 
     @property
-    def all(self) -> list[KeptFile]:
+    def all(self) -> list[UploadedFile]:
         return [*([self.main] if self.main else []), *self.annexes]
 
     def with_newer(self, newer: Files) -> Files:
@@ -41,7 +41,7 @@ class Files:
         return replace(self, main=newer.main or self.main, annexes=newer.annexes or self.annexes)
 
 
-def in_roles(files: Sequence[KeptFile]) -> Files:
+def in_roles(files: Sequence[UploadedFile]) -> Files:
     """The files by the parts that they play."""
     main = next((one for one in files if one.role == "main"), None)
     return Files(main, tuple(one for one in files if one.role != "main"))

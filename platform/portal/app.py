@@ -7,16 +7,16 @@ from flask import Flask
 from kernel.base import settings as kernel_settings
 from kernel.base.logs import configure_logs
 from kernel.base.settings import Settings
-from kernel.database.change_feed import install_notices
+from kernel.database.change_feed import install_change_feed
 from kernel.database.db import install_db
 from kernel.http.application import Application, install_health, install_http
-from kernel.http.csrf import install_forgery_protection
+from kernel.http.csrf import install_csrf_protection
 from kernel.http.doors import install_shortcuts
 from kernel.http.i18n import install_i18n
 from kernel.http.problems import install_errors
-from kernel.http.rate_limit import install_throttle
+from kernel.http.rate_limit import install_rate_limit
 from kernel.http.refusals import install_refusals
-from kernel.http.request_log import install_observation
+from kernel.http.request_log import install_request_log
 from kernel.http.security import install_security
 from kernel.jobs.access import refuse_bare_views
 from kernel.jobs.jobs import install_jobs
@@ -36,13 +36,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)
     install_refusals(app)
-    install_observation(app)
+    install_request_log(app)
     install_metrics(app)
-    install_throttle(app, settings)
+    install_rate_limit(app, settings)
     install_security(app, settings)
-    install_forgery_protection(app, settings)
+    install_csrf_protection(app, settings)
     install_db(app, settings)
-    install_notices(app)
+    install_change_feed(app)
     install_keys(app, settings)
     install_documents(app, settings)
     install_jobs(app)

@@ -113,5 +113,5 @@ SENTENCES: Mapping[str, Any] = {**KERNEL, **IDENTITY, **SANDBOX, **CATALOGUE, **
 
 
 def sentence_of(tag: str) -> Any:
-    """What happened, in words; of a tag without words, such as one of an older release, the tag."""
+    """Put an event into words; a tag without words, such as one of an older release, stays as it is."""
     return SENTENCES.get(tag, tag)

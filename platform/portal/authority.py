@@ -18,7 +18,7 @@ from kernel.base.errors import Invalid
 from kernel.base.slots import Slot
 from kernel.database.db import session
 from kernel.jobs.access import authority, requires
-from kernel.pages.layout import reachable
+from kernel.pages.layout import is_reachable
 from kernel.recording import audit, audit_chain, job_admin
 from kernel.recording.sealing import unsealed
 from portal.audit_sentences import sentence_of
@@ -27,7 +27,7 @@ pages = Blueprint("authority", __name__, url_prefix="/authority", template_folde
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingDecision:
     """Something that the authority has to decide: what, since when, where, and of which kind (a word for people)."""
 
     title: str
@@ -36,14 +36,14 @@ class Waiting:
     kind: str | LazyString
 
 
-Source = Callable[[], list[Waiting]]
+Source = Callable[[], list[PendingDecision]]
 Names = Callable[[Collection[str]], Mapping[str, str]]
 
 
 WAITING: Slot[list[Source]] = Slot("waiting", list)
-"""What waits for the authority's decision in each block."""
+"""Decisions that each block has pending for the authority."""
 AUDIT_NAMES: Slot[list[Names]] = Slot("audit_names", list)
-"""Who finds the names of the rows that the audit names."""
+"""Functions that find the names of the rows that the audit names."""
 
 
 def install_authority(app: Flask) -> None:
@@ -52,7 +52,7 @@ def install_authority(app: Flask) -> None:
     app.jinja_env.globals["authority_tabs"] = tabs
 
 
-def waiting_for_decision() -> list[Waiting]:
+def all_pending_decisions() -> list[PendingDecision]:
     """Everything that waits, in every block, the oldest first."""
     return sorted((waiting for source in WAITING() for waiting in source()), key=lambda waiting: waiting.since)
 
@@ -72,7 +72,7 @@ def tabs() -> list[tuple[str, str, bool]]:
     return [
         (label, path, here == path or (path != "/authority" and here.startswith(f"{path}/")))
         for label, path in places
-        if reachable(path)
+        if is_reachable(path)
     ]
 
 
@@ -81,7 +81,7 @@ def tabs() -> list[tuple[str, str, bool]]:
 def pending_decisions() -> str:
     return render_template(
         "portal/authority/waiting.html",
-        waiting=waiting_for_decision(),
+        waiting=all_pending_decisions(),
         failed_jobs=job_admin.count_failed(session()),
         seals=unsealed(session()),
     )
@@ -90,7 +90,9 @@ def pending_decisions() -> str:
 @pages.get("/audit")
 @requires(authority)
 def search_audit() -> tuple[str, int]:
-    """Who did what, the newest first. A filter that cannot be understood is told, and nothing is searched."""
+    """List the audit's events, the newest first. A filter that cannot be understood is told, and nothing is
+    searched.
+    """
     asked = {name: _asked(name) for name in ("tag", "agency", "actor", "subject", "since", "until")}
     faults: dict[str, str] = {}
     found = None
@@ -126,7 +128,7 @@ def show_event(event_id: UUID) -> str:
 
 
 def _words_of(events: Sequence[audit.AuditEvent]) -> dict[str, Any]:
-    """What the templates need to tell events to people: sentences, kinds of actors, and names for identifiers."""
+    """Values with which the templates tell events to people: sentences, kinds of actors, and names for identifiers."""
     subjects = {event.subject for event in events} | {f"agency:{event.agency}" for event in events if event.agency}
     names = {subject: name for source in AUDIT_NAMES() for subject, name in source(subjects).items()}
     return {"sentence_of": sentence_of, "actor_kinds": _actor_kinds(), "names": names}

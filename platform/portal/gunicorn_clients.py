@@ -154,7 +154,9 @@ class ClientSocket(socket.socket):
         return bool(waiting.poll(max(1, seconds * 1000)))
 
     def take_in(self) -> bytes | None:
-        """What has come by now; empty where the client has closed its half, None where there is nothing yet."""
+        """Return the bytes that have come by now; empty where the client has closed its half, None where there is
+        nothing yet.
+        """
         try:
             return super().recv(TAKES_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -66,7 +66,9 @@ def told_by(application: WSGIApplication, problem: Problem, head: bytes) -> byte
 
 
 def _environ(head: bytes) -> WSGIEnvironment:
-    """What decides how it is told: method, path, and what the caller would rather read. No credentials."""
+    """Read the parts of a request that decide how its refusal is told: method, path, and preferred type and language.
+    No credentials.
+    """
     start = START.match(head)
     method, path = start.groups() if start else (b"GET", b"/")
     method = method if re.fullmatch(rb"[A-Z]+", method) else b"GET"

@@ -26,7 +26,7 @@ def about() -> str:
 @blueprint.get("/help")
 @public("whoever is stuck may be unable to sign in")
 def show_help() -> str:
-    """Whom to ask, and what to try first."""
+    """Show whom to ask, and what to try first."""
     return render_template("portal/help.html")
 
 

@@ -1,4 +1,5 @@
-"""What a fresh sandbox holds: test persons, four agencies, a published service and the demonstration site's client.
+"""The contents of a fresh sandbox: test persons, four agencies, a published service and the demonstration site's
+client.
 
 Running it again changes nothing. It is refused in production: the test persons' password is known to everyone.
 """

@@ -27,7 +27,7 @@ from kernel.jobs.access import MACHINE_SCOPES, Authenticator, Principal, authori
 from kernel.pages.layout import add_navigation, set_place
 from kernel.recording import audit_chain
 from kernel.recording.sealing import SealedLog, install_sealing
-from portal.authority import AUDIT_NAMES, WAITING, Waiting, install_authority
+from portal.authority import AUDIT_NAMES, WAITING, PendingDecision, install_authority
 from portal.developers import install_developers
 from portal.home import install_home
 
@@ -124,18 +124,18 @@ def import_models() -> None:
 def install_identity(house: Composition) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
     from identity.authentication.sessions.queries import session_principal
-    from identity.clients.client_reviews.queries import waiting_for_decision
+    from identity.clients.client_reviews.queries import pending_reviews
     from identity.openid.bearer import bearer_principal
 
-    def waiting() -> list[Waiting]:
+    def waiting() -> list[PendingDecision]:
         return [
-            Waiting(
+            PendingDecision(
                 asked.client.name,
                 asked.request.asked_at,
                 flask.url_for("client_reviews.review", client_id=asked.client.client_id),
                 _("Application"),
             )
-            for asked in waiting_for_decision()
+            for asked in pending_reviews()
         ]
 
     WAITING.of(house.app).append(waiting)
@@ -152,7 +152,7 @@ def install_identity(house: Composition) -> None:
 
 def tasks_in_identity(official: Principal) -> list[AgencyTask]:
     """What developers and other agencies ask of the official's agency."""
-    from identity.clients.ownership_transfers.queries import waiting_at
+    from identity.clients.ownership_transfers.queries import pending_at
     from identity.clients.token_exchange_policies.queries import count_to_decide
     from identity.ports import AgencyTask
 
@@ -160,7 +160,7 @@ def tasks_in_identity(official: Principal) -> list[AgencyTask]:
     if "administrator" not in official.roles:
         return []
     return [
-        AgencyTask(len(waiting_at(agency)), _("applications offered by developers"), "/agency/adoptions"),
+        AgencyTask(len(pending_at(agency)), _("applications offered by developers"), "/agency/adoptions"),
         AgencyTask(count_to_decide(f"agency:{agency}"), _("requests to call your clients"), "/agency/exchanges"),
     ]
 
@@ -268,17 +268,17 @@ class AgenciesOfIdentity:
 def install_catalogue(house: Composition) -> None:
     """Services, agreements, the gateway and what is made of it."""
     from catalogue.ports import Ports
-    from catalogue.services.queries import waiting_for_decision
+    from catalogue.services.queries import pending_versions
 
-    def waiting() -> list[Waiting]:
+    def waiting() -> list[PendingDecision]:
         return [
-            Waiting(
+            PendingDecision(
                 f"{version.service.name} {version.version}",
                 version.submitted_at,
                 flask.url_for("services.review", code=version.service.code, version=version.version),
                 _("Service"),
             )
-            for version in waiting_for_decision()
+            for version in pending_versions()
             if version.submitted_at
         ]
 

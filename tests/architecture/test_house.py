@@ -3,19 +3,17 @@
 import ast
 import platform
 import re
-import subprocess
 import sysconfig
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from builders.audit_tags import documented_tags
+from builders.source import ROOT, source_files, syntax_trees
 from flask import Flask
 
 from kernel.jobs.access import declared_access
 from portal.wiring import CAPABILITIES
 
-ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
 FURNITURE = {
     "__init__.py",
@@ -49,17 +47,6 @@ def is_wing(folder: Path) -> bool:
 
 def has_tables_or_jobs(folder: Path) -> bool:
     return (folder / "models.py").exists() or (folder / "actions.py").exists()
-
-
-def source_files(ending: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", f"*{ending}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
 
 
 def test_the_standard_library_keeps_its_platform() -> None:
@@ -99,16 +86,6 @@ def test_no_file_outgrows_a_few_screens() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST_FILE
     }
     assert long == {}
-
-
-def product_files() -> list[Path]:
-    return [path for path in source_files(".py") if path.relative_to(ROOT).parts[0] not in ("tests", "benchmarks")]
-
-
-@cache
-def syntax_trees() -> dict[Path, ast.Module]:
-    """The whole product as Python reads it, once for all the rules that look at it."""
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in product_files()}
 
 
 def recorded_tags() -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from catalogue.agreements import actions as agreement_actions
-from catalogue.agreements.rules import Purpose, Step
+from catalogue.agreements.rules import Purpose, Transition
 from catalogue.openapi_documents.reader import read_openapi
 from catalogue.ports import PORTS, Credentials, Ports
 from catalogue.services import actions as service_actions
@@ -92,7 +92,7 @@ def with_fakes(app: Flask) -> FakeClients:
 
 @dataclass
 class Caller:
-    """Whoever makes the requests of a test: `app`'s only authenticator answers with `principal`."""
+    """The principal who makes a test's requests: `app`'s only authenticator answers with `principal`."""
 
     client: FlaskClient
     principal: Principal = field(default_factory=Principal)
@@ -173,4 +173,4 @@ def an_agreement(service: Service | None = None, **asked: Any) -> Agreement:
     agreement = a_request(service, **asked)
     owner = an_official(OWNER)
     act_as(owner)
-    return agreement_actions.take_step(owner, agreement.code, Step.APPROVE)
+    return agreement_actions.transition(owner, agreement.code, Transition.APPROVE)

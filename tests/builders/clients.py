@@ -96,7 +96,7 @@ def decide(browser: FlaskClient, page: TestResponse, decision: str) -> TestRespo
 
 
 def answer_of(response: TestResponse) -> dict[str, str]:
-    """What the client gets in the redirect."""
+    """Return the parameters that the client gets in the redirect."""
     assert response.status_code == 303, response.text
     return dict(parse_qsl(urlsplit(response.headers["Location"]).query))
 
@@ -161,7 +161,7 @@ def asks_to_sign_in(response: TestResponse) -> bool:
 
 
 def following(response: TestResponse) -> str:
-    """Where a page that asks for a password or a code goes on to, or one to which the answer leads."""
+    """Return the address to which an answer leads, or to which a page that asks for a password or a code goes on."""
     led = parse_qs(urlsplit(response.headers.get("Location", "")).query).get("next")
     written = re.search(r'name="next" value="([^"]*)"', response.text)
     return led[0] if led else unescape(written[1] if written else "")

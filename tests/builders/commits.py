@@ -99,7 +99,7 @@ class _Connection:
             self._server.sendall(_written(kind, body))
 
     def _chosen(self) -> HangUp | None:
-        """What is wanted, if it is of the transaction that ends here."""
+        """Return the wanted hang-up, if it is meant for the transaction that ends here."""
         wanted = self._proxy.wanted
         if wanted is None or not any(wanted.fragment.encode() in each for each in self._statements):
             return None

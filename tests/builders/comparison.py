@@ -47,9 +47,9 @@ class Provider:
     metadata: dict[str, Any]
     clients: dict[str, Known]
     own_key: Key
-    """What the provider signs with."""
+    """The key with which the provider signs."""
     key: Key
-    """What the clients `web` and `signing` sign with."""
+    """The key with which the clients `web` and `signing` sign."""
     transport: httpx2.BaseTransport | None = None
     run: str = "11111111-1"
     person: PersonWithBrowser = field(init=False)
@@ -96,11 +96,11 @@ class Provider:
     def authorize(
         self, also: Pairs = (), by: str = "web", browser: httpx2.Client | None = None, **changed: str | None
     ) -> str:
-        """What comes of a request. also: parameters beside those of the sound one."""
+        """Send a sound request and return its outcome. also: parameters beside those of the sound one."""
         return self.shown([*self.parameters(by, **changed).items(), *also], browser)
 
     def shown(self, pairs: Pairs, browser: httpx2.Client | None = None) -> str:
-        """What comes of these parameters and no others."""
+        """Send these parameters and no others, and return the outcome."""
         sent = list(pairs)
         address = f"{self.metadata['authorization_endpoint']}?{urlencode(sent)}"
         answer = (browser or self.person.http).get(address)
@@ -217,7 +217,7 @@ class Provider:
         return signed(key or self.own_key, {**claims, **changed}, kid=self.own_key.kid, typ="JWT")
 
     def leave(self, **parameters: str) -> str:
-        """Where somebody ends who is not signed in and asks to leave, and says yes where asked."""
+        """Return the address at which somebody ends who is not signed in, asks to leave, and says yes where asked."""
         browser = self.stranger()
         answer = browser.get(f"{self.metadata['end_session_endpoint']}?{urlencode(parameters)}")
         form = re.search(r'action="([^"]+)"><input type="hidden" name="xsrf" value="([^"]+)"', answer.text)

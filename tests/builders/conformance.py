@@ -1,4 +1,4 @@
-"""What the conformance suite of the OpenID Foundation asserts of every answer, whatever the module is about.
+"""Assertions that the conformance suite of the OpenID Foundation makes of every answer, whatever the module is about.
 
 Each function stands for a sequence of the suite's conditions, which its docstring names.
 """

@@ -128,13 +128,15 @@ def pushed(browser: FlaskClient, made: Fapi2, **changed: str | None) -> TestResp
 
 
 def shown_to(browser: FlaskClient, made: Fapi2, request_uri: str, **beside: str) -> TestResponse:
-    """What the browser gets that brings a pushed request."""
+    """Return the page that a browser gets which brings a pushed request."""
     query = {"client_id": made.client.client_id, "request_uri": request_uri, **beside}
     return browser.get(f"/openid/authorize?{urlencode(query)}")
 
 
 def answered(browser: FlaskClient, page: TestResponse, decision: str = "allow") -> dict[str, str]:
-    """What the browser brings back to the client, after the person was asked if they had to be."""
+    """Return the parameters that the browser brings back to the client, after the person was asked if they had to
+    be.
+    """
     response = decide(browser, page, decision) if page.status_code == 200 else page
     # 5.3.2.2 (10) and (11): never 307; 303.
     assert response.status_code == 303, response.text
@@ -143,7 +145,7 @@ def answered(browser: FlaskClient, page: TestResponse, decision: str = "allow") 
 
 
 def entered(browser: FlaskClient, made: Fapi2, decision: str = "allow", **changed: str | None) -> dict[str, str]:
-    """What the browser brings back for a request that was pushed."""
+    """Return the parameters that the browser brings back for a request that was pushed."""
     told = pushed(browser, made, **changed)
     assert told.status_code == 201, told.text
     return answered(browser, shown_to(browser, made, told.get_json()["request_uri"]), decision)

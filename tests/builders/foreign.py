@@ -27,7 +27,7 @@ class NodeClients:
     folder: Path
 
     def run(self, flow: str, person: PersonWithBrowser | None = None, **given: Any) -> dict[str, Any]:
-        """What the flow found; where it sends a browser, the person goes."""
+        """Run a flow and return its findings; where it sends a browser, the person goes."""
         with self._started(flow, stderr=subprocess.PIPE) as process:
             limit = Timer(FLOW_SECONDS, process.kill)
             limit.start()
@@ -96,7 +96,7 @@ def installed(source: Path, folder: Path) -> NodeClients:
 
 
 def _libraries(source: Path) -> Path:
-    """Where they are kept; installed now if no run before this one did."""
+    """Return the folder of the libraries; install them if no run before this one did."""
     digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:16]
     kept = CACHE / digest
     if kept.exists():

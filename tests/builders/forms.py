@@ -26,7 +26,7 @@ class _Forms(HTMLParser):
 
 
 def hidden_inputs(page: str, address: str) -> dict[str, str]:
-    """What the page's form for this address carries without showing it; a form without an address has its page's."""
+    """Return the hidden inputs of the page's form for this address; a form without an address has its page's."""
     forms = _Forms()
     forms.feed(page)
     return forms.found.get(address) or forms.found[""]

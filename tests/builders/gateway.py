@@ -23,7 +23,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from catalogue.agreements import actions as agreement_actions
-from catalogue.agreements.rules import Step
+from catalogue.agreements.rules import Transition
 from catalogue.gateway.models import GatewayCall
 from catalogue.services.queries import own
 from kernel.database.db import session
@@ -115,11 +115,11 @@ class Consumer:
         client = self.caller.acting(by or self.machine)
         return client.open(f"/gateway/{self.service}/v1{path}", method=method, buffered=True, **more)
 
-    def take(self, step: Step, agency: Any = OWNER) -> None:
+    def take(self, step: Transition, agency: Any = OWNER) -> None:
         with self.app.app_context():
             official = an_official(agency)
             act_as(official)
-            agreement_actions.take_step(official, self.agreement, step, "Por la prueba")
+            agreement_actions.transition(official, self.agreement, step, "Por la prueba")
 
     def calls(self) -> list[GatewayCall]:
         with self.app.app_context():

@@ -8,5 +8,5 @@ from portal.app import create_app
 
 def application() -> Flask:
     """For gunicorn."""
-    change_feed.KEPT_UNHEARD_SECONDS = 3600.0
+    change_feed.UNHEARD_LIFETIME_SECONDS = 3600.0
     return create_app()

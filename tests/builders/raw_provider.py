@@ -13,7 +13,7 @@ from io import BufferedReader
 OK = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
 CLOSE = None
 Steps = Sequence[bytes | float | None]
-"""What is written; for how many seconds nothing is; CLOSE."""
+"""Steps of an answer: bytes that are written, seconds in which nothing is, CLOSE."""
 
 
 @dataclass

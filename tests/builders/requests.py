@@ -67,6 +67,6 @@ def agree(browser: FlaskClient, page: TestResponse) -> TestResponse:
 
 
 def posted(page: TestResponse) -> dict[str, str]:
-    """What the page's form will bring to the client."""
+    """Return the fields that the page's form will bring to the client."""
     fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)
     return {unescape(name): unescape(value) for name, value in fields}

@@ -22,7 +22,7 @@ from identity.clients.registry.actions import NewClient
 MAX_AGE_SECONDS = 0.3
 """How long a client of these keeps the key set, in place of the five minutes that its header allows."""
 SIGNS_IN_SECONDS = 1.2
-"""When a new key begins to sign, in place of a day: later than any worker or client has what it read before."""
+"""The delay before a new key signs, in place of a day: later than any worker or client keeps what it read before."""
 PATIENCE_SECONDS = 60
 assert CACHED_SECONDS + MAX_AGE_SECONDS < SIGNS_IN_SECONDS
 

@@ -34,7 +34,7 @@ class Enrolled:
     recovery_codes: list[str]
 
     def code(self, steps: int = 0) -> str:
-        """What the app shows, or showed or will show so many steps from then.
+        """Return the code that the app shows, or showed or will show so many steps from then.
 
         Its clock is a step ahead, which is accepted: so the first code is not the one that has confirmed it.
         """
@@ -84,7 +84,7 @@ def give_code(client: FlaskClient, code: str, following: str = "") -> TestRespon
 
 
 def go_on(client: FlaskClient, entered: TestResponse) -> TestResponse:
-    """What comes after the code: the answer to the application at once, or a page of ours in between."""
+    """Return the answer that follows the code: to the application at once, or a page of ours in between."""
     return client.get(entered.location) if entered.location.startswith("/") else entered
 
 

@@ -20,7 +20,7 @@ def settings_of_tests(database_url: str, data_dir: Path, **others: Any) -> Setti
 
 
 def behind_a_proxy(settings: Settings, **others: Any) -> Settings:
-    """The same installation, whose proxy hands the certificates of callers over."""
+    """Settings of an installation whose proxy hands the certificates of callers over."""
     return replace(
         settings,
         trusted_proxies=1,

@@ -51,7 +51,7 @@ def headers_of(response: TestResponse) -> dict[str, str]:
 
 
 def _told(token: str) -> Any:
-    """What a token says, if it says anything, and else how long it is."""
+    """Return a token's claims, if it has any, and else its length."""
     if token.count(".") != 2:
         return len(token)
     claims = json.loads(jws.extract_compact(token.encode()).payload)

@@ -1,4 +1,4 @@
-"""What a sign-in form does."""
+"""Effects of a sign-in form."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select
 from werkzeug.test import TestResponse
 
 from identity.authentication.login_throttling.models import SignInThrottle
-from identity.authentication.login_throttling.rules import brake_of, throttle_keys
+from identity.authentication.login_throttling.rules import backoff_of, counter_keys
 from identity.authentication.sessions.models import SignInSession
 from identity.clients.registry.actions import NewClient
 from identity.openid.models import Grant
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Effects:
-    """What a form has done, without what is another one each time."""
+    """The effects of a form, without values that differ each time."""
 
     answer: tuple[int, list[tuple[str, str]], str]
     events: list[Row]
@@ -89,7 +89,7 @@ class Asking:
 
     @property
     def counters_before(self) -> dict[str, int]:
-        return dict.fromkeys(throttle_keys(parse_run(self.form["run"]).number, "127.0.0.1"), self.times_before)
+        return dict.fromkeys(counter_keys(parse_run(self.form["run"]).number, "127.0.0.1"), self.times_before)
 
 
 def asking_for(app: Flask, person: Person, made: NewClient) -> Asking:
@@ -105,8 +105,8 @@ def _forget_all() -> None:
 
 def _fail(run: str, times: int) -> None:
     now = clock.now()
-    keys = throttle_keys(parse_run(run).number, "127.0.0.1")
-    until = {key: now + brake_of(key).wait_after(times) for key in keys}
+    keys = counter_keys(parse_run(run).number, "127.0.0.1")
+    until = {key: now + backoff_of(key).wait_after(times) for key in keys}
     counters = [{"key": key, "failures": times, "counted_at": now, "allowed_at": until[key]} for key in keys]
     with engine().begin() as connection:
         connection.execute(insert(SignInThrottle), counters)

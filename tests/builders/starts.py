@@ -1,4 +1,4 @@
-"""What hundreds of applications in one process have in common, made for the first of them only."""
+"""State that hundreds of applications in one process share, made for the first of them only."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What is said to the database, as the driver says it: a round trip each, however it came about."""
+"""Statements as the driver says them to the database: a round trip each, however it came about."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

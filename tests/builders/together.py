@@ -9,13 +9,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 PATIENCE_SECONDS = 60
-"""Whoever waits longer for an answer waits for ever: there is a deadlock."""
+"""The longest wait for an answer: a longer one means a deadlock."""
 Answer = TypeVar("Answer")
 Call = Callable[[FlaskClient], Answer]
 
 
 def at_once(app: Flask, calls: Iterable[Call[Answer]]) -> list[Answer]:
-    """What each got, in the order of the calls. Each has a browser of its own and waits until all are there."""
+    """Return each call's answer, in the order of the calls. Each has a browser of its own and waits until all are
+    there.
+    """
     waiting = list(calls)
     together = Barrier(len(waiting))
 

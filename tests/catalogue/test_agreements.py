@@ -26,17 +26,17 @@ from sqlalchemy import select, text
 from catalogue.agreements import actions, queries
 from catalogue.agreements.rules import (
     OPEN,
-    STEPS,
+    TRANSITIONS,
     AlreadyAgreed,
     OwnService,
     Purpose,
     Side,
     Status,
-    Step,
-    after,
+    Transition,
     agreement_code,
     is_late,
-    possible,
+    next_status,
+    possible_transitions,
 )
 from catalogue.services import actions as service_actions
 from catalogue.services.rules import NotInThisState
@@ -58,12 +58,12 @@ class AgreementLife(RuleBasedStateMachine):
         self.suspended_by: Side | None = None
         self.is_over = False
 
-    @rule(step=st.sampled_from(Step), side=st.sampled_from(Side))
-    def try_it(self, step: Step, side: Side) -> None:
+    @rule(step=st.sampled_from(Transition), side=st.sampled_from(Side))
+    def try_it(self, step: Transition, side: Side) -> None:
         before, suspender = self.status, self.suspended_by
-        is_offered = step in possible(before, side, suspender)
+        is_offered = step in possible_transitions(before, side, suspender)
         try:
-            self.status = after(before, step, side, suspender)
+            self.status = next_status(before, step, side, suspender)
         except NotInThisState:
             assert not is_offered
             return
@@ -84,15 +84,15 @@ TestAgreementLife = AgreementLife.TestCase
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("step", Transition)
 @pytest.mark.parametrize("side", Side)
-def test_only_the_steps_of_the_table_are_possible(status: Status, step: Step, side: Side) -> None:
-    reached, sides = STEPS.get((status, step), (None, frozenset()))
+def test_only_the_steps_of_the_table_are_possible(status: Status, step: Transition, side: Side) -> None:
+    reached, sides = TRANSITIONS.get((status, step), (None, frozenset()))
     if side in sides:
-        assert after(status, step, side, side) == reached
+        assert next_status(status, step, side, side) == reached
     else:
         with pytest.raises(NotInThisState):
-            after(status, step, side, side)
+            next_status(status, step, side, side)
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ class TestAsking:
     def test_what_was_refused_or_has_ended_may_be_asked_again(self) -> None:
         service = a_published_service()
         first = a_request(service)
-        actions.take_step(AS_OWNER, first.code, Step.REFUSE, "No procede")
+        actions.transition(AS_OWNER, first.code, Transition.REFUSE, "No procede")
         second = a_request(service)
-        actions.take_step(AS_CONSUMER, second.code, Step.END, "Ya no se necesita")
+        actions.transition(AS_CONSUMER, second.code, Transition.END, "Ya no se necesita")
         assert a_request(service).status == "requested"
 
     def test_two_who_ask_at_once_get_one(self, app: Flask) -> None:
@@ -242,25 +242,25 @@ class TestDeciding:
         assert agreement.decided_by == AS_OWNER.name
         assert tags() == ["catalogue:agreement:requested", "catalogue:agreement:approved"]
 
-    @pytest.mark.parametrize("step", [Step.REFUSE, Step.END])
-    def test_refusing_and_ending_need_reasons(self, step: Step) -> None:
-        agreement = a_request() if step == Step.REFUSE else an_agreement()
+    @pytest.mark.parametrize("step", [Transition.REFUSE, Transition.END])
+    def test_refusing_and_ending_need_reasons(self, step: Transition) -> None:
+        agreement = a_request() if step == Transition.REFUSE else an_agreement()
         with pytest.raises(Invalid):
-            actions.take_step(AS_OWNER, agreement.code, step, "")
+            actions.transition(AS_OWNER, agreement.code, step, "")
         session().refresh(agreement)
         assert agreement.status in ("requested", "active")
 
-    @pytest.mark.parametrize("step", [Step.APPROVE, Step.REFUSE])
-    def test_the_consumer_does_not_answer_itself(self, step: Step) -> None:
+    @pytest.mark.parametrize("step", [Transition.APPROVE, Transition.REFUSE])
+    def test_the_consumer_does_not_answer_itself(self, step: Transition) -> None:
         agreement = a_request()
         with pytest.raises(NotInThisState):
-            actions.take_step(AS_CONSUMER, agreement.code, step, "Porque sí")
+            actions.transition(AS_CONSUMER, agreement.code, step, "Porque sí")
 
     def test_another_agencys_agreement_does_not_exist(self) -> None:
         agreement = a_request()
         for attempt in (
             lambda: queries.find(agreement.code, AS_STRANGER),
-            lambda: actions.take_step(AS_STRANGER, agreement.code, Step.APPROVE),
+            lambda: actions.transition(AS_STRANGER, agreement.code, Transition.APPROVE),
             lambda: actions.issue_credentials(AS_STRANGER, agreement.code),
         ):
             with pytest.raises(NotYours):
@@ -268,10 +268,10 @@ class TestDeciding:
 
     def test_who_suspended_resumes(self) -> None:
         agreement = an_agreement()
-        actions.take_step(AS_OWNER, agreement.code, Step.SUSPEND, "Uso fuera de la finalidad")
+        actions.transition(AS_OWNER, agreement.code, Transition.SUSPEND, "Uso fuera de la finalidad")
         with pytest.raises(NotInThisState):
-            actions.take_step(AS_CONSUMER, agreement.code, Step.RESUME)
-        assert actions.take_step(AS_OWNER, agreement.code, Step.RESUME).is_active
+            actions.transition(AS_CONSUMER, agreement.code, Transition.RESUME)
+        assert actions.transition(AS_OWNER, agreement.code, Transition.RESUME).is_active
 
     def test_the_other_agency_is_told(self, app: Flask) -> None:
         agreement = an_agreement()
@@ -315,7 +315,7 @@ class TestCredentials:
     def test_the_end_revokes_them(self, here: FakeClients, ends: Any) -> None:
         agreement = an_agreement()
         actions.issue_credentials(AS_CONSUMER, agreement.code)
-        actions.take_step(ends, agreement.code, Step.END, "Terminado")
+        actions.transition(ends, agreement.code, Transition.END, "Terminado")
         assert here.revoked == ["client-1"]
         assert agreement.client_id is None
 
@@ -323,7 +323,7 @@ class TestCredentials:
         agreement = a_request()
         with pytest.raises(NotInThisState):
             actions.issue_credentials(AS_CONSUMER, agreement.code)
-        actions.take_step(AS_OWNER, agreement.code, Step.APPROVE)
+        actions.transition(AS_OWNER, agreement.code, Transition.APPROVE)
         with pytest.raises(NotYours):
             actions.issue_credentials(AS_OWNER, agreement.code)
         assert here.made == []

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from catalogue.services.rules import (
-    STEPS,
+    TRANSITIONS,
     NotComplete,
     NotInThisState,
     Status,
-    Step,
-    after,
-    can,
+    Transition,
     checked_base_url,
     checked_reasons,
     checked_version,
+    is_possible,
+    next_status,
     refuse_incomplete,
     service_code,
     spellings,
@@ -34,18 +34,18 @@ class VersionLife(RuleBasedStateMachine):
         self.status = Status.DRAFT
         self.was_published = False
 
-    @rule(step=st.sampled_from(Step))
-    def try_it(self, step: Step) -> None:
+    @rule(step=st.sampled_from(Transition))
+    def try_it(self, step: Transition) -> None:
         before = self.status
         try:
-            self.status = after(before, step)
+            self.status = next_status(before, step)
         except NotInThisState:
-            assert not can(before, step)
+            assert not is_possible(before, step)
             return
-        assert can(before, step)
+        assert is_possible(before, step)
         if self.status == Status.PUBLISHED:
             assert before == Status.SUBMITTED
-            assert step == Step.APPROVE
+            assert step == Transition.APPROVE
             self.was_published = True
 
     @invariant()
@@ -57,13 +57,13 @@ TestVersionLife = VersionLife.TestCase
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("step", Step)
-def test_only_the_steps_of_the_table_are_possible(status: Status, step: Step) -> None:
-    if (status, step) in STEPS:
-        assert after(status, step) == STEPS[status, step]
+@pytest.mark.parametrize("step", Transition)
+def test_only_the_steps_of_the_table_are_possible(status: Status, step: Transition) -> None:
+    if (status, step) in TRANSITIONS:
+        assert next_status(status, step) == TRANSITIONS[status, step]
     else:
         with pytest.raises(NotInThisState):
-            after(status, step)
+            next_status(status, step)
 
 
 @pytest.mark.parametrize(

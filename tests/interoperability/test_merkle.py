@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interoperability.evidence import rules
-from interoperability.evidence.rules import Broken, Node
+from interoperability.evidence.rules import BrokenProof, Node
 
 sizes = st.integers(1, 200)
 
@@ -90,7 +90,7 @@ def test_a_proof_for_another_position_size_or_leaf_leads_elsewhere(size: int, da
 def leads_elsewhere(leaf: bytes, position: int, size: int, proof: list[bytes], root: bytes) -> bool:
     try:
         return rules.included_root(leaf, position, size, proof) != root
-    except Broken:
+    except BrokenProof:
         return True
 
 

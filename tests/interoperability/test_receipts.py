@@ -219,7 +219,7 @@ def test_a_note_is_read_in_its_own_form_only() -> None:
         note.replace("log.", "leg."),
         "",
     ):
-        with pytest.raises(log.Broken):
+        with pytest.raises(log.BrokenProof):
             log.open_note(wrong, [jwk])
 
 

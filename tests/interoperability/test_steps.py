@@ -114,7 +114,7 @@ sys.path.insert(0, sys.argv[3])
 from builders.interoperability import AE001, a_pdf
 from interoperability.communications import actions, rules
 from interoperability.uploads.actions import Upload, keep_uploads
-from kernel import clock
+from kernel.base import clock
 app = create_app(Settings(environment="test", base_url="http://localhost", database_url=sys.argv[1],
     data_dir=Path(sys.argv[2]), master_key=b"the-master-key-of-the-test-suite", secret_key="x"))
 with app.app_context():
@@ -127,7 +127,9 @@ with app.app_context():
         if current.scalar(text("SELECT count(*) FROM communication_step")):
             os.kill(os.getpid(), signal.SIGKILL)
     files = keep_uploads([Upload("o.pdf", "application/pdf", [a_pdf()])], "main")
-    documents = tuple(rules.Described(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all)
+    documents = tuple(
+        rules.DocumentDescriptor(one.name, one.media_type, one.sha256, one.size, one.role) for one in files.all
+    )
     draft = rules.Manifest(clock.now(), "AE001", rules.Person("A", "B"), (rules.Addressee("AE002", False, ()),),
         "Referencia", "", "letter", "public", documents)
     actions.send_from_page(principal, draft, files)

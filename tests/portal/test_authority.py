@@ -23,7 +23,7 @@ from kernel.outside import mail
 from kernel.recording import audit_chain
 from kernel.recording.work import Work, action
 from portal.audit_sentences import SENTENCES, sentence_of
-from portal.authority import WAITING, Waiting
+from portal.authority import WAITING, PendingDecision
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORITY = Principal(
@@ -55,7 +55,8 @@ def being(app: Flask) -> Callable[[Principal], FlaskClient]:
 
 @action
 def note(work: Work, tag: str, subject: str) -> None:
-    work.record(tag, subject, why="a test")
+    # Of no session: a reaction finds nothing to end.
+    work.record(tag, subject, why="a test", sids=[])
 
 
 @action
@@ -90,8 +91,8 @@ def test_the_pages_are_the_authoritys_alone(being: Callable[[Principal], FlaskCl
 def test_pending_decisions_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
     now = clock.now()
     WAITING.of(app)[:] = [
-        lambda: [Waiting("Newer service", now, "/newer", "Service")],
-        lambda: [Waiting("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
+        lambda: [PendingDecision("Newer service", now, "/newer", "Service")],
+        lambda: [PendingDecision("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
     ]
     page = being(AUTHORITY).get("/authority").text
     assert page.index("/older") < page.index("/newer")

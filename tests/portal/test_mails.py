@@ -19,11 +19,11 @@ from sqlalchemy import select, text
 
 from catalogue.agreements import actions as agreements
 from identity.authentication.one_time_codes.actions import remove_for
-from identity.clients.client_reviews import actions as approvals
-from identity.clients.client_reviews.queries import waiting_request
+from identity.clients.client_reviews import actions as reviews
+from identity.clients.client_reviews.queries import get_pending
 from identity.clients.client_secrets.rules import SECRET_LIFETIME
 from identity.clients.expiry.actions import note_failing_keys, warn_of_ends
-from identity.clients.ownership_transfers import actions as adoptions
+from identity.clients.ownership_transfers import actions as transfers
 from identity.clients.ownership_transfers.queries import offer_to
 from identity.clients.registry.actions import NewClient
 from identity.clients.registry.queries import any_client
@@ -54,7 +54,7 @@ class Scene:
     def offered(self) -> NewClient:
         made = a_client("standard", owner="developer:0190a0b0-0000-7000-8000-000000000001")
         developer = Mailbox("eva@example.cl", self.reader)
-        adoptions.offer(made.client.client_id, "AE001", OFFERED, owner=made.client.owner, developer=developer)
+        transfers.offer(made.client.client_id, "AE001", OFFERED, owner=made.client.owner, developer=developer)
         return made
 
     def in_use(self) -> str:
@@ -65,7 +65,7 @@ class Scene:
     def waiting(self) -> str:
         client_id = self.in_use()
         act_as(Principal(kind="official", id="1", name="Ana", agency=AgencyRef("AE001", "AE001")))
-        approvals.change_fields(any_client(client_id), name="Otro nombre")
+        reviews.change_fields(any_client(client_id), name="Otro nombre")
         act_as(OPERATOR)
         return client_id
 
@@ -76,11 +76,11 @@ def adoption_offered(scene: Scene) -> None:
 
 def adoption_accepted(scene: Scene) -> None:
     client_id = scene.offered().client.client_id
-    adoptions.accept(client_id, "AE001", offer_to("AE001", client_id).fingerprint)
+    transfers.accept(client_id, "AE001", offer_to("AE001", client_id).fingerprint)
 
 
 def adoption_declined(scene: Scene) -> None:
-    adoptions.decline(scene.offered().client.client_id, "AE001", "No la encargamos.")
+    transfers.decline(scene.offered().client.client_id, "AE001", "No la encargamos.")
 
 
 def exchange_asked(scene: Scene) -> None:
@@ -91,11 +91,11 @@ def exchange_asked(scene: Scene) -> None:
 
 def approved(scene: Scene) -> None:
     client_id = scene.waiting()
-    approvals.approve(client_id, waiting_request(client_id).fingerprint)
+    reviews.approve(client_id, get_pending(client_id).fingerprint)
 
 
 def given_back(scene: Scene) -> None:
-    approvals.give_back(scene.waiting(), "Falta el fundamento.")
+    reviews.give_back(scene.waiting(), "Falta el fundamento.")
 
 
 def keys_unreachable(scene: Scene) -> None:

@@ -182,7 +182,8 @@ def test_metrics_tell_how_many_records_of_each_log_wait_and_since_when(app: Flas
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from kernel import audit_chain, sealing, settings
+from kernel.base import settings
+from kernel.recording import audit_chain, sealing
 from interoperability.evidence import actions as evidence
 from sqlalchemy.orm import Session
 from portal.app import create_app

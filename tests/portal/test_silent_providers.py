@@ -21,7 +21,7 @@ from builders.settings import settings_of_tests
 from walking import free_address
 
 from catalogue.agreements import actions as agreements
-from catalogue.agreements.rules import Purpose, Step
+from catalogue.agreements.rules import Purpose, Transition
 from catalogue.services import actions as services
 from identity.agencies.actions import create_agency
 from kernel.base.settings import Settings
@@ -134,7 +134,7 @@ def _an_agreement(settings: Settings, base_url: str) -> tuple[str, str, str]:
         purpose = Purpose.checked(text="Probar", legal_basis="Ley 1", personal_data=False, daily_calls=100_000)
         agreement = agreements.request_agreement(an_official(CONSUMER), service.code, "v1", purpose)
         act_as(an_official(OWNER))
-        agreements.take_step(an_official(OWNER), agreement.code, Step.APPROVE)
+        agreements.transition(an_official(OWNER), agreement.code, Transition.APPROVE)
         act_as(an_official(CONSUMER))
         _, credentials = agreements.issue_credentials(an_official(CONSUMER), agreement.code)
     ENGINE.of(app).dispose()

@@ -29,11 +29,13 @@ COUNTERS = (
     .where(SignInThrottle.key == any_(bindparam("keys", type_=ARRAY(Text))))
     .subquery()
 )
-"""What the counters `keys` say: one row, to be asked for along with something else, by the look-up of an `attempt`."""
+"""The state of the counters `keys`: one row, to be asked for along with something else, by the look-up of an
+`attempt`.
+"""
 
 
 @dataclass
-class UnderWay:
+class AttemptsUnderWay:
     """The counters of the attempts that this process looks at without having counted them."""
 
     keys: set[str] = field(default_factory=set)
@@ -53,10 +55,10 @@ class UnderWay:
                     self.keys.difference_update(keys)
 
 
-UNDER_WAY: Slot[UnderWay] = Slot("sign_in_attempts", UnderWay)
+UNDER_WAY: Slot[AttemptsUnderWay] = Slot("sign_in_attempts", AttemptsUnderWay)
 
 
-def _under_way() -> UnderWay:
+def _under_way() -> AttemptsUnderWay:
     return UNDER_WAY()
 
 
@@ -64,15 +66,15 @@ def _under_way() -> UnderWay:
 def attempt(keys: Sequence[str], lookup: PreparedQuery, **parameters: Any) -> Iterator[tuple[Row, Sequence[str]]]:
     """Look at a password in the block; whatever the block raises is a failure.
 
-    keys: of `throttle_keys`. lookup: reads `COUNTERS`, and after them what is needed to look at the password; that is
+    keys: of `counter_keys`. lookup: reads `COUNTERS`, and after them what is needed to look at the password; that is
     given, with the counters that a success has to `forgive`. Raises WaitBeforeTrying while the person or the place has
     to wait; such an attempt does not make the wait longer.
 
     An attempt is counted before it is looked at: a thousand at once are a thousand, one after another. But where there
     is no counter, and no such attempt is under way in this process, it is counted only if it fails, before the answer:
     most sign-ins are right at once, and write nothing. So of a thousand guesses sent at once, each process of the
-    server may look at one more than the brakes allow, as long as nothing has failed. It is not more than one because an
-    attempt is noted before it reads the counters, and until its failure is counted: the next one noted reads that.
+    server may look at one more than the backoff allows, as long as nothing has failed. It is not more than one because
+    an attempt is noted before it reads the counters, and until its failure is counted: the next one noted reads that.
     """
     with _under_way().noted(keys) as is_alone:
         row = lookup.one(keys=keys, **parameters)
@@ -212,7 +214,7 @@ def _forgiving() -> tuple[CTE, CTE]:
 
 
 FORGIVING = _forgiving()
-"""What a success does to the counters `forgiven`, as parts of the statement that tells of it.
+"""Effects of a success on the counters `forgiven`, as parts of the statement that tells of it.
 
 The account's failures are forgotten, but of the address's only this attempt: otherwise whoever has an account of their
 own could wash an address clean after every hundred guesses at others.
@@ -227,12 +229,12 @@ def forgive(keys: Sequence[str]) -> None:
 
 
 @periodic("identity:brakes:swept", cron="17 3 * * *")
-def forget_old_throttles() -> None:
+def prune_counters() -> None:
     """Delete counters that nobody adds to any more, in batches."""
-    until_empty(delete_old_throttles)
+    until_empty(delete_old_counters)
 
 
 @action
-def delete_old_throttles(work: Work) -> int:
+def delete_old_counters(work: Work) -> int:
     """One batch of counters that nobody adds to any more; how many."""
     return remove_batch(work.session, SignInThrottle, SignInThrottle.counted_at < work.now - FORGET_FAILURES_AFTER)

@@ -53,13 +53,13 @@ class Backoff:
         return min(timedelta(seconds=2 ** min(beyond, 20)), self.longest)
 
     def remembered(self, failures: float, elapsed: timedelta) -> float:
-        """What is left of the failures after some time."""
+        """Return the failures that still count after some time."""
         return max(0.0, failures - max(elapsed, timedelta()) / self.forget_one_in)
 
 
 # One person's guesses at one account wait longest. An account alone waits at most a minute, so that strangers who
 # fail on purpose cannot keep its owner out. An address may be an office of hundreds behind one router.
-BRAKES = {
+BACKOFFS = {
     "account-address": Backoff(5, timedelta(minutes=15), timedelta(minutes=10)),
     "account": Backoff(10, timedelta(minutes=1), timedelta(minutes=5)),
     "address": Backoff(100, timedelta(minutes=5), timedelta(seconds=10)),
@@ -70,14 +70,15 @@ BRAKES = {
 }
 
 
-def throttle_keys(run_number: int, address: str) -> list[str]:
+def counter_keys(run_number: int, address: str) -> list[str]:
     """The counters that an attempt concerns, in the order in which they are locked."""
     place = network_of(address)
     return sorted([f"account:{run_number}", f"account-address:{run_number} {place}", f"address:{place}"])
 
 
-def brake_of(key: str) -> Backoff:
-    return BRAKES[key.partition(":")[0]]
+def backoff_of(key: str) -> Backoff:
+    """Return the backoff of a counter, by the kind that its key begins with."""
+    return BACKOFFS[key.partition(":")[0]]
 
 
 def network_of(address: str) -> str:
@@ -95,7 +96,7 @@ def network_of(address: str) -> str:
 
 @dataclass(frozen=True)
 class Counter:
-    """What a counter says: the failures, when the last was counted, and when the next attempt is looked at."""
+    """The state of a counter: the failures, when the last was counted, and when the next attempt is looked at."""
 
     failures: float
     counted_at: datetime
@@ -103,7 +104,7 @@ class Counter:
 
 
 def one_more(key: str, counter: Counter | None, now: datetime) -> Counter:
-    """What the counter says after another failure."""
-    brake = brake_of(key)
-    before = brake.remembered(counter.failures, now - counter.counted_at) if counter else 0.0
-    return Counter(before + 1, now, now + brake.wait_after(before + 1))
+    """Return the counter after another failure."""
+    backoff = backoff_of(key)
+    before = backoff.remembered(counter.failures, now - counter.counted_at) if counter else 0.0
+    return Counter(before + 1, now, now + backoff.wait_after(before + 1))

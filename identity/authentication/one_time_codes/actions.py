@@ -13,7 +13,7 @@ from identity.authentication.one_time_codes.models import SecondFactor
 from identity.authentication.one_time_codes.queries import secret_of
 from identity.authentication.one_time_codes.rules import (
     AlreadyEnrolled,
-    CodeWanted,
+    CodeRequired,
     NotEnrolled,
     WrongCode,
     fitting_steps,
@@ -44,8 +44,8 @@ from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action, autonomous_work
 
 
-def begin(password: str, address: str) -> None:
-    """Make a secret for the app of the person signed in; it counts once `confirm` was called.
+def enroll(password: str, address: str) -> None:
+    """Make a secret for the app of the person signed in; it counts once `activate` was called.
 
     Raises Invalid at `password`, WaitBeforeTrying, SharedTestPerson, AlreadyEnrolled.
     """
@@ -74,11 +74,11 @@ def publish_secret(work: Work, person: Person, secret: bytes) -> None:
     if not person.is_test_person:
         raise Forbidden(log="a published secret for a real person")
     give_secret(person.id, secret)
-    _confirmed(work, person, _locked(work, person.id), SECOND_FACTOR_WHEN_ASKED)
+    _activate(work, person, _locked(work, person.id), SECOND_FACTOR_WHEN_ASKED)
 
 
 @action
-def confirm(work: Work, code: str, address: str) -> tuple[list[str], StartedSession]:
+def activate(work: Work, code: str, address: str) -> tuple[list[str], StartedSession]:
     """Take the first code of the app: the recovery codes, and the session, which counts for more now.
 
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
@@ -86,12 +86,12 @@ def confirm(work: Work, code: str, address: str) -> tuple[list[str], StartedSess
     person = get_person(current_principal().id)
     proof = _prove(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
-    _confirmed(work, person, factor, SECOND_FACTOR_ALWAYS)
+    _activate(work, person, factor, SECOND_FACTOR_ALWAYS)
     _tell(work, person, _("A second step was set up for your identity"))
     return _give_recovery_codes(factor), raise_session(proof)
 
 
-def _confirmed(work: Work, person: Person, factor: SecondFactor, use: str) -> None:
+def _activate(work: Work, person: Person, factor: SecondFactor, use: str) -> None:
     factor.confirmed_at = work.now
     person.second_factor = use
     work.record("identity:second-factor:confirmed", f"person:{person.id}", use=use)
@@ -119,7 +119,7 @@ def step_up(work: Work, code: str, address: str) -> StartedSession:
 def choose_use(work: Work, *, always: bool) -> None:
     """Whether the code is asked for at every sign-in, or only where an application wants it.
 
-    Raises NotEnrolled, SharedTestPerson, and CodeWanted in a session that was begun with the password alone.
+    Raises NotEnrolled, SharedTestPerson, and CodeRequired in a session that was begun with the password alone.
     """
     here = current_sign_in()
     if here is None or here.person.second_factor is None:
@@ -127,7 +127,7 @@ def choose_use(work: Work, *, always: bool) -> None:
     if here.person.is_test_person:
         raise SharedTestPerson()
     if here.acr != ACR_TWO_FACTORS:
-        raise CodeWanted()
+        raise CodeRequired()
     person = get_person(here.person.id)
     person.second_factor = SECOND_FACTOR_ALWAYS if always else SECOND_FACTOR_WHEN_ASKED
     work.record("identity:second-factor:use-chosen", f"person:{person.id}", use=person.second_factor)
@@ -183,14 +183,14 @@ def _remove(work: Work, person: Person, reason: str) -> None:
 
 
 def _prove(work: Work, person: Person, code: str, address: str, *, is_first: bool = False) -> AuthenticationResult:
-    """What the code, which is used up, proves beside the password. is_first: it is to confirm the secret.
+    """Authenticate by a code, which is used up, beside the password. is_first: it is to confirm the secret.
 
     The attempt counts as a failure until it has succeeded. Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
-    key = _brake_key(person, address)
+    key = _counter_key(person, address)
     take_guess(key)
     factor = _locked(work, person.id)
-    if not (factor.is_confirmable(work.now) if is_first else factor.confirmed_at):
+    if not (factor.is_activatable(work.now) if is_first else factor.confirmed_at):
         raise NotEnrolled()
     found = typed(code)
     proof = _use_code_of_app(work, person, factor, found) or _use_recovery_code(work, factor, found)
@@ -247,7 +247,7 @@ def _locked(work: Work, person_id: UUID) -> SecondFactor:
     return found
 
 
-def _brake_key(person: Person, address: str) -> str:
+def _counter_key(person: Person, address: str) -> str:
     # One test person has many owners: the guesses of one must not keep the others out.
     return f"second-factor:{person.id} {network_of(address) if person.is_test_person else ''}".rstrip()
 

@@ -27,6 +27,6 @@ class SecondFactor(Base):
     last_step: Mapped[int | None] = mapped_column(BigInteger)
     recovery_hashes: Mapped[list[str]]
 
-    def is_confirmable(self, now: datetime) -> bool:
+    def is_activatable(self, now: datetime) -> bool:
         """Whether a first code may still confirm it."""
         return self.confirmed_at is None and now - self.begun_at <= ENROLMENT_LIFETIME

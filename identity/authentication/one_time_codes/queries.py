@@ -19,14 +19,14 @@ def find_factor(person_id: UUID | str) -> SecondFactor | None:
 
 
 def secret_of(factor: SecondFactor) -> bytes:
-    """What the person's app shares with us."""
+    """Return the secret that the person's app shares with us."""
     return unseal(settings().master_key, factor.sealed_secret, sealed_for(factor.person_id))
 
 
-def secret_to_confirm(person_id: UUID | str) -> bytes:
+def secret_to_activate(person_id: UUID | str) -> bytes:
     """The secret that a person is just giving to their app. Raises NotEnrolled."""
     found = find_factor(person_id)
-    if found is None or not found.is_confirmable(clock.now()):
+    if found is None or not found.is_activatable(clock.now()):
         raise NotEnrolled()
     return secret_of(found)
 

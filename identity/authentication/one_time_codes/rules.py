@@ -1,4 +1,4 @@
-"""What a person has besides their password: an app that computes codes (RFC 6238), and recovery codes on paper."""
+"""Second factors of a person: an app that computes codes (RFC 6238), and recovery codes on paper."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class NotEnrolled(Conflict):
     remedy = _("Begin again in your account.")
 
 
-class CodeWanted(Conflict):
+class CodeRequired(Conflict):
     kind = "second-factor-wanted"
     title = _("Enter your code first")
     explanation = _("You signed in here with your password alone, and this is about the second step itself.")
@@ -66,11 +66,12 @@ class CodeWanted(Conflict):
 
 
 def new_secret() -> bytes:
+    """Create the secret of an app (RFC 4226 4 R6: at least 128 bits)."""
     return secrets.token_bytes(SECRET_BYTES)
 
 
 def sealed_for(person_id: UUID) -> str:
-    """What a person's secret is sealed to (`kernel.base.crypto`)."""
+    """The context to which a person's secret is sealed (`kernel.base.crypto`)."""
     return f"second-factor:{person_id}"
 
 
@@ -92,7 +93,7 @@ def fitting_steps(secret: bytes, code: str, now: datetime) -> list[int]:
 
 
 def typed(text: str) -> str:
-    """What a person wrote, without what they parted it by; empty for what can be no code."""
+    """Return a code as a person typed it, without what they parted it by; empty for what can be no code."""
     found = re.sub(r"[\s.\-‐-―−]", "", text[:100]).upper()
     is_code = re.fullmatch(rf"[0-9]{{{DIGITS}}}|[{RECOVERY_ALPHABET}]{{{RECOVERY_CHARACTERS}}}", found, re.ASCII)
     return found if is_code else ""
@@ -109,7 +110,7 @@ def base32(secret: bytes) -> str:
 
 
 def to_be_typed(secret: bytes) -> str:
-    """The same for a person to read, in two lines that a telephone has room for."""
+    """Write the secret for a person to read, in two lines that a telephone has room for."""
     text = base32(secret)
     return f"{in_groups(text[:16])}\n{in_groups(text[16:])}"
 
@@ -138,7 +139,7 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(master_key: bytes, person_id: UUID, code: str) -> str:
-    """What is kept of a recovery code: under a key of ours, and of no use to another person."""
+    """The hash under which a recovery code is stored: made with a key of ours, and of no use to another person."""
     return hmac.new(_recovery_key(master_key), f"{person_id}\x00{code}".encode(), "sha256").hexdigest()
 
 

@@ -12,9 +12,9 @@ from wtforms.validators import InputRequired
 
 from identity.authentication.login_throttling.rules import WaitBeforeTrying
 from identity.authentication.one_time_codes import actions
-from identity.authentication.one_time_codes.queries import find_factor, secret_to_confirm
+from identity.authentication.one_time_codes.queries import find_factor, secret_to_activate
 from identity.authentication.one_time_codes.rules import (
-    CodeWanted,
+    CodeRequired,
     NotEnrolled,
     in_groups,
     otpauth_link,
@@ -33,7 +33,7 @@ pages = Blueprint("one_time_codes", __name__, url_prefix="/account/second-step",
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-class BeginForm(Form):
+class EnrollForm(Form):
     password = PasswordField(_("Your password"), validators=[InputRequired(_("Enter your password."))])
     next = HiddenField()
 
@@ -70,41 +70,41 @@ class UseForm(Form):
 @pages.get("")
 @requires(person)
 def home() -> Page:
-    """What the second step is, or how the person's is set up."""
-    return _home(BeginForm(next=wanted()))
+    """Explain the second step, or show how the person's is set up."""
+    return _home(EnrollForm(next=wanted()))
 
 
 @pages.post("")
 @requires(person)
-def begin() -> Page:
+def enroll() -> Page:
     """Make a secret for the person's app, once they have written their password again."""
-    form = BeginForm()
+    form = EnrollForm()
     if form.validate_on_submit():
         try:
-            actions.begin(form.password.data, _address())
+            actions.enroll(form.password.data, _address())
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
             return _home(form), problem.status, problem.headers
-        return redirect(url_for("one_time_codes.confirm", next=wanted() or None), 303)
+        return redirect(url_for("one_time_codes.show_secret", next=wanted() or None), 303)
     return _home(form), 422
 
 
 @pages.get("/confirm")
 @requires(person)
-def confirm() -> Page:
+def show_secret() -> Page:
     """Show the secret until a first code confirms that the app has it."""
     return _confirm(FirstCodeForm(next=wanted()))
 
 
 @pages.post("/confirm")
 @requires(person)
-def confirmed() -> Page:
+def activate() -> Page:
     """Take the first code, and show the recovery codes this once."""
     form = FirstCodeForm()
     if not form.validate_on_submit():
         return _confirm(form, 422)
     try:
-        codes, started = actions.confirm(form.code.data, _address())
+        codes, started = actions.activate(form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _confirm(form, problem.status, problem.headers)
@@ -124,7 +124,7 @@ def choose_use() -> Page:
         return _home(use=form), 422
     try:
         actions.choose_use(always=form.use.data == SECOND_FACTOR_ALWAYS)
-    except CodeWanted:
+    except CodeRequired:
         return redirect(url_for("signin.ask_for_code", next=url_for("one_time_codes.home")), 303)
     flash(_("Saved."), "success")
     return redirect(url_for("one_time_codes.home"), 303)
@@ -173,7 +173,7 @@ def remove() -> Page:
     return redirect(url_for("one_time_codes.home"), 303)
 
 
-def _home(begin: BeginForm | None = None, use: UseForm | None = None) -> str:
+def _home(enroll: EnrollForm | None = None, use: UseForm | None = None) -> str:
     found = get_person(current_principal().id)
     factor = find_factor(found.id)
     return render_template(
@@ -181,7 +181,7 @@ def _home(begin: BeginForm | None = None, use: UseForm | None = None) -> str:
         person=found,
         run=found.run,
         factor=factor if found.second_factor else None,
-        begin=begin or BeginForm(),
+        begin=enroll or EnrollForm(),
         use=use or UseForm(use=found.second_factor),
     )
 
@@ -190,7 +190,7 @@ def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] 
     """The page with the secret; whoever has none to confirm, because they did or waited too long, goes home."""
     found = get_person(current_principal().id)
     try:
-        secret = secret_to_confirm(found.id)
+        secret = secret_to_activate(found.id)
     except NotEnrolled:
         return redirect(url_for("one_time_codes.home"), 303)
     link = otpauth_link(secret, str(found.run))

@@ -1,4 +1,4 @@
-"""Who a password proves, and another one in its place."""
+"""Authentication by a password, and changing it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from identity.authentication.login_throttling.actions import COUNTERS, attempt, forgive
-from identity.authentication.login_throttling.rules import WaitBeforeTrying, throttle_keys
+from identity.authentication.login_throttling.rules import WaitBeforeTrying, counter_keys
 from identity.authentication.passwords.rules import WrongCredentials
 from identity.authentication.sessions.actions import end_other_sessions
 from identity.people.actions import rehash_password, set_password
@@ -53,7 +53,9 @@ def confirm_password(password: str, address: str) -> Person:
 
 
 def _confirm_password(password: str, address: str, field: str) -> tuple[Person, Sequence[str]]:
-    """The same, with the counters that the attempt was counted at. field: where it is told that it is wrong."""
+    """Check the current person's password, and return the counters that the attempt was counted at. field: where it is
+    told that it is wrong.
+    """
     person = get_person(current_principal().id)
     if person.is_test_person:
         raise SharedTestPerson()
@@ -69,7 +71,7 @@ _whose = PreparedQuery(
         COUNTERS.outerjoin(Person, Person.run_number == bindparam("run_number"))
     )
 )
-"""Whose password it would be, for an `attempt`."""
+"""The look-up of the person whose password it would be, for an `attempt`."""
 
 
 def authenticate(run: str, password: str, address: str) -> tuple[KnownPerson, Sequence[str]]:
@@ -79,7 +81,7 @@ def authenticate(run: str, password: str, address: str) -> tuple[KnownPerson, Se
     """
     number = parse_run(run).number
     try:
-        with attempt(throttle_keys(number, address), _whose, run_number=number) as (found, counted_at):
+        with attempt(counter_keys(number, address), _whose, run_number=number) as (found, counted_at):
             password_hash, *person = found
             # An unknown person costs the same hash, so that the time says nothing either.
             matches = password_matches(password, password_hash or DUMMY_HASH, pepper_from(settings().master_key))

@@ -1,4 +1,4 @@
-"""What is said of a password that is not right."""
+"""Problems of a password that is not right."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kernel.base.errors import Problem, _
 
 
 class WrongCredentials(Problem):
-    """The same for an unknown person and a wrong password, so that nobody learns who has an account."""
+    """Equal for an unknown person and a wrong password, so that nobody learns who has an account."""
 
     kind = "wrong-credentials"
     status = 422

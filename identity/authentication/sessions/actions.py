@@ -12,7 +12,7 @@ from identity.authentication.login_throttling.actions import FORGIVING
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.queries import (
     SignIn,
-    alive,
+    active_at,
     current_sign_in,
     find_session,
     forget_current_sign_in,
@@ -68,7 +68,7 @@ def end_session(work: Work, sid: str) -> None:
     if get_person(person_id).is_test_person:
         raise SharedTestPerson()
     found = work.session.scalar(
-        select(SignInSession).where(SignInSession.sid == sid, SignInSession.person_id == person_id, alive(work.now))
+        select(SignInSession).where(SignInSession.sid == sid, SignInSession.person_id == person_id, active_at(work.now))
     )
     if found is None:
         raise NotFound()
@@ -86,7 +86,7 @@ def end_other_sessions(work: Work) -> int:
         raise SharedTestPerson()
     ended = work.session.scalars(
         update(SignInSession)
-        .where(SignInSession.person_id == here.person.id, SignInSession.sid != here.sid, alive(work.now))
+        .where(SignInSession.person_id == here.person.id, SignInSession.sid != here.sid, active_at(work.now))
         .values(ended_at=work.now)
         .returning(SignInSession.sid)
     ).all()

@@ -1,4 +1,4 @@
-"""Who is signed in here, and where else."""
+"""Sessions: who is signed in here, and where else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, upd
 from identity.agencies.models import Agency, Membership
 from identity.agencies.rules import effective_roles
 from identity.authentication.sessions.models import SignInSession
-from identity.authentication.sessions.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_alive
+from identity.authentication.sessions.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_active
 from identity.people.models import Person
 from identity.people.queries import KNOWN_PERSON
 from identity.people.rules import KnownPerson
@@ -57,8 +57,8 @@ def session_principal() -> Principal | None:
 
 
 def current_sign_in() -> SignIn | None:
-    """The living session of this request's cookie, or the one that has just begun: one read a request, and a write once
-    a minute at most.
+    """Return the session of this request's cookie, or the one that has just begun. It costs one read a request, and a
+    write once a minute at most.
     """
     token = _shown()
     known: tuple[str, SignIn | None] | None = g.get("sign_in")
@@ -74,7 +74,7 @@ def note_current_sign_in(sign_in: SignIn) -> None:
 
 
 def _shown() -> str:
-    """What the browser shows as the name of its session; nothing outside of a request of Flask's."""
+    """Return the token that the browser shows for its session; nothing outside of a request of Flask's."""
     return request.cookies.get(COOKIE, "") if has_request_context() else ""
 
 
@@ -129,7 +129,7 @@ def _load(token: str) -> SignIn | None:
         row
     )
     now = clock.now()
-    if not is_alive(now, last_seen_at, expires_at):
+    if not is_active(now, last_seen_at, expires_at):
         return None
     if now - last_seen_at >= LAST_SEEN_EVERY:
         # By itself, because it counts even if the request fails; no news for the audit.
@@ -146,13 +146,13 @@ def own_session(sign_in: SignIn) -> SignInSession:
     return session().scalars(select(SignInSession).where(SignInSession.sid == sign_in.sid)).one()
 
 
-def living_sessions(person_id: UUID | str) -> Sequence[SignInSession]:
-    """Where a person is signed in, the latest first."""
+def active_sessions(person_id: UUID | str) -> Sequence[SignInSession]:
+    """List the places where a person is signed in, the latest first."""
     return (
         session()
         .scalars(
             select(SignInSession)
-            .where(SignInSession.person_id == person_id, alive(clock.now()))
+            .where(SignInSession.person_id == person_id, active_at(clock.now()))
             .order_by(SignInSession.last_seen_at.desc())
             .limit(100)
         )
@@ -160,7 +160,7 @@ def living_sessions(person_id: UUID | str) -> Sequence[SignInSession]:
     )
 
 
-def alive(now: datetime) -> ColumnElement[bool]:
+def active_at(now: datetime) -> ColumnElement[bool]:
     """`rules.is_alive` in SQL."""
     return and_(
         SignInSession.ended_at.is_(None),

@@ -1,4 +1,4 @@
-"""When a session is alive, how its person proved who they are, and what a browser calls itself."""
+"""Rules of sessions: how long one is active, how its person proved who they are, and what a browser calls itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PASSWORD_AND_CODE = AuthenticationResult(ACR_TWO_FACTORS, ("pwd", "otp", "mfa"))
 PASSWORD_AND_RECOVERY_CODE = AuthenticationResult(ACR_TWO_FACTORS, ("pwd", "mfa"))
 
 
-def is_alive(now: datetime, last_seen_at: datetime, expires_at: datetime) -> bool:
+def is_active(now: datetime, last_seen_at: datetime, expires_at: datetime) -> bool:
     """Thirty minutes without a sign of life end a session, and so do twelve hours."""
     return now < expires_at and now - last_seen_at < IDLE_LIMIT
 

@@ -34,12 +34,12 @@ def sign_in_with_password(
     """
     person, counted_at = authenticate(run, password, address)
     if person.second_factor == SECOND_FACTOR_ALWAYS:
-        return _stop_halfway(person, counted_at)
+        return _require_second_factor(person, counted_at)
     return start_session(person, PASSWORD_ALONE, address, device, replaces, forgives=counted_at)
 
 
 @action
-def _stop_halfway(work: Work, person: KnownPerson, counted_at: Sequence[str]) -> SecondFactorRequired:
+def _require_second_factor(work: Work, person: KnownPerson, counted_at: Sequence[str]) -> SecondFactorRequired:
     forgive(counted_at)
     work.record("identity:sign-in:code-wanted", f"person:{person.id}")
     return SecondFactorRequired(person)

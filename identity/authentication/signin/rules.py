@@ -10,7 +10,7 @@ SECOND_FACTOR_WAIT = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
-class Asking:
+class SignInPurpose:
     """The application on whose behalf somebody signs in: its name, and the RUN that it expects, if it says so.
 
     is_for_device: it is on a device whose code the person has not typed yet, and so not known by name.

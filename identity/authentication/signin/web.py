@@ -22,7 +22,7 @@ from identity.authentication.sessions.queries import current_sign_in
 from identity.authentication.sessions.rules import ACR_TWO_FACTORS, COOKIE, describe_device
 from identity.authentication.sessions.web import set_cookie
 from identity.authentication.signin import actions
-from identity.authentication.signin.rules import SECOND_FACTOR_WAIT, Asking
+from identity.authentication.signin.rules import SECOND_FACTOR_WAIT, SignInPurpose
 from identity.people.actions import note_language
 from identity.people.queries import get_person, known
 from kernel.base import clock
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 TEST_PERSONS = ("44.444.444-4", "55.555.555-5", "88.888.888-8", "99.999.999-9")
 TEST_PASSWORD = "testing"
 
-HALFWAY = "halfway"
-"""Where the signed cookie of forms keeps who wrote their password, and when."""
+AWAITING_CODE = "halfway"
+"""The key in the forms' signed cookie for who wrote their password, and when."""
 
 pages = Blueprint("signin", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -51,13 +51,13 @@ Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 @dataclass(frozen=True)
 class Way:
-    """What is known of the local paths that a sign-in goes on to.
+    """The kind of a local path to which a sign-in goes on.
 
     asking: who asks for it; called while the form is rendered, so that it may also allow the form to lead to the
     application's address. enter: the answer to whoever asked, where nothing more has to be asked of the person.
     """
 
-    asking: Callable[[str], Asking | None]
+    asking: Callable[[str], SignInPurpose | None]
     enter: Callable[[str], Response | None]
 
 
@@ -111,7 +111,7 @@ def prove() -> Page:
         explain(form, problem)
         return _ask_again(form), problem.status, problem.headers
     if isinstance(started, actions.SecondFactorRequired):
-        session[HALFWAY] = [str(started.person.id), clock.now().timestamp()]
+        session[AWAITING_CODE] = [str(started.person.id), clock.now().timestamp()]
         return redirect(url_for("signin.ask_for_code", next=wanted() or None), 303)
     return _enter(started)
 
@@ -136,7 +136,7 @@ def prove_code() -> Page:
     if not form.validate_on_submit():
         return _ask_code(person, form), 422
     try:
-        if _halfway() is None:
+        if _person_awaiting_code_id() is None:
             started = step_up(form.code.data, address)
         else:
             device = describe_device(request.user_agent.string)
@@ -150,7 +150,7 @@ def prove_code() -> Page:
 def _enter(started: StartedSession) -> Response:
     note_language(started.person, chosen_language())
     renew_form_key()
-    session.pop(HALFWAY, None)
+    session.pop(AWAITING_CODE, None)
     way, following = _way(), wanted()
     entered = way.enter(following) if way and following else None
     response = entered or redirect(_destination(str(started.person.id)), 303)
@@ -158,15 +158,15 @@ def _enter(started: StartedSession) -> Response:
     return response
 
 
-def _halfway() -> str | None:
+def _person_awaiting_code_id() -> str | None:
     """The identifier of the person who wrote their password in this browser a moment ago, and not their code yet."""
-    person_id, at = session.get(HALFWAY, ("", 0.0))
+    person_id, at = session.get(AWAITING_CODE, ("", 0.0))
     return person_id if person_id and clock.now().timestamp() - at <= SECOND_FACTOR_WAIT.total_seconds() else None
 
 
 def _person_without_code() -> KnownPerson | None:
-    """Who may be asked for a code now."""
-    if (halfway := _halfway()) is not None:
+    """Return the person who may be asked for a code now."""
+    if (halfway := _person_awaiting_code_id()) is not None:
         return known(get_person(halfway))
     found = current_sign_in()
     has_to = found is not None and found.person.second_factor is not None and found.acr != ACR_TWO_FACTORS
@@ -191,12 +191,12 @@ def _ask_code(person: KnownPerson, form: CodeForm) -> str:
     )
 
 
-def _asking() -> Asking | None:
+def _asking() -> SignInPurpose | None:
     way, following = _way(), wanted()
     return way.asking(following) if way and following else None
 
 
-def ask_to_sign_in(following: str, asking: Asking | None) -> str:
+def ask_to_sign_in(following: str, asking: SignInPurpose | None) -> str:
     """The page that asks for RUN and password, to go on to a path of this site."""
     if asking and asking.run:
         return _page(SignInForm(next=following, run=asking.run), asking.application)
@@ -207,8 +207,10 @@ def _ask_again(form: SignInForm) -> str:
     return _page(form, **_purpose(_asking()))
 
 
-def _purpose(asking: Asking | None) -> dict[str, str]:
-    """What the page says of why somebody signs in: the application's name, or that there is a device to connect."""
+def _purpose(asking: SignInPurpose | None) -> dict[str, str]:
+    """Values that tell on the page why somebody signs in: the application's name, or that there is a device to
+    connect.
+    """
     if asking is None:
         return {"application": "", "device": ""}
     return {"application": asking.application, "device": "yes" if asking.is_for_device else ""}

@@ -18,9 +18,9 @@ from identity.clients.applications.schemas import (
     NewApplicationBody,
     NewSecretSchema,
 )
-from identity.clients.client_reviews import actions as approvals
-from identity.clients.client_reviews.queries import Asked, find_waiting, waiting_of
-from identity.clients.client_secrets.rules import living_secrets
+from identity.clients.client_reviews import actions as reviews
+from identity.clients.client_reviews.queries import PendingReview, find_pending, pending_by_client
+from identity.clients.client_secrets.rules import active_secrets
 from identity.clients.expiry.queries import warnings_of
 from identity.clients.logos import actions as logos
 from identity.clients.logos.rules import from_base64
@@ -55,7 +55,7 @@ REVOKED = "The application was revoked, or something about it is already waiting
 def list_applications(query: dict[str, Any]) -> Response:
     """The agency's applications, the newest first, revoked ones among them"""
     page = queries.applications_page(_owner(), cursor=query["cursor"], limit=query["limit"])
-    asked = waiting_of([client.client_id for client in page.items])
+    asked = pending_by_client([client.client_id for client in page.items])
     return page.as_json(lambda client: ApplicationSchema().dump(_shown(client, asked.get(client.client_id))))
 
 
@@ -67,7 +67,7 @@ def list_applications(query: dict[str, Any]) -> Response:
 def register_application(body: dict[str, Any]) -> dict[str, Any]:
     """Register an application in the sandbox, and ask for another environment; its secret is shown once"""
     environment = body.pop("environment")
-    return _told(approvals.register_application(Registration(**body), environment, _owner()))
+    return _told(reviews.register_application(Registration(**body), environment, _owner()))
 
 
 @endpoints.route("/<client_id>", methods=["GET"], parameters=ONE)
@@ -76,7 +76,7 @@ def register_application(body: dict[str, Any]) -> dict[str, Any]:
 @requires(MANAGE)
 def show_application(client_id: str) -> dict[str, Any]:
     """One application"""
-    return _shown(queries.application_of(_owner(), client_id), find_waiting(client_id))
+    return _shown(queries.application_of(_owner(), client_id), find_pending(client_id))
 
 
 @endpoints.route("/<client_id>", methods=["PUT"], parameters=ONE)
@@ -88,7 +88,7 @@ def show_application(client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Replace the registration; what the authority has to approve waits, and the current one stays in use"""
-    return _told(approvals.change_application(_application(client_id), Registration(**body)))
+    return _told(reviews.change_application(_application(client_id), Registration(**body)))
 
 
 @endpoints.route("/<client_id>/keys", methods=["PUT"], parameters=ONE)
@@ -100,7 +100,7 @@ def change_application(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def replace_keys(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Replace the public keys, or the address where they are published"""
-    return _told(approvals.replace_keys(_application(client_id), body["jwks"], body["jwks_uri"]))
+    return _told(reviews.replace_keys(_application(client_id), body["jwks"], body["jwks_uri"]))
 
 
 @endpoints.route("/<client_id>/secrets", methods=["POST"], parameters=ONE)
@@ -112,7 +112,7 @@ def make_secret(client_id: str) -> dict[str, Any]:
     """A new secret, shown only this once; the previous one works for seven more days"""
     owner = _application(client_id).owner
     secret = actions.rotate_secret(client_id, owner=owner)
-    kept = living_secrets(queries.client_of(owner, client_id).secrets, clock.now())
+    kept = active_secrets(queries.client_of(owner, client_id).secrets, clock.now())
     return {"client_id": client_id, "secret": secret, "secrets": kept}
 
 
@@ -157,8 +157,8 @@ def remove_logo(client_id: str) -> None:
 @requires(MANAGE)
 def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
     """Ask the authority to let an application into certification or production"""
-    approvals.ask_for_environment(client_id, body["environment"], owner=_application(client_id).owner)
-    return _shown(queries.application_of(_owner(), client_id), find_waiting(client_id))
+    reviews.ask_for_environment(client_id, body["environment"], owner=_application(client_id).owner)
+    return _shown(queries.application_of(_owner(), client_id), find_pending(client_id))
 
 
 @endpoints.route("/<client_id>/request", methods=["DELETE"], parameters=ONE)
@@ -168,7 +168,7 @@ def ask_for_environment(body: dict[str, Any], client_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def withdraw_request(client_id: str) -> None:
     """Withdraw what is waiting for the authority, if anything is"""
-    approvals.withdraw_request(client_id, owner=_application(client_id).owner)
+    reviews.withdraw_request(client_id, owner=_application(client_id).owner)
 
 
 @endpoints.route("/<client_id>", methods=["DELETE"], parameters=ONE)
@@ -188,12 +188,12 @@ def _application(client_id: str) -> Client:
     return queries.application_of(_owner(), client_id)
 
 
-def _told(changed: approvals.Changed) -> dict[str, Any]:
-    shown = _shown(changed.client, find_waiting(changed.client.client_id))
+def _told(changed: reviews.ChangeResult) -> dict[str, Any]:
+    shown = _shown(changed.client, find_pending(changed.client.client_id))
     return shown | ({"secret": changed.secret} if changed.secret is not None else {})
 
 
-def _shown(client: Any, asked: Asked | None) -> dict[str, Any]:
+def _shown(client: Any, asked: PendingReview | None) -> dict[str, Any]:
     """All that is registered, and what its owner should know of it."""
     registered = vars(queries.registration_of(client))
     names = ("client_id", "environment", "approved_by", "approved_at", "revoked_at", "created_at")
@@ -202,7 +202,7 @@ def _shown(client: Any, asked: Asked | None) -> dict[str, Any]:
         **registered,
         **{name: getattr(client, name) for name in names},
         "logo": url_for("logos.picture", sha256=client.logo, _external=True) if client.logo else None,
-        "secrets": living_secrets(client.secrets, clock.now()),
+        "secrets": active_secrets(client.secrets, clock.now()),
         "ends_soon_at": warnings.ends_at,
         "keys_failing_since": warnings.keys_failing_since,
         "waiting": {

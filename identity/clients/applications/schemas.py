@@ -179,7 +179,7 @@ class NewSecretSchema(Schema):
 
 
 class RequestSchema(Schema):
-    """What waits for the authority."""
+    """A request that waits for the authority."""
 
     environment = fields.String(required=True, validate=validators.OneOf(ENVIRONMENTS[1:]))
     changes = fields.List(

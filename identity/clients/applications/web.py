@@ -12,9 +12,9 @@ from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from identity.clients.client_reviews.actions import change_application, register_application
-from identity.clients.client_reviews.queries import find_waiting, requests_of
+from identity.clients.client_reviews.queries import find_pending, reviews_of
 from identity.clients.client_reviews.rules import AlreadyAsked
-from identity.clients.client_secrets.rules import living_secrets
+from identity.clients.client_secrets.rules import active_secrets
 from identity.clients.expiry.queries import warnings_of
 from identity.clients.profiles.rules import AUTH_METHODS, algorithm_of
 from identity.clients.registry.queries import application_of, applications_of, registration_of
@@ -112,7 +112,7 @@ class ApplicationForm(CredentialsForm, IdTokenForm):
         return form
 
     def registration(self, before: Registration | None = None) -> Registration:
-        """What was typed, over what was there. Raises Invalid for keys that are no JSON."""
+        """Merge the fields of the form over the registration before. Raises Invalid for keys that are no JSON."""
         options = {
             **(before.options if before else {}),
             "backchannel_logout_uri": self.backchannel_logout_uri.data,
@@ -253,10 +253,10 @@ def show(client_id: str) -> Page:
         "applications/show.html",
         client=client,
         registration=registration_of(client),
-        secrets=living_secrets(client.secrets, clock.now()),
+        secrets=active_secrets(client.secrets, clock.now()),
         warnings=warnings_of(client),
-        waiting=find_waiting(client_id),
-        requests=requests_of(client_id),
+        waiting=find_pending(client_id),
+        requests=reviews_of(client_id),
         profiles=PROFILES,
         methods=METHODS,
         environments=ENVIRONMENTS,

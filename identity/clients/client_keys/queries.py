@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class _Fetched:
-    """What an address gave, and when it was last asked (seconds of the monotonic clock)."""
+    """The answer of an address, and when it was last asked (seconds of the monotonic clock)."""
 
     keys: list[dict[str, Any]] = field(default_factory=list)
     fetched_at: float = float("-inf")
@@ -82,7 +82,7 @@ def keys_of(client: HasKeys, kid: str | None, use: str = "sig") -> list[PublicKe
 
 
 def jwks_of(client: HasKeys, kid: str | None = None) -> list[Mapping[str, Any]]:
-    """The same as they were registered or fetched, for whatever use."""
+    """Return a client's keys as they were registered or fetched, for any use."""
     if client.jwks is not None:
         found: list[Mapping[str, Any]] = client.jwks["keys"]
     elif client.jwks_uri is not None:
@@ -128,7 +128,7 @@ def published_keys(uri: str) -> list[dict[str, Any]]:
 
 
 def published_at(uri: str) -> Any:
-    """What a client publishes in JSON at a public address, None where it cannot be had. Raises Saturated."""
+    """Fetch the JSON that a client publishes at a public address; None where it cannot be had. Raises Saturated."""
     try:
         return _json_at(uri)
     except Saturated:
@@ -180,7 +180,7 @@ def certificate_of(key: Mapping[str, Any]) -> x509.Certificate | None:
 
 
 def end_of(key: Mapping[str, Any]) -> datetime | None:
-    """When a registered key ends: by its own word, or with its certificate. None where it does not end."""
+    """Return the end of a registered key: by its own word, or with its certificate. None where it does not end."""
     certificate = certificate_of(key) if "x5c" in key else None
     ends = [declared_end(key), certificate.not_valid_after_utc.astimezone(UTC) if certificate else None]
     return min((end for end in ends if end is not None), default=None)

@@ -1,4 +1,4 @@
-"""Which public keys a client may register (RFC 7517, RFC 7518 6, RFC 8037), and how long they were said to live."""
+"""Rules of clients' public keys: which ones may be registered (RFC 7517, RFC 7518 6, RFC 8037), and when they end."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def usable_keys(jwks: object) -> list[dict[str, Any]]:
 
 
 def fault_of(key: object) -> Any:
-    """What is wrong with one key, None if nothing is."""
+    """Return the fault of a key, None if it has none."""
     if not isinstance(key, Mapping):
         return _("a key is an object")
     if PRIVATE & set(key):
@@ -141,7 +141,7 @@ def is_for(key: Mapping[str, Any], use: str) -> bool:
 
 
 def declared_end(key: Mapping[str, Any]) -> datetime | None:
-    """When the key says that it ends (OpenID Federation 1.0, `exp`); None where it does not."""
+    """Return the end that the key declares (OpenID Federation 1.0, `exp`); None where it does not."""
     exp = key.get("exp")
     try:
         return datetime.fromtimestamp(exp, UTC) if isinstance(exp, int) else None

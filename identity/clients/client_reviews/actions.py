@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from identity.clients.client_reviews.models import ApprovalRequest
-from identity.clients.client_reviews.queries import Asked, waiting
+from identity.clients.client_reviews.models import ClientReview
+from identity.clients.client_reviews.queries import PendingReview, pending
 from identity.clients.client_reviews.rules import (
     AlreadyAsked,
     ChangedMeanwhile,
-    as_asked,
+    as_row,
     check_ready,
     check_step,
     checked_remark,
@@ -45,15 +45,15 @@ from kernel.recording.work import Work, action
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangeResult:
     """A client after a change: a secret where it got one, told this once, and what has to be approved first."""
 
     client: Client
     secret: str | None
-    request: ApprovalRequest | None
+    request: ClientReview | None
 
 
-def register_application(asked: Registration, environment: str, owner: str) -> Changed:
+def register_application(asked: Registration, environment: str, owner: str) -> ChangeResult:
     """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
     environment = checked_environment(environment)
     verify_remote_metadata(sound_registration(asked, "sandbox"))
@@ -61,16 +61,16 @@ def register_application(asked: Registration, environment: str, owner: str) -> C
 
 
 @action
-def _register_application(work: Work, asked: Registration, environment: str, owner: str) -> Changed:
+def _register_application(work: Work, asked: Registration, environment: str, owner: str) -> ChangeResult:
     made = register_client(asked, "sandbox", owner)
     request = None
     if environment != "sandbox":
         request = ask_for_environment(made.client.client_id, environment, owner=owner)
-    return Changed(made.client, made.secret, request)
+    return ChangeResult(made.client, made.secret, request)
 
 
 @action
-def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: str | None = None) -> ApprovalRequest:
+def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: str | None = None) -> ClientReview:
     """Ask to let an application into certification or production. Raises NotFound, Invalid, AlreadyAsked."""
     client = lock_active_client(work, client_id, owner)
     check_step(environment, client.environment)
@@ -82,19 +82,19 @@ def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: 
     return asked
 
 
-def change_application(client: Client, asked: Registration) -> Changed:
+def change_application(client: Client, asked: Registration) -> ChangeResult:
     """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
     as it is. Raises NotFound, ClientRevoked, Invalid, Conflict, AlreadyAsked where something waits already.
     """
     return change_fields(client, **vars(asked))
 
 
-def change_fields(client: Client, **changed: Any) -> Changed:
+def change_fields(client: Client, **changed: Any) -> ChangeResult:
     """Change these fields of what is registered, and leave the others as they are. Raises as `change_application`."""
     return make_or_ask(propose(client, **changed))
 
 
-def replace_keys(client: Client, jwks: object, jwks_uri: str | None) -> Changed:
+def replace_keys(client: Client, jwks: object, jwks_uri: str | None) -> ChangeResult:
     """Other keys, or another address of them, which need nobody's approval. Raises as `change_application`."""
     if jwks is None and jwks_uri is None:
         raise Invalid(fields={"jwks": [_("Send the keys, or the address where they are published.")]})
@@ -102,16 +102,16 @@ def replace_keys(client: Client, jwks: object, jwks_uri: str | None) -> Changed:
 
 
 @action
-def make_or_ask(work: Work, proposal: Proposal) -> Changed:
+def make_or_ask(work: Work, proposal: Proposal) -> ChangeResult:
     """Make a proposed change, or ask the authority for it. Raises as `change_application`."""
     client, after = lock_for(work, proposal)
     undecided = undecided_changes(client, after)
     if not undecided:
         made = replace_registration(work, client, after)
-        return Changed(made.client, made.secret, None)
+        return ChangeResult(made.client, made.secret, None)
     check_ready(after)
     found = differences(registration_of(client), after)
-    request = _ask(work, client, client.environment, as_asked(found))
+    request = _ask(work, client, client.environment, as_row(found))
     work.record(
         "identity:client:change-asked",
         client,
@@ -119,16 +119,14 @@ def make_or_ask(work: Work, proposal: Proposal) -> Changed:
         before={one.name: one.before for one in found},
         after={one.name: one.after for one in found},
     )
-    return Changed(client, None, request)
+    return ChangeResult(client, None, request)
 
 
-def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ApprovalRequest:
-    present = select(ApprovalRequest.id).where(
-        ApprovalRequest.client_id == client.client_id, ApprovalRequest.state == "waiting"
-    )
+def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ClientReview:
+    present = select(ClientReview.id).where(ClientReview.client_id == client.client_id, ClientReview.state == "waiting")
     if work.session.scalar(present) is not None:
         raise AlreadyAsked()
-    asked = ApprovalRequest(
+    asked = ClientReview(
         client_id=client.client_id,
         environment=environment,
         changes=dict(changes) if changes is not None else None,
@@ -191,7 +189,7 @@ def _let_in(work: Work, client: Client, environment: str) -> None:
     )
 
 
-def _put_in_use(work: Work, asked: Asked) -> None:
+def _put_in_use(work: Work, asked: PendingReview) -> None:
     changed = [one.name for one in asked.differences]
     replace_registration(work, asked.client, sound_registration(asked.proposed, asked.client.environment))
     work.record("identity:client:change-approved", asked.client, changed=changed, own_agency=_is_own(asked.client))
@@ -213,21 +211,21 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
     _tell(work, asked.client, _("“%(name)s” was returned", name=asked.client.name), remark)
 
 
-def _waiting(work: Work, client_id: str) -> Asked:
+def _waiting(work: Work, client_id: str) -> PendingReview:
     found = _locked(work, client_id)
     if found is None:
         raise NotFound()
     return found
 
 
-def _locked(work: Work, client_id: str) -> Asked | None:
-    """What waits, kept from others until the commit."""
-    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
+def _locked(work: Work, client_id: str) -> PendingReview | None:
+    """Return the pending review, locked until the commit."""
+    query = pending().where(Client.client_id == client_id.replace("\x00", ""))
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
-    return Asked(row[0], row[1]) if row is not None else None
+    return PendingReview(row[0], row[1]) if row is not None else None
 
 
-def _decide(work: Work, asked: Asked, state: str) -> None:
+def _decide(work: Work, asked: PendingReview, state: str) -> None:
     asked.request.state, asked.request.decided_at = state, work.now
     asked.request.decided_by = current_principal().name
 

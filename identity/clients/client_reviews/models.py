@@ -1,4 +1,4 @@
-"""What owners of applications ask the authority for."""
+"""Requests of applications' owners to the authority."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kernel.database.db import Base, Identified
 
 
-class ApprovalRequest(Identified, Base):
+class ClientReview(Identified, Base):
     """To let an application into an environment, or to change one that is in use. At most one waits for each.
 
     `changes`: the fields of its registration that would be different, each `before` and `after`, so that what changes

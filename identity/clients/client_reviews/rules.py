@@ -1,4 +1,4 @@
-"""What the authority decides of an application: that it leaves the sandbox, and changes once it is in use."""
+"""Decisions of the authority about an application: that it leaves the sandbox, and changes once it is in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = (
     *("name", "logo", "profile", "auth_method", "redirect_uris", "post_logout_redirect_uris"),
     *("scopes", "scope_reasons", "sector"),
 )
-"""What is decided, and has to be as it was when it was looked at."""
+"""The fields that are decided, and have to be as they were when they were looked at."""
 LISTS = ("redirect_uris", "post_logout_redirect_uris", "scopes", "contacts")
 MAPPINGS = ("options", "scope_reasons")
 """Fields of which parts change by themselves."""
@@ -48,13 +48,13 @@ class Difference:
 
 
 def differences(before: Registration, after: Registration) -> list[Difference]:
-    """What would change."""
+    """List the fields that would change."""
     old, new = vars(before), vars(after)
     return [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
 
 
-def as_asked(found: Iterable[Difference]) -> dict[str, Any]:
-    """The same as it is kept until it is decided."""
+def as_row(found: Iterable[Difference]) -> dict[str, Any]:
+    """Write differences as they are stored until they are decided."""
     return {one.name: {"before": one.before, "after": one.after} for one in found}
 
 
@@ -66,7 +66,7 @@ def with_changes(kept: Registration, changes: Mapping[str, Any] | None) -> Regis
 
 
 def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
-    """What is there now with the step from `before` to `after`; what changed since of its own accord stays changed."""
+    """Apply the change from `before` to `after` to a value that is there now; later changes of other parts stay."""
     if name in LISTS:
         kept = [one for one in now if one in after or one not in before]
         return [*kept, *(one for one in after if one not in before and one not in now)]
@@ -77,7 +77,7 @@ def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
 
 
 def fingerprint(request_id: object, environment: str, proposed: Registration) -> str:
-    """What somebody saw who decides, so that nothing else is approved by their word."""
+    """Return a fingerprint of what is decided, so that nothing else is approved than what somebody saw."""
     seen = {name: getattr(proposed, name) for name in SHOWN}
     seen |= {name: proposed.options.get(name) for name in DECIDED_OPTIONS}
     text = json.dumps([str(request_id), environment, seen], sort_keys=True, default=list)

@@ -9,7 +9,7 @@ from wtforms import HiddenField, RadioField, TextAreaField
 from wtforms.validators import InputRequired
 
 from identity.clients.client_reviews import actions
-from identity.clients.client_reviews.queries import waiting_for_decision, waiting_request
+from identity.clients.client_reviews.queries import get_pending, pending_reviews
 from identity.clients.client_reviews.rules import AlreadyAsked, ChangedMeanwhile
 from identity.clients.registry.queries import application_of, owner_of
 from identity.clients.registry.queries import everyones_applications as everyones
@@ -114,7 +114,7 @@ def _ask(client_id: str, form: AskForm) -> str:
 def waiting() -> Page:
     """The applications that ask to leave the sandbox, and the changes of those in use."""
     return render_template(
-        "client_reviews/waiting.html", waiting=waiting_for_decision(), environments=ENVIRONMENTS, owner_of=owner_of
+        "client_reviews/waiting.html", waiting=pending_reviews(), environments=ENVIRONMENTS, owner_of=owner_of
     )
 
 
@@ -159,7 +159,7 @@ def give_back(client_id: str) -> Page:
 
 
 def _review(client_id: str, form: RemarkForm) -> str:
-    found = waiting_request(client_id)
+    found = get_pending(client_id)
     return render_template(
         "client_reviews/review.html",
         asked=found,

@@ -1,4 +1,4 @@
-"""What is kept of the secrets that clients prove themselves with: their hash, and when they end."""
+"""Client secrets as they are stored: their hash, and when they end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LastSecret(Conflict):
 
 @dataclass(frozen=True)
 class StoredSecret:
-    """What is kept of a secret: its SHA-256, when it ends if it does, and when it was made if that was noted."""
+    """A stored secret: its SHA-256, when it ends if it does, and when it was made if that was noted."""
 
     sha256: str
     ends_at: datetime | None
@@ -53,14 +53,14 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def living_secrets(rows: Iterable[Mapping[str, str | None]], now: datetime) -> list[StoredSecret]:
+def active_secrets(rows: Iterable[Mapping[str, str | None]], now: datetime) -> list[StoredSecret]:
     """The secrets that still work, the newest first."""
     kept = [StoredSecret.from_row(row) for row in rows]
     return [one for one in kept if one.ends_at is None or one.ends_at > now]
 
 
 def ended_by(secrets: Iterable[StoredSecret], end: datetime | None) -> list[StoredSecret]:
-    """The same, none living longer than `end`."""
+    """Return the secrets, none of them valid beyond `end`."""
     return [replace(one, ends_at=min(filter(None, (one.ends_at, end)), default=None)) for one in secrets]
 
 
@@ -74,10 +74,12 @@ def after_rotation(
 
 
 def end_of_new_secret(environment: str, now: datetime) -> datetime | None:
-    """When a secret made now ends; in the sandbox it does not."""
+    """Return the end of a secret made now; in the sandbox it has none."""
     return None if environment == "sandbox" else now + SECRET_LIFETIME
 
 
 def sha256_of(secret: str) -> str:
-    """What is kept of a secret. Only for secrets that we made: they are too long to be guessed from it."""
+    """The hash under which a secret is stored. Only for secrets that we made: they are too long to be guessed from
+    it.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()

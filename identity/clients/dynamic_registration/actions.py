@@ -14,7 +14,7 @@ from identity.clients.client_reviews.actions import ask_for_environment, change_
 from identity.clients.client_reviews.rules import AlreadyAsked
 from identity.clients.client_secrets.rules import sha256_of
 from identity.clients.dynamic_registration.models import InitialAccessToken
-from identity.clients.dynamic_registration.queries import client_managed_by, living_token
+from identity.clients.dynamic_registration.queries import active_token, client_managed_by
 from identity.clients.dynamic_registration.rules import (
     InvalidClientMetadata,
     check_unchanged,
@@ -87,7 +87,7 @@ def revoke_initial_token(work: Work, token_id: UUID, owner: str) -> None:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegistrationResult:
     """A client that registered itself; its secret and the token that manages it are told this once."""
 
     client: Client
@@ -95,12 +95,12 @@ class Registered:
     registration_token: str
 
 
-def register(metadata: Mapping[str, Any], initial_token: str | None) -> Registered:
+def register(metadata: Mapping[str, Any], initial_token: str | None) -> RegistrationResult:
     """RFC 7591 3. Without an initial access token a client of the sandbox.
 
     Raises InvalidClientMetadata, InvalidRedirectUri, UnapprovedSoftwareStatement, InvalidRegistrationToken.
     """
-    environment = _environment_by(living_token(initial_token) if initial_token is not None else None)
+    environment = _environment_by(active_token(initial_token) if initial_token is not None else None)
     asked = registration_from(metadata)
     try:
         verify_remote_metadata(sound_registration(asked, environment))
@@ -110,7 +110,7 @@ def register(metadata: Mapping[str, Any], initial_token: str | None) -> Register
 
 
 @action
-def _register(work: Work, asked: Registration, initial_token: str | None) -> Registered:
+def _register(work: Work, asked: Registration, initial_token: str | None) -> RegistrationResult:
     kept, token = _used(initial_token) if initial_token is not None else None, new_token()
     is_direct = kept is not None and kept.is_approval
     made = register_client(
@@ -122,24 +122,24 @@ def _register(work: Work, asked: Registration, initial_token: str | None) -> Reg
     )
     if kept is not None and not is_direct and kept.environment != "sandbox":
         ask_for_environment(made.client.client_id, kept.environment)
-    return Registered(made.client, made.secret, token)
+    return RegistrationResult(made.client, made.secret, token)
 
 
 def _environment_by(kept: InitialAccessToken | None) -> str:
-    """Where a client begins that registers itself with this token, or with none."""
+    """Return the environment in which a client begins that registers itself with this token, or with none."""
     return kept.environment if kept is not None and kept.is_approval else "sandbox"
 
 
 def _used(initial_token: str) -> InitialAccessToken:
     """One use less, and whoever has the token acts for its owner. Raises InvalidRegistrationToken."""
-    kept = living_token(initial_token, for_use=True)
+    kept = active_token(initial_token, for_use=True)
     kept.uses_left -= 1
     agency = find_agency(kept.owner.removeprefix("agency:")) if kept.owner.startswith("agency:") else None
     act_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
     return kept
 
 
-def replace_registered(client_id: str, token: str | None, metadata: Mapping[str, Any]) -> Registered:
+def replace_registered(client_id: str, token: str | None, metadata: Mapping[str, Any]) -> RegistrationResult:
     """RFC 7592 2.2: what is sent takes the place of all that was. Raises as `register` does.
 
     Of what is in use some changes wait for the authority; the answer then tells what is registered until then.
@@ -156,7 +156,7 @@ def replace_registered(client_id: str, token: str | None, metadata: Mapping[str,
         raise in_words_of_rfc_7591(problem) from problem
     except AlreadyAsked as problem:
         raise InvalidClientMetadata(_("An earlier change is waiting for the authority's decision.")) from problem
-    return Registered(changed.client, changed.secret, token or "")
+    return RegistrationResult(changed.client, changed.secret, token or "")
 
 
 @action

@@ -1,4 +1,4 @@
-"""Which programs may register applications."""
+"""Initial access tokens of programs that may register applications."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from identity.clients.dynamic_registration.models import InitialAccessToken
-from identity.clients.dynamic_registration.rules import InvalidRegistrationToken, is_living
+from identity.clients.dynamic_registration.rules import InvalidRegistrationToken, is_active
 from identity.clients.registry.models import Client
 from kernel.base import clock
 from kernel.base.ids import same, token_hash
@@ -27,7 +27,7 @@ def client_managed_by(client_id: str, token: str | None) -> Client:
     return found
 
 
-def living_token(initial_token: str, *, for_use: bool = False) -> InitialAccessToken:
+def active_token(initial_token: str, *, for_use: bool = False) -> InitialAccessToken:
     """The initial access token of this text. for_use: as it is now, kept from others until the commit.
 
     Raises InvalidRegistrationToken.
@@ -36,7 +36,7 @@ def living_token(initial_token: str, *, for_use: bool = False) -> InitialAccessT
     if for_use:
         query = query.with_for_update().execution_options(populate_existing=True)
     kept = session().scalar(query)
-    if kept is None or not is_living(kept.uses_left, kept.expires_at, kept.revoked_at, clock.now()):
+    if kept is None or not is_active(kept.uses_left, kept.expires_at, kept.revoked_at, clock.now()):
         raise InvalidRegistrationToken(headers=CHALLENGE)
     return kept
 

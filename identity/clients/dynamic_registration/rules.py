@@ -75,7 +75,9 @@ def in_words_of_rfc_7591(problem: Invalid) -> InvalidClientMetadata:
 
 
 def registration_from(metadata: Mapping[str, Any]) -> Registration:
-    """What the client says of itself. What nobody knows is passed over (RFC 7591 2). Raises InvalidClientMetadata."""
+    """Read a registration out of a client's metadata. What nobody knows is passed over (RFC 7591 2). Raises
+    InvalidClientMetadata.
+    """
     if metadata.get("software_statement") is not None:
         raise UnapprovedSoftwareStatement()
     profile = _text(metadata, "profile") or "standard"
@@ -167,7 +169,7 @@ def _host_of(redirect_uris: Iterable[str]) -> str:
 
 
 def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
-    """The same the other way round, with what was left out filled in (RFC 7591 3.2.1)."""
+    """Write a registration as metadata, with what was left out filled in (RFC 7591 3.2.1)."""
     grants = ["authorization_code"]
     grants += ["refresh_token"] if "offline_access" in kept.scopes else []
     grants += [DEVICE_CODE] if kept.options.get("device_flow") else []
@@ -209,7 +211,7 @@ def check_unchanged(metadata: Mapping[str, Any], client_id: str, knows_secret: b
 
 
 def checked_token(purpose: str, uses: int, days: int) -> tuple[str, timedelta]:
-    """What an initial access token is for, and how long it lives. Raises Invalid."""
+    """Check the purpose of an initial access token, and return it with the token's lifetime. Raises Invalid."""
     purpose = purpose.strip()
     if not 3 <= len(purpose) <= 200 or not purpose.isprintable():
         raise Invalid(fields={"purpose": [_("A sentence of 3 to 200 characters.")]})
@@ -220,6 +222,6 @@ def checked_token(purpose: str, uses: int, days: int) -> tuple[str, timedelta]:
     return purpose, timedelta(days=days)
 
 
-def is_living(uses_left: int, expires_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
+def is_active(uses_left: int, expires_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
     """Whether an initial access token may be used."""
     return uses_left > 0 and expires_at > now and revoked_at is None

@@ -1,4 +1,4 @@
-"""When what a client proves itself with ends, and what its owner should know of it."""
+"""The ends of clients' secrets and keys, and warnings for their owners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from identity.clients.client_keys.queries import end_of
-from identity.clients.client_secrets.rules import living_secrets
+from identity.clients.client_secrets.rules import active_secrets
 from identity.clients.expiry.rules import warning_due
 from identity.clients.registry.models import Client
 from kernel.base import clock
@@ -14,7 +14,7 @@ from kernel.base import clock
 
 @dataclass(frozen=True)
 class Warnings:
-    """What shows on the pages of a client, as long as it is so."""
+    """Warnings on the pages of a client, as long as they hold."""
 
     ends_at: datetime | None
     keys_failing_since: datetime | None
@@ -24,14 +24,14 @@ class Warnings:
 
 
 def ends_of(client: Client) -> list[datetime]:
-    """When its newest secret and each of its keys end, as far as they do."""
-    secrets = living_secrets(client.secrets, clock.now())[:1]
+    """Return the ends of the client's newest secret and of each of its keys, as far as they have one."""
+    secrets = active_secrets(client.secrets, clock.now())[:1]
     ends = [one.ends_at for one in secrets] + [end_of(key) for key in (client.jwks or {}).get("keys", [])]
     return [end for end in (*ends, client.keys_end_at) if end is not None]
 
 
 def warnings_of(client: Client) -> Warnings:
-    """What ends soon, and keys that cannot be fetched; nothing of a revoked client."""
+    """Return warnings of what ends soon, and of keys that cannot be fetched; none for a revoked client."""
     if client.revoked_at is not None:
         return Warnings(None, None)
     due = warning_due(ends_of(client), None, clock.now())

@@ -1,4 +1,4 @@
-"""When owners are told that a secret or key of theirs ends."""
+"""The times at which owners are told that a secret or key of theirs ends."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import and_, exists
 
-from identity.clients.client_reviews.actions import Changed, change_fields, make_or_ask
-from identity.clients.client_reviews.models import ApprovalRequest
+from identity.clients.client_reviews.actions import ChangeResult, change_fields, make_or_ask
+from identity.clients.client_reviews.models import ClientReview
 from identity.clients.logos.models import Logo
 from identity.clients.logos.rules import clean_png, name_of
 from identity.clients.registry.models import Client
@@ -19,7 +19,7 @@ from kernel.recording.work import Work, action
 KEPT_UNUSED = timedelta(days=90)
 
 
-def change_logo(client: Client, content: bytes) -> Changed:
+def change_logo(client: Client, content: bytes) -> ChangeResult:
     """Show the picture with an application: at once, or when the authority has approved it.
 
     content: a PNG. Raises Invalid, and as `change_application`.
@@ -29,7 +29,7 @@ def change_logo(client: Client, content: bytes) -> Changed:
 
 
 @action
-def _change_logo(work: Work, cleaned: bytes, proposal: Proposal) -> Changed:
+def _change_logo(work: Work, cleaned: bytes, proposal: Proposal) -> ChangeResult:
     sha256 = name_of(cleaned)
     if work.session.get(Logo, sha256) is None:
         logo = Logo(sha256=sha256, content=cleaned, stored_at=work.now)
@@ -39,7 +39,7 @@ def _change_logo(work: Work, cleaned: bytes, proposal: Proposal) -> Changed:
     return make_or_ask(proposal)
 
 
-def remove_logo(client: Client) -> Changed:
+def remove_logo(client: Client) -> ChangeResult:
     """Show none. Raises as `change_application`."""
     return change_fields(client, logo="")
 
@@ -53,11 +53,11 @@ def sweep_logos() -> None:
 @action
 def sweep_unused_logos(work: Work) -> int:
     """One batch; how many were forgotten. What waits for approval stays."""
-    waits = ApprovalRequest.changes["logo"]["after"].astext == Logo.sha256
+    waits = ClientReview.changes["logo"]["after"].astext == Logo.sha256
     unused = and_(
         Logo.stored_at < work.now - KEPT_UNUSED,
         ~exists().where(Client.logo == Logo.sha256),
-        ~exists().where(ApprovalRequest.state == "waiting", waits),
+        ~exists().where(ClientReview.state == "waiting", waits),
     )
     gone = remove_batch(work.session, Logo, unused)
     if gone:

@@ -1,4 +1,4 @@
-"""Which pictures applications may have: PNG (ISO/IEC 15948), small, and nothing in them but pixels."""
+"""Rules of applications' pictures: PNG (ISO/IEC 15948), small, and nothing in them but pixels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clean_png(content: bytes) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
-    """What a program sends in JSON. Raises Invalid."""
+    """Decode a picture that a program sends in JSON. Raises Invalid."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
@@ -41,7 +41,7 @@ def from_base64(text: str) -> bytes:
 
 
 def name_of(content: bytes) -> str:
-    """What a picture is found by: its SHA-256."""
+    """The name under which a picture is found: its SHA-256."""
     return hashlib.sha256(content).hexdigest()
 
 

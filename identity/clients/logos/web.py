@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.wrappers import Response as Redirect
 
-from identity.clients.client_reviews.actions import Changed
+from identity.clients.client_reviews.actions import ChangeResult
 from identity.clients.client_reviews.rules import AlreadyAsked
 from identity.clients.logos.actions import change_logo, remove_logo
 from identity.clients.logos.queries import logo_content
@@ -79,7 +79,7 @@ def remove(client_id: str) -> Page:
     return _done(submit_once(lambda: remove_logo(client), lambda _: _address(client_id)))
 
 
-def _done(changed: Changed) -> Page:
+def _done(changed: ChangeResult) -> Page:
     if changed.request is not None:
         flash(_("The authority has to approve this. Until then, the application stays as it is."), "attention")
     else:

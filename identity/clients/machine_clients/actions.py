@@ -25,7 +25,7 @@ from kernel.recording.work import Work, action
 
 
 @dataclass(frozen=True)
-class Credentials:
+class ProposedCredentials:
     """How a system would prove who it is."""
 
     auth_method: str | None
@@ -33,7 +33,7 @@ class Credentials:
     jwks_uri: str | None
     options: Mapping[str, Any]
 
-    def look_outside(self) -> None:
+    def verify_remote_metadata(self) -> None:
         """Look its address up before the transaction, where others would wait for the answer. Raises Invalid."""
         if self.jwks_uri is not None:
             check_jwks_uri(self.jwks_uri)
@@ -58,8 +58,8 @@ def create_machine_client(
 
     binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
     """
-    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
-    credentials.look_outside()
+    credentials = ProposedCredentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.verify_remote_metadata()
     return _create(name, agency_code, scopes, binding or {}, environment, credentials)
 
 
@@ -71,7 +71,7 @@ def _create(
     scopes: Iterable[str],
     binding: Mapping[str, str],
     environment: str,
-    credentials: Credentials,
+    credentials: ProposedCredentials,
 ) -> NewClient:
     owner = owned_by_agency(agency_code)
     client = Client(
@@ -104,13 +104,13 @@ def change_machine_client(
 
     A secret that it had stays where it goes on having one; a new one is told where it did not.
     """
-    credentials = Credentials(auth_method, jwks, jwks_uri, options or {})
-    credentials.look_outside()
+    credentials = ProposedCredentials(auth_method, jwks, jwks_uri, options or {})
+    credentials.verify_remote_metadata()
     return _change(client_id, name, credentials, owner)
 
 
 @action
-def _change(work: Work, client_id: str, name: str, credentials: Credentials, owner: str | None) -> NewClient:
+def _change(work: Work, client_id: str, name: str, credentials: ProposedCredentials, owner: str | None) -> NewClient:
     client = lock_active_client(work, client_id, owner)
     if client.profile != "machine":
         raise NotFound()
@@ -121,7 +121,7 @@ def _change(work: Work, client_id: str, name: str, credentials: Credentials, own
     return save_client(work, client, before, after)
 
 
-def _give(client: Client, asked: Credentials) -> None:
+def _give(client: Client, asked: ProposedCredentials) -> None:
     method = checked_method("machine", asked.auth_method)
     chosen = checked_options("machine", client.environment, asked.options)
     check_credentials(method, asked.jwks, asked.jwks_uri, chosen)

@@ -11,7 +11,7 @@ from wtforms import SelectMultipleField, StringField
 from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from identity.clients.client_secrets.rules import living_secrets
+from identity.clients.client_secrets.rules import active_secrets
 from identity.clients.expiry.queries import warnings_of
 from identity.clients.machine_clients import actions
 from identity.clients.profiles.rules import MACHINE_AUTH_METHODS
@@ -34,7 +34,7 @@ from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
 
-pages = Blueprint("systems", __name__, template_folder="templates")
+pages = Blueprint("machine_clients", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 
 
@@ -52,7 +52,7 @@ class SystemForm(ChangeForm):
 
 
 def _machine_scopes() -> dict[str, Any]:
-    """What systems may be allowed to do, from every block that is deployed."""
+    """Return the scopes that systems may have, from every block that is deployed."""
     return MACHINE_SCOPES()
 
 
@@ -61,7 +61,7 @@ def _machine_scopes() -> dict[str, Any]:
 def list_systems() -> Page:
     """The agency's machines that call the platform."""
     return render_template(
-        "systems/list.html", systems=systems_of(owner()), scope_names=_machine_scopes(), warnings_of=warnings_of
+        "machine_clients/list.html", systems=systems_of(owner()), scope_names=_machine_scopes(), warnings_of=warnings_of
     )
 
 
@@ -88,7 +88,7 @@ def create() -> Page:
                 auth_method=form.auth_method.data or None,
                 **form.credentials({}),
             ),
-            lambda made: url_for("systems.show", client_id=made.client.client_id),
+            lambda made: url_for("machine_clients.show", client_id=made.client.client_id),
         )
     except Invalid as problem:
         form.explain(problem)
@@ -104,7 +104,7 @@ def _system_form() -> SystemForm:
 
 
 def _ask(form: SystemForm) -> str:
-    return render_template("systems/new.html", form=form)
+    return render_template("machine_clients/new.html", form=form)
 
 
 @pages.get("/agency/systems/<client_id>/edit")
@@ -130,7 +130,7 @@ def change(client_id: str) -> Page:
                     owner=owner(),
                     **form.credentials(client.options),
                 ),
-                lambda _: url_for("systems.show", client_id=client_id),
+                lambda _: url_for("machine_clients.show", client_id=client_id),
             )
         except (Invalid, ClientRevoked) as problem:
             form.explain(problem)
@@ -138,7 +138,7 @@ def change(client_id: str) -> Page:
             flash(_("The changes are saved."), "success")
             if changed.secret is not None:
                 return show_secret(changed.client, changed.secret)
-            return redirect(url_for("systems.show", client_id=client_id), 303)
+            return redirect(url_for("machine_clients.show", client_id=client_id), 303)
     return _edit(client, form), 422
 
 
@@ -149,7 +149,7 @@ def _change_form(**present: Any) -> ChangeForm:
 
 
 def _edit(client: Client, form: ChangeForm) -> str:
-    return render_template("systems/edit.html", client=client, form=form)
+    return render_template("machine_clients/edit.html", client=client, form=form)
 
 
 def _system(client_id: str) -> Client:
@@ -165,9 +165,9 @@ def show(client_id: str) -> Page:
     """One system: what it may do, and what can be done with it."""
     client = _system(client_id)
     return render_template(
-        "systems/show.html",
+        "machine_clients/show.html",
         client=client,
-        secrets=living_secrets(client.secrets, clock.now()),
+        secrets=active_secrets(client.secrets, clock.now()),
         warnings=warnings_of(client),
         scope_names=_machine_scopes(),
         methods=METHODS,

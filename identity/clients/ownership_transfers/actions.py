@@ -9,8 +9,8 @@ from flask_babel import gettext
 
 from identity.agencies.queries import find_agency, officials_of
 from identity.clients.client_reviews.rules import ChangedMeanwhile
-from identity.clients.ownership_transfers.models import AdoptionRequest
-from identity.clients.ownership_transfers.queries import Offer, waiting
+from identity.clients.ownership_transfers.models import OwnershipTransfer
+from identity.clients.ownership_transfers.queries import Offer, pending
 from identity.clients.ownership_transfers.rules import AlreadyOffered, checked_words, without_ours
 from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, replace_credentials
@@ -26,7 +26,7 @@ from kernel.recording.work import Work, action
 @action
 def offer(
     work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Mailbox
-) -> AdoptionRequest:
+) -> OwnershipTransfer:
     """Ask an agency to take an application over. developer: where the answer goes.
 
     Raises NotFound, ClientRevoked, Invalid, AlreadyOffered.
@@ -41,7 +41,7 @@ def offer(
         raise Invalid(fields={"agency": [_("An application that uses your own keys cannot be taken over.")]})
     if _locked(work, client_id) is not None:
         raise AlreadyOffered()
-    asked = AdoptionRequest(
+    asked = OwnershipTransfer(
         client_id=client_id,
         agency_code=agency.code,
         state="waiting",
@@ -57,7 +57,7 @@ def offer(
     return asked
 
 
-def _offered(asked: AdoptionRequest, name: str) -> Letter:
+def _offered(asked: OwnershipTransfer, name: str) -> Letter:
     subject = gettext("A developer offers your agency the application “%(name)s”", name=name)
     address = address_for(asked.agency_code, f"/agency/adoptions/{asked.client_id}")
     return Letter(subject, f"{asked.developer}: {asked.reason}\n\n{address}\n")
@@ -113,8 +113,8 @@ def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
 
 
 def _locked(work: Work, client_id: str) -> Offer | None:
-    """What waits for an agency's answer, kept from others until the commit."""
-    query = waiting().where(Client.client_id == client_id.replace("\x00", ""))
+    """Return the offer that waits for an agency's answer, locked until the commit."""
+    query = pending().where(Client.client_id == client_id.replace("\x00", ""))
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     return Offer(row[0], row[1]) if row is not None else None
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kernel.database.db import Base, Identified
 
 
-class AdoptionRequest(Identified, Base):
+class OwnershipTransfer(Identified, Base):
     """A developer asks an agency to take an application over, so that it may leave the sandbox."""
 
     __tablename__ = "adoption_request"

@@ -1,4 +1,4 @@
-"""When an agency may take over an application that a developer of the sandbox made."""
+"""Rules of taking over an application that a developer of the sandbox made."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired
 
 from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.ownership_transfers import actions
-from identity.clients.ownership_transfers.queries import offer_to, waiting_at
+from identity.clients.ownership_transfers.queries import offer_to, pending_at
 from identity.clients.registry.queries import registration_of
 from identity.clients.registry.web import FIELDS, OPTIONS, PROFILES, SCOPES, administrator, agency_code, show_secret
 from kernel.base.errors import Invalid
@@ -32,9 +32,9 @@ class AcceptForm(Form):
 
 @pages.get("/agency/adoptions")
 @requires(administrator)
-def list_adoptions() -> Page:
-    """What waits for the agency's answer."""
-    return render_template("ownership_transfers/list.html", offers=waiting_at(agency_code()), profiles=PROFILES)
+def list_offers() -> Page:
+    """List offers that wait for the agency's answer."""
+    return render_template("ownership_transfers/list.html", offers=pending_at(agency_code()), profiles=PROFILES)
 
 
 @pages.get("/agency/adoptions/<client_id>")
@@ -74,13 +74,13 @@ def decline(client_id: str) -> Page:
     try:
         submit_once(
             lambda: actions.decline(client_id, agency_code(), form.remark.data),
-            lambda _: url_for("ownership_transfers.list_adoptions"),
+            lambda _: url_for("ownership_transfers.list_offers"),
         )
     except Invalid as problem:
         explain(form, problem)
         return _show(client_id, form), 422
     flash(_("The developer was told."), "success")
-    return redirect(url_for("ownership_transfers.list_adoptions"), 303)
+    return redirect(url_for("ownership_transfers.list_offers"), 303)
 
 
 def _show(client_id: str, form: RemarkForm) -> str:

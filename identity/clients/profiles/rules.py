@@ -1,4 +1,4 @@
-"""The profiles: what each one demands of an application, allows it and gives it (DESIGN.md, the contract).
+"""The profiles: what each one demands of an application, allows it and gives it.
 
 One table, read by the registration of clients and by the protocol; whatever a profile forbids is refused with the
 number of the rule.
@@ -21,19 +21,23 @@ CERTIFICATE_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
 AUTH_METHODS = (*SECRET_METHODS, "none", "private_key_jwt", *CERTIFICATE_METHODS)
 
 SIGNING_ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
-"""What clients sign with (FAPI 2.0 5.4.1). RFC 9864 calls EdDSA on this curve Ed25519: both names are taken."""
+"""Algorithms with which clients sign (FAPI 2.0 5.4.1). RFC 9864 calls EdDSA on this curve Ed25519: both names are
+taken.
+"""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a client of this profile must send, may do and gets."""
+    """A profile of clients: what one must send, may do and gets."""
 
     auth_methods: tuple[str, ...]
     code_characters: int
     code_lives: timedelta
     id_token_algorithm: str
     signing_algorithms: tuple[str, ...]
-    """What we may sign with for it: ID tokens, userinfo, introspection, answers to authorization requests."""
+    """Algorithms with which we may sign for it: ID tokens, userinfo, introspection, answers to authorization
+    requests.
+    """
     state_required: bool
     pkce_required: bool
     short_hexadecimal_tokens: bool
@@ -56,7 +60,7 @@ class Profile:
     claims_in_id_token: bool = True
     """It may choose to have names and e-mail in the ID token as well, and not at userinfo only."""
     rules: Mapping[str, str] = field(default_factory=dict)
-    """Where it is written what the profile demands or forbids, by the names above. Refusals tell it."""
+    """Sources of what the profile demands or forbids, by the names above. Refusals tell it."""
 
 
 MANUAL = "ClaveUnica integration manual"
@@ -137,7 +141,7 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def in_words(rule: str) -> Any:
-    """Where a rule is written, as a person reads it: standards have the same name everywhere, the manual has not."""
+    """Name a rule's source, as a person reads it: standards have the same name everywhere, the manual has not."""
     return _("ClaveUnica integration manual") if rule == MANUAL else rule
 
 
@@ -151,12 +155,12 @@ def auth_methods_of(profile: str) -> tuple[str, ...]:
 
 
 AGREED_KEY_ENCRYPTIONS = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW")
-"""What clients may encrypt to our own key with."""
+"""Algorithms with which clients may encrypt to our own key."""
 ENCRYPTION_ALGORITHMS = (*AGREED_KEY_ENCRYPTIONS, "RSA-OAEP-256", "RSA-OAEP")
 CONTENT_ENCRYPTIONS = ("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512")
 OUR_ALGORITHMS = ("ES256", "RS256", "Ed25519", "EdDSA")
 ANSWERS = ("id_token", "userinfo", "introspection", "authorization")
-"""What we sign, and encrypt where the client registered so."""
+"""Answers that we sign, and encrypt where the client registered so."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "token_endpoint_auth_signing_alg": SIGNING_ALGORITHMS,
     "request_object_signing_alg": SIGNING_ALGORITHMS,
@@ -199,8 +203,8 @@ DECIDED_OPTIONS = (
     *(SECTOR_URI, "device_flow", "pkce_optional", "claims_in_id_token"),
     *("client_uri", "policy_uri", "tos_uri"),
 )
-"""What the authority decides of a client in use: who knows people as it does, where what it knows of them goes, and
-where its name leads them.
+"""Options that the authority decides of a client in use. They say who knows people as it does, where what it knows of
+them goes, and where its name leads them.
 """
 CERTIFICATE_SUBJECTS = (
     "tls_client_auth_subject_dn",
@@ -217,9 +221,9 @@ OPTIONS = (
     "default_max_age",
     "default_acr_values",
 )
-"""What a client may choose, in the words of RFC 7591 2, RFC 8705, RFC 9101, RFC 9126, RFC 9449, RFC 9701 and OpenID
-Connect Registration 2, JARM 3; `access_token_format`, `device_flow`, `pkce_optional` and
-`claims_in_id_token` are ours.
+"""Options of a client, in the words of RFC 7591 2, OpenID Connect Registration 2, JARM 3 and RFCs 8705, 9101, 9126,
+9449 and 9701. `access_token_format`, `device_flow`, `pkce_optional` and `claims_in_id_token` are ours.
+`access_token_format`, `device_flow`, `pkce_optional` and `claims_in_id_token` are ours.
 """
 
 
@@ -239,7 +243,7 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def algorithm_of(profile: str, options: Mapping[str, Any]) -> str:
-    """What ID tokens are signed with: as the client registered, else as usual with its profile."""
+    """Return the algorithm that signs ID tokens: as the client registered, else as usual with its profile."""
     chosen: str | None = options.get("id_token_signed_response_alg")
     return chosen or PROFILES[profile].id_token_algorithm
 
@@ -271,7 +275,7 @@ def _fault_of(name: str, value: object, profile: str) -> Any:
 
 
 def _rule_against(name: str, profile: str) -> str | None:
-    """What keeps clients of the profile from choosing it, None where nothing does."""
+    """Return the rule that keeps clients of the profile from choosing it, None where there is none."""
     if profile not in PROFILES:
         return "RFC 6749 4.4"
     told = PROFILES[profile]

@@ -1,4 +1,4 @@
-"""What changes a client. Secrets are told once, to whoever asked for them."""
+"""Changes of a client. Secrets are told once, to whoever asked for them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from identity.agencies.queries import officials_of
 from identity.clients.client_secrets.rules import (
     LastSecret,
     StoredSecret,
+    active_secrets,
     after_rotation,
     end_of_new_secret,
-    living_secrets,
 )
 from identity.clients.profiles.rules import SECRET_METHODS, SECTOR_URI
 from identity.clients.registry.models import Client, UsedProof
@@ -51,7 +51,7 @@ from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action
 
 TRUSTED = ("operator", "system")
-"""Who needs nobody's approval: those who run the installation, and its own jobs and seeds."""
+"""Kinds of actors who need nobody's approval: those who run the installation, and its own jobs and seeds."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def rotate_secret(work: Work, client_id: str, *, owner: str | None = None) -> st
 def revoke_secret(work: Work, client_id: str, code: str, *, owner: str | None = None) -> None:
     """End one of two secrets at once. Raises NotFound, ClientRevoked, LastSecret for the only one that works."""
     client = lock_active_client(work, client_id, owner)
-    living = living_secrets(client.secrets, work.now)
+    living = active_secrets(client.secrets, work.now)
     kept = [one for one in living if one.code != code]
     if len(kept) == len(living):
         raise NotFound()

@@ -32,7 +32,7 @@ from identity.clients.registry.rules import (
 from kernel.base import clock
 from kernel.base.errors import Conflict, NotFound, NotYours
 from kernel.base.slots import Slot
-from kernel.database.change_feed import InvalidatedCache, memory
+from kernel.database.change_feed import InvalidatedCache, invalidated_cache
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
@@ -63,7 +63,9 @@ def registered_client(client_id: str) -> RegisteredClient | None:
 
 
 def known_client(client_id: str) -> RegisteredClient | None:
-    """The same, as this process remembers it (`kernel.database.change_feed`): for what is asked with every request."""
+    """Return a client as this process remembers it (`kernel.database.change_feed`): for what is asked with every
+    request.
+    """
     return CLIENTS().get(client_id) or registered_client(client_id)
 
 
@@ -87,7 +89,7 @@ def forget(client_id: str) -> None:
 
 
 def browser_origins() -> frozenset[str]:
-    """Where the pages of living clients without a secret come from, as this process remembers it."""
+    """Return the origins of the pages of active clients without a secret, as this process remembers them."""
     changes, known = BROWSER_ORIGINS().changes, BROWSER_ORIGINS().get(BROWSERS)
     if known is None:
         query = select(Client.redirect_uris).where(Client.auth_method == "none", Client.revoked_at.is_(None))
@@ -98,10 +100,10 @@ def browser_origins() -> frozenset[str]:
 
 # One value of all clients: a change of any of them ends it.
 BROWSER_ORIGINS: Slot[InvalidatedCache[frozenset[str]]] = Slot(
-    "browser_origins", lambda: memory(current_app, BROWSERS, contains=("client",))
+    "browser_origins", lambda: invalidated_cache(current_app, BROWSERS, contains=("client",))
 )
 CLIENTS: Slot[InvalidatedCache[RegisteredClient]] = Slot(
-    "clients", lambda: memory(current_app, "client", contains=("agency",))
+    "clients", lambda: invalidated_cache(current_app, "client", contains=("agency",))
 )
 
 
@@ -130,7 +132,7 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
 
 
 def registration_of(client: Client) -> Registration:
-    """What the owner said of the application, as it is kept."""
+    """Return the registration of an application, as it is stored."""
     said = {one.name: getattr(client, one.name) for one in fields(Registration)}
     return Registration(**{**said, "sector": sector_kind(client.sector), "logo": client.logo or ""})
 
@@ -186,7 +188,7 @@ def _over(before: Registration, changed: Mapping[str, Any]) -> Registration:
 
 
 def sound_registration(asked: Registration, environment: str) -> Registration:
-    """What an owner says of an application, as it is kept, its keys read. Raises Invalid."""
+    """Return the registration as it is stored, its keys read. Raises Invalid."""
     sound = checked_registration(asked, environment)
     return replace(sound, jwks=validated_jwks(sound.jwks) if sound.jwks is not None else None)
 
@@ -255,7 +257,7 @@ def applications_of(owner: str) -> Sequence[Client]:
 
 
 def applications_page(owner: str, *, cursor: str | None, limit: int | None) -> Page[Client]:
-    """The same page by page, revoked ones among them."""
+    """List an owner's applications page by page, revoked ones among them."""
     query = select(Client).where(Client.owner == owner, Client.profile.in_(PERSON_PROFILES))
     return page(session(), query, [Client.created_at, Client.id], cursor=cursor, limit=limit)
 

@@ -1,4 +1,4 @@
-"""What a registered application or system is, and what may be registered."""
+"""Rules of registered applications and systems: what one is, and what may be registered."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
 MAX_CONTACTS = 5
 OPERATOR = "operator"
 OPEN = "open-registration"
-"""Who owns what registered itself in the sandbox: nobody in particular."""
+"""The owner of what registered itself in the sandbox: nobody in particular."""
 DEVELOPERS = "developer:"
-"""What the owner of a developer's applications begins with; anybody may sign up as one."""
+"""The beginning of the owner's name for a developer's applications; anybody may sign up as one."""
 PUBLIC_SECTOR = "public"
 """The sector of the applications that the authority lets know people by the same `sub` as each other (OIDC Core 8)."""
 SECTORS = ("owner", "application", "public")
-"""Who shares the `sub` of a person with an application: its owner's others, nobody, or all that may."""
+"""Kinds of sectors, in which applications share the `sub` of a person: its owner's others, nobody, or all that may."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -136,7 +136,7 @@ class RegisteredClient:
 
 @dataclass(frozen=True)
 class Registration:
-    """What an owner says of an application: all of it at once, so that a change is the same as beginning anew."""
+    """An owner's description of an application: all of it at once, so that a change is the same as beginning anew."""
 
     name: str
     profile: str
@@ -157,7 +157,9 @@ class Registration:
 
 
 def checked_registration(asked: Registration, environment: str) -> Registration:
-    """The same as it is kept; the keys themselves are checked where they can be read. Raises Invalid."""
+    """Return the registration as it is stored; the keys themselves are checked where they can be read. Raises
+    Invalid.
+    """
     method = checked_profile(asked.profile, asked.auth_method)
     options = checked_options(asked.profile, environment, asked.options)
     check_credentials(method, asked.jwks, asked.jwks_uri, options)
@@ -183,7 +185,9 @@ def checked_registration(asked: Registration, environment: str) -> Registration:
 
 
 def needing_approval(before: Registration, after: Registration) -> list[str]:
-    """What of a change the authority decides once an application is in use; taking something away is the owner's."""
+    """Return the fields of a change that the authority decides once an application is in use; taking something away is
+    the owner's.
+    """
     other = [name for name in ("name", "profile", "sector") if getattr(after, name) != getattr(before, name)]
     lists = ("redirect_uris", "post_logout_redirect_uris", "scopes")
     wider = [name for name in lists if set(getattr(after, name)) - set(getattr(before, name))]
@@ -241,7 +245,7 @@ def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: 
 
 
 def checked_options(profile: str, environment: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the client chose, as it is kept. Raises Invalid."""
+    """Return the client's options as they are stored. Raises Invalid."""
     kept = checked_choices(profile, options)
     for name in URI_OPTIONS:
         if name in kept:
@@ -288,7 +292,7 @@ def checked_environment(environment: str) -> str:
 
 
 def checked_machine_scopes(scopes: Iterable[str]) -> list[str]:
-    """What a system may do, each once. Raises Invalid."""
+    """Return a system's scopes, each once. Raises Invalid."""
     found = sorted(set(scopes))
     if not all(re.fullmatch(r"[a-z][a-z0-9.:_-]{1,60}", scope) for scope in found) or set(found) & set(PERSON_SCOPES):
         raise Invalid(fields={"scopes": [_("Choose from what is offered.")]})
@@ -296,7 +300,7 @@ def checked_machine_scopes(scopes: Iterable[str]) -> list[str]:
 
 
 def usual_scopes(profile: str) -> tuple[str, ...]:
-    """What an application of the profile may ask for when nothing else is said."""
+    """Return the scopes that an application of the profile may ask for when nothing else is said."""
     return CLAVE_UNICA_SCOPES if profile == "clave-unica" else DEFAULT_SCOPES
 
 
@@ -324,7 +328,7 @@ def check_sector_members(published: object, redirect_uris: Iterable[str]) -> Non
 
 
 def sector_kind(sector: str) -> str:
-    """Which of SECTORS it is."""
+    """Return the sector's kind, one of SECTORS."""
     if sector == PUBLIC_SECTOR:
         return "public"
     return "application" if sector.startswith("client:") else "owner"
@@ -338,7 +342,7 @@ def sector_named(kind: str | None, owner: str, addresses: Iterable[str], client_
 
 
 def sector_of(owner: str, addresses: Iterable[str], client_id: str) -> str:
-    """Whose applications know a person by the same `sub` (OIDC Core 8.1).
+    """Return the sector whose applications know a person by the same `sub` (OIDC Core 8.1).
 
     An agency's or a developer's applications form one sector. A client without such an owner has the sector of its
     host, that of the address where it publishes its sector or that of where it returns to; on loopback, one of its own.

@@ -1,4 +1,4 @@
-"""What the pages of applications and of systems have in common: words, credentials, secrets and the end."""
+"""Parts that the pages of applications and of systems have in common: words, credentials, secrets and the end."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 pages = Blueprint("registry", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
 administrator = role("administrator")
+BLUEPRINTS = {"systems": "machine_clients", "applications": "applications"}
+"""The pages of each kind of client, by its name in our addresses."""
 
 PROFILES = {
     "standard": _("OpenID Connect, for new applications"),
@@ -105,7 +107,7 @@ ALGORITHMS = {
 
 
 class IdTokenForm(Form):
-    """What an application chooses about its ID tokens. The rules check it against the profile."""
+    """An application's choices about its ID tokens. The rules check it against the profile."""
 
     id_token_signed_response_alg = SelectField(
         _("How its ID tokens are signed"),
@@ -124,7 +126,7 @@ class IdTokenForm(Form):
     )
 
     def id_token_options(self) -> dict[str, Any]:
-        """What was chosen, as the client's options say it; None for what is left as usual."""
+        """The form's choices, as the client's options name them; None for what is left as usual."""
         return {
             "id_token_signed_response_alg": self.id_token_signed_response_alg.data or None,
             "claims_in_id_token": self.claims_in_id_token.data or None,
@@ -156,7 +158,7 @@ class CredentialsForm(Form):
         self.auth_method.choices = usual + [(name, text) for name, text in METHODS.items() if name in methods]
 
     def credentials(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What was typed, over the options that were there. Raises Invalid for keys that are no JSON."""
+        """Merge the fields of the form over the options that were there. Raises Invalid for keys that are no JSON."""
         kept = {name: value for name, value in options.items() if name not in CERTIFICATE_SUBJECTS}
         name = self.certificate_name.data
         if self.auth_method.data == "tls_client_auth" and name in CERTIFICATE_SUBJECTS:
@@ -212,18 +214,18 @@ def rotate_secret(kind: str, client_id: str) -> Page:
     """A new secret, shown this once."""
     secret = submit_once(
         lambda: actions.rotate_secret(client_id, owner=owner()),
-        lambda _: url_for(f"{kind}.show", client_id=client_id),
+        lambda _: page_of(kind, client_id),
     )
     return show_secret(client_of_agency(agency_code(), client_id), secret)
 
 
 @pages.post("/agency/<any(systems, applications):kind>/<client_id>/secrets/<code>/withdraw")
 @requires(administrator)
-def withdraw_secret(kind: str, client_id: str, code: str) -> Page:
+def revoke_secret(kind: str, client_id: str, code: str) -> Page:
     """End one of two secrets at once."""
     actions.revoke_secret(client_id, code, owner=owner())
     flash(_("The secret no longer works."), "success")
-    return redirect(url_for(f"{kind}.show", client_id=client_id), 303)
+    return redirect(page_of(kind, client_id), 303)
 
 
 @pages.get("/agency/<any(systems, applications):kind>/<client_id>/revoke")
@@ -238,7 +240,19 @@ def confirm_revoking(kind: str, client_id: str) -> Page:
 def revoke(kind: str, client_id: str) -> Page:
     actions.revoke_client(client_id, owner=owner())
     flash(_("It has been revoked. Its credentials no longer work."), "success")
-    return redirect(url_for(f"{kind}.list_{kind}"), 303)
+    return redirect(list_of(kind), 303)
+
+
+@pages.app_template_global("client_page")
+def page_of(kind: str, client_id: str) -> str:
+    """The address of a client's page."""
+    return url_for(f"{BLUEPRINTS[kind]}.show", client_id=client_id)
+
+
+@pages.app_template_global("client_list")
+def list_of(kind: str) -> str:
+    """The address of the list of an agency's clients of the kind."""
+    return url_for(f"{BLUEPRINTS[kind]}.list_{kind}")
 
 
 def kind_of(client: Client) -> str:

@@ -17,11 +17,11 @@ from identity.clients.token_exchange_policies.queries import find
 from identity.clients.token_exchange_policies.rules import (
     AlreadyAsked,
     Status,
-    Step,
+    Transition,
     Wish,
-    after,
     check_pair,
     checked_reasons,
+    next_status,
 )
 from kernel.base.errors import NotFound
 from kernel.jobs.access import current_principal
@@ -49,12 +49,12 @@ def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wi
     if target.owner == owner:
         _allow(work, policy)
     else:
-        _tell_owners_of(work, target, actor)
+        _notify_owners_of(work, target, actor)
     return policy
 
 
 def _one_at_a_time(work: Work, actor_id: str) -> None:
-    """Who asks, decides or ends for the same calling client waits for the others. Nobody else waits."""
+    """Lock the calling client against others who ask, decide or end for it. Nobody else waits."""
     row = select(Client.id).where(Client.client_id == actor_id)
     work.session.execute(row.with_for_update(key_share=True))
 
@@ -73,7 +73,7 @@ def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePo
     return policy
 
 
-def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
+def _notify_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
     agency = target.agency_code or ""
 
     def asked() -> Letter:
@@ -87,13 +87,13 @@ def _tell_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClien
 
 
 @action
-def take_step(work: Work, owner: str, policy_id: UUID, step: Step, reasons: str = "") -> ExchangePolicy:
+def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reasons: str = "") -> ExchangePolicy:
     """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
     told = find(policy_id, owner)
     policy = told.policy
     _one_at_a_time(work, policy.actor_client_id)
     work.session.refresh(policy)
-    reached, text = after(told.status, step, told.sides_of(owner)), checked_reasons(step, reasons)
+    reached, text = next_status(told.status, step, told.sides_of(owner)), checked_reasons(step, reasons)
     policy.reasons = text
     if reached == Status.ALLOWED:
         _allow(work, policy)

@@ -11,8 +11,8 @@ from kernel.database.db import Base, Identified
 
 
 class ExchangePolicy(Identified, Base):
-    """That one client may call another on behalf of the people who signed in, and for what (RFC 8693): asked for by
-    the agency of the first, decided by that of the second.
+    """A policy that lets one client call another on behalf of people, and for what (RFC 8693). The agency of the first
+    asks for it, that of the second decides.
     """
 
     __tablename__ = "exchange_policy"

@@ -13,7 +13,7 @@ from identity.agencies.models import Agency
 from identity.clients.registry.models import Client
 from identity.clients.registry.queries import applications_of, systems_of
 from identity.clients.token_exchange_policies.models import ExchangePolicy
-from identity.clients.token_exchange_policies.rules import Side, Status, Step, possible
+from identity.clients.token_exchange_policies.rules import Side, Status, Transition, possible_transitions
 from kernel.base.errors import NotYours
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
@@ -24,7 +24,7 @@ _actor_agency, _target_agency = aliased(Agency), aliased(Agency)
 
 
 @dataclass(frozen=True)
-class Told:
+class PolicyView:
     """A policy with the clients and agencies that it is about; an agency is None where no agency owns the client."""
 
     policy: ExchangePolicy
@@ -38,12 +38,12 @@ class Told:
         return Status(self.policy.status)
 
     def sides_of(self, owner: str) -> frozenset[Side]:
-        """Which of the two clients is the owner's: one, both or none."""
+        """Return the sides that the owner is on: one, both or none."""
         clients = {Side.ACTOR: self.actor, Side.TARGET: self.target}
         return frozenset(side for side, client in clients.items() if client.owner == owner)
 
-    def steps_for(self, owner: str) -> list[Step]:
-        return possible(self.status, self.sides_of(owner))
+    def transitions_for(self, owner: str) -> list[Transition]:
+        return possible_transitions(self.status, self.sides_of(owner))
 
 
 def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:
@@ -56,14 +56,14 @@ def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:
     )
 
 
-def _told(condition: ColumnElement[bool]) -> Sequence[Told]:
-    """What waits first, then the newest."""
+def _told(condition: ColumnElement[bool]) -> Sequence[PolicyView]:
+    """List policies: those that wait first, then the newest."""
     query = _policies().where(condition)
     query = query.order_by(ExchangePolicy.status != Status.ASKED, ExchangePolicy.created_at.desc()).limit(MOST)
-    return [Told(*row) for row in session().execute(query)]
+    return [PolicyView(*row) for row in session().execute(query)]
 
 
-def of_owner(owner: str) -> Sequence[Told]:
+def of_owner(owner: str) -> Sequence[PolicyView]:
     """All that concerns an owner's clients: what waits first, then the newest."""
     return _told(or_(_actor.owner == owner, _target.owner == owner))
 
@@ -79,7 +79,7 @@ def count_to_decide(owner: str) -> int:
     return session().scalar(query.where(asked, _target.owner == owner)) or 0
 
 
-def find(policy_id: UUID, owner: str) -> Told:
+def find(policy_id: UUID, owner: str) -> PolicyView:
     """One that concerns the owner. Raises NotYours for any other, and for one that is not."""
     for told in _told(ExchangePolicy.id == policy_id):
         if told.sides_of(owner):
@@ -87,7 +87,7 @@ def find(policy_id: UUID, owner: str) -> Told:
     raise NotYours(log=f"{owner} asked for exchange policy {policy_id}")
 
 
-def everyones(cursor: str | None = None) -> Page[Told]:
+def everyones(cursor: str | None = None) -> Page[PolicyView]:
     """All of them, the newest first, for the authority."""
     found = page(session(), select(ExchangePolicy), [ExchangePolicy.created_at, ExchangePolicy.id], cursor=cursor)
     told = {one.policy.id: one for one in _told(ExchangePolicy.id.in_([policy.id for policy in found.items]))}
@@ -100,7 +100,7 @@ def own_clients(owner: str) -> Sequence[Client]:
 
 
 def allowed_scopes(actor_id: str, target_id: str) -> frozenset[str] | None:
-    """What the one may do at the other on behalf of people, None if nothing was allowed."""
+    """Return the scopes that one client has at the other on behalf of people, None if nothing was allowed."""
     scopes = session().scalar(
         select(ExchangePolicy.scopes).where(
             ExchangePolicy.actor_client_id == actor_id,
@@ -112,7 +112,7 @@ def allowed_scopes(actor_id: str, target_id: str) -> frozenset[str] | None:
 
 
 def targets_of(actor_id: str) -> Sequence[str]:
-    """Whom the client may call on behalf of people."""
+    """Return the clients that this one may call on behalf of people."""
     query = select(ExchangePolicy.target_client_id).where(
         ExchangePolicy.actor_client_id == actor_id, ExchangePolicy.status == Status.ALLOWED
     )

@@ -1,4 +1,4 @@
-"""Who may call whom, when a client becomes somebody else's."""
+"""Reactions to a client that becomes somebody else's: its policies end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who decides that one client may call another on behalf of people, and what each may do about it."""
+"""Rules of token exchange between clients: who decides, and what each may do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from kernel.base.text import fault_of_lines, with_plain_breaks
 PURPOSE_LENGTH = (20, 500)
 MAX_REASONS = 500
 SCOPES = tuple(scope for scope in PERSON_SCOPES if scope not in ("openid", "account", "offline_access"))
-"""What an exchanged token may be for: it is no sign-in, is never refreshed, and does not manage the account here."""
+"""Scopes that an exchanged token may have: it is no sign-in, is never refreshed, and does not manage the account
+here.
+"""
 
 
 class Status(StrEnum):
@@ -25,24 +27,24 @@ class Status(StrEnum):
 
 
 class Side(StrEnum):
-    """Whose the calling client is, and whose the one that is called."""
+    """The side of a policy: the owner of the calling client, or of the one that is called."""
 
     ACTOR = "actor"
     TARGET = "target"
 
 
-class Step(StrEnum):
+class Transition(StrEnum):
     ALLOW = "allow"
     REFUSE = "refuse"
     END = "end"
 
 
 # Whoever owns the client that is called decides: they answer for what it tells. Either may end it.
-STEPS: dict[tuple[Status, Step], tuple[Status, frozenset[Side]]] = {
-    (Status.ASKED, Step.ALLOW): (Status.ALLOWED, frozenset({Side.TARGET})),
-    (Status.ASKED, Step.REFUSE): (Status.REFUSED, frozenset({Side.TARGET})),
-    (Status.ASKED, Step.END): (Status.ENDED, frozenset({Side.ACTOR})),
-    (Status.ALLOWED, Step.END): (Status.ENDED, frozenset(Side)),
+TRANSITIONS: dict[tuple[Status, Transition], tuple[Status, frozenset[Side]]] = {
+    (Status.ASKED, Transition.ALLOW): (Status.ALLOWED, frozenset({Side.TARGET})),
+    (Status.ASKED, Transition.REFUSE): (Status.REFUSED, frozenset({Side.TARGET})),
+    (Status.ASKED, Transition.END): (Status.ENDED, frozenset({Side.ACTOR})),
+    (Status.ALLOWED, Transition.END): (Status.ENDED, frozenset(Side)),
 }
 
 
@@ -60,21 +62,23 @@ class NotInThisState(Conflict):
     remedy = _("Review the request again.")
 
 
-def possible(status: Status, sides: Iterable[Side]) -> list[Step]:
+def possible_transitions(status: Status, sides: Iterable[Side]) -> list[Transition]:
     """The steps that somebody on these sides can take now."""
-    return [step for (at, step), (_reached, may) in STEPS.items() if at == status and may & set(sides)]
+    return [
+        transition for (at, transition), (_reached, may) in TRANSITIONS.items() if at == status and may & set(sides)
+    ]
 
 
-def after(status: Status, step: Step, sides: Iterable[Side]) -> Status:
-    """Where the step leads. Raises NotInThisState."""
-    if step not in possible(status, sides):
-        raise NotInThisState(log=f"{step} from {status}")
-    return STEPS[status, step][0]
+def next_status(status: Status, transition: Transition, sides: Iterable[Side]) -> Status:
+    """Return the status after the transition. Raises NotInThisState."""
+    if transition not in possible_transitions(status, sides):
+        raise NotInThisState(log=f"{transition} from {status}")
+    return TRANSITIONS[status, transition][0]
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for: the scopes, and the reason that the other agency reads."""
+    """A request for a policy: the scopes, and the reason that the other agency reads."""
 
     scopes: tuple[str, ...]
     purpose: str
@@ -121,17 +125,17 @@ def check_pair(actor: RegisteredClient, target: RegisteredClient | None) -> Regi
 
 
 def _is_decidable(actor: RegisteredClient, target: RegisteredClient) -> bool:
-    """Whoever owns the target decides: the same owner, or an agency, which only another agency may ask."""
+    """Whether somebody can decide: the target's owner is the same, or an agency, which only another agency may ask."""
     return target.owner == actor.owner or (actor.agency_code is not None and target.agency_code is not None)
 
 
-def checked_reasons(step: Step, reasons: str) -> str:
+def checked_reasons(transition: Transition, reasons: str) -> str:
     """Ley 19.880 art. 41: who refuses, or ends what was allowed, says why. Raises Invalid."""
     text = with_plain_breaks(reasons).strip()
     if fault := fault_of_lines(text):
         raise Invalid(fields={"reasons": [fault]})
     if len(text) > MAX_REASONS:
         raise Invalid(fields={"reasons": [_("At most %(most)s characters.", most=MAX_REASONS)]})
-    if step == Step.REFUSE and not text:
+    if transition == Transition.REFUSE and not text:
         raise Invalid(fields={"reasons": [_("Write why.")]})
     return text

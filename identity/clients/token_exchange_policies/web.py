@@ -17,14 +17,14 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from identity.clients.registry.web import administrator, owner
 from identity.clients.token_exchange_policies import actions, queries
-from identity.clients.token_exchange_policies.rules import AlreadyAsked, Status, Step, Wish
+from identity.clients.token_exchange_policies.rules import AlreadyAsked, Status, Transition, Wish
 from kernel.base.errors import Invalid, NotFound
 from kernel.jobs.access import authority, current_principal, requires
 from kernel.pages.forms import Form, explain
 from kernel.pages.submissions import once, submit_once
 
 if TYPE_CHECKING:
-    from identity.clients.token_exchange_policies.queries import Told
+    from identity.clients.token_exchange_policies.queries import PolicyView
 
 pages = Blueprint("token_exchange_policies", __name__, template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -42,14 +42,14 @@ STATUSES = {
     Status.ENDED: (_("Ended"), "neutral"),
 }
 DONE = {
-    Step.ALLOW: _("The other agency's client may call yours from now on."),
-    Step.REFUSE: _("You refused the request."),
-    Step.END: _("It has ended. No more tokens are issued."),
+    Transition.ALLOW: _("The other agency's client may call yours from now on."),
+    Transition.REFUSE: _("You refused the request."),
+    Transition.END: _("It has ended. No more tokens are issued."),
 }
 
 
 def scopes_field() -> Any:
-    """What of a person an exchanged token may be for, to be ticked; the rules check it."""
+    """A field of the scopes that an exchanged token may have, to be ticked; the rules check it."""
     return SelectMultipleField(
         _("What it may share there about a person"),
         choices=[SelectChoice(scope, label) for scope, label in SCOPES.items()],
@@ -75,7 +75,7 @@ class AskForm(Form):
     )
 
 
-class StepForm(Form):
+class TransitionForm(Form):
     reasons = TextAreaField(
         _("Reasons"), description=_("The other agency will read them. They are required to refuse.")
     )
@@ -119,21 +119,21 @@ def ask() -> Page:
 @pages.get("/agency/exchanges/<uuid:policy_id>")
 @requires(administrator)
 def show(policy_id: UUID) -> Page:
-    return _show(queries.find(policy_id, owner()), StepForm(formdata=None))
+    return _show(queries.find(policy_id, owner()), TransitionForm(formdata=None))
 
 
 @pages.post("/agency/exchanges/<uuid:policy_id>")
 @requires(administrator)
 @once()
-def take_step(policy_id: UUID) -> Page:
+def transition(policy_id: UUID) -> Page:
     """Allow, refuse or end, as the button pressed says."""
-    form = StepForm()
-    if request.form.get("step") not in set(Step):
+    form = TransitionForm()
+    if request.form.get("step") not in set(Transition):
         raise NotFound(log="no such step")
-    step = Step(request.form["step"])
+    step = Transition(request.form["step"])
     try:
         submit_once(
-            lambda: actions.take_step(owner(), policy_id, step, form.reasons.data or ""),
+            lambda: actions.transition(owner(), policy_id, step, form.reasons.data or ""),
             lambda _: url_for("token_exchange_policies.show", policy_id=policy_id),
         )
     except Invalid as invalid:
@@ -143,8 +143,8 @@ def take_step(policy_id: UUID) -> Page:
     return redirect(url_for("token_exchange_policies.show", policy_id=policy_id), 303)
 
 
-def _show(told: Told, form: StepForm) -> str:
-    steps = told.steps_for(owner())
+def _show(told: PolicyView, form: TransitionForm) -> str:
+    steps = told.transitions_for(owner())
     return render_template("token_exchange_policies/show.html", told=told, steps=steps, form=form)
 
 

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from identity.authentication.sessions.queries import current_sign_in
-from identity.authentication.signin.rules import Asking
+from identity.authentication.signin.rules import SignInPurpose
 from identity.authentication.signin.web import WAY, Way, ask_to_sign_in
 from identity.clients.registry.rules import PUBLIC_SECTOR
 from identity.openid import actions
@@ -171,7 +171,7 @@ def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
     # Signing in may lead straight on to the client, which the form's policy has to know.
     allow_form_action(asked.redirect_uri)
     return ask_to_sign_in(
-        asked.way_back(InteractionKind.SIGN_IN, clock.now()), Asking(asked.client.name, asked.login_hint)
+        asked.way_back(InteractionKind.SIGN_IN, clock.now()), SignInPurpose(asked.client.name, asked.login_hint)
     )
 
 
@@ -265,10 +265,10 @@ def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.Authorizatio
     )
 
 
-def application_asking(following: str) -> Asking | None:
+def application_asking(following: str) -> SignInPurpose | None:
     """For the sign-in page: the application or device that the person is on the way to, None if there is none."""
     if urlsplit(following).path.rstrip("/") == url_for("openid.device"):
-        return Asking("", None, is_for_device=True)
+        return SignInPurpose("", None, is_for_device=True)
     asked = request_at(following)
     try:
         if asked is None:
@@ -277,7 +277,7 @@ def application_asking(following: str) -> Asking | None:
     except OAuthProblem:
         return None
     allow_form_action(asked.redirect_uri)
-    return Asking(asked.client.name, asked.login_hint)
+    return SignInPurpose(asked.client.name, asked.login_hint)
 
 
 def enter_after_sign_in(following: str) -> Response | None:

@@ -1,4 +1,4 @@
-"""What the JSON interface takes and gives, described once: text, whole numbers, bodies, lists and their pages.
+"""Fields of the JSON interface, described once for both directions: text, whole numbers, bodies, lists and their pages.
 
 Each field says in the OpenAPI document exactly what it checks, so that whoever keeps to the document is not refused.
 """
@@ -44,7 +44,7 @@ def line(longest: int, shortest: int = 1, **more: Any) -> fields.String:
 
 
 def lines(longest: int, shortest: int = 1, **more: Any) -> fields.String:
-    """The same, line breaks and tabs allowed."""
+    """A field of text of several lines: line breaks and tabs allowed."""
     checks: Checks = [validators.Length(shortest, longest), validators.some_lines, Matches(LINES, SAY_SOMETHING)]
     return fields.Lines(validate=checks, **{"required": True, **more})
 
@@ -58,15 +58,15 @@ class Schema(ma.Schema):
 
 
 class Body(Schema):
-    """What a caller sends: a name that nobody knows is a mistake, not passed over."""
+    """The JSON that a caller sends; a name that nobody knows is a mistake, not passed over."""
 
     class Meta:
         unknown = ma.RAISE
 
 
 class Query(Schema):
-    """Parameters of an address; those that nobody knows are passed over, and so are those that say nothing: a form
-    sends the boxes that were left empty as well (`?q=&kind=`).
+    """Parameters of an address; unknown ones are passed over. So are those that say nothing: a form sends the boxes
+    that were left empty as well (`?q=&kind=`).
     """
 
     class Meta:
@@ -84,7 +84,7 @@ def _absent() -> None:
 
 
 class ListQuery(Query):
-    """What every list may be asked."""
+    """Parameters that every list takes."""
 
     cursor = fields.String(
         load_default=_absent,

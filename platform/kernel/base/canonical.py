@@ -1,5 +1,5 @@
-"""JSON that has one meaning: read so that nobody reads it otherwise (RFC 7493), and written in the one form in which it
-is hashed and signed (RFC 8785).
+"""JSON that has one meaning. It is read so that nobody reads it otherwise (RFC 7493), and written in the one form in
+which it is hashed and signed (RFC 8785).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class TwoMeanings(ValueError):
 
 
 def read_json(text: str | bytes) -> Any:
-    """What the JSON says. Raises TwoMeanings where an object names a member twice, or a number is none; ValueError for
-    what is no JSON, and RecursionError for what is nested without an end.
+    """Read JSON of any type. Raises TwoMeanings where an object names a member twice, or a number is none; ValueError
+    for what is no JSON, and RecursionError for what is nested without an end.
     """
     # RFC 8259 4: of a member that is there twice, some take the first, some the last, some both. RFC 7493 2.3 has none.
     return json.loads(text, object_pairs_hook=_members, parse_constant=_no_number)

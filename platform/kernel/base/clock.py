@@ -32,7 +32,7 @@ def shifted(by: timedelta) -> Iterator[None]:
 
 
 def local(instant: datetime) -> datetime:
-    """The same instant on the clocks of Santiago."""
+    """An instant on the clocks of Santiago."""
     return instant.astimezone(SANTIAGO)
 
 

@@ -17,7 +17,7 @@ _ = lazy_gettext
 in_context = lazy_pgettext
 """`in_context("agreement", "Refused")`: for English that is one word where Spanish has several."""
 Text: TypeAlias = str | LazyString
-"""What a person reads: translated when it is shown."""
+"""A text that a person reads: translated when it is shown."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Problem(Exception):
     explanation: ClassVar[Any] = _("An unexpected error. It has been recorded and nothing was changed.")
     remedy: ClassVar[Any] = _("Try again. If it happens again, tell us the request number.")
     for_people: ClassVar[Words | None] = None
-    """What a page says, where the words above are those of programs and their developers."""
+    """The words for a page, if those above are for programs and their developers."""
     is_detail_for_developers: ClassVar[bool] = False
     """Whether `detail` speaks of the protocol; a page then keeps it apart, for those who run the application."""
     audit_tag: ClassVar[str | None] = None
-    """Where set, the refusal leaves an audit record with this tag."""
+    """The tag of the audit record that the refusal leaves, if it is set."""
     oauth_error: ClassVar[str] = "server_error"
-    """The same problem in the words of RFC 6749 5.2."""
+    """The problem's code in the words of RFC 6749 5.2."""
 
     def __init__(
         self,

@@ -21,7 +21,9 @@ def new_token(characters: int = 43) -> str:
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a high-entropy token. Only for tokens that we made: people's passwords get argon2id."""
+    """The hash under which a high-entropy token is stored. Only for tokens that we made: people's passwords get
+    argon2id.
+    """
     return hashlib.sha256(token.encode()).digest()
 
 

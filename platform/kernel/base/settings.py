@@ -33,18 +33,19 @@ class Settings:
     blocks: tuple[str, ...] = BLOCKS
     """The blocks deployed here, separated by commas; `identity` alone is a whole identity provider."""
     base_url: str = "http://localhost:8000"
-    """Where people and systems reach this installation; the issuer is `<base_url>/openid`."""
+    """The address at which people and systems reach this installation; the issuer is `<base_url>/openid`."""
     database_url: str = ""
     """PostgreSQL 15 or newer, as `postgresql+psycopg://user:password@host/database`."""
     data_dir: Path = field(default_factory=lambda: Path("var"))
     """Documents and mail of this node, where neither a bucket nor an SMTP server takes them."""
     documents_url: str = ""
-    """Where documents are kept: `s3://bucket/prefix`, or empty for `<data_dir>/documents`."""
+    """The store of documents: `s3://bucket/prefix`, or empty for `<data_dir>/documents`."""
     master_key: bytes = b""
     """32 bytes in base64; encrypts what must come back (keys, seeds)."""
     key_store: str = "database"
-    """Where signing keys are made and kept: `database` or `files` (`<data_dir>/keys`), sealed under the master key, or
-    `pkcs11`."""
+    """The store in which signing keys are made: `database` or `files` (`<data_dir>/keys`), sealed under the master key,
+    or `pkcs11`.
+    """
     key_rotation_days: int = 90
     """Signing keys older than this are replaced, without a signature that fails."""
     pkcs11_library: str = ""
@@ -64,7 +65,7 @@ class Settings:
     mtls_base_url: str = ""
     """A second address of this installation, such as `https://mtls.id.example`, whose proxy asks for certificates."""
     rate_limit_storage: str = "memory://"
-    """Where rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
+    """The store in which rate limits are counted: `memory://`, or `valkey://host:6379` for several nodes."""
     outbound_allowed: frozenset[str] = frozenset()
     """`host:port` that outward calls may reach although the address is private, separated by commas."""
     web_threads: int = 16
@@ -84,7 +85,7 @@ class Settings:
     mail_from: str = "no-responder@cordillera.example"
     """The sender of every mail: an address, or `Name <address>`."""
     help_email: str = ""
-    """Where people who cannot go on write to; the help page and the sign-in page show it."""
+    """The address to which people write who cannot go on; the help page and the sign-in page show it."""
     help_phone: str = ""
     """The telephone that they may call, with its hours, such as `600 000 0000, Monday to Friday from 9 to 18`."""
     max_document_bytes: int = 20 * 1024 * 1024

@@ -27,11 +27,11 @@ class Slot(Generic[T]):
         self._make = make
 
     def __call__(self) -> T:
-        """What the current application keeps here. Raises LookupError where nothing was filled in."""
+        """Return the current application's value. Raises LookupError where nothing was filled in."""
         return self.of(current_app)
 
     def of(self, app: App) -> T:
-        """What an application keeps here. Raises LookupError where nothing was filled in."""
+        """Return an application's value. Raises LookupError where nothing was filled in."""
         kept = app.extensions
         if self._key not in kept:
             if self._make is None:

@@ -37,7 +37,7 @@ def is_line(text: str) -> bool:
 
 
 def is_lines(text: str) -> bool:
-    """The same for several lines."""
+    """Whether the text is lines of text that may be stored; line breaks and tabs are allowed."""
     return bool(_LINES.fullmatch(text)) and is_storable(text)
 
 

@@ -87,7 +87,9 @@ def _send_all(pgconn: pq.abc.PGconn) -> None:
 
 
 def _next_result(pgconn: pq.abc.PGconn) -> pq.abc.PGresult | None:
-    """What comes next; None after the last of a statement. Raises psycopg.OperationalError where nothing comes."""
+    """Return the next result; None after the last of a statement. Raises psycopg.OperationalError where nothing
+    comes.
+    """
     while pgconn.is_busy():
         _wait(pgconn, select.POLLIN)
         pgconn.consume_input()

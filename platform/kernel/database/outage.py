@@ -17,8 +17,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 ANSWER_SECONDS = 35.0
-"""How long an answer is waited for: longer than the server lets a statement run, so only one that is frozen, or cut off
-without a word, takes as long.
+"""The longest wait for an answer. It is longer than the server lets a statement run, so only one that is frozen, or cut
+off without a word, takes as long.
 """
 POLL_SECONDS = 0.1  # psycopg's own
 AWAY = (

@@ -17,23 +17,23 @@ from kernel.jobs.jobs import periodic
 
 MONTHS_AHEAD = 3
 WAITS_FOR_LOCKS = "500ms"
-"""Whoever wants the table queues behind our waiting for its lock, so it is short; the job comes again."""
+"""The longest wait for a table's lock; it is short, because others queue behind it, and the job comes again."""
 LOCKED_AT_MOST = "3s"
 """How long a statement may take while others wait: enough to look through some ten million rows."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """How long a partitioned table keeps its rows; a model of such a table has one as `kept`.
+class RetentionPeriod:
+    """How long a partitioned table keeps its rows; a model of such a table has one as `retention_period`.
 
     setting: the setting that says for how many months. unfinished: what holds, in SQL, for a row that must not go yet.
-    told: SQL aggregates over a partition that the record of its end tells, by name.
+    summary: SQL aggregates over a partition, by name, which go into the record of its end.
     """
 
     setting: str
     unfinished: str = "false"
-    told: tuple[tuple[str, str], ...] = ()
+    summary: tuple[tuple[str, str], ...] = ()
 
 
 def partition_by_month(table: str) -> list[str]:
@@ -50,7 +50,7 @@ def month_start(instant: datetime, months: int = 0) -> datetime:
 
 
 def partition_of(table: str, month: datetime) -> str:
-    """What the partition of a month is called."""
+    """The name of the partition of a month."""
     return f"{table}_y{month:%Y}m{month:%m}"
 
 

@@ -1,4 +1,4 @@
-"""What is asked or written with every request: one statement, compiled once, prepared, answered in one round trip.
+"""Prepared statements, for reads and writes of every request: compiled once, prepared, answered in one round trip.
 
 It goes past SQLAlchemy's session, whose unit of work and transaction take several round trips and more time than the
 database itself. So it is for the hottest reads and writes and for nothing else.
@@ -94,7 +94,7 @@ class PreparedQuery(Statement):
             return _read(self._asked(parameters), is_second=True)
 
     def one(self, **parameters: Any) -> Row:
-        """The same, of a query that always has a row."""
+        """Return the row of a query that always has one."""
         found = self(**parameters)
         if found is None:
             raise NoResultFound
@@ -153,7 +153,7 @@ def together() -> Iterator[None]:
 
 
 def _taken_along() -> Sequence[Asked]:
-    """What waited for the change that is made now."""
+    """Take the statements that waited for the change that is made now."""
     if "soon" not in g:
         return ()
     taken, g.soon = g.soon, []

@@ -1,4 +1,6 @@
-"""What has ended disappears: in batches, so that no table is locked and nobody waits for a long transaction."""
+"""Pruning of rows whose time is over: in batches, so that no table is locked and nobody waits for a long
+transaction.
+"""
 
 from __future__ import annotations
 

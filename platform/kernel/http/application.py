@@ -1,5 +1,5 @@
-"""What every request shares: the settings, the limits, the proxies to be believed, the checks that operators and
-balancers ask.
+"""The Flask application that every request passes: settings, limits, believed proxies, checks that operators and
+balancers make.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Application(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds views, and builds addresses: full ones as this installation is known, whatever Host was asked for.
+        """Create the adapter that finds views and builds full addresses as this installation is known, for any Host.
 
         RFC 9110 7.8: who offers to go on in another protocol, as a WebSocket, is answered in this one.
         """

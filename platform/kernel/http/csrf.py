@@ -1,5 +1,5 @@
-"""Forms are sent from our own pages only: the defence against requests that another site has somebody's browser send
-(CSRF; why it is made so: `docs/adr/0008`).
+"""Protection of forms against requests that another site has somebody's browser send (CSRF; why it is made so:
+`docs/adr/0008`).
 
 Browsers say where a request comes from, and what comes from another site is refused. Where nothing is said, as by old
 browsers, the request has to bring what stood in our form.
@@ -25,8 +25,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 FIELD = "csrf_token"
 SAYS_WHERE_FROM = "HTTP_SEC_FETCH_SITE"
 OURS = ("same-origin", "none")
-"""What browsers say of requests that come from our own pages, or of a person's own doing, such as loading a page once
-more. Fetch Metadata: no page can set it.
+"""The values of `Sec-Fetch-Site` for requests from our own pages, or of a person's own doing, such as a reload. Fetch
+Metadata: no page can set it.
 """
 HARMLESS = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])
 """RFC 9110 9.2.1: methods that change nothing."""
@@ -39,8 +39,8 @@ def open_to_other_sites(view: View) -> View:
 
 
 def form_token() -> str:
-    """What our forms carry for this reader: nobody can make it who does not know the reader's cookie and our key.
-    Nothing, if the browser says where its requests come from.
+    """Create the token that our forms carry for this reader: only who knows the reader's cookie and our key can make
+    it. Nothing, if the browser says where its requests come from.
     """
     if FIELD not in g:
         if SAYS_WHERE_FROM in request.environ:
@@ -73,7 +73,7 @@ def _cookie() -> str:
     return "__Host-form" if current_app.config["SESSION_COOKIE_SECURE"] else "form"
 
 
-def install_forgery_protection(app: Flask, settings: Settings) -> None:
+def install_csrf_protection(app: Flask, settings: Settings) -> None:
     """Look at each request that may change something, but for those of views that are open to other sites."""
     FORM_KEY.fill(app, hmac.digest(settings.secret_key.encode(), b"forms", "sha256"))
     app.config["WTF_CSRF_ENABLED"] = False  # what forms carry is ours

@@ -81,14 +81,14 @@ def chosen_language() -> str:
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """What is put into words meanwhile is in this language, and not in that of the request."""
+    """Put texts into this language in the block, and not into that of the request."""
     with force_locale(LOCALES.get(language, LOCALES["es"])):
         yield
 
 
 def request_language(ui_locales: str | None) -> None:
-    """Show this page and those that follow it in the language that an application asks for: a sign-in has many pages,
-    and only the first brings the wish along. None ends the wish of an application before.
+    """Show this page and those that follow in an application's language; a sign-in has many pages, and only the first
+    brings the wish along. None ends the wish of an application before.
     """
     setattr(g, REQUESTED, _first_known(ui_locales))
     refresh()
@@ -112,7 +112,7 @@ def _keep_requested(response: Response) -> Response:
 
 @lru_cache(maxsize=1024)
 def preferred_language(accepted: str) -> str:
-    """What the browser would rather have (RFC 9110 12.5.4), Spanish if it does not say."""
+    """Choose the language that the browser prefers (RFC 9110 12.5.4), Spanish if it does not say."""
     return parse_accept_header(accepted, LanguageAccept).best_match(list(LANGUAGES), default="es") or "es"
 
 

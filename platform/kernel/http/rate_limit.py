@@ -36,7 +36,7 @@ WITHIN_LIMIT = "cordillera.within_limit"
 
 @dataclass
 class Minute:
-    """What each address has asked in the minute that runs."""
+    """Requests of each address in the current minute."""
 
     number: int = -1
     asked: dict[str, int] = field(default_factory=dict)
@@ -97,7 +97,7 @@ def _wait(until: float) -> TooMany:
     return TooMany(headers={"Retry-After": str(max(1, int(until - time.time() + 1)))})
 
 
-def install_throttle(app: Flask, settings: Settings) -> None:
+def install_rate_limit(app: Flask, settings: Settings) -> None:
     """Count every request but those of exempt views. Tests, which all come from one address, are not limited."""
     if settings.environment == "test":
         return

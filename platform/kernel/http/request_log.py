@@ -1,4 +1,4 @@
-"""What is told of every request: its name to the caller, a line in the log, a count and its time in the metrics."""
+"""The log of requests: an identifier for the caller, a line in the log, a count and its time in the metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def observe(endpoint: str | None, method: str, path: str, status: int, started: 
     count_request(endpoint or "none", method, status, seconds)
 
 
-def install_observation(app: Flask) -> None:
+def install_request_log(app: Flask) -> None:
     """Call first: what comes before it in a request is not seen, nor what comes after it in an answer."""
 
     @app.before_request

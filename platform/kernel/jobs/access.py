@@ -1,4 +1,4 @@
-"""Who may: every view says it, with `@requires(...)` or `@public("why")`; a bare view does not start.
+"""Access to views: each declares `@requires(...)` or `@public("why")`; a bare view does not start.
 
 Who the caller is comes from authenticators that the blocks hand over (`portal/wiring.py`); this module knows only the
 shape of the answer.
@@ -89,7 +89,7 @@ class Rule:
     scopes: tuple[tuple[str, ...], ...] = ()
     """The sets of scopes with which an access token fulfils it."""
     refusal: Callable[[], Problem] | None = None
-    """What is raised where it is not fulfilled, if that is something else than Forbidden."""
+    """The problem to raise if the rule is not fulfilled, if not Forbidden."""
 
 
 person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official") and not p.application)
@@ -142,8 +142,8 @@ def current_principal() -> Principal:
 
 
 def known_principal() -> Principal:
-    """Who the caller of this request was found to be, if that was looked for, whatever has failed since: for the page
-    that tells of it.
+    """Return the caller of this request, if one was looked for, whatever has failed since. It is for the page that
+    tells of the failure.
     """
     principal: Principal = g.get("came_as", ANONYMOUS)
     return principal
@@ -151,7 +151,7 @@ def known_principal() -> Principal:
 
 AUTHENTICATORS: Slot[list[Authenticator]] = Slot("authenticators")
 MACHINE_SCOPES: Slot[dict[str, Text]] = Slot("machine_scopes", dict)
-"""What the tokens of agencies' systems may allow, and how an administrator reads it; the blocks bring them."""
+"""Scopes of the tokens of agencies' systems, and how an administrator reads them; the blocks bring them."""
 
 
 def act_as(principal: Principal) -> None:
@@ -208,7 +208,7 @@ def _declare(view: Any, access: str, rules: tuple[Rule, ...] = ()) -> None:
 
 
 def declared_access(view: Any) -> str | None:
-    """What the view declared, or None for a bare one."""
+    """Return the view's declaration, None for a bare view."""
     access: str | None = getattr(view, "declared_access", None)
     return access
 

@@ -26,7 +26,7 @@ BRING_FORWARD = """
 """
 """A retry that lies further ahead than its pause is long was put off by a wrong clock; a minute is no difference."""
 FORGET_FUTURE = "DELETE FROM procrastinate_periodic_defers WHERE defer_timestamp > 60 + extract(epoch FROM now())"
-"""What was started for a time that has not come is started again when it comes."""
+"""SQL that has what was started for a later time start again when that comes."""
 
 log = structlog.get_logger(__name__)
 

@@ -65,7 +65,7 @@ class SigningKey(Base, Identified):
 
 @dataclass(frozen=True)
 class PublishedKey:
-    """What is remembered of a row between requests: a row itself dies with the session that read it."""
+    """A row as it is remembered between requests: a row itself dies with the session that read it."""
 
     algorithm: str
     kid: str
@@ -98,7 +98,7 @@ class Signature(NamedTuple):
 
 
 class CompactJws(NamedTuple):
-    """What was signed with its signature (RFC 7515 7.1), and the public key that verifies it."""
+    """A signed payload with its signature (RFC 7515 7.1), and the public key that verifies it."""
 
     text: str
     public_jwk: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Where private keys live and sign: the database (`keystores_database`), files, or an HSM (`keystores_pkcs11`).
+"""Stores in which private keys live and sign: the database (`stores_database`), files, or an HSM (`stores_pkcs11`).
 
 Nobody else sees a private key. What a store is asked for is a signature.
 """
@@ -26,7 +26,7 @@ JWSRegistry.algorithms["EdDSA"].security_warning = None
 
 
 class KeyStore(Protocol):
-    """Where private keys live."""
+    """A place in which private keys live."""
 
     def create(self, algorithm: str, session: Session) -> dict[str, Any]:
         """Make and keep a private key; its public JWK with `kid` (RFC 7638 thumbprint).

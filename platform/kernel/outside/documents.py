@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 class DocumentDamaged(Problem):
-    """What was read is not what was stored."""
+    """A document is not the one that was stored."""
 
     kind = "document-damaged"
     title = _("The document is damaged")
@@ -96,7 +96,7 @@ class OtherDocument(Problem):
     remedy = _("Ask without If-Match, or with the ETag of the document.")
 
 
-class Described(Protocol):
+class DocumentRow(Protocol):
     """A row that names a stored document."""
 
     key: str
@@ -271,7 +271,7 @@ def documents() -> DocumentStore:
 
 
 def send_document(
-    row: Described, delivered: Callable[[range], None] | None = None, *, is_for_person: bool = False
+    row: DocumentRow, delivered: Callable[[range], None] | None = None, *, is_for_person: bool = False
 ) -> Response:
     """A stored document as a download: its ETag is its digest, conditions and ranges are honoured, it runs nowhere.
 
@@ -331,7 +331,7 @@ def _watched(chunks: Iterable[bytes], first: int, delivered: Callable[[range], N
     delivered(range(first, after))
 
 
-def _asks_for_a_part(row: Described) -> bool:
+def _asks_for_a_part(row: DocumentRow) -> bool:
     """RFC 9110 14.2: what is not one range of bytes is passed over, and the whole document is sent."""
     # RFC 9110 13.2.2: what is said of the caller's own copy is looked at before the range.
     if row.sha256 in request.if_none_match or (request.if_match and row.sha256 not in request.if_match):

@@ -34,8 +34,9 @@ READ_SECONDS = 30.0
 TOTAL_SECONDS = 120.0
 CONNECTIONS = 100
 KEPT_IDLE_SECONDS = 1.0
-"""Shorter than common servers keep a connection (gunicorn 2 s, Node and Apache 5 s): one on which nothing was said for
-longer may be closed by the other side at the very moment of a call.
+"""The longest idle time of a kept connection, in seconds. It is shorter than common servers keep one (gunicorn 2 s,
+Node and Apache 5 s): one on which nothing was said for longer may be closed by the other side at the very moment of a
+call.
 """
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "QUERY", "PROPFIND", "REPORT", "SEARCH"})
 """RFC 9110 9.2.2, RFC 4918 9, RFC 3253 3.6, RFC 5323 2: methods of which a second call does no more than the first."""

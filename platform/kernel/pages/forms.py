@@ -56,7 +56,7 @@ WORDS: dict[str, Text] = {
     "Not a valid decimal value.": _NUMBER,
     "Not a valid float value.": _NUMBER,
 }
-"""What WTForms would say, in sentences of our own; where it counts, `COUNTED` has them."""
+"""Sentences of our own for what WTForms would say; those that count are in `COUNTED`."""
 
 
 def _least(count: int) -> Text:

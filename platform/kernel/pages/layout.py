@@ -1,4 +1,4 @@
-"""What surrounds every page: navigation, who is acting for whom, language and appearance, static files, filters."""
+"""The layout around every page: navigation, who is acting for whom, language and appearance, static files, filters."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Place:
 
 @dataclass
 class Registry:
-    """What the blocks handed to the layout of one application."""
+    """Navigation and places that the blocks handed to the layout of one application."""
 
     navigation: list[Link] = field(default_factory=list)
     footer: list[Link] = field(default_factory=list)
@@ -190,7 +190,9 @@ def local_path(candidate: str | None) -> str:
 
 
 def wanted() -> str:
-    """Where the form or the address says to go on to (`next`), a path of this site; empty where nothing is said."""
+    """Return the path of this site to go on to, as the form or the address names it (`next`); empty if it names
+    none.
+    """
     asked = request.form.get("next") or request.args.get("next")
     return local_path(asked) if asked else ""
 
@@ -292,7 +294,7 @@ def page_url(cursor: str | None) -> str:
     return url_for(str(request.endpoint), **(request.view_args or {}), **query)
 
 
-def reachable(path: str) -> bool:
+def is_reachable(path: str) -> bool:
     """Whether this installation serves a page at `path`; an operator may deploy some blocks only."""
     try:
         current_app.url_map.bind("").match(path, method="GET")
@@ -352,7 +354,7 @@ def install_layout(app: Flask, settings: Settings) -> None:
         asset_url,
         icon_paths,
         page_url,
-        reachable,
+        is_reachable,
         is_hidden_field,
         note_mistake,
         current_principal,

@@ -33,7 +33,7 @@ from kernel.base.ids import new_id
 from kernel.base.request_id import current_request_id
 from kernel.database.db import Base
 from kernel.database.pagination import Page, page
-from kernel.database.partitions import Kept
+from kernel.database.partitions import RetentionPeriod
 from kernel.jobs.access import Principal, current_principal
 
 BATCH_SPANS = timedelta(days=60)
@@ -58,10 +58,10 @@ class AuditEvent(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is the audit"
-    kept = Kept(
+    retention_period = RetentionPeriod(
         "audit_kept_months",
         unfinished="id IN (SELECT id FROM audit_waiting)",
-        told=(("last_seal", LAST_SEAL),),
+        summary=(("last_seal", LAST_SEAL),),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -152,8 +152,9 @@ def subject_name(subject: object) -> str:
 
 @dataclass(frozen=True)
 class EventFilter:
-    """What to look for: the beginning of a tag, a state code, part of an actor's name or their id, the beginning of a
-    subject, and the time from `since` on and before `until`. What is empty is not looked at."""
+    """A filter of events. It takes the beginning of a tag, a state code, part of an actor's name or their id, the
+    beginning of a subject, and the time from `since` on and before `until`. What is empty is not looked at.
+    """
 
     tag: str = ""
     agency: str = ""
@@ -178,7 +179,7 @@ class EventFilter:
 
 
 def search_events(session: Session, wanted: EventFilter, *, cursor: str | None = None) -> Page[AuditEvent]:
-    """Who did what, the newest first. Raises Invalid for a cursor that we did not give."""
+    """List events, the newest first. Raises Invalid for a cursor that we did not give."""
     return page(session, wanted.applied_to(select(AuditEvent)), [AuditEvent.id], cursor=cursor)
 
 

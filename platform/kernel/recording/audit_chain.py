@@ -156,7 +156,7 @@ def _has(event_id: Any, at: Any) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a recomputation of the chain found: `broken_at` is the first seal that does not hold, None for an intact
+    """The finding of a recomputation of the chain: `broken_at` is the first seal that does not hold, None for an intact
     chain. `strays`: how many events no seal has that do not wait for one either; told of an intact chain only.
     """
 

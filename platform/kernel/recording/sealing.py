@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 class Unsealed(NamedTuple):
-    """What waits for the sealer: how many records, and when the oldest of them was written."""
+    """Records that wait for the sealer: how many, and when the oldest of them was written."""
 
     records: int
     oldest_at: datetime | None
@@ -159,7 +159,7 @@ def seal_until(app: Flask, stop: threading.Event) -> None:
 
 
 def _keep_sealing(app: Flask, sealed_log: SealedLog, stop: threading.Event) -> None:
-    """Whatever goes wrong, it tries again, less and less often."""
+    """Seal until `stop` is set; after a failure try again, less and less often."""
     pause, pace = EVERY_SECONDS, _Pace()
     while not stop.wait(pause):
         try:
@@ -176,7 +176,7 @@ SEALED_LOGS: Slot[list[SealedLog]] = Slot("sealed_logs")
 
 
 def sealed_logs(app: Flask) -> list[SealedLog]:
-    """What is sealed in this installation."""
+    """List the logs that are sealed in this installation."""
     return SEALED_LOGS.of(app)
 
 

@@ -1,4 +1,4 @@
-"""What the sweep of ended tokens looks for."""
+"""Indexes for the sweep of ended tokens."""
 
 from __future__ import annotations
 

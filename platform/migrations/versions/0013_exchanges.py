@@ -1,4 +1,4 @@
-"""Who may call whom on behalf of people is asked for and decided; and vacuum in small pieces where rows soon end."""
+"""Policies of token exchange, asked for and decided; and vacuum in small pieces where rows soon end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What waits for approval tells each field's value before as well, so that it undoes nothing that changes meanwhile."""
+"""Values before a change beside those after it, for what waits for approval, so that it undoes nothing that changes
+meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A code's row is kept for as long as its tokens may live from the start, and has room on its page to be used up."""
+"""Code rows with room on their page to be used up; one is kept from the start as long as its tokens may live."""
 
 from __future__ import annotations
 

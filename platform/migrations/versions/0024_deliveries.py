@@ -1,4 +1,4 @@
-"""What of a document was handed over in parts, and who exactly took a step."""
+"""Partial deliveries of documents, and who exactly took a step."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ auth_method_option = click.option(
 
 
 def id_token_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What an application chooses about its ID tokens, into `given["options"]`; None leaves it as it is."""
+    """Options for an application's choices about its ID tokens, put into `given["options"]`; None leaves a choice as it
+    is.
+    """
 
     @click.option(
         "--id-token-alg",
@@ -183,7 +185,7 @@ def _told(made: actions.NewClient) -> dict[str, object]:
 
 
 def _id_token_of(client: Client) -> dict[str, object]:
-    """What is told of an application's ID tokens; a system has none."""
+    """Describe an application's ID tokens; a system has none."""
     return {"id_token_alg": algorithm_of(client.profile, client.options)} if client.profile in PROFILES else {}
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: the application, the operator who types, and errors that a person can read."""
+"""The context of every command: the application, the operator who types, and errors that a person can read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def application() -> Flask:
 
 
 def quiet_application() -> Flask:
-    """The same for a command that prints: its answer is not to be lost among lines of log."""
+    """Create the application for a command that prints: its answer must not be lost among lines of log."""
     settings = load_settings()
     return create_app(replace(settings, log_level="WARNING") if settings.log_level == "INFO" else settings)
 

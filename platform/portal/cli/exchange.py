@@ -10,7 +10,7 @@ from portal.cli.context import as_json_option, show, with_app
 
 @click.group()
 def exchange() -> None:
-    """Which client may call which other one on behalf of the people who signed in."""
+    """Token exchange: which client may call which other one on behalf of the people who signed in."""
 
 
 @exchange.command("allow")

@@ -63,7 +63,7 @@ def list_keys(purpose: str) -> None:
 
 @click.group()
 def jobs() -> None:
-    """What is done in the background."""
+    """Jobs in the background."""
 
 
 @jobs.command("list")

@@ -13,7 +13,9 @@ from portal.handover import Generation
 
 SHORTEST_DELAY, LONGEST_DELAY = 1.0, 30.0
 STABLE_AFTER_SECONDS = 5
-"""What ends sooner may do so again; what lived longer was ended by something else, and starts again without delay."""
+"""The age from which a child counts as stable. One that ended sooner may do so again; an older one was ended by
+something else, and starts again without delay.
+"""
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1  # prctl(2)
 

@@ -11,7 +11,7 @@ OUTBOUND_ALLOWED = "CORDILLERA_OUTBOUND_ALLOWED"
 
 
 def data_dir() -> Path:
-    """Where this checkout keeps its data: `CORDILLERA_DATA_DIR`, or `var` in the checkout."""
+    """Return the folder of this checkout's data: `CORDILLERA_DATA_DIR`, or `var` in the checkout."""
     return Path(os.environ.get("CORDILLERA_DATA_DIR") or ROOT / "var").absolute()
 
 

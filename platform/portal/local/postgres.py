@@ -222,7 +222,7 @@ class EmbeddedPostgres:
         unfinished.rename(self.data_dir)
 
     def _socket_dir(self) -> Path:
-        """Where the running server's socket is, or else where the next one's shall be."""
+        """Return the folder of the running server's socket, or else of the next one's."""
         lines = self._pid_file_lines()
         if len(lines) > 4 and lines[4].strip():
             return Path(lines[4].strip())

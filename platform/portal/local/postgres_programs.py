@@ -110,7 +110,7 @@ class Account:
             os.chown(path, self.uid, self.gid)
 
     def prefix(self, *needed: Path) -> list[str]:
-        """What to put before a command so that it runs as this account and reaches the needed paths.
+        """Return the words before a command with which it runs as this account and reaches the needed paths.
 
         Raises PostgresError where the account cannot reach them.
         """

@@ -22,7 +22,7 @@ def developer_of_session(token: str) -> Developer | None:
 
 
 def email_of_link(token: str) -> str:
-    """Whom a link that still works lets in. Raises LinkNotUsable."""
+    """Return the address of the developer whom a link lets in. Raises LinkNotUsable."""
     email = session().scalar(
         select(DeveloperLink.email).where(
             DeveloperLink.token_hash == token_hash(token),

@@ -1,4 +1,4 @@
-"""What is decided about a developer's way in: the address, the link, how often."""
+"""Rules of a developer's way in: the address, the link, how often."""
 
 from __future__ import annotations
 

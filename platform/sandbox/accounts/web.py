@@ -33,7 +33,7 @@ class EmailForm(Form):
 
 
 def developer_principal() -> Principal | None:
-    """Who the sandbox's own cookie says is there, on the sandbox's pages only.
+    """Authenticate a developer by the sandbox's own cookie, on the sandbox's pages only.
 
     Whoever tries their application signs in as a test person in the same browser: below `/sandbox` the developer
     counts, elsewhere the person. A page for developers with none there asks for a sign-in, whoever else has signed in.

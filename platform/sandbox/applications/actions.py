@@ -1,4 +1,6 @@
-"""What a developer does with an application. The clients themselves, and their audit, are the identity block's."""
+"""Changes that a developer makes to an application. The clients themselves, and their audit, are the identity
+block's.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from identity.clients.ownership_transfers import actions as adoptions
+from identity.clients.ownership_transfers import actions as transfers
 from identity.clients.registry import actions as clients
 from identity.clients.registry.queries import propose
 from kernel.base.installation import settings
@@ -103,14 +105,14 @@ def offer_to_agency(work: Work, developer: Principal, client_id: str, agency_cod
     """
     get_application(developer.id, client_id)
     mailbox = Mailbox(developer.name, chosen_language())
-    adoptions.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=mailbox)
+    transfers.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=mailbox)
 
 
 @action
 def take_offer_back(work: Work, developer_id: str, client_id: str) -> None:
     """Offer it no longer. Raises NotFound."""
     get_application(developer_id, client_id)
-    adoptions.take_back(client_id, owner=owned_by(developer_id))
+    transfers.take_back(client_id, owner=owned_by(developer_id))
 
 
 @action

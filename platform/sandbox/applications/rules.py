@@ -1,4 +1,4 @@
-"""What a developer may have in the sandbox, and the settings that an application is built with."""
+"""Rules of the sandbox: what a developer may have there, and the settings that an application is built with."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def with_trial(addresses: Iterable[str], base_url: str) -> list[str]:
 
 
 def with_choices(options: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
-    """What the application chose before, with these choices over it; a false or empty one takes it back."""
+    """Merge new choices over those that the application made before; a false or empty one takes a choice back."""
     return {name: value for name, value in {**options, **choices}.items() if value or name not in choices}
 
 
@@ -71,7 +71,7 @@ def snippets_for(profile: str, auth_method: str, options: Mapping[str, Any]) -> 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where an application finds the provider."""
+    """The provider's endpoints, as an application finds them."""
 
     base_url: str
 
@@ -128,7 +128,7 @@ class Trial:
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def address(self, endpoints: Endpoints, redirect_uri: str, scope: str) -> str:
-        """Where the browser goes to sign in."""
+        """Return the address to which the browser goes to sign in."""
         query = {
             "response_type": "code",
             "client_id": self.client_id,

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from identity.clients.ownership_transfers.queries import handed_over_by, last_offer_of
+from identity.clients.ownership_transfers.queries import completed_by, last_offer_of
 from identity.clients.ownership_transfers.rules import AlreadyOffered
 from identity.clients.profiles.rules import PROFILES
 from identity.clients.registry.queries import known_client
@@ -73,7 +73,7 @@ class ChangeForm(IdTokenForm):
     )
 
     def choices(self) -> dict[str, Any]:
-        """What was chosen, as the client's options say it."""
+        """The form's choices, as the client's options name them."""
         return {"device_flow": self.device_flow.data, **self.id_token_options()}
 
 
@@ -100,7 +100,7 @@ class ApplicationForm(ChangeForm):
     )
 
 
-class AdoptionForm(Form):
+class TransferForm(Form):
     agency = StringField(
         _("Agency code"),
         validators=[DataRequired(_("Write its code.")), Length(max=20)],
@@ -119,7 +119,7 @@ def list_applications() -> Page:
     return render_template(
         "sandbox_applications/list.html",
         applications=queries.applications_of(current_principal().id),
-        handed_over=handed_over_by(current_principal().name),
+        handed_over=completed_by(current_principal().name),
     )
 
 
@@ -212,7 +212,7 @@ def _ask_change(client: Client, form: ChangeForm) -> str:
 @requires(developer)
 def ask_agency(client_id: str) -> Page:
     """Ask an agency to take the application over, so that it may leave the sandbox."""
-    return _ask_agency(client_id, AdoptionForm())
+    return _ask_agency(client_id, TransferForm())
 
 
 @pages.post("/applications/<client_id>/adoption")
@@ -220,7 +220,7 @@ def ask_agency(client_id: str) -> Page:
 @requires(developer)
 @once()
 def offer_to_agency(client_id: str) -> Page:
-    form = AdoptionForm()
+    form = TransferForm()
     if not form.validate_on_submit():
         return _ask_agency(client_id, form), 422
     try:
@@ -243,9 +243,9 @@ def take_offer_back(client_id: str) -> Page:
     return redirect(url_for("sandbox_applications.show_application", client_id=client_id), 303)
 
 
-def _ask_agency(client_id: str, form: AdoptionForm) -> str:
+def _ask_agency(client_id: str, form: TransferForm) -> str:
     client = queries.get_application(current_principal().id, client_id)
-    return render_template("sandbox_applications/adoption.html", application=client, form=form)
+    return render_template("sandbox_applications/offer.html", application=client, form=form)
 
 
 @pages.post("/applications/<client_id>/secret")
@@ -311,7 +311,9 @@ def finish_trial() -> Page:
 
 
 def _told(client_id: str, code: str) -> str:
-    """What the application would learn of the person with this code, which is left for it to use; empty for none."""
+    """Show the claims that the application would get about the person with this code, which stays usable; empty for
+    none.
+    """
     holder, client = holder_of_code(code, client_id), known_client(client_id)
     return json.dumps(userinfo_claims(client, holder), indent=2, ensure_ascii=False) if holder and client else ""
 
@@ -337,7 +339,7 @@ def _application_page(client: Client, secret: str = "", *, is_renewed: bool = Fa
 
 
 def _shown_secret(client: Client, secret: str = "") -> str:
-    """What stands for the secret in what is copied: nothing, where the application has none."""
+    """A placeholder for the secret in settings that are copied; empty where the application has none."""
     return "" if client.auth_method == "none" else secret or SECRET_PLACEHOLDER
 
 

@@ -33,7 +33,7 @@ class LoginFailed(Exception):
 
 @dataclass(frozen=True)
 class Registration:
-    """What the seed wrote for this site."""
+    """The registration that the seed wrote for this site."""
 
     client_id: str
     client_secret: str
@@ -54,7 +54,9 @@ def issuer() -> str:
 
 
 def begin(redirect_uri: str, language: str) -> tuple[str, dict[str, str]]:
-    """Where to send the browser, and what to remember of it until it comes back. Raises LoginFailed."""
+    """Begin a sign-in: the address for the browser, and the values to remember until it comes back. Raises
+    LoginFailed.
+    """
     flow = {"code_verifier": secrets.token_urlsafe(48), "nonce": secrets.token_urlsafe(24)}
     with _client(redirect_uri) as client:
         address, flow["state"] = client.create_authorization_url(

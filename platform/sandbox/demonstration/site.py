@@ -107,7 +107,7 @@ def _harden(response: Response) -> Response:
 
 
 def _secret(folder: Path) -> bytes:
-    """What signs this site's cookies: made once, shared by its processes."""
+    """Return the key that signs this site's cookies: made once, shared by its processes."""
     path = folder / "demonstration.key"
     folder.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")

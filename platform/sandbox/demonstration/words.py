@@ -1,4 +1,4 @@
-"""What the demonstration site says, in Spanish and English: a site apart, with no part in the platform's catalogues."""
+"""Texts of the demonstration site, in Spanish and English: a site apart, with no part in the platform's catalogues."""
 
 from __future__ import annotations
 

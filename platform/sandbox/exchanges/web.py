@@ -12,7 +12,7 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from identity.clients.token_exchange_policies import actions, queries
-from identity.clients.token_exchange_policies.rules import Step, Wish
+from identity.clients.token_exchange_policies.rules import Transition, Wish
 from identity.clients.token_exchange_policies.web import SCOPES, STATUSES, scopes_field
 from kernel.base.errors import Invalid
 from kernel.http.rate_limit import limiter
@@ -34,7 +34,7 @@ class AllowForm(Form):
 @pages.get("")
 @requires(developer)
 def list_exchanges() -> Page:
-    """What the developer allowed, and what of it has ended."""
+    """List the calls that the developer allowed, and those that have ended."""
     found = queries.of_owner(_owner())
     return render_template("sandbox_exchanges/list.html", found=found, scope_names=SCOPES, exchange_statuses=STATUSES)
 
@@ -71,7 +71,7 @@ def allow() -> Page:
 @pages.post("/<uuid:policy_id>/end")
 @requires(developer)
 def end(policy_id: UUID) -> Page:
-    actions.take_step(_owner(), policy_id, Step.END)
+    actions.transition(_owner(), policy_id, Transition.END)
     flash(_("It has ended. No more tokens are issued."), "success")
     return redirect(url_for("sandbox_exchanges.list_exchanges"), 303)
 

@@ -1,4 +1,4 @@
-"""What a letter of the outbox is, and how its links are found."""
+"""Letters of the outbox, and how their links are found."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from builders.gateway import Consumer, headers_of
 from sqlalchemy import text
 
 from catalogue.agreements import actions as agreement_actions
-from catalogue.agreements.rules import Step
+from catalogue.agreements.rules import Transition
 from catalogue.gateway.rules import MAX_BODY_BYTES
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
@@ -140,9 +140,9 @@ def test_another_version_or_service_with_this_token_does_not_pass(consumer: Cons
 
 
 @pytest.mark.parametrize("agency", [OWNER, CONSUMER])
-@pytest.mark.parametrize("step", [Step.SUSPEND, Step.END])
+@pytest.mark.parametrize("step", [Transition.SUSPEND, Transition.END])
 def test_what_either_side_suspends_or_ends_stops_at_once(
-    consumer: Consumer, provider: Any, agency: Any, step: Step
+    consumer: Consumer, provider: Any, agency: Any, step: Transition
 ) -> None:
     assert consumer.call().status_code == 200
     consumer.take(step, agency)
@@ -153,8 +153,8 @@ def test_what_either_side_suspends_or_ends_stops_at_once(
 
 
 def test_what_is_resumed_passes_again(consumer: Consumer) -> None:
-    consumer.take(Step.SUSPEND)
-    consumer.take(Step.RESUME)
+    consumer.take(Transition.SUSPEND)
+    consumer.take(Transition.RESUME)
     assert consumer.call().status_code == 200
 
 

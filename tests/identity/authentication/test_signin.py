@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.rules import ABSOLUTE_LIMIT, COOKIE, IDLE_LIMIT
-from identity.authentication.signin.rules import Asking
+from identity.authentication.signin.rules import SignInPurpose
 from identity.authentication.signin.web import WAY, Way
 from identity.people.models import Person
 from kernel.base.clock import shifted
@@ -255,7 +255,7 @@ def test_what_forms_carried_before_a_sign_in_is_good_no_more(app: Flask, person:
 
 
 def test_a_sign_in_says_who_asks(app: Flask, client: FlaskClient) -> None:
-    asking = Asking("Portal <Uno>", "12.345.678-5")
+    asking = SignInPurpose("Portal <Uno>", "12.345.678-5")
     WAY.fill(app, Way(lambda path: asking if "authorize" in path else None, lambda _: None))
     page = client.get("/sign-in?next=/openid/authorize").text
     assert "Portal &lt;Uno&gt;" in page

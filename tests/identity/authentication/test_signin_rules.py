@@ -1,4 +1,4 @@
-"""Sessions' ages, the brakes on guessing, and devices: the rules alone."""
+"""Sessions' ages, the backoff on guessing, and devices: the rules alone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,45 +6,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.authentication.login_throttling.rules import BRAKES, brake_of, network_of, throttle_keys
-from identity.authentication.sessions.rules import ABSOLUTE_LIMIT, IDLE_LIMIT, describe_device, is_alive
+from identity.authentication.login_throttling.rules import BACKOFFS, backoff_of, counter_keys, network_of
+from identity.authentication.sessions.rules import ABSOLUTE_LIMIT, IDLE_LIMIT, describe_device, is_active
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_half_an_hour_of_silence_ends_a_session() -> None:
     expires = NOW + timedelta(hours=1)
-    assert is_alive(NOW, NOW - IDLE_LIMIT + timedelta(seconds=1), expires)
-    assert not is_alive(NOW, NOW - IDLE_LIMIT, expires)
+    assert is_active(NOW, NOW - IDLE_LIMIT + timedelta(seconds=1), expires)
+    assert not is_active(NOW, NOW - IDLE_LIMIT, expires)
 
 
 def test_twelve_hours_end_a_session_that_is_in_use() -> None:
     began = NOW - ABSOLUTE_LIMIT
-    assert not is_alive(NOW, NOW, began + ABSOLUTE_LIMIT)
+    assert not is_active(NOW, NOW, began + ABSOLUTE_LIMIT)
 
 
-@pytest.mark.parametrize("brake", BRAKES.values())
+@pytest.mark.parametrize("backoff", BACKOFFS.values())
 @given(failures=st.floats(0, 1e6))
-def test_waits_grow_and_end_somewhere(brake: object, failures: float) -> None:
-    assert brake.wait_after(failures) <= brake.wait_after(failures + 1) <= brake.longest  # type: ignore[attr-defined]
+def test_waits_grow_and_end_somewhere(backoff: object, failures: float) -> None:
+    assert backoff.wait_after(failures) <= backoff.wait_after(failures + 1) <= backoff.longest  # type: ignore[attr-defined]
 
 
 def test_the_first_failures_cost_nothing_and_then_each_doubles_the_wait() -> None:
-    brake = BRAKES["account-address"]
-    waits = [brake.wait_after(failures).total_seconds() for failures in range(1, 10)]
+    backoff = BACKOFFS["account-address"]
+    waits = [backoff.wait_after(failures).total_seconds() for failures in range(1, 10)]
     assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16]
 
 
 def test_an_account_is_never_kept_from_its_owner_for_long() -> None:
-    assert BRAKES["account"].wait_after(10**6) <= timedelta(minutes=1)
+    assert BACKOFFS["account"].wait_after(10**6) <= timedelta(minutes=1)
 
 
 def test_failures_are_forgotten_little_by_little() -> None:
-    brake = BRAKES["account"]
-    assert brake.remembered(3, timedelta()) == 3
-    assert brake.remembered(3, brake.forget_one_in) == 2
-    assert brake.remembered(3, timedelta(days=1)) == 0
-    assert brake.remembered(3, -timedelta(days=1)) == 3
+    backoff = BACKOFFS["account"]
+    assert backoff.remembered(3, timedelta()) == 3
+    assert backoff.remembered(3, backoff.forget_one_in) == 2
+    assert backoff.remembered(3, timedelta(days=1)) == 0
+    assert backoff.remembered(3, -timedelta(days=1)) == 3
 
 
 def test_one_subscriber_of_ipv6_is_one_place() -> None:
@@ -53,10 +53,10 @@ def test_one_subscriber_of_ipv6_is_one_place() -> None:
     assert network_of("nonsense") == "unknown"
 
 
-def test_every_counter_has_its_brake() -> None:
-    keys = throttle_keys(12345678, "192.0.2.1")
+def test_every_counter_has_its_backoff() -> None:
+    keys = counter_keys(12345678, "192.0.2.1")
     assert keys == sorted(keys)
-    assert {brake_of(key) for key in keys} == set(BRAKES.values())
+    assert {backoff_of(key) for key in keys} == set(BACKOFFS.values())
 
 
 @pytest.mark.parametrize(

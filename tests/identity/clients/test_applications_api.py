@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.client_reviews.actions import approve, give_back
-from identity.clients.client_reviews.queries import waiting_request
+from identity.clients.client_reviews.queries import get_pending
 from kernel.jobs.access import Principal, act_as
 
 PATH = "/api/v1/applications"
@@ -64,7 +64,7 @@ def others(app: Flask, agencies: None) -> Caller:
 def let_in(app: Flask, client_id: str) -> None:
     with app.app_context():
         act_as(Principal(kind="official", id="1", name="La autoridad"))
-        approve(client_id, waiting_request(client_id).fingerprint)
+        approve(client_id, get_pending(client_id).fingerprint)
 
 
 def every_call(client_id: str, secret: str = "0" * 16) -> list[tuple[str, str, object]]:

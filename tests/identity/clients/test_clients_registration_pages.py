@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from identity.agencies.actions import add_member
-from identity.clients.client_reviews.models import ApprovalRequest
+from identity.clients.client_reviews.models import ClientReview
 from identity.clients.registry.queries import applications_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
-from portal.authority import waiting_for_decision
+from portal.authority import all_pending_decisions
 
 FULL = {
     "name": "Trámites",
@@ -126,7 +126,7 @@ def test_who_is_not_ready_is_told_why(app: Flask, administrator: FlaskClient, ap
     assert administrator.post(f"{path}/edit", data=FULL).status_code == 303
     assert administrator.post(f"{path}/environment", data={"environment": "sandbox"}).status_code == 422
     with app.app_context():
-        assert not session().scalars(select(ApprovalRequest)).all()
+        assert not session().scalars(select(ClientReview)).all()
 
 
 def seen(authority: FlaskClient, client_id: str) -> dict[str, str]:
@@ -180,7 +180,7 @@ def test_the_authority_gives_back(
     found = now(app, application)
     assert (found.environment, found.is_for_test_persons) == ("certification", True)
     with app.test_request_context():
-        assert waiting_for_decision() == []
+        assert all_pending_decisions() == []
 
 
 def test_another_agencys_application_is_not_there(app: Flask, application: str) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 
 from identity.clients.registry.actions import NewClient
 from identity.clients.registry.queries import CLIENTS, known_client
-from kernel.database.change_feed import CHANGE_FEED, KEPT_SECONDS, KEPT_UNHEARD_SECONDS, Notices
+from kernel.database.change_feed import CHANGE_FEED, LIFETIME_SECONDS, UNHEARD_LIFETIME_SECONDS, ChangeFeed
 from kernel.database.db import ENGINE
 
 
@@ -25,11 +25,11 @@ def made(app: Flask) -> NewClient:
 
 
 @pytest.fixture
-def listening(app: Flask) -> Iterator[Notices]:
-    notices: Notices = CHANGE_FEED.of(app)
-    notices.listen()
-    wait_until(lambda: notices.is_heard)
-    yield notices
+def listening(app: Flask) -> Iterator[ChangeFeed]:
+    feed: ChangeFeed = CHANGE_FEED.of(app)
+    feed.listen()
+    wait_until(lambda: feed.is_listening)
+    yield feed
     ENGINE.of(app).dispose()
 
 
@@ -61,7 +61,7 @@ def test_a_change_made_elsewhere_is_seen_at_once(app: Flask, made: NewClient, el
 @pytest.mark.usefixtures("listening")
 def test_a_client_that_did_not_change_stays_remembered(app: Flask, made: NewClient) -> None:
     name_of(app, made)
-    with in_seconds(KEPT_SECONDS - 1), counted() as statements:
+    with in_seconds(LIFETIME_SECONDS - 1), counted() as statements:
         assert name_of(app, made) == "As it was"
     assert statements == []
 
@@ -70,19 +70,19 @@ def test_unheard_nothing_is_remembered_for_long(app: Flask, made: NewClient, els
     name_of(app, made)
     elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
     assert name_of(app, made) == "As it was"
-    with in_seconds(KEPT_UNHEARD_SECONDS + 1):
+    with in_seconds(UNHEARD_LIFETIME_SECONDS + 1):
         assert name_of(app, made) == "As it is"
 
 
 def test_what_changed_while_the_connection_was_lost_is_read_again(
-    app: Flask, made: NewClient, listening: Notices, elsewhere: psycopg.Connection
+    app: Flask, made: NewClient, listening: ChangeFeed, elsewhere: psycopg.Connection
 ) -> None:
     name_of(app, made)
-    with patch("kernel.database.change_feed.TRIES_AGAIN_SECONDS", 0.05):
+    with patch("kernel.database.change_feed.RETRY_SECONDS", 0.05):
         elsewhere.execute(END_OTHER_CONNECTIONS + "AND query LIKE 'LISTEN %'")
         elsewhere.execute("UPDATE client SET name = 'As it is' WHERE client_id = %s", [made.client.client_id])
         wait_until(lambda: name_of(app, made) == "As it is")
-    wait_until(lambda: listening.is_heard)
+    wait_until(lambda: listening.is_listening)
 
 
 def test_what_was_read_before_a_change_is_not_kept_after_it(app: Flask, made: NewClient) -> None:
@@ -90,6 +90,6 @@ def test_what_was_read_before_a_change_is_not_kept_after_it(app: Flask, made: Ne
         memory, reading = CLIENTS.of(app), known_client(made.client.client_id)
         assert reading is not None
         before = memory.changes
-        memory.hear("client", made.client.client_id)
+        memory.invalidate("client", made.client.client_id)
         memory.keep(made.client.client_id, reading, before)
         assert memory.get(made.client.client_id) is None

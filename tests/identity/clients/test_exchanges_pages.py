@@ -16,7 +16,15 @@ from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient, revoke_client
 from identity.clients.token_exchange_policies.queries import allowed_scopes
-from identity.clients.token_exchange_policies.rules import STEPS, NotInThisState, Side, Status, Step, after, possible
+from identity.clients.token_exchange_policies.rules import (
+    TRANSITIONS,
+    NotInThisState,
+    Side,
+    Status,
+    Transition,
+    next_status,
+    possible_transitions,
+)
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 
@@ -248,13 +256,13 @@ def test_a_sign_in_may_name_whom_its_token_leads_to(scene: Scene, client: FlaskC
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("step", Transition)
 @pytest.mark.parametrize("side", Side)
-def test_no_step_leads_anywhere_but_as_the_table_says(status: Status, step: Step, side: Side) -> None:
-    reached, sides = STEPS.get((status, step), (None, frozenset()))
+def test_no_step_leads_anywhere_but_as_the_table_says(status: Status, step: Transition, side: Side) -> None:
+    reached, sides = TRANSITIONS.get((status, step), (None, frozenset()))
     if side in sides:
-        assert after(status, step, [side]) == reached
+        assert next_status(status, step, [side]) == reached
     else:
-        assert step not in possible(status, [side])
+        assert step not in possible_transitions(status, [side])
         with pytest.raises(NotInThisState):
-            after(status, step, [side])
+            next_status(status, step, [side])

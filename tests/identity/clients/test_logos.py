@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from identity.clients.client_reviews.actions import approve
-from identity.clients.client_reviews.queries import waiting_request
+from identity.clients.client_reviews.queries import get_pending
 from identity.clients.logos.actions import sweep_unused_logos
 from identity.clients.logos.models import Logo
 from identity.clients.logos.rules import MAX_BYTES, clean_png
@@ -166,7 +166,7 @@ def test_in_use_it_waits_for_the_authority(app: Flask, owner: FlaskClient) -> No
         with clock.shifted(timedelta(days=100)):
             assert sweep_unused_logos() == 0
         act_as(Principal(kind="official", id="1", name="La autoridad"))
-        approve(client_id, waiting_request(client_id).fingerprint)
+        approve(client_id, get_pending(client_id).fingerprint)
         after = registered_client(client_id)
         assert after is not None
         assert after.logo is not None

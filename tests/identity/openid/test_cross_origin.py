@@ -213,9 +213,9 @@ class TestRemembered:
     @pytest.fixture
     def elsewhere(self, app: Flask, settings: Settings) -> Iterator[Flask]:
         """Another process, such as the command line; this one listens to what it changes."""
-        notices = CHANGE_FEED.of(app)
-        notices.listen()
-        wait_until(lambda: notices.is_heard)
+        feed = CHANGE_FEED.of(app)
+        feed.listen()
+        wait_until(lambda: feed.is_listening)
         other = under_test(create_app(settings))
         yield other
         for each in (app, other):

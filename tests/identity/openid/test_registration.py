@@ -16,8 +16,8 @@ from sqlalchemy import insert, select
 from werkzeug.test import TestResponse
 
 from identity.clients.client_reviews.actions import approve
-from identity.clients.client_reviews.models import ApprovalRequest
-from identity.clients.client_reviews.queries import waiting_request
+from identity.clients.client_reviews.models import ClientReview
+from identity.clients.client_reviews.queries import get_pending
 from identity.clients.dynamic_registration.actions import create_initial_token, revoke_initial_token
 from identity.clients.dynamic_registration.models import InitialAccessToken
 from identity.clients.registry.actions import revoke_client
@@ -304,10 +304,10 @@ def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClien
     assert register(client, PRODUCTION | {"scope_reasons": {}}, given.token).status_code == 400
     made = made_by(register(client, PRODUCTION, given.token))
     assert made["environment"] == "sandbox"
-    asked = session().scalars(select(ApprovalRequest)).one()
+    asked = session().scalars(select(ClientReview)).one()
     assert (asked.environment, asked.state) == ("production", "waiting")
     act_as(Principal(kind="official", id="2", name="La autoridad"))
-    approve(made["client_id"], waiting_request(made["client_id"]).fingerprint)
+    approve(made["client_id"], get_pending(made["client_id"]).fingerprint)
     found = registered_client(made["client_id"])
     assert found is not None
     assert found.environment == "production"

@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from identity.authentication.login_throttling.rules import BRAKES
+from identity.authentication.login_throttling.rules import BACKOFFS
 from identity.authentication.sessions.models import SignInSession
 from identity.people.models import Person
 from kernel.database.db import session
@@ -110,7 +110,7 @@ def test_a_change_that_is_wrong_is_told_at_its_field(
 
 @pytest.mark.usefixtures("person")
 def test_who_stole_a_session_cannot_guess_the_password_here(client: FlaskClient) -> None:
-    for _ in range(BRAKES["account-address"].free + 1):
+    for _ in range(BACKOFFS["account-address"].free + 1):
         status, _page = change(client, "a guess of mine", NEW)
     assert status == 429
 

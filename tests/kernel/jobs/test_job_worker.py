@@ -28,7 +28,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 import procrastinate.utils
-from kernel import job_worker, jobs, settings
+from kernel.base import settings
+from kernel.jobs import job_worker, jobs
 from portal.app import create_app
 
 [folder, clock] = sys.argv[1:]

@@ -19,7 +19,8 @@ PROGRAM = """
 import os, sys, time
 from dataclasses import replace
 from pathlib import Path
-from kernel import jobs, settings
+from kernel.base import settings
+from kernel.jobs import jobs
 from kernel.jobs.access import Principal, act_as
 from kernel.recording.audit import AuditEvent
 from kernel.keys.signatures import SigningKey

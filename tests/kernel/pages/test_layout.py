@@ -242,8 +242,8 @@ def test_what_people_write_is_never_markup(app: Flask) -> None:
 
 def test_only_pages_that_are_served_are_reachable(app: Flask) -> None:
     with app.test_request_context():
-        assert layout.reachable("/broken")
-        assert not layout.reachable("/account")
+        assert layout.is_reachable("/broken")
+        assert not layout.is_reachable("/account")
 
 
 @pytest.mark.parametrize(("has_agencies", "times"), [(False, 0), (True, 2)])

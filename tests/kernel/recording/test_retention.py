@@ -142,14 +142,14 @@ def test_this_month_and_the_coming_ones_stay(app: Flask, context: None) -> None:
 
 def test_the_settings_say_how_long(app: Flask, settings: Settings) -> None:
     retention = RETENTION.of(app)
-    assert retention[GatewayCall.__tablename__] == (GatewayCall.kept, settings.gateway_calls_kept_months)
+    assert retention[GatewayCall.__tablename__] == (GatewayCall.retention_period, settings.gateway_calls_kept_months)
     assert retention[AuditEvent.__tablename__][1] == settings.audit_kept_months >= 120
 
 
 def test_a_partitioned_table_must_say_how_long_it_is_kept(
     app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(GatewayCall, "kept")
+    monkeypatch.delattr(GatewayCall, "retention_period")
     with pytest.raises(TypeError, match="GatewayCall"):
         install_retention(app, settings)
 

@@ -8,8 +8,8 @@ from builders.clients import a_client
 from builders.identity import an_agency
 
 from identity.clients.client_reviews.actions import approve, change_application
-from identity.clients.client_reviews.queries import waiting_request
-from identity.clients.client_reviews.rules import as_asked, differences, fingerprint, with_changes
+from identity.clients.client_reviews.queries import get_pending
+from identity.clients.client_reviews.rules import as_row, differences, fingerprint, with_changes
 from identity.clients.registry.queries import any_client, registration_of
 from identity.clients.registry.rules import Registration
 from kernel.jobs.access import Principal, act_as
@@ -42,7 +42,7 @@ KEYS: list[dict[str, Any]] = [{"keys": [{"kid": kid}]} for kid in "abc"]
 )
 def test_only_what_was_asked_changes(name: str, before: Any, asked: Any, meanwhile: Any, merged: Any) -> None:
     kept = replace(Registration("Trámites", "standard", [A]), **{name: before})
-    changes = as_asked(differences(kept, replace(kept, **{name: asked})))
+    changes = as_row(differences(kept, replace(kept, **{name: asked})))
     assert with_changes(replace(kept, **{name: meanwhile}), changes) == replace(kept, **{name: merged})
 
 
@@ -75,7 +75,7 @@ def test_what_changed_at_once_survives_what_was_approved_afterwards(context: Non
     # B was found out to be somebody else's, and people who leave are told elsewhere.
     without = replace(first, redirect_uris=[A], options={**first.options, "backchannel_logout_uri": B})
     change_application(any_client(client_id), without)
-    approve(client_id, waiting_request(client_id).fingerprint)
+    approve(client_id, get_pending(client_id).fingerprint)
     now = registration_of(any_client(client_id))
     assert now.redirect_uris == [A, C]
     assert now.options == {"backchannel_logout_uri": B, "default_max_age": 60, "require_auth_time": True}

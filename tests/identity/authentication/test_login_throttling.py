@@ -1,4 +1,4 @@
-"""The brakes on guessing, against PostgreSQL."""
+"""The backoff on guessing, against PostgreSQL."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from stdnum.cl.rut import calc_check_digit
 
 from identity.authentication.login_throttling.models import SignInThrottle
-from identity.authentication.login_throttling.rules import BRAKES, WaitBeforeTrying
+from identity.authentication.login_throttling.rules import BACKOFFS, WaitBeforeTrying
 from identity.authentication.passwords.actions import change_password, confirm_password
 from identity.authentication.passwords.rules import WrongCredentials
 from identity.authentication.signin.actions import sign_in_with_password
@@ -29,7 +29,7 @@ from kernel.database.prepared import PreparedQuery
 RUN = "12.345.678-5"
 HERE = "192.0.2.1"
 ELSEWHERE = "198.51.100.7"
-FREE = BRAKES["account-address"].free
+FREE = BACKOFFS["account-address"].free
 
 
 def attempt(password: str, run: str = RUN, address: str = HERE) -> str:
@@ -123,7 +123,7 @@ class TestBrakes:
         for number in range(60):
             with shifted(timedelta(minutes=2 * number)):
                 attempt("guess", address=f"198.51.100.{number}")
-        with shifted(timedelta(minutes=120) + BRAKES["account"].longest):
+        with shifted(timedelta(minutes=120) + BACKOFFS["account"].longest):
             assert attempt(PASSWORD) == "in"
 
     def test_own_successes_do_not_wash_an_address_clean(self) -> None:
@@ -135,7 +135,7 @@ class TestBrakes:
         assert address.failures > 9
 
     def test_many_accounts_from_one_address_are_braked(self) -> None:
-        outcomes = [attempt("guess", run=_run(number)) for number in range(BRAKES["address"].free + 5)]
+        outcomes = [attempt("guess", run=_run(number)) for number in range(BACKOFFS["address"].free + 5)]
         assert outcomes[-1] == "wait"
         assert attempt("guess", run=_run(1000), address=ELSEWHERE) == "wrong"
 

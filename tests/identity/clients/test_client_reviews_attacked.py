@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.client_reviews.actions import approve, ask_for_environment, change_application
-from identity.clients.client_reviews.queries import find_waiting, waiting_request
+from identity.clients.client_reviews.queries import find_pending, get_pending
 from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.registry.actions import NewClient
 from identity.clients.registry.queries import any_client, registration_of
@@ -63,7 +63,7 @@ def test_taking_such_an_address_away_is_the_owners(context: None, an_application
     made = an_application("production", policy_uri=RETURN)
     an_official()
     change_application(made.client, replace(registration_of(made.client), options={}))
-    assert find_waiting(made.client.client_id) is None
+    assert find_pending(made.client.client_id) is None
     assert any_client(made.client.client_id).options == {}
 
 
@@ -75,7 +75,7 @@ def test_what_changes_while_it_is_looked_at_is_looked_at_again(
     client_id = made.client.client_id
     an_official()
     ask_for_environment(client_id, "production")
-    seen = waiting_request(client_id).fingerprint
+    seen = get_pending(client_id).fingerprint
     change_application(any_client(client_id), replace(registration_of(made.client), options=option))
     with pytest.raises(ChangedMeanwhile):
         approve(client_id, seen)
@@ -91,7 +91,7 @@ def test_no_token_of_a_test_person_lives_on_in_production(
     assert userinfo(client, given["access_token"]).status_code == 200
     with app.app_context():
         ask_for_environment(made.client.client_id, "production")
-        approve(made.client.client_id, waiting_request(made.client.client_id).fingerprint)
+        approve(made.client.client_id, get_pending(made.client.client_id).fingerprint)
     assert userinfo(client, given["access_token"]).status_code == 401
     refused = client.post(
         "/openid/token",
@@ -106,7 +106,7 @@ def test_what_was_allowed_for_made_up_people_is_not_for_real_ones(context: None,
     register = a_system("AE002", environment="sandbox").client.client_id
     allow_exchange(portal, register, ["run"])
     ask_for_environment(portal, "certification")
-    approve(portal, waiting_request(portal).fingerprint)
+    approve(portal, get_pending(portal).fingerprint)
     assert allowed_scopes(portal, register) is None
 
 

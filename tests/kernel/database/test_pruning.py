@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, insert, select
 
-from identity.authentication.login_throttling.actions import delete_old_throttles, forget_old_throttles
+from identity.authentication.login_throttling.actions import delete_old_counters, prune_counters
 from identity.authentication.login_throttling.models import SignInThrottle
 from identity.authentication.login_throttling.rules import FORGET_FAILURES_AFTER
 from kernel.base.clock import now
@@ -34,11 +34,11 @@ def test_only_what_has_ended_goes_however_many_batches_it_takes(app: Flask, monk
     monkeypatch.setattr(pruning, "BATCH", 10)
     with app.app_context():
         _fill(ended=25, living=3)
-        assert delete_old_throttles() == 10
+        assert delete_old_counters() == 10
         assert _count() == 18
-        forget_old_throttles()
+        prune_counters()
         assert _count() == 3
-        assert delete_old_throttles() == 0
+        assert delete_old_counters() == 0
 
 
 def test_a_row_in_use_is_left_for_the_next_time_and_nobody_waits(app: Flask) -> None:
@@ -46,9 +46,9 @@ def test_a_row_in_use_is_left_for_the_next_time_and_nobody_waits(app: Flask) -> 
         _fill(ended=5, living=0)
         with new_session() as other:
             other.scalars(select(SignInThrottle).where(SignInThrottle.key == "account:0").with_for_update()).one()
-            assert delete_old_throttles() == 4
+            assert delete_old_counters() == 4
             other.rollback()
-        assert delete_old_throttles() == 1
+        assert delete_old_counters() == 1
 
 
 def test_two_sweeps_at_once_share_the_work(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_two_sweeps_at_once_share_the_work(app: Flask, monkeypatch: pytest.Monke
 
     def sweep() -> None:
         with app.app_context():
-            removed.append(pruning.until_empty(delete_old_throttles))
+            removed.append(pruning.until_empty(delete_old_counters))
 
     with app.app_context():
         _fill(ended=60, living=0)
@@ -67,6 +67,6 @@ def test_two_sweeps_at_once_share_the_work(app: Flask, monkeypatch: pytest.Monke
     for thread in threads:
         thread.join()
     with app.app_context():
-        pruning.until_empty(delete_old_throttles)
+        pruning.until_empty(delete_old_counters)
         assert _count() == 0
     assert sum(removed) <= 60

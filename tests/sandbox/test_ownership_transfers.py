@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, text
 
-from identity.clients.ownership_transfers.models import AdoptionRequest
+from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.registry.models import Client
 from identity.clients.registry.queries import client_with_secret, registered_client
 from kernel.base import clock
@@ -66,8 +66,8 @@ def seen_on(page: str) -> dict[str, str]:
 
 def state_of(app: Flask, client_id: str) -> list[str]:
     with app.app_context():
-        query = select(AdoptionRequest.state).where(AdoptionRequest.client_id == client_id)
-        return list(session().scalars(query.order_by(AdoptionRequest.asked_at)))
+        query = select(OwnershipTransfer.state).where(OwnershipTransfer.client_id == client_id)
+        return list(session().scalars(query.order_by(OwnershipTransfer.asked_at)))
 
 
 def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: FlaskClient) -> None:
@@ -198,7 +198,7 @@ def many_offers(count: int) -> None:
         said | {"id": new_id(), "client_id": one["client_id"], "asked_at": clock.now() - timedelta(days=1)}
         for one in clients
     ]
-    session().connection().execute(insert(AdoptionRequest.__table__), asked)  # type: ignore[arg-type]
+    session().connection().execute(insert(OwnershipTransfer.__table__), asked)  # type: ignore[arg-type]
     session().commit()
 
 
