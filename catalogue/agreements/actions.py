@@ -21,7 +21,6 @@ from catalogue.agreements.rules import (
     Status,
     Transition,
     agreement_code,
-    needs_reasons,
 )
 from catalogue.ports import Credentials, agency_name, ports
 from catalogue.services.queries import published_version
@@ -31,15 +30,8 @@ from kernel.base.errors import NotYours
 from kernel.jobs.access import Principal
 from kernel.jobs.jobs import job
 from kernel.outside.mail import Letter, address_for, write_to
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
-
-TAGS = {
-    Transition.APPROVE: "catalogue:agreement:approved",
-    Transition.REFUSE: "catalogue:agreement:refused",
-    Transition.SUSPEND: "catalogue:agreement:suspended",
-    Transition.RESUME: "catalogue:agreement:resumed",
-    Transition.END: "catalogue:agreement:ended",
-}
 
 
 @action
@@ -83,6 +75,7 @@ def request_agreement(
     except IntegrityError as error:  # somebody asked for the same in the same moment
         raise AlreadyAgreed(log=service_code) from error
     work.record("catalogue:agreement:requested", agreement, owner=service.owner, service=version.code)
+    lifecycle.watch_deadline(work, agreement)
     work.defer(notify_owner, agreement_id=str(agreement.id))
     return agreement
 
@@ -108,15 +101,17 @@ def transition(work: Work, official: Principal, code: str, step: Transition, rea
     """
     agreement = _locked(work, official, code)
     side = _side(agreement, official)
-    agreement.transition(step, side)
-    agreement.reasons = checked_reasons(reasons) if needs_reasons(step) else ""
+    rule = lifecycle.transition(work, agreement, step, *agreement.sides_of(side))
+    agreement.suspended_by = str(side) if rule.target == Status.SUSPENDED else None
+    agreement.ended_by = str(side) if rule.target == Status.ENDED else None
+    agreement.reasons = checked_reasons(reasons) if rule.needs_reasons else ""
     agreement.changed_at = work.now
     if step in (Transition.APPROVE, Transition.REFUSE):
         agreement.decided_at, agreement.decided_by = work.now, official.name
-    if agreement.status == Status.ENDED:
+    if rule.target == Status.ENDED:
         _revoke(agreement)
     other = agreement.consumer if side == Side.OWNER else agreement.owner
-    work.record(TAGS[step], agreement, side=str(side), other=other)
+    work.record(rule.tag, agreement, side=str(side), other=other)
     work.defer(notify_other, agreement_id=str(agreement.id), agency=other, status=agreement.status)
     return agreement
 
@@ -154,7 +149,7 @@ def _revoke(agreement: Agreement) -> str | None:
 
 def _locked(work: Work, official: Principal, code: str) -> Agreement:
     agreement = find(code, official)
-    work.session.refresh(agreement, with_for_update=True)
+    lifecycle.lock(work, agreement)
     return agreement
 
 
@@ -175,6 +170,32 @@ def notify_owner(agreement_id: str) -> None:
 def _notify_officials_of_owner(work: Work, agreement_id: str) -> None:
     agreement = work.session.get_one(Agreement, UUID(agreement_id))
     write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _asked(agreement))
+
+
+@job("catalogue:agreement:remind-owner")
+def remind_owner(agreement_id: str) -> None:
+    """Tell the owner's publishers that the term for their answer has passed."""
+    _remind_owner(agreement_id)
+
+
+@action
+def _remind_owner(work: Work, agreement_id: str) -> None:
+    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+    write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _overdue(agreement))
+
+
+def _overdue(agreement: Agreement) -> Letter:
+    subject = gettext("The answer to %(code)s is overdue", code=agreement.code)
+    text = gettext(
+        "%(agency)s asked for an agreement to use %(service)s (%(version)s).\n\n"
+        "The term to answer passed on %(answer_by)s. Please answer now:\n%(address)s\n",
+        agency=agency_name(agreement.consumer),
+        service=agreement.service_name,
+        version=agreement.version,
+        answer_by=format_date(local(agreement.answer_by).date(), "long"),
+        address=_address(agreement, agreement.owner),
+    )
+    return Letter(subject, text)
 
 
 def _asked(agreement: Agreement) -> Letter:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, Sequence, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalogue.agreements.rules import Side, Status, Transition, next_status, possible_transitions
+from catalogue.agreements.rules import LIFECYCLE, SUSPENDER, Side, Status, Transition
 from kernel.database.db import Base, Identified
 
 AGREEMENT_NUMBER = Sequence("agreement_number", metadata=Base.metadata)
@@ -21,6 +21,7 @@ class Agreement(Identified, Base):
     consumer, service and purpose: the database itself refuses a second one.
     """
 
+    LIFECYCLE = LIFECYCLE
     __tablename__ = "agreement"
     __table_args__ = (
         Index(
@@ -65,18 +66,12 @@ class Agreement(Identified, Base):
         """Return the side that an agency is on; None for an agency that is no party."""
         return {self.owner: Side.OWNER, self.consumer: Side.CONSUMER}.get(agency_code)
 
-    def transition(self, transition: Transition, side: Side) -> None:
-        """Raises NotInThisState."""
-        self.status = str(next_status(Status(self.status), transition, side, self._suspended_by))
-        self.suspended_by = str(side) if self.status == Status.SUSPENDED else None
-        self.ended_by = str(side) if self.status == Status.ENDED else None
+    def sides_of(self, side: Side) -> list[str]:
+        """The side, and that it is the one that suspended the agreement."""
+        return [side, SUSPENDER] if side == self.suspended_by else [side]
 
     def transitions_for(self, side: Side) -> list[Transition]:
-        return possible_transitions(Status(self.status), side, self._suspended_by)
-
-    @property
-    def _suspended_by(self) -> Side | None:
-        return Side(self.suspended_by) if self.suspended_by else None
+        return self.LIFECYCLE.possible(self.status, *self.sides_of(side))
 
     @property
     def is_active(self) -> bool:

@@ -23,6 +23,11 @@ def find(code: str, reader: Principal) -> Agreement:
     return agreement
 
 
+def agreement_of(code: str) -> Agreement:
+    """The agreement of this code, whosesoever it is. Raises NotFound."""
+    return _existing(code)
+
+
 def of_agency(
     agency: str, side: Side | None = None, *, cursor: str | None = None, limit: int | None = None
 ) -> Page[Agreement]:

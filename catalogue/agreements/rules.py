@@ -12,6 +12,7 @@ from typing import Any
 
 from catalogue.services.rules import NotInThisState, checked_text
 from kernel.base.errors import Conflict, Forbidden, Invalid, _, in_context
+from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
 
 CODE = re.compile(r"ACU-[0-9]{4}-[0-9]{6,9}")
 # Decreto 12 of 2023, art. 12: the owner answers within fifteen business days.
@@ -56,16 +57,35 @@ STATUS_LABELS = {
     Status.SUSPENDED: _("Suspended"),
     Status.ENDED: in_context("agreement", "Ended"),
 }
-BOTH = frozenset(Side)
-TRANSITIONS: dict[tuple[Status, Transition], tuple[Status, frozenset[Side]]] = {
-    (Status.REQUESTED, Transition.APPROVE): (Status.ACTIVE, frozenset({Side.OWNER})),
-    (Status.REQUESTED, Transition.REFUSE): (Status.REFUSED, frozenset({Side.OWNER})),
-    (Status.REQUESTED, Transition.END): (Status.ENDED, frozenset({Side.CONSUMER})),
-    (Status.ACTIVE, Transition.SUSPEND): (Status.SUSPENDED, BOTH),
-    (Status.ACTIVE, Transition.END): (Status.ENDED, BOTH),
-    (Status.SUSPENDED, Transition.RESUME): (Status.ACTIVE, BOTH),
-    (Status.SUSPENDED, Transition.END): (Status.ENDED, BOTH),
-}
+SUSPENDER = "suspender"
+"""The side that suspended an agreement. Only it may resume: else one agency could undo the other's decision."""
+OWNERS, CONSUMERS, BOTH = frozenset({Side.OWNER}), frozenset({Side.CONSUMER}), frozenset(Side)
+# Ley 19.880 art. 41: who decides against the other says why.
+LIFECYCLE = Lifecycle[Status, Transition](
+    {
+        (Status.REQUESTED, Transition.APPROVE): TransitionRule(Status.ACTIVE, "catalogue:agreement:approved", OWNERS),
+        (Status.REQUESTED, Transition.REFUSE): TransitionRule(
+            Status.REFUSED, "catalogue:agreement:refused", OWNERS, needs_reasons=True
+        ),
+        (Status.REQUESTED, Transition.END): TransitionRule(
+            Status.ENDED, "catalogue:agreement:ended", CONSUMERS, needs_reasons=True
+        ),
+        (Status.ACTIVE, Transition.SUSPEND): TransitionRule(
+            Status.SUSPENDED, "catalogue:agreement:suspended", BOTH, needs_reasons=True
+        ),
+        (Status.ACTIVE, Transition.END): TransitionRule(
+            Status.ENDED, "catalogue:agreement:ended", BOTH, needs_reasons=True
+        ),
+        (Status.SUSPENDED, Transition.RESUME): TransitionRule(
+            Status.ACTIVE, "catalogue:agreement:resumed", frozenset({SUSPENDER})
+        ),
+        (Status.SUSPENDED, Transition.END): TransitionRule(
+            Status.ENDED, "catalogue:agreement:ended", BOTH, needs_reasons=True
+        ),
+    },
+    refusal=NotInThisState,
+    deadlines={Status.REQUESTED: Deadline("answer_by", "catalogue:agreement:answer-overdue")},
+)
 
 
 class AlreadyAgreed(Conflict):
@@ -133,32 +153,9 @@ class Purpose:
         return hashlib.sha256(" ".join(words.split()).encode()).hexdigest()
 
 
-def next_status(status: Status, transition: Transition, side: Side, suspended_by: Side | None = None) -> Status:
-    """The status that the step leads to when that side takes it.
-
-    Only the side that suspended may resume: else one agency could undo the other's decision. Raises NotInThisState.
-    """
-    reached, sides = TRANSITIONS.get((status, transition), (None, frozenset()))
-    if reached is None or side not in sides or (transition == Transition.RESUME and side != suspended_by):
-        raise NotInThisState(log=f"{transition} from {status} by {side}")
-    return reached
-
-
-def possible_transitions(status: Status, side: Side, suspended_by: Side | None = None) -> list[Transition]:
-    """The steps that the side can take now."""
-    found = []
-    for transition in Transition:
-        try:
-            next_status(status, transition, side, suspended_by)
-        except NotInThisState:
-            continue
-        found.append(transition)
-    return found
-
-
 def needs_reasons(transition: Transition) -> bool:
-    """Ley 19.880 art. 41: who decides against the other says why."""
-    return transition in (Transition.REFUSE, Transition.SUSPEND, Transition.END)
+    """Whether somebody has to say why who makes the transition, from wherever it leads."""
+    return any(rule.needs_reasons for (_at, name), rule in LIFECYCLE.rules.items() if name == transition)
 
 
 def agreement_code(year: int, number: int) -> str:

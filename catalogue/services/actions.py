@@ -20,6 +20,7 @@ from catalogue.services.rules import (
 )
 from kernel.base.errors import NotFound
 from kernel.jobs.access import Principal
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 
@@ -56,9 +57,9 @@ def new_version(work: Work, publisher: Principal, code: str, facts: VersionFacts
 def edit_version(work: Work, publisher: Principal, code: str, name: str, facts: VersionFacts) -> ServiceVersion:
     """Change a version that is not under review nor published. Raises NotFound, NotYours, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    version.transition(Transition.EDIT)
+    rule = lifecycle.transition(work, version, Transition.EDIT)
     _describe(version, facts)
-    work.record("catalogue:version:edited", version, base_url=version.base_url)
+    work.record(rule.tag, version, base_url=version.base_url)
     return version
 
 
@@ -80,10 +81,10 @@ def put_service(work: Work, publisher: Principal, code: str, facts: ServiceFacts
 def submit_version(work: Work, publisher: Principal, code: str, name: str) -> ServiceVersion:
     """Send a version to the authority. Raises NotFound, NotYours, NotComplete, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    version.transition(Transition.SUBMIT)
+    rule = lifecycle.transition(work, version, Transition.SUBMIT)
     refuse_incomplete(version.base_url, version.openapi_type)
     version.submitted_at, version.reasons = work.now, ""
-    work.record("catalogue:version:submitted", version)
+    work.record(rule.tag, version)
     return version
 
 
@@ -94,12 +95,12 @@ def approve_version(work: Work, authority: Principal, code: str, name: str, seen
     seen: when the version was submitted, as the decider saw it; another submission since then is NotInThisState.
     Raises NotFound, NotInThisState.
     """
-    version = _to_decide(work, code, name, seen, Transition.APPROVE)
+    version, tag = _decide(work, code, name, seen, Transition.APPROVE)
     service = version.service
     version.decided_at = work.now
     service.published_at = service.published_at or work.now
     own_agency = authority.acting_agency.code == service.owner
-    work.record("catalogue:version:published", version, owner=service.owner, own_agency=own_agency)
+    work.record(tag, version, owner=service.owner, own_agency=own_agency)
     return version
 
 
@@ -109,10 +110,10 @@ def return_version(
 ) -> ServiceVersion:
     """Give a version back to its owner with reasons. Raises NotFound, Invalid, NotInThisState."""
     reasons = checked_reasons(reasons)
-    version = _to_decide(work, code, name, seen, Transition.RETURN)
+    version, tag = _decide(work, code, name, seen, Transition.RETURN)
     version.decided_at, version.reasons = work.now, reasons
     own_agency = authority.acting_agency.code == version.service.owner
-    work.record("catalogue:version:returned", version, owner=version.service.owner, own_agency=own_agency)
+    work.record(tag, version, owner=version.service.owner, own_agency=own_agency)
     return version
 
 
@@ -136,13 +137,13 @@ def _version(service: Service, name: str) -> ServiceVersion:
     return version
 
 
-def _to_decide(work: Work, code: str, name: str, seen: str, step: Transition) -> ServiceVersion:
+def _decide(work: Work, code: str, name: str, seen: str, step: Transition) -> tuple[ServiceVersion, str]:
+    """The version in its next state, and the tag of the record that is due."""
     version = version_to_review(code, name)
     _lock(work, version.service)
     if seen and version.submitted_at is not None and version.submitted_at.isoformat() != seen:
         raise NotInThisState(log=f"{version.code} was submitted again")
-    version.transition(step)
-    return version
+    return version, lifecycle.transition(work, version, step).tag
 
 
 def _draft_version(work: Work, service: Service, facts: VersionFacts) -> ServiceVersion:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from catalogue.openapi_documents.findings import Finding
 from catalogue.openapi_documents.reader import Document
-from catalogue.services.rules import ACCENTED, PLAIN, ServiceFacts, Status, Transition, next_status
+from catalogue.services.rules import ACCENTED, LIFECYCLE, PLAIN, ServiceFacts, Status
 from kernel.database.db import Base, Identified
 
 SERVICE_NUMBER = Sequence("service_number", metadata=Base.metadata)
@@ -77,6 +77,7 @@ class Service(Identified, Base):
 class ServiceVersion(Identified, Base):
     """One version: where the provider answers, and the document that describes its interface."""
 
+    LIFECYCLE = LIFECYCLE
     __tablename__ = "service_version"
     __table_args__ = (
         UniqueConstraint("service_id", "version"),
@@ -104,10 +105,6 @@ class ServiceVersion(Identified, Base):
     submitted_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
     service: Mapped[Service] = relationship(back_populates="versions")
-
-    def transition(self, transition: Transition) -> None:
-        """Raises NotInThisState."""
-        self.status = str(next_status(Status(self.status), transition))
 
     @property
     def code(self) -> str:

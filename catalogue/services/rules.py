@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.lifecycles import Lifecycle, TransitionRule
 from kernel.base.text import is_email, is_line, is_lines
 
 if TYPE_CHECKING:
@@ -86,16 +87,6 @@ STATUS_LABELS = {
     Status.PUBLISHED: _("Published"),
 }
 
-# A published version never changes: who built on it must find tomorrow what was there today.
-TRANSITIONS: dict[tuple[Status, Transition], Status] = {
-    (Status.DRAFT, Transition.EDIT): Status.DRAFT,
-    (Status.DRAFT, Transition.SUBMIT): Status.SUBMITTED,
-    (Status.SUBMITTED, Transition.APPROVE): Status.PUBLISHED,
-    (Status.SUBMITTED, Transition.RETURN): Status.RETURNED,
-    (Status.RETURNED, Transition.EDIT): Status.DRAFT,
-    (Status.RETURNED, Transition.SUBMIT): Status.SUBMITTED,
-}
-
 
 class NotInThisState(Conflict):
     """The step does not follow from where the thing stands, perhaps because somebody was faster."""
@@ -136,17 +127,25 @@ class NotComplete(Invalid):
     remedy = _("Fill in what is missing and send it again.")
 
 
-def next_status(status: Status, transition: Transition) -> Status:
-    """The status that the step leads to. Raises NotInThisState where it does not follow."""
-    try:
-        return TRANSITIONS[status, transition]
-    except KeyError:
-        raise NotInThisState(log=f"{transition} from {status}") from None
+# A published version never changes: who built on it must find tomorrow what was there today.
+LIFECYCLE = Lifecycle[Status, Transition](
+    {
+        (Status.DRAFT, Transition.EDIT): TransitionRule(Status.DRAFT, "catalogue:version:edited"),
+        (Status.DRAFT, Transition.SUBMIT): TransitionRule(Status.SUBMITTED, "catalogue:version:submitted"),
+        (Status.SUBMITTED, Transition.APPROVE): TransitionRule(Status.PUBLISHED, "catalogue:version:published"),
+        (Status.SUBMITTED, Transition.RETURN): TransitionRule(
+            Status.RETURNED, "catalogue:version:returned", needs_reasons=True
+        ),
+        (Status.RETURNED, Transition.EDIT): TransitionRule(Status.DRAFT, "catalogue:version:edited"),
+        (Status.RETURNED, Transition.SUBMIT): TransitionRule(Status.SUBMITTED, "catalogue:version:submitted"),
+    },
+    refusal=NotInThisState,
+)
 
 
 def is_possible(status: str, transition: Transition) -> bool:
-    """Whether the step is possible from the status."""
-    return (status, transition) in TRANSITIONS
+    """Whether the transition follows from the status."""
+    return transition in LIFECYCLE.possible(status)
 
 
 def service_code(number: int) -> str:

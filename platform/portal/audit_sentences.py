@@ -94,6 +94,7 @@ CATALOGUE = {
     "catalogue:version:published": _("Approved and published a version"),
     "catalogue:version:returned": _("Returned a version for correction"),
     "catalogue:agreement:requested": _("Asked for an agreement"),
+    "catalogue:agreement:answer-overdue": _("Noticed that a request for an agreement is unanswered past its term"),
     "catalogue:agreement:approved": _("Approved an agreement"),
     "catalogue:agreement:refused": _("Refused an agreement"),
     "catalogue:agreement:suspended": _("Suspended an agreement"),

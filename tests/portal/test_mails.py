@@ -142,6 +142,10 @@ def agreement_asked(scene: Scene) -> None:
     agreements.notify_owner(str(a_request().id))
 
 
+def agreement_overdue(scene: Scene) -> None:
+    agreements.remind_owner(str(a_request().id))
+
+
 def agreement_decided(scene: Scene) -> None:
     agreements.notify_other(str(an_agreement().id), CONSUMER.code, "refused")
 
@@ -162,6 +166,7 @@ MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
     (communication_waits, ("espera", "is waiting for you"), ("Léa", "Read it at")),
     (communication_answered, ("respond", "answered your communication"), ("Léa", "Read it at")),
     (agreement_asked, ("solicita", "asks for"), ("solicita un convenio", "Please answer by")),
+    (agreement_overdue, ("está atrasada", "is overdue"), ("venció el", "Please answer now")),
     (agreement_decided, ("Rechazado", "Refused"), ("El convenio", "The agreement")),
 )
 MODULES = {

@@ -21,11 +21,11 @@ from identity.clients.token_exchange_policies.rules import (
     Wish,
     check_pair,
     checked_reasons,
-    next_status,
 )
 from kernel.base.errors import NotFound
 from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, address_for, write_to
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 
@@ -92,18 +92,15 @@ def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reason
     told = find(policy_id, owner)
     policy = told.policy
     _one_at_a_time(work, policy.actor_client_id)
-    work.session.refresh(policy)
-    reached, text = next_status(told.status, step, told.sides_of(owner)), checked_reasons(step, reasons)
-    policy.reasons = text
-    if reached == Status.ALLOWED:
+    lifecycle.lock(work, policy)
+    rule = policy.LIFECYCLE.rule(policy.status, step, *told.sides_of(owner))
+    policy.reasons = checked_reasons(reasons, required=rule.needs_reasons)
+    if rule.target == Status.ALLOWED:
         _allow(work, policy)
-    elif reached == Status.REFUSED:
+    elif rule.target == Status.REFUSED:
         _decide(work, policy, Status.REFUSED)
         work.record(
-            "identity:exchange:refused",
-            f"client:{policy.actor_client_id}",
-            target=policy.target_client_id,
-            reasons=text,
+            rule.tag, f"client:{policy.actor_client_id}", target=policy.target_client_id, reasons=policy.reasons
         )
     else:
         _end(work, policy)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from identity.clients.token_exchange_policies.rules import LIFECYCLE
 from kernel.database.db import Base, Identified
 
 
@@ -15,6 +16,7 @@ class ExchangePolicy(Identified, Base):
     asks for it, that of the second decides.
     """
 
+    LIFECYCLE = LIFECYCLE
     __tablename__ = "exchange_policy"
     __table_args__ = (
         *(

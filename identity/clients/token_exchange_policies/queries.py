@@ -13,7 +13,7 @@ from identity.agencies.models import Agency
 from identity.clients.registry.models import Client
 from identity.clients.registry.queries import applications_of, systems_of
 from identity.clients.token_exchange_policies.models import ExchangePolicy
-from identity.clients.token_exchange_policies.rules import Side, Status, Transition, possible_transitions
+from identity.clients.token_exchange_policies.rules import Side, Status, Transition
 from kernel.base.errors import NotYours
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
@@ -43,7 +43,7 @@ class PolicyView:
         return frozenset(side for side, client in clients.items() if client.owner == owner)
 
     def transitions_for(self, owner: str) -> list[Transition]:
-        return possible_transitions(self.status, self.sides_of(owner))
+        return self.policy.LIFECYCLE.possible(self.status, *self.sides_of(owner))
 
 
 def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:

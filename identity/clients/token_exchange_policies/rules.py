@@ -9,6 +9,7 @@ from typing import Any
 
 from identity.clients.registry.rules import PERSON_SCOPES, TOKEN_EXCHANGE, RegisteredClient
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.lifecycles import Lifecycle, TransitionRule
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 PURPOSE_LENGTH = (20, 500)
@@ -39,15 +40,6 @@ class Transition(StrEnum):
     END = "end"
 
 
-# Whoever owns the client that is called decides: they answer for what it tells. Either may end it.
-TRANSITIONS: dict[tuple[Status, Transition], tuple[Status, frozenset[Side]]] = {
-    (Status.ASKED, Transition.ALLOW): (Status.ALLOWED, frozenset({Side.TARGET})),
-    (Status.ASKED, Transition.REFUSE): (Status.REFUSED, frozenset({Side.TARGET})),
-    (Status.ASKED, Transition.END): (Status.ENDED, frozenset({Side.ACTOR})),
-    (Status.ALLOWED, Transition.END): (Status.ENDED, frozenset(Side)),
-}
-
-
 class AlreadyAsked(Conflict):
     kind = "exchange-already-asked"
     title = _("This has already been requested")
@@ -62,18 +54,19 @@ class NotInThisState(Conflict):
     remedy = _("Review the request again.")
 
 
-def possible_transitions(status: Status, sides: Iterable[Side]) -> list[Transition]:
-    """The steps that somebody on these sides can take now."""
-    return [
-        transition for (at, transition), (_reached, may) in TRANSITIONS.items() if at == status and may & set(sides)
-    ]
-
-
-def next_status(status: Status, transition: Transition, sides: Iterable[Side]) -> Status:
-    """Return the status after the transition. Raises NotInThisState."""
-    if transition not in possible_transitions(status, sides):
-        raise NotInThisState(log=f"{transition} from {status}")
-    return TRANSITIONS[status, transition][0]
+TARGETS, ACTORS, BOTH = frozenset({Side.TARGET}), frozenset({Side.ACTOR}), frozenset(Side)
+# Whoever owns the client that is called decides: they answer for what it tells. Either may end it.
+LIFECYCLE = Lifecycle[Status, Transition](
+    {
+        (Status.ASKED, Transition.ALLOW): TransitionRule(Status.ALLOWED, "identity:exchange:allowed", TARGETS),
+        (Status.ASKED, Transition.REFUSE): TransitionRule(
+            Status.REFUSED, "identity:exchange:refused", TARGETS, needs_reasons=True
+        ),
+        (Status.ASKED, Transition.END): TransitionRule(Status.ENDED, "identity:exchange:forbidden", ACTORS),
+        (Status.ALLOWED, Transition.END): TransitionRule(Status.ENDED, "identity:exchange:forbidden", BOTH),
+    },
+    refusal=NotInThisState,
+)
 
 
 @dataclass(frozen=True)
@@ -129,13 +122,13 @@ def _is_decidable(actor: RegisteredClient, target: RegisteredClient) -> bool:
     return target.owner == actor.owner or (actor.agency_code is not None and target.agency_code is not None)
 
 
-def checked_reasons(transition: Transition, reasons: str) -> str:
-    """Ley 19.880 art. 41: who refuses, or ends what was allowed, says why. Raises Invalid."""
+def checked_reasons(reasons: str, *, required: bool) -> str:
+    """The reasons without space around them (Ley 19.880 art. 41: who refuses says why). Raises Invalid."""
     text = with_plain_breaks(reasons).strip()
     if fault := fault_of_lines(text):
         raise Invalid(fields={"reasons": [fault]})
     if len(text) > MAX_REASONS:
         raise Invalid(fields={"reasons": [_("At most %(most)s characters.", most=MAX_REASONS)]})
-    if transition == Transition.REFUSE and not text:
+    if required and not text:
         raise Invalid(fields={"reasons": [_("Write why.")]})
     return text

@@ -7,6 +7,7 @@ plain JSON values. It runs in an application context of its own as the system.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ParamSpec
 
 import procrastinate
@@ -74,12 +75,15 @@ def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[]
     return decorate
 
 
-def defer(session: Session, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Add the job to the session's own transaction."""
+def defer(
+    session: Session, function: Callable[..., Any], arguments: Mapping[str, Any], *, at: datetime | None = None
+) -> None:
+    """Add the job to the session's own transaction. at: when it begins, at once if None."""
     connection = session.connection().connection.driver_connection
     name: str = function.job_name  # type: ignore[attr-defined]
     try:
-        _outgoing.configure_task(name, allow_unknown=True, connection=connection).defer(**arguments)
+        task = _outgoing.configure_task(name, allow_unknown=True, connection=connection, schedule_at=at)
+        task.defer(**arguments)
     except procrastinate.exceptions.ConnectorException as error:
         # The database's own word says whether it is away; the library's hides it.
         raise error.__cause__ or error from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -49,6 +50,11 @@ class Work:
         """Defer a job on this transaction's connection: it exists exactly if the change does."""
         self.session.flush()
         jobs.defer(self.session, job, arguments)
+
+    def defer_at(self, at: datetime, job: Callable[..., Any], **arguments: Any) -> None:
+        """Defer a job that begins at a later time, as soon as a worker is free then."""
+        self.session.flush()
+        jobs.defer(self.session, job, arguments, at=at)
 
 
 Around = Callable[[Work, Callable[[], Any]], Any]

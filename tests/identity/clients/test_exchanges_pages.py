@@ -16,15 +16,6 @@ from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient, revoke_client
 from identity.clients.token_exchange_policies.queries import allowed_scopes
-from identity.clients.token_exchange_policies.rules import (
-    TRANSITIONS,
-    NotInThisState,
-    Side,
-    Status,
-    Transition,
-    next_status,
-    possible_transitions,
-)
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 
@@ -253,16 +244,3 @@ def test_a_sign_in_may_name_whom_its_token_leads_to(scene: Scene, client: FlaskC
     assert waiting
     take(scene.stranger, waiting[0], "allow")
     assert exchanged(archive)["error"] == "invalid_target"
-
-
-@pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("step", Transition)
-@pytest.mark.parametrize("side", Side)
-def test_no_step_leads_anywhere_but_as_the_table_says(status: Status, step: Transition, side: Side) -> None:
-    reached, sides = TRANSITIONS.get((status, step), (None, frozenset()))
-    if side in sides:
-        assert next_status(status, step, [side]) == reached
-    else:
-        assert step not in possible_transitions(status, [side])
-        with pytest.raises(NotInThisState):
-            next_status(status, step, [side])
