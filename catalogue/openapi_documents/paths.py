@@ -38,15 +38,15 @@ def items_of(data: Mapping[str, Any], find: Resolver) -> Iterator[tuple[str, dic
             yield path, {**found, **item}
 
 
-def listed(data: Mapping[str, Any], find: Resolver) -> Iterator[dict[str, str]]:
+def list_operations(data: Mapping[str, Any], find: Resolver) -> Iterator[dict[str, str]]:
     """Method, path and summary of each operation, in the document's order."""
     for path, item in items_of(data, find):
         for method, _place, operation in operations_of(item):
             summary = operation.get("summary") or operation.get("description") or item.get("summary") or ""
-            yield {"method": method, "path": plain(path), "summary": plain(summary)}
+            yield {"method": method, "path": one_line_of(path), "summary": one_line_of(summary)}
 
 
-def plain(value: Any, longest: int = LONGEST_SUMMARY) -> str:
+def one_line_of(value: Any, longest: int = LONGEST_SUMMARY) -> str:
     """One line of text that the database can keep."""
     return " ".join(str(value or "").replace("\x00", "").encode(errors="replace").decode().split())[:longest]
 

@@ -12,7 +12,7 @@ from typing import Any
 from catalogue.openapi_documents.findings import DocumentRefused, Fault, Finding, Place, shortened
 from catalogue.openapi_documents.json_text import json_lines, read_json
 from catalogue.openapi_documents.openapi_tables import STANDARDS
-from catalogue.openapi_documents.paths import check_paths, listed, plain, warn_of_names
+from catalogue.openapi_documents.paths import check_paths, list_operations, one_line_of, warn_of_names
 from catalogue.openapi_documents.references import (
     SECTIONS,
     SWAGGER_SECTIONS,
@@ -114,11 +114,11 @@ def _document(source: _Source) -> Document:
         warnings = (Finding("converted", 1), *warnings)
     # A text that JSON can spell and no encoding takes: half of a surrogate pair.
     text = text.encode(errors="replace").decode()
-    rows = list(listed(data, find))
+    rows = list(list_operations(data, find))
     return Document(
         text=text,
         media_type=media_type,
-        title=plain(data["info"]["title"], 200),
+        title=one_line_of(data["info"]["title"], 200),
         standard="Swagger 2.0" if version == "2.0" else f"OpenAPI {data['openapi']}",
         operations=tuple(rows[:MAX_LISTED]),
         operation_count=len(rows),

@@ -25,7 +25,7 @@ def find_by_run(run: str) -> Person | None:
     return session().scalar(select(Person).where(Person.run_number == parse_run(run).number))
 
 
-def known(person: Person) -> KnownPerson:
+def known_person(person: Person) -> KnownPerson:
     """Return the person without a tie to the database."""
     return KnownPerson(*(getattr(person, one.name) for one in fields(KnownPerson)))
 
@@ -42,8 +42,8 @@ def mailboxes(addresses: Collection[str]) -> list[Mailbox]:
     rows = session().execute(
         select(Person.email, Person.language).where(Person.email.in_(addresses)).order_by(Person.id)
     )
-    known = {str(email): str(language) for email, language in rows}
-    return [Mailbox(address, known.get(address, "es")) for address in addresses]
+    languages = {str(email): str(language) for email, language in rows}
+    return [Mailbox(address, languages.get(address, "es")) for address in addresses]
 
 
 def get_person(person_id: UUID | str) -> Person:

@@ -48,8 +48,8 @@ EXCEPTIONS = {
     "one_time_codes.renew_recovery_codes": WITH_A_CODE,
     "services.edit": THE_SAME,
     "services.edit_version": THE_SAME,
-    "signin.prove": SIGNS_IN,
-    "signin.prove_code": SIGNS_IN,
+    "signin.authenticate": SIGNS_IN,
+    "signin.authenticate_with_code": SIGNS_IN,
     "sessions.sign_out": ENDED,
 }
 """Pages that take a POST without `once`, and why a second one does no harm."""

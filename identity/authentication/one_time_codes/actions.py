@@ -16,13 +16,13 @@ from identity.authentication.one_time_codes.rules import (
     CodeRequired,
     NotEnrolled,
     WrongCode,
-    fitting_steps,
+    matching_steps,
     new_recovery_codes,
     new_secret,
+    normalised_code,
     recovery_hash,
-    sealed_for,
-    typed,
-    without_used,
+    remaining_codes,
+    seal_context,
 )
 from identity.authentication.passwords.actions import confirm_password
 from identity.authentication.sessions.actions import StartedSession, raise_session, start_session
@@ -34,7 +34,7 @@ from identity.authentication.sessions.rules import (
     AuthenticationResult,
 )
 from identity.people.models import Person
-from identity.people.queries import find_by_run, get_person, known
+from identity.people.queries import find_by_run, get_person, known_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED, SharedTestPerson
 from kernel.base.crypto import seal
 from kernel.base.errors import Forbidden, NotFound, Text, _
@@ -56,7 +56,7 @@ def enroll(password: str, address: str) -> None:
 @action
 def give_secret(work: Work, person_id: UUID, secret: bytes) -> None:
     """Keep a secret for a person, to be confirmed by a first code. Raises AlreadyEnrolled."""
-    given = {"sealed_secret": seal(settings().master_key, secret, sealed_for(person_id)), "begun_at": work.now}
+    given = {"sealed_secret": seal(settings().master_key, secret, seal_context(person_id)), "begun_at": work.now}
     kept = work.session.scalar(
         insert(SecondFactor)
         .values(person_id=person_id, recovery_hashes=[], **given)
@@ -84,7 +84,7 @@ def activate(work: Work, code: str, address: str) -> tuple[list[str], StartedSes
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
     person = get_person(current_principal().id)
-    proof = _prove(work, person, code, address, is_first=True)
+    proof = _authenticate(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
     _activate(work, person, factor, SECOND_FACTOR_ALWAYS)
     _tell(work, person, _("A second step was set up for your identity"))
@@ -106,13 +106,13 @@ def sign_in_with_code(
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
     person = get_person(person_id)
-    return start_session(known(person), _prove(work, person, code, address), address, device, replaces)
+    return start_session(known_person(person), _authenticate(work, person, code, address), address, device, replaces)
 
 
 @action
 def step_up(work: Work, code: str, address: str) -> StartedSession:
     """Let this session count for more, by the code alone. Raises WrongCode, WaitBeforeTrying, NotEnrolled."""
-    return raise_session(_prove(work, get_person(current_principal().id), code, address))
+    return raise_session(_authenticate(work, get_person(current_principal().id), code, address))
 
 
 @action
@@ -143,7 +143,7 @@ def renew_recovery_codes(password: str, code: str, address: str) -> list[str]:
 
 @action
 def _renew_recovery_codes(work: Work, person: Person, code: str, address: str) -> list[str]:
-    _prove(work, person, code, address)
+    _authenticate(work, person, code, address)
     codes = _give_recovery_codes(_present(work, person))
     work.record("identity:second-factor:codes-renewed", f"person:{person.id}")
     return codes
@@ -159,7 +159,7 @@ def remove(password: str, code: str, address: str) -> None:
 
 @action
 def _remove_with_code(work: Work, person: Person, code: str, address: str) -> None:
-    _prove(work, person, code, address)
+    _authenticate(work, person, code, address)
     _remove(work, person, "by the person")
 
 
@@ -182,7 +182,9 @@ def _remove(work: Work, person: Person, reason: str) -> None:
     _tell(work, person, _("The second step of your identity was removed"))
 
 
-def _prove(work: Work, person: Person, code: str, address: str, *, is_first: bool = False) -> AuthenticationResult:
+def _authenticate(
+    work: Work, person: Person, code: str, address: str, *, is_first: bool = False
+) -> AuthenticationResult:
     """Authenticate by a code, which is used up, beside the password. is_first: it is to confirm the secret.
 
     The attempt counts as a failure until it has succeeded. Raises WrongCode, WaitBeforeTrying, NotEnrolled.
@@ -192,7 +194,7 @@ def _prove(work: Work, person: Person, code: str, address: str, *, is_first: boo
     factor = _locked(work, person.id)
     if not (factor.is_activatable(work.now) if is_first else factor.confirmed_at):
         raise NotEnrolled()
-    found = typed(code)
+    found = normalised_code(code)
     proof = _use_code_of_app(work, person, factor, found) or _use_recovery_code(work, factor, found)
     if proof is None:
         with autonomous_work() as beside:
@@ -205,7 +207,7 @@ def _prove(work: Work, person: Person, code: str, address: str, *, is_first: boo
 
 
 def _use_code_of_app(work: Work, person: Person, factor: SecondFactor, code: str) -> AuthenticationResult | None:
-    steps = fitting_steps(secret_of(factor), code, work.now)
+    steps = matching_steps(secret_of(factor), code, work.now)
     if not person.is_test_person:
         # RFC 6238 5.2: a code is accepted once, and none from before it. Of a test person, whom strangers share, what
         # one of them used is still good for the others.
@@ -217,7 +219,7 @@ def _use_code_of_app(work: Work, person: Person, factor: SecondFactor, code: str
 
 
 def _use_recovery_code(work: Work, factor: SecondFactor, code: str) -> AuthenticationResult | None:
-    left = without_used(factor.recovery_hashes, recovery_hash(settings().master_key, factor.person_id, code))
+    left = remaining_codes(factor.recovery_hashes, recovery_hash(settings().master_key, factor.person_id, code))
     if len(left) == len(factor.recovery_hashes):
         return None
     factor.recovery_hashes = left

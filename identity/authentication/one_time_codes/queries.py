@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from identity.authentication.one_time_codes.models import SecondFactor
-from identity.authentication.one_time_codes.rules import NotEnrolled, code_at, sealed_for, step_of
+from identity.authentication.one_time_codes.rules import NotEnrolled, code_at, seal_context, step_of
 from identity.people.rules import KnownPerson
 from kernel.base import clock
 from kernel.base.crypto import unseal
@@ -20,7 +20,7 @@ def find_factor(person_id: UUID | str) -> SecondFactor | None:
 
 def secret_of(factor: SecondFactor) -> bytes:
     """Return the secret that the person's app shares with us."""
-    return unseal(settings().master_key, factor.sealed_secret, sealed_for(factor.person_id))
+    return unseal(settings().master_key, factor.sealed_secret, seal_context(factor.person_id))
 
 
 def secret_to_activate(person_id: UUID | str) -> bytes:

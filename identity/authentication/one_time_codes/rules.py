@@ -70,7 +70,7 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def sealed_for(person_id: UUID) -> str:
+def seal_context(person_id: UUID) -> str:
     """The context to which a person's secret is sealed (`kernel.base.crypto`)."""
     return f"second-factor:{person_id}"
 
@@ -86,20 +86,20 @@ def code_at(secret: bytes, step: int) -> str:
     return TOTP(secret, DIGITS, algorithm, STEP_SECONDS).generate(step * STEP_SECONDS).decode()
 
 
-def fitting_steps(secret: bytes, code: str, now: datetime) -> list[int]:
+def matching_steps(secret: bytes, code: str, now: datetime) -> list[int]:
     """The steps near this moment whose code this is; each is compared, so that the time says nothing."""
     near = range(step_of(now) - DRIFT, step_of(now) + DRIFT + 1)
     return [step for step in near if hmac.compare_digest(code_at(secret, step), code)]
 
 
-def typed(text: str) -> str:
+def normalised_code(text: str) -> str:
     """Return a code as a person typed it, without what they parted it by; empty for what can be no code."""
     found = re.sub(r"[\s.\-‐-―−]", "", text[:100]).upper()
     is_code = re.fullmatch(rf"[0-9]{{{DIGITS}}}|[{RECOVERY_ALPHABET}]{{{RECOVERY_CHARACTERS}}}", found, re.ASCII)
     return found if is_code else ""
 
 
-def in_groups(text: str) -> str:
+def grouped(text: str) -> str:
     """In groups of four, to be read and typed."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
@@ -109,10 +109,10 @@ def base32(secret: bytes) -> str:
     return base64.b32encode(secret).decode()
 
 
-def to_be_typed(secret: bytes) -> str:
+def readable_secret(secret: bytes) -> str:
     """Write the secret for a person to read, in two lines that a telephone has room for."""
     text = base32(secret)
-    return f"{in_groups(text[:16])}\n{in_groups(text[16:])}"
+    return f"{grouped(text[:16])}\n{grouped(text[16:])}"
 
 
 def otpauth_link(secret: bytes, account: str) -> str:
@@ -143,7 +143,7 @@ def recovery_hash(master_key: bytes, person_id: UUID, code: str) -> str:
     return hmac.new(_recovery_key(master_key), f"{person_id}\x00{code}".encode(), "sha256").hexdigest()
 
 
-def without_used(kept: Iterable[str], used: str) -> list[str]:
+def remaining_codes(kept: Iterable[str], used: str) -> list[str]:
     """The recovery codes left after this one; as many as before if it is none of them. Takes as long either way."""
     return [one for one in kept if not hmac.compare_digest(one, used)]
 

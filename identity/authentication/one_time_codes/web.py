@@ -16,10 +16,10 @@ from identity.authentication.one_time_codes.queries import find_factor, secret_t
 from identity.authentication.one_time_codes.rules import (
     CodeRequired,
     NotEnrolled,
-    in_groups,
+    grouped,
     otpauth_link,
     qr_code,
-    to_be_typed,
+    readable_secret,
 )
 from identity.authentication.sessions.web import set_cookie
 from identity.people.queries import get_person
@@ -27,7 +27,7 @@ from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from kernel.base.errors import Invalid
 from kernel.jobs.access import current_principal, person, requires
 from kernel.pages.forms import Form, explain
-from kernel.pages.layout import wanted
+from kernel.pages.layout import next_path
 
 pages = Blueprint("one_time_codes", __name__, url_prefix="/account/second-step", template_folder="templates")
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -71,7 +71,7 @@ class UseForm(Form):
 @requires(person)
 def home() -> Page:
     """Explain the second step, or show how the person's is set up."""
-    return _home(EnrollForm(next=wanted()))
+    return _home(EnrollForm(next=next_path()))
 
 
 @pages.post("")
@@ -85,7 +85,7 @@ def enroll() -> Page:
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
             return _home(form), problem.status, problem.headers
-        return redirect(url_for("one_time_codes.show_secret", next=wanted() or None), 303)
+        return redirect(url_for("one_time_codes.show_secret", next=next_path() or None), 303)
     return _home(form), 422
 
 
@@ -93,7 +93,7 @@ def enroll() -> Page:
 @requires(person)
 def show_secret() -> Page:
     """Show the secret until a first code confirms that the app has it."""
-    return _confirm(FirstCodeForm(next=wanted()))
+    return _confirm(FirstCodeForm(next=next_path()))
 
 
 @pages.post("/confirm")
@@ -133,7 +133,7 @@ def choose_use() -> Page:
 @pages.get("/recovery-codes")
 @requires(person)
 def recovery_codes() -> Page:
-    return _prove("one_time_codes/renew.html", ProofForm())
+    return _proof_page("one_time_codes/renew.html", ProofForm())
 
 
 @pages.post("/recovery-codes")
@@ -142,19 +142,19 @@ def renew_recovery_codes() -> Page:
     """Show new recovery codes this once; the ones before end."""
     form = ProofForm()
     if not form.validate_on_submit():
-        return _prove("one_time_codes/renew.html", form), 422
+        return _proof_page("one_time_codes/renew.html", form), 422
     try:
         codes = actions.renew_recovery_codes(form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return _prove("one_time_codes/renew.html", form), problem.status, problem.headers
+        return _proof_page("one_time_codes/renew.html", form), problem.status, problem.headers
     return _show(codes)
 
 
 @pages.get("/remove")
 @requires(person)
 def ask_to_remove() -> Page:
-    return _prove("one_time_codes/remove.html", ProofForm())
+    return _proof_page("one_time_codes/remove.html", ProofForm())
 
 
 @pages.post("/remove")
@@ -163,12 +163,12 @@ def remove() -> Page:
     """Sign in with the password alone from now on."""
     form = ProofForm()
     if not form.validate_on_submit():
-        return _prove("one_time_codes/remove.html", form), 422
+        return _proof_page("one_time_codes/remove.html", form), 422
     try:
         actions.remove(form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
-        return _prove("one_time_codes/remove.html", form), problem.status, problem.headers
+        return _proof_page("one_time_codes/remove.html", form), problem.status, problem.headers
     flash(_("The second step has been removed. You sign in with your password alone."), "success")
     return redirect(url_for("one_time_codes.home"), 303)
 
@@ -195,18 +195,18 @@ def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] 
         return redirect(url_for("one_time_codes.home"), 303)
     link = otpauth_link(secret, str(found.run))
     page = render_template(
-        "one_time_codes/confirm.html", form=form, secret=to_be_typed(secret), link=link, picture=qr_code(link)
+        "one_time_codes/confirm.html", form=form, secret=readable_secret(secret), link=link, picture=qr_code(link)
     )
     return page, status, dict(headers or {})
 
 
-def _prove(page: str, form: ProofForm) -> str:
+def _proof_page(page: str, form: ProofForm) -> str:
     return render_template(page, form=form, run=get_person(current_principal().id).run)
 
 
 def _show(codes: list[str]) -> str:
-    following = wanted() or url_for("one_time_codes.home")
-    return render_template("one_time_codes/recovery_codes.html", codes=list(map(in_groups, codes)), following=following)
+    following = next_path() or url_for("one_time_codes.home")
+    return render_template("one_time_codes/recovery_codes.html", codes=list(map(grouped, codes)), following=following)
 
 
 def _address() -> str:

@@ -24,7 +24,7 @@ from identity.authentication.sessions.web import set_cookie
 from identity.authentication.signin import actions
 from identity.authentication.signin.rules import SECOND_FACTOR_WAIT, SignInPurpose
 from identity.people.actions import note_language
-from identity.people.queries import get_person, known
+from identity.people.queries import get_person, known_person
 from kernel.base import clock
 from kernel.base.errors import Invalid
 from kernel.base.installation import settings
@@ -34,7 +34,7 @@ from kernel.http.csrf import renew_form_key
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import public
 from kernel.pages.forms import Form, explain
-from kernel.pages.layout import wanted
+from kernel.pages.layout import next_path
 
 if TYPE_CHECKING:
     from identity.people.rules import KnownPerson
@@ -85,13 +85,13 @@ def sign_in() -> Page:
     """Ask for RUN and password; whoever is signed in goes on at once, unless the address says `again=1`."""
     if current_sign_in() is not None and request.args.get("again") != "1":
         return redirect(_destination(), 303)
-    return ask_to_sign_in(wanted(), _asking())
+    return ask_to_sign_in(next_path(), _asking())
 
 
 @pages.post("/sign-in")
 @public("how people come in")
 @together()
-def prove() -> Page:
+def authenticate() -> Page:
     """Begin a session and go on to `next`, or show the form again with what is wrong."""
     run, password = request.form.get("run"), request.form.get("password")
     if not run or not password:
@@ -112,7 +112,7 @@ def prove() -> Page:
         return _ask_again(form), problem.status, problem.headers
     if isinstance(started, actions.SecondFactorRequired):
         session[AWAITING_CODE] = [str(started.person.id), clock.now().timestamp()]
-        return redirect(url_for("signin.ask_for_code", next=wanted() or None), 303)
+        return redirect(url_for("signin.ask_for_code", next=next_path() or None), 303)
     return _enter(started)
 
 
@@ -123,12 +123,12 @@ def ask_for_code() -> Page:
     person = _person_without_code()
     if person is None:
         return _without_need_of_code()
-    return _ask_code(person, CodeForm(next=wanted()))
+    return _ask_code(person, CodeForm(next=next_path()))
 
 
 @pages.post("/sign-in/code")
 @public("how people come in")
-def prove_code() -> Page:
+def authenticate_with_code() -> Page:
     """Begin the session, or let the one there is count for more, and go on to `next`."""
     person, form, address = _person_without_code(), CodeForm(), request.remote_addr or ""
     if person is None:
@@ -151,7 +151,7 @@ def _enter(started: StartedSession) -> Response:
     note_language(started.person, chosen_language())
     renew_form_key()
     session.pop(AWAITING_CODE, None)
-    way, following = _way(), wanted()
+    way, following = _way(), next_path()
     entered = way.enter(following) if way and following else None
     response = entered or redirect(_destination(str(started.person.id)), 303)
     set_cookie(response, started.token)
@@ -167,7 +167,7 @@ def _person_awaiting_code_id() -> str | None:
 def _person_without_code() -> KnownPerson | None:
     """Return the person who may be asked for a code now."""
     if (halfway := _person_awaiting_code_id()) is not None:
-        return known(get_person(halfway))
+        return known_person(get_person(halfway))
     found = current_sign_in()
     has_to = found is not None and found.person.second_factor is not None and found.acr != ACR_TWO_FACTORS
     return found.person if found and has_to else None
@@ -175,7 +175,7 @@ def _person_without_code() -> KnownPerson | None:
 
 def _without_need_of_code() -> Response:
     if current_sign_in() is None:
-        return redirect(url_for("signin.sign_in", next=wanted() or None), 303)
+        return redirect(url_for("signin.sign_in", next=next_path() or None), 303)
     return redirect(_destination(), 303)
 
 
@@ -186,13 +186,13 @@ def _ask_code(person: KnownPerson, form: CodeForm) -> str:
         form=form,
         application=asking.application if asking else None,
         name=person.name,
-        somebody_else=url_for("signin.sign_in", again=1, next=wanted() or None),
+        somebody_else=url_for("signin.sign_in", again=1, next=next_path() or None),
         published_code=None if settings().is_production else published_code(person),
     )
 
 
 def _asking() -> SignInPurpose | None:
-    way, following = _way(), wanted()
+    way, following = _way(), next_path()
     return way.asking(following) if way and following else None
 
 
@@ -230,4 +230,4 @@ def _page(form: SignInForm, application: str, device: str = "") -> str:
 def _destination(person_id: str | None = None) -> str:
     found = current_sign_in()
     person_id = person_id or (str(found.person.id) if found else "")
-    return wanted() or url_for("acting.home" if is_official(person_id) else "account.home")
+    return next_path() or url_for("acting.home" if is_official(person_id) else "account.home")

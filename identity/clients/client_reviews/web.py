@@ -12,7 +12,7 @@ from identity.clients.client_reviews import actions
 from identity.clients.client_reviews.queries import get_pending, pending_reviews
 from identity.clients.client_reviews.rules import AlreadyAsked, ChangedMeanwhile
 from identity.clients.registry.queries import application_of, owner_of
-from identity.clients.registry.queries import everyones_applications as everyones
+from identity.clients.registry.queries import applications_of_everyone as everyones
 from identity.clients.registry.web import (
     ENVIRONMENTS,
     FIELDS,

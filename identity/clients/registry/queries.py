@@ -239,7 +239,7 @@ def all_clients(limit: int = 500) -> Sequence[Client]:
     return session().scalars(select(Client).order_by(Client.created_at.desc()).limit(limit)).all()
 
 
-def everyones_applications(cursor: str | None = None) -> Page[Client]:
+def applications_of_everyone(cursor: str | None = None) -> Page[Client]:
     """All applications that people sign in to, of agencies and of developers, the newest first."""
     query = select(Client).where(Client.profile.in_(PERSON_PROFILES))
     return page(session(), query, [Client.created_at, Client.id], cursor=cursor)

@@ -42,7 +42,7 @@ class KeyMissing(Exception):
     """The database names a key whose private half cannot be used here."""
 
 
-def published(key: Key, kid: str, algorithm: str) -> dict[str, Any]:
+def public_half(key: Key, kid: str, algorithm: str) -> dict[str, Any]:
     """The public half as it stands in a key set."""
     return {**key.as_dict(private=False), "kid": kid, "alg": algorithm, "use": "sig"}
 
@@ -65,7 +65,7 @@ class SealedKeyStore(ABC):
         kid = key.thumbprint()
         sealed = seal(self.master_key, json.dumps(key.as_dict(private=True)).encode(), f"key:{kid}")
         self._keep(kid, sealed, session)
-        return published(key, kid, algorithm)
+        return public_half(key, kid, algorithm)
 
     def sign(self, kid: str, algorithm: str, message: bytes) -> bytes:
         if kid not in self._opened:

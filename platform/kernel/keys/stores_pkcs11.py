@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from sqlalchemy.orm import Session
 
 from kernel.base.errors import Unavailable
-from kernel.keys.stores import RSA_BITS, KeyMissing, published
+from kernel.keys.stores import RSA_BITS, KeyMissing, public_half
 
 R = TypeVar("R")
 # What a private key in the HSM may be used for, and that nobody gets it out.
@@ -75,7 +75,7 @@ def _create(session: Any, algorithm: str) -> dict[str, Any]:
     kid = key.thumbprint()
     for half in (public, private):
         half[pkcs11.Attribute.LABEL] = kid
-    return published(key, kid, algorithm)
+    return public_half(key, kid, algorithm)
 
 
 def _sign(session: Any, kid: str, algorithm: str, message: bytes) -> bytes:

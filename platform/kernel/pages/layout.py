@@ -189,7 +189,7 @@ def local_path(candidate: str | None) -> str:
     return "/"
 
 
-def wanted() -> str:
+def next_path() -> str:
     """Return the path of this site to go on to, as the form or the address names it (`next`); empty if it names
     none.
     """

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from identity.authentication.one_time_codes.queries import published_code
 from identity.authentication.sessions.rules import ACR_TWO_FACTORS
-from identity.people.queries import find_by_run, known
+from identity.people.queries import find_by_run, known_person
 from kernel.jobs.access import public
 from sandbox.personas.rules import PASSWORD, PERSONAS, PUBLISHED_SECRET, WITH_SECOND_FACTOR
 
@@ -23,6 +23,6 @@ def list_personas() -> str:
         password=PASSWORD,
         with_second_factor=WITH_SECOND_FACTOR,
         secret=PUBLISHED_SECRET,
-        code=published_code(known(person)) if person else None,
+        code=published_code(known_person(person)) if person else None,
         level=ACR_TWO_FACTORS,
     )

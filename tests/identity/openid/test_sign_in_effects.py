@@ -162,7 +162,7 @@ class TestEntered:
 
     def test_it_is_counted_and_logged_once(self, asking: Asking, capsys: pytest.CaptureFixture[str]) -> None:
         for changed, status in (({}, 303), ({"password": "guess"}, 422), ({"next": "/"}, 303)):
-            labels = {"endpoint": "signin.prove", "method": "POST", "status": str(status)}
+            labels = {"endpoint": "signin.authenticate", "method": "POST", "status": str(status)}
             before = REGISTRY.get_sample_value("cordillera_requests_total", labels) or 0
             capsys.readouterr()
             asking.ask(**changed)

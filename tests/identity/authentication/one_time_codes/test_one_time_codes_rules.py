@@ -8,12 +8,12 @@ import pytest
 
 from identity.authentication.one_time_codes.rules import (
     code_at,
-    fitting_steps,
+    matching_steps,
     new_recovery_codes,
+    normalised_code,
     otpauth_link,
     qr_code,
     step_of,
-    typed,
 )
 
 
@@ -36,7 +36,7 @@ def test_the_codes_of_the_rfc(seconds: int, code: str) -> None:
 
 def test_one_step_of_drift_and_no_more() -> None:
     secret, at = b"12345678901234567890", datetime.fromtimestamp(2_000_000_000, UTC)
-    accepted = [steps for steps in range(-3, 4) if fitting_steps(secret, code_at(secret, step_of(at) + steps), at)]
+    accepted = [steps for steps in range(-3, 4) if matching_steps(secret, code_at(secret, step_of(at) + steps), at)]
     assert accepted == [-1, 0, 1]
 
 
@@ -60,13 +60,13 @@ def test_one_step_of_drift_and_no_more() -> None:
     ],
 )
 def test_what_a_person_may_type(text: str, code: str) -> None:
-    assert typed(text) == code
+    assert normalised_code(text) == code
 
 
 def test_recovery_codes_are_many_different_and_typeable() -> None:
     codes = new_recovery_codes()
     assert len(set(codes)) == 10
-    assert all(typed(code) == code for code in codes)
+    assert all(normalised_code(code) == code for code in codes)
 
 
 def test_the_link_says_what_apps_read() -> None:
