@@ -37,10 +37,10 @@ class Agencies(Protocol):
     """The agencies and their officials."""
 
     def find(self, code: str) -> AgencyRef | None:
-        """The agency of a state code, None for an unknown one."""
+        """The agency of a state code, also one that has ended; None for an unknown one."""
 
     def all(self) -> list[AgencyRef]:
-        """Every agency, by name."""
+        """Every agency that exists today, by name."""
 
     def officials_of(self, code: str, role: str) -> Sequence[Official]:
         """List the officials who have a role (administrator, publisher, correspondent) there."""

@@ -10,9 +10,8 @@ from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from identity.acting import actions
-from identity.agencies.queries import agencies_of
-from identity.agencies.rules import effective_roles
-from identity.agencies.web import ROLE_LABELS
+from identity.officials.queries import agencies_of
+from identity.officials.rules import FUNCTIONS, effective_roles
 from identity.ports import agency_tasks
 from kernel.jobs.access import ACTING_FOR, Principal, Rule, current_principal, declared_rules, person, requires
 from kernel.pages.layout import local_path
@@ -77,7 +76,7 @@ def home() -> Page:
         acting=principal.agency,
         tasks=agency_tasks(principal) if principal.agency else [],
         roles=principal.roles,
-        role_labels=ROLE_LABELS,
+        functions=FUNCTIONS,
         next=request.args.get("next", ""),
         asked=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
     )

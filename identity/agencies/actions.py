@@ -1,114 +1,299 @@
-"""Agencies, their members, and whom an official acts for."""
+"""Agencies come, change, move and end; officials are appointed to functions in them."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from identity.agencies.models import Agency, Membership
+from identity.agencies.models import Agency, AgencyChangeRecord
+from identity.agencies.queries import active_agencies, agency_on, names_of, timelines, tree_on
 from identity.agencies.rules import (
-    ADMINISTRATOR,
+    AgencyChange,
     AgencyCodeTaken,
-    LastAdministrator,
-    RoleAlreadyHeld,
-    check_role,
+    LastAuthority,
+    Period,
+    TreeFault,
+    check_day,
+    check_period,
     clean_code,
-    clean_name,
+    clean_fields,
+    clean_norm,
+    faults_of_tree,
 )
-from identity.people.models import Person
-from identity.people.queries import find_by_run
-from kernel.base.errors import Invalid, NotFound, _
+from kernel.base import clock
+from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.jobs.access import current_principal
+from kernel.jobs.jobs import periodic
 from kernel.recording.work import Work, action
+
+TAGS = {"name": "identity:agency:renamed", "kind": "identity:agency:kind-changed", "parent": "identity:agency:moved"}
+LONGEST_LIST_OF_NAMES = 3
 
 
 @action
-def create_agency(work: Work, code: str, name: str, *, is_authority: bool = False) -> Agency:
-    """Register an agency under its state code. Raises Invalid, and AgencyCodeTaken with the message at `code`."""
-    agency = Agency(code=clean_code(code), name=clean_name(name), is_authority=is_authority, created_at=work.now)
+def create_agency(
+    work: Work,
+    code: str,
+    name: str,
+    *,
+    is_authority: bool = False,
+    kind: str = "service",
+    parent: str | None = None,
+    valid_from: date | None = None,
+    valid_until: date | None = None,
+    norm: str = "",
+) -> Agency:
+    """Register an agency under its state code, from today on unless another day is named.
+
+    Raises Invalid, also at `parent` where it cannot stand below that one, and AgencyCodeTaken at `code`.
+    """
+    agency = insert_agency(
+        work,
+        clean_code(code),
+        name,
+        is_authority=is_authority,
+        kind=kind,
+        parent=parent or None,
+        period=check_period(valid_from or clock.today(), valid_until, ("valid_from", "valid_until")),
+        norm=norm,
+    )
+    check_tree(work, agency.code, agency.valid_from)
+    return agency
+
+
+def insert_agency(
+    work: Work,
+    code: str,
+    name: str,
+    *,
+    is_authority: bool = False,
+    kind: str,
+    parent: str | None,
+    period: Period,
+    norm: str,
+) -> Agency:
+    """Add an agency, whose place the caller checks when all is there. Raises Invalid, AgencyCodeTaken."""
+    hold_tree(work)
+    said = clean_fields(code, {"name": name, "kind": kind, "parent": parent})
+    agency = Agency(
+        code=code,
+        name=said["name"],
+        is_authority=is_authority,
+        created_at=work.now,
+        kind=said["kind"],
+        parent_code=said["parent"],
+        valid_from=period.first,
+        valid_until=period.last,
+    )
     work.add(agency)
     try:
         work.session.flush()
     except IntegrityError as error:
         raise AgencyCodeTaken(fields={"code": [_("Another agency has this code.")]}) from error
-    work.record("identity:agency:created", agency, name=agency.name, is_authority=is_authority)
+    norm = clean_norm(norm)
+    said["valid_from"] = period.first.isoformat()
+    if period.last:
+        said["valid_until"] = period.last.isoformat()
+    _note(work, agency, period.first, said, norm)
+    work.record("identity:agency:created", agency, is_authority=is_authority, norm=norm, **said)
     return agency
 
 
 @action
-def rename_agency(work: Work, code: str, name: str) -> Agency:
-    """Give an agency another name; its code stays. Raises Invalid, NotFound."""
-    agency = _locked_agency(work, code)
-    before, agency.name = agency.name, clean_name(name)
-    work.record("identity:agency:renamed", agency, before=before, after=agency.name)
-    return agency
+def change_agency(work: Work, code: str, change: AgencyChange) -> Agency:
+    """Change an agency's name, kind or parent from a day on; its code, and all that hangs on it, stays.
 
-
-@action
-def add_member(work: Work, agency_code: str, run: str, role: str) -> Person:
-    """Give a person a role at an agency.
-
-    Raises Invalid at `run` for what is not a RUN or nobody's, RoleAlreadyHeld, NotFound for an unknown agency.
+    Raises NotFound, and Invalid also where nothing would change or it cannot stand below that parent.
     """
-    agency = _locked_agency(work, agency_code)
-    check_role(role)
-    person = find_by_run(run)
-    if person is None:
-        raise Invalid(fields={"run": [_("Nobody with this RUN has an account yet.")]})
-    if _held(work, agency.code, person.id, role) is not None:
-        raise RoleAlreadyHeld(fields={"run": [_("This person already has this role.")]})
-    work.add(Membership(agency_code=agency.code, person_id=person.id, role=role, created_at=work.now))
-    work.record("identity:membership:granted", agency, person=str(person.id), role=role)
-    return person
+    agency = store_change(work, code, change)
+    if agency is None:
+        raise Invalid(fields={"name": [_("This is what counts on that day already. Change something, or cancel.")]})
+    check_tree(work, code, change.counts_from)
+    return agency
+
+
+def store_change(work: Work, code: str, change: AgencyChange) -> Agency | None:
+    """Write a change down, None where it changes nothing; the caller checks the tree. Raises Invalid, NotFound."""
+    hold_tree(work)
+    agency = locked_agency(work, code)
+    if not agency.period.covers(check_day(change.counts_from, "counts_from")):
+        raise Invalid(fields={"counts_from": [_("The agency does not exist on that day.")]})
+    before, wanted = agency_on(code, change.counts_from), clean_fields(code, change.fields)
+    changed = {field: value for field, value in wanted.items() if value != getattr(before, field)}
+    if not changed:
+        return None
+    norm = clean_norm(change.norm)
+    _note(work, agency, change.counts_from, changed, norm)
+    _take_effect(agency)
+    for field, after in changed.items():
+        told = {"before": getattr(before, field), "after": after}
+        work.record(TAGS[field], agency, **told, counts_from=change.counts_from.isoformat(), norm=norm)
+    return agency
 
 
 @action
-def remove_role(work: Work, agency_code: str, person_id: UUID, role: str) -> None:
-    """Take a role away; it counts from the person's next request on. Raises NotFound, LastAdministrator."""
-    # The lock on the agency makes two removals at once see each other.
-    agency = _locked_agency(work, agency_code)
-    held = _held(work, agency.code, person_id, role)
-    if held is None:
-        raise NotFound()
-    if role == ADMINISTRATOR and _administrators(work, agency.code) == 1:
-        raise LastAdministrator()
-    work.session.delete(held)
-    work.record("identity:membership:revoked", agency, person=str(person_id), role=role)
+def set_validity(
+    work: Work, code: str, valid_from: date, valid_until: date | None, *, successor: str | None = None, norm: str = ""
+) -> Agency:
+    """Say from when until when an agency exists, and which one comes after it; without a last day it goes on.
+
+    Raises NotFound, LastAuthority, and Invalid also at `valid_until` where others stand below it for longer.
+    """
+    agency = store_validity(work, code, Period(valid_from, valid_until), successor, norm)
+    if agency is None:
+        raise Invalid(fields={"valid_until": [_("This is what counts already. Change something, or cancel.")]})
+    check_tree(work, code, valid_from, field="valid_until")
+    return agency
+
+
+def store_validity(work: Work, code: str, period: Period, successor: str | None, norm: str) -> Agency | None:
+    """Write the validity down, None where it changes nothing; the caller checks the tree."""
+    hold_tree(work)
+    agency = locked_agency(work, code)
+    period = check_period(period.first, period.last, ("valid_from", "valid_until"))
+    after = _successor(work, agency, period, successor or None)
+    said: dict[str, Any] = {}
+    for field, value, before in (
+        ("valid_from", period.first, agency.valid_from),
+        ("valid_until", period.last, agency.valid_until),
+        ("successor", after, agency.successor_code),
+    ):
+        if value != before:
+            said[field] = value.isoformat() if isinstance(value, date) else value
+    if not said:
+        return None
+    norm = clean_norm(norm)
+    agency.valid_from, agency.valid_until, agency.successor_code = period.first, period.last, after
+    _note(work, agency, period.last or clock.today(), said, norm)
+    work.record("identity:agency:validity-changed", agency, norm=norm, **said)
+    if (
+        agency.is_authority
+        and period.last
+        and not any(one.is_authority for one in active_agencies() if one.code != code)
+    ):
+        raise LastAuthority(fields={"valid_until": [LastAuthority.explanation]})
+    return agency
+
+
+def _successor(work: Work, agency: Agency, period: Period, code: str | None) -> str | None:
+    if code is None or period.last is None:
+        return None
+    found = work.session.scalar(select(Agency).where(Agency.code == code))
+    if found is None or found.code == agency.code or (found.valid_until and found.valid_until <= period.last):
+        raise Invalid(fields={"successor": [_("Choose an agency that exists after that day.")]})
+    return found.code
+
+
+def hold_tree(work: Work) -> None:
+    """Until this transaction ends nobody else changes the tree: two moves that make a circle only together wait."""
+    work.session.execute(text("SELECT pg_advisory_xact_lock(hashtext('agency tree'))"))
+
+
+def check_tree(work: Work, code: str, since: date, *, field: str = "parent") -> None:
+    """Raise Invalid at the field if the tree is wrong on any day after a change of this agency."""
+    work.session.flush()
+    faults = faults_of_tree(timelines(), since)
+    if not faults:
+        return
+    own = next((fault for fault in faults if fault.agency == code), None)
+    raise Invalid(fields={field: [explain_fault(own) if own else _explain_below(faults)]})
+
+
+def explain_fault(fault: TreeFault) -> Text:
+    """A sentence that says what is wrong with an agency's place, and what to do."""
+    if fault.kind == "circle":
+        return _("%(parent)s stands below this agency: move it first, or choose another one.", parent=fault.parent)
+    if fault.kind == "depth":
+        return _("The tree would be more than eight levels deep: choose a place further up.")
+    return _(
+        "%(parent)s does not exist during all that time: choose another agency, or other days.", parent=fault.parent
+    )
+
+
+def _explain_below(faults: list[TreeFault]) -> Text:
+    codes = list(dict.fromkeys(fault.agency for fault in faults))
+    if faults[0].kind == "depth":
+        return _("The agencies below it would be more than eight levels deep: choose a place further up.")
+    known, more = names_of(codes[:LONGEST_LIST_OF_NAMES]), len(codes) - LONGEST_LIST_OF_NAMES
+    names = ", ".join(f"{known.get(code, code)} ({code})" for code in codes[:LONGEST_LIST_OF_NAMES])
+    return _(
+        "These stand below it for longer: %(names)s. Move or end them first.",
+        names=names + (f" … +{more}" if more > 0 else ""),
+    )
+
+
+def _note(work: Work, agency: Agency, counts_from: date, fields: Mapping[str, Any], norm: str) -> None:
+    """Keep a change; of an agency without a history also what it was before."""
+    by = current_principal()
+    known = select(func.count()).select_from(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == agency.code)
+    begins = {"name": agency.name, "kind": agency.kind, "parent": agency.parent_code}
+    # Registered by a node of the version before, while this one serves already.
+    if not work.session.scalar(known) and not begins.keys() <= fields.keys():
+        work.add(
+            AgencyChangeRecord(
+                agency_code=agency.code,
+                counts_from=agency.valid_from,
+                fields=begins,
+                norm="",
+                changed_at=agency.created_at,
+                changed_by="",
+                changed_by_name="",
+            )
+        )
+        work.session.flush()
+    work.add(
+        AgencyChangeRecord(
+            agency_code=agency.code,
+            counts_from=counts_from,
+            fields=dict(fields),
+            norm=norm,
+            changed_at=work.now,
+            changed_by=by.id,
+            changed_by_name=by.name,
+        )
+    )
+    work.session.flush()
+
+
+def _take_effect(agency: Agency) -> list[str]:
+    """Let the row say what counts today; which fields have changed by it."""
+    today = agency_on(agency.code, clock.today())
+    before = agency.name, agency.kind, agency.parent_code
+    agency.name, agency.kind, agency.parent_code = today.name, today.kind, today.parent
+    after = agency.name, agency.kind, agency.parent_code
+    return [field for field, old, new in zip(TAGS, before, after, strict=True) if old != new]
+
+
+@periodic("identity:agencies:take-effect", "1 * * * *")
+def take_effect() -> None:
+    """At the beginning of each day in Chile, whose hour is not always the same in UTC: what counts from today on."""
+    apply_due_changes()
 
 
 @action
-def remove_member(work: Work, agency_code: str, person_id: UUID) -> None:
-    """Take every role at an agency away. Raises NotFound, LastAdministrator."""
-    _locked_agency(work, agency_code)
-    roles = work.session.scalars(
-        select(Membership.role).where(Membership.agency_code == agency_code, Membership.person_id == person_id)
-    ).all()
-    if not roles:
-        raise NotFound()
-    for role in roles:
-        remove_role(agency_code, person_id, role)
+def apply_due_changes(work: Work) -> int:
+    """Let the changes whose day has come count; of how many agencies."""
+    hold_tree(work)
+    today = {agency.code: agency for agency in tree_on(clock.today())}
+    changed = 0
+    for agency in work.session.scalars(select(Agency).where(Agency.code.in_(today))):
+        now = today[agency.code]
+        if (agency.name, agency.kind, agency.parent_code) == (now.name, now.kind, now.parent):
+            continue
+        fields = _take_effect(agency)
+        work.record("identity:agency:change-took-effect", agency, fields=fields)
+        changed += 1
+    return changed
 
 
-def _locked_agency(work: Work, code: str) -> Agency:
-    agency = work.session.scalar(select(Agency).where(Agency.code == code).with_for_update())
+def locked_agency(work: Work, code: str) -> Agency:
+    """The agency, which nobody else changes until this transaction ends. Raises NotFound."""
+    query = select(Agency).where(Agency.code == code).with_for_update()
+    agency = work.session.scalar(query.execution_options(populate_existing=True))
     if agency is None:
         raise NotFound()
     return agency
-
-
-def _held(work: Work, code: str, person_id: UUID, role: str) -> Membership | None:
-    return work.session.scalar(
-        select(Membership).where(
-            Membership.agency_code == code, Membership.person_id == person_id, Membership.role == role
-        )
-    )
-
-
-def _administrators(work: Work, code: str) -> int:
-    count = work.session.scalar(
-        select(func.count())
-        .select_from(Membership)
-        .where(Membership.agency_code == code, Membership.role == ADMINISTRATOR)
-    )
-    return count or 0

@@ -1,47 +1,51 @@
-"""Reads of agencies and their officials."""
+"""Reads of agencies, and of their tree on any day."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import date
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, Date, and_, bindparam, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
-from identity.agencies.models import Agency, Membership
-from identity.people.models import Person
+from identity.agencies.models import Agency, AgencyChangeRecord
+from identity.agencies.rules import MAX_DEPTH, AgencyTimeline, Period
+from kernel.base import clock
 from kernel.base.errors import NotFound
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
 
-
-@dataclass(frozen=True)
-class Member:
-    """A person and the roles they hold at one agency."""
-
-    person: Person
-    roles: frozenset[str]
+MOST_IN_TREE = 10_000
 
 
 @dataclass(frozen=True)
-class Official:
-    """An official of an agency, as an addressee."""
+class AgencyOnDay:
+    """An agency as it is, was or will be on a day."""
 
-    person_id: UUID
+    code: str
     name: str
-    email: str | None
-    language: str
+    kind: str
+    parent: str | None
+    valid_from: date
+    valid_until: date | None
+    successor: str | None = None
+
+    @property
+    def period(self) -> Period:
+        return Period(self.valid_from, self.valid_until)
 
 
 def find_agency(code: str) -> AgencyRef | None:
-    """The agency with this state code."""
+    """The agency with this state code, also one that has ended."""
     found = session().scalar(select(Agency).where(Agency.code == code.replace("\x00", "")))
     return found.ref if found else None
 
 
 def get_agency(code: str) -> Agency:
-    """The agency with this state code. Raises NotFound."""
+    """The agency with this state code, also one that has ended. Raises NotFound."""
     found = session().scalar(select(Agency).where(Agency.code == code))
     if found is None:
         raise NotFound()
@@ -49,60 +53,129 @@ def get_agency(code: str) -> Agency:
 
 
 def list_agencies() -> list[AgencyRef]:
-    """Every agency by its name, to choose from."""
+    """Every agency that there is or was, by its name."""
     return [agency.ref for agency in session().scalars(select(Agency).order_by(Agency.name, Agency.code))]
 
 
-def agencies_page(cursor: str | None = None, limit: int | None = None) -> Page[Agency]:
-    """Agencies in the order of their codes."""
-    return page(session(), select(Agency), [Agency.code], cursor=cursor, limit=limit, descending=False)
+def active_agencies() -> list[AgencyRef]:
+    """The agencies that exist today by their names, to choose from."""
+    return [agency for agency in list_agencies() if agency.is_active]
 
 
-def officials_of(code: str, role: str) -> list[Official]:
-    """List those who hold a role at an agency."""
-    found = session().scalars(
-        select(Person)
-        .join(Membership, Membership.person_id == Person.id)
-        .where(Membership.agency_code == code, Membership.role == role)
-        .order_by(Person.id)
+def is_active_on(day: ColumnElement[date]) -> ColumnElement[bool]:
+    """`Agency.is_active` in SQL."""
+    return and_(Agency.valid_from <= day, or_(Agency.valid_until.is_(None), Agency.valid_until >= day))
+
+
+def today_bound() -> ColumnElement[date]:
+    """The day of a prepared query, whose parameter is `today`."""
+    return bindparam("today", type_=Date())
+
+
+def agencies_page(
+    cursor: str | None = None,
+    limit: int | None = None,
+    *,
+    on: date | None = None,
+    kind: str | None = None,
+    parent: str | None = None,
+) -> Page[AgencyOnDay]:
+    """Agencies in the order of their codes.
+
+    on: only those that exist on that day, as they are then; without it all of them, as they are today. kind and
+    parent: only those that have it then.
+    """
+    day = on or clock.today()
+    query = select(Agency)
+    if on is not None:
+        query = query.where(is_active_on(literal(on)))
+    if kind is not None:
+        query = query.where(_on_day("kind", Agency.kind, day) == kind)
+    if parent is not None:
+        query = query.where(_on_day("parent", Agency.parent_code, day) == parent)
+    found: Page[Agency] = page(session(), query, [Agency.code], cursor=cursor, limit=limit, descending=False)
+    on_day = _as_on_day([agency.code for agency in found.items], day)
+    return Page([on_day[agency.code] for agency in found.items], found.next)
+
+
+def agency_on(code: str, day: date) -> AgencyOnDay:
+    """One agency as it is on a day, whether or not it exists then. Raises NotFound."""
+    found = _as_on_day([code], day).get(code)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def path_to(agency: AgencyOnDay, day: date) -> Sequence[AgencyOnDay]:
+    """The agencies above one on a day, from the top of the state down."""
+    above: list[AgencyOnDay] = []
+    while (parent := (above[0] if above else agency).parent) and len(above) < MAX_DEPTH:
+        above.insert(0, agency_on(parent, day))
+    return above
+
+
+def tree_on(day: date) -> Sequence[AgencyOnDay]:
+    """The agencies that exist on a day, by their names."""
+    query = _select_on_day(day).where(is_active_on(literal(day)))
+    found = [AgencyOnDay(*row) for row in session().execute(query.limit(MOST_IN_TREE))]
+    return sorted(found, key=lambda agency: (agency.name.casefold(), agency.code))
+
+
+def _as_on_day(codes: Sequence[str], day: date) -> Mapping[str, AgencyOnDay]:
+    query = _select_on_day(day).where(Agency.code.in_(codes))
+    return {row.code: AgencyOnDay(*row) for row in session().execute(query)}
+
+
+def _select_on_day(day: date) -> Any:
+    return select(
+        Agency.code,
+        _on_day("name", Agency.name, day),
+        _on_day("kind", Agency.kind, day),
+        _on_day("parent", Agency.parent_code, day),
+        Agency.valid_from,
+        Agency.valid_until,
+        Agency.successor_code,
     )
-    return [Official(person.id, person.name, person.email, person.language) for person in found]
 
 
-def agencies_of(person_id: UUID | str) -> list[tuple[AgencyRef, list[str]]]:
-    """The agencies a person may act for, each with the roles held, by name."""
-    rows = session().execute(
-        select(Agency, Membership.role)
-        .join(Membership, Membership.agency_code == Agency.code)
-        .where(Membership.person_id == person_id)
-        .order_by(Agency.name, Agency.code, Membership.role)
+def _on_day(field: str, current: InstrumentedAttribute[Any], day: date) -> ColumnElement[Any]:
+    """The value of a field on a day: that of the last change until then, or else of the first one after it."""
+    record = AgencyChangeRecord
+    has = record.fields.has_key(field)
+    told = (
+        select(func.jsonb_build_array(record.fields[field]))
+        .where(record.agency_code == Agency.code, has)
+        .order_by(record.counts_from > day, func.abs(record.counts_from - literal(day)), record.id.desc())
+        .limit(1)
+        .correlate(Agency)
+        .scalar_subquery()
     )
-    held: dict[AgencyRef, list[str]] = {}
-    for agency, role in rows:
-        held.setdefault(agency.ref, []).append(role)
-    return list(held.items())
+    # In an array, because a parent may have been taken away: that is a value too.
+    return func.coalesce(told, func.jsonb_build_array(current)).op("->>")(0)
 
 
-def is_official(person_id: UUID | str) -> bool:
-    """Whether a person holds any role at any agency."""
-    return bool(session().scalar(select(exists().where(Membership.person_id == person_id))))
+def timelines() -> dict[str, AgencyTimeline]:
+    """Every agency's place over time, by its code."""
+    record = AgencyChangeRecord
+    moves: dict[str, list[tuple[date, str | None]]] = {}
+    query = select(record.agency_code, record.counts_from, record.fields["parent"].astext)
+    query = query.where(record.fields.has_key("parent")).order_by(record.counts_from, record.id)
+    for code, day, parent in session().execute(query):
+        moves.setdefault(code, []).append((day, parent))
+    agencies = select(Agency.code, Agency.valid_from, Agency.valid_until, Agency.parent_code)
+    return {
+        code: AgencyTimeline(code, Period(first, last), tuple(moves.get(code) or [(first, parent)]))
+        for code, first, last, parent in session().execute(agencies)
+    }
 
 
-def members_page(code: str, cursor: str | None = None) -> Page[Member]:
-    """The people of an agency with their roles, in the order in which they were registered."""
-    belongs = exists().where(Membership.person_id == Person.id, Membership.agency_code == code)
-    people: Page[Person] = page(session(), select(Person).where(belongs), [Person.id], cursor=cursor, descending=False)
-    roles = _roles_at(code, [person.id for person in people.items])
-    return Page([Member(person, frozenset(roles[person.id])) for person in people.items], people.next)
+def changes_page(code: str, cursor: str | None = None, limit: int | None = None) -> Page[AgencyChangeRecord]:
+    """What was changed of an agency, the latest entry first."""
+    query = select(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == code)
+    return page(session(), query, [AgencyChangeRecord.id], cursor=cursor, limit=limit)
 
 
-def _roles_at(code: str, people: Sequence[UUID]) -> Mapping[UUID, list[str]]:
-    rows = session().execute(
-        select(Membership.person_id, Membership.role).where(
-            Membership.agency_code == code, Membership.person_id.in_(people)
-        )
-    )
-    roles: dict[UUID, list[str]] = {person_id: [] for person_id in people}
-    for person_id, role in rows:
-        roles[person_id].append(role)
-    return roles
+def names_of(codes: Iterable[str | None]) -> dict[str, str]:
+    """The names of agencies by their codes."""
+    query = select(Agency.code, Agency.name).where(Agency.code.in_([code for code in codes if code]))
+    return {row.code: row.name for row in session().execute(query)}

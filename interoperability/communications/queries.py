@@ -175,9 +175,12 @@ def check_sendable(agency: AgencyRef, manifest: rules.Manifest) -> None:
     """Raise Invalid or TooLarge unless the agency may send this now."""
     limits = settings()
     rules.check_manifest(manifest, agency.code, clock.now(), limits.max_document_bytes, limits.max_annexes_bytes)
-    unknown = [one.agency for one in manifest.addressees if ports().agencies.find(one.agency) is None]
-    if unknown:
+    found = {one.agency: ports().agencies.find(one.agency) for one in manifest.addressees}
+    if unknown := [code for code, addressee in found.items() if addressee is None]:
         message = _("No agency has the code %(codes)s.", codes=", ".join(unknown))
+        raise Invalid(fields={"metadata.addressees": [message]})
+    if ended := [code for code, addressee in found.items() if addressee and not addressee.is_active]:
+        message = _("These agencies do not exist today: %(codes)s. Send it to their successor.", codes=", ".join(ended))
         raise Invalid(fields={"metadata.addressees": [message]})
 
 

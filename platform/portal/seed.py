@@ -15,10 +15,11 @@ from catalogue.openapi_documents.reader import read_openapi
 from catalogue.services import actions as services
 from catalogue.services import queries as catalogue
 from catalogue.services.rules import ServiceFacts
-from identity.agencies.actions import add_member, create_agency
+from identity.agencies.actions import create_agency
 from identity.agencies.queries import find_agency
 from identity.clients.registry.actions import create_client
 from identity.clients.registry.queries import registered_client
+from identity.officials.actions import appoint
 from identity.people.queries import find_by_run
 from kernel.base.errors import Forbidden
 from kernel.base.installation import settings
@@ -56,7 +57,7 @@ def _seed_agency(code: str, name: str, official: str, *, is_authority: bool) -> 
         return
     create_agency(code, name, is_authority=is_authority)
     for role in EVERY_ROLE:
-        add_member(code, official, role)
+        appoint(code, official, role)
 
 
 def _official(run: str, code: str, roles: Iterable[str]) -> Principal:

@@ -40,7 +40,7 @@ ROOT = HERE.parent.parent
 
 CAPABILITIES = {
     "identity": (
-        *("people", "agencies"),
+        *("people", "agencies", "officials"),
         *("authentication.login_throttling", "authentication.sessions", "authentication.passwords"),
         *("authentication.one_time_codes", "authentication.signin", "acting", "account"),
         *("clients.profiles", "clients.redirect_uris", "clients.client_secrets", "clients.client_keys"),
@@ -258,11 +258,12 @@ class AgenciesOfIdentity:
     """Identity's agencies, as the other blocks ask for them."""
 
     def __init__(self) -> None:
-        from identity.agencies import queries
+        from identity.agencies.queries import active_agencies, find_agency
+        from identity.officials.queries import officials_of
 
-        self.find = queries.find_agency
-        self.all = queries.list_agencies
-        self.officials_of = queries.officials_of
+        self.find = find_agency
+        self.all = active_agencies
+        self.officials_of = officials_of
 
 
 def install_catalogue(house: Composition) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import date
 
 import psycopg
 import pytest
@@ -107,3 +108,42 @@ def test_a_chain_of_seals_made_when_events_named_them_holds_on_both_ways(empty_d
         with engine.begin() as connection:
             assert connection.execute(SEALED).all() == sealed
     engine.dispose()
+
+
+BEFORE_FUNCTIONS = """
+INSERT INTO agency (id, code, name, is_authority, created_at)
+    VALUES (gen_random_uuid(), 'AE001', 'Uno', true, '2024-05-02T01:00:00Z');
+INSERT INTO person (id, run_number, run_dv, given_names, family_names, password_hash, is_test_person, created_at,
+    password_changed_at, language, language_is_chosen)
+    VALUES ('00000000-0000-0000-0000-000000000001', 11111111, '1', '[]', '[]', '', false, now(), now(), 'es', false);
+INSERT INTO membership (id, agency_code, person_id, role, created_at)
+    SELECT gen_random_uuid(), 'AE001', '00000000-0000-0000-0000-000000000001', role, '2024-05-02T01:00:00Z'
+    FROM unnest(ARRAY['administrator', 'publisher']) role;
+"""
+ROLES = "SELECT role FROM membership ORDER BY role"
+
+
+def test_nobody_loses_or_gains_a_right_when_roles_become_functions(empty_database: str) -> None:
+    migrate.upgrade(empty_database, "0026")
+    with psycopg.connect(plain(empty_database), autocommit=True) as connection:
+        connection.execute(BEFORE_FUNCTIONS)
+        migrate.upgrade(empty_database)
+        held = "SELECT function, is_deputy, starts_on, ends_on, ended_at FROM appointment ORDER BY function"
+        begun = date(2024, 5, 1)  # in Chile
+        assert connection.execute(held).fetchall() == [
+            ("administrator", False, begun, None, None),
+            ("publisher", False, begun, None, None),
+        ]
+        agency = connection.execute("SELECT kind, parent_code, valid_from, valid_until FROM agency").fetchone()
+        assert agency == ("service", None, begun, None)
+        history = connection.execute("SELECT counts_from, fields FROM agency_change").fetchone()
+        assert history == (begun, {"name": "Uno", "kind": "service", "parent": None})
+        connection.execute("UPDATE appointment SET ended_at = now() WHERE function = 'publisher'")
+        assert connection.execute(ROLES).fetchall() == [("administrator",)], "nodes of the version before see the end"
+        connection.execute(
+            "INSERT INTO membership SELECT gen_random_uuid(), agency_code, person_id, 'correspondent', now() "
+            "FROM membership"
+        )
+        assert len(connection.execute(held).fetchall()) == 3, "and what they write counts"
+        migrate.downgrade(empty_database, "0026")
+        assert connection.execute(ROLES).fetchall() == [("administrator",), ("correspondent",)]

@@ -19,9 +19,8 @@ SIGNS_IN = "who comes in has no form yet; what they typed opens one session each
 EXCEPTIONS = {
     "acting.choose": THE_SAME,
     "acting.leave": THE_SAME,
-    "agencies.remove_role": ENDED,
-    "agencies.remove_role_of": ENDED,
-    "agencies.rename_agency": THE_SAME,
+    "officials.end_appointment": ENDED,
+    "officials.end_appointment_at": ENDED,
     "client_reviews.withdraw": ENDED,
     "authority.replay_job": "a job that waits already goes on waiting",
     "registry.revoke": ENDED,

@@ -10,8 +10,10 @@ from flask.testing import FlaskClient
 from stdnum.cl.rut import calc_check_digit
 from werkzeug.test import TestResponse
 
-from identity.agencies.actions import add_member, create_agency
+from identity.agencies.actions import create_agency
 from identity.agencies.models import Agency
+from identity.officials.actions import appoint, end_appointment
+from identity.officials.queries import appointments_of
 from identity.people.actions import register_person
 from identity.people.models import Person
 
@@ -36,16 +38,25 @@ def a_person(
     return register_person(run or a_run(), given_names, family_names, email, password, is_test_person=is_test_person)
 
 
-def an_agency(code: str = "AE001", name: str = "Servicio de Prueba", *, is_authority: bool = False) -> Agency:
-    return create_agency(code, name, is_authority=is_authority)
+def an_agency(
+    code: str = "AE001", name: str = "Servicio de Prueba", *, is_authority: bool = False, parent: str | None = None
+) -> Agency:
+    return create_agency(code, name, is_authority=is_authority, parent=parent)
 
 
 def an_official(agency: Agency | str, *roles: str, run: str | None = None) -> Person:
     """A person with these roles at the agency."""
     person = a_person(run)
     for role in roles or ("administrator",):
-        add_member(agency if isinstance(agency, str) else agency.code, str(person.run), role)
+        appoint(agency if isinstance(agency, str) else agency.code, str(person.run), role)
     return person
+
+
+def end_functions(agency_code: str, person: Person, *functions: str) -> None:
+    """End what a person holds at an agency; all of it unless functions are named."""
+    for appointment, holder in appointments_of(agency_code):
+        if holder.id == person.id and appointment.function in (functions or (appointment.function,)):
+            end_appointment(agency_code, appointment.id)
 
 
 def sign_in(client: FlaskClient, person: Person | str, password: str = PASSWORD, following: str = "") -> TestResponse:

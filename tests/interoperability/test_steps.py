@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from identity.agencies.actions import add_member
+from identity.officials.actions import appoint
 from interoperability.communications.actions import sweep_documents
 from interoperability.communications.models import Communication
 from interoperability.communications.rules import (
@@ -91,9 +91,9 @@ def test_correspondents_are_told_by_mail_without_the_subject(app: Flask) -> None
     network = Network(app)
     with app.app_context():
         person = a_person(email="juan@example.cl")
-        add_member("AE002", str(person.run), "correspondent")
+        appoint("AE002", str(person.run), "correspondent")
         other = a_person(email="ana@example.cl")
-        add_member("AE001", str(other.run), "correspondent")
+        appoint("AE001", str(other.run), "correspondent")
     code = network.sent(reference="Asunto delicado")
     network.post("AE002", f"/communications/{code}/acknowledgement")
     settings = SETTINGS.of(app)

@@ -96,7 +96,7 @@ def test_a_letter_sent_twice_is_one(official: FlaskClient) -> None:
 def test_a_member_named_twice_is_no_conflict(app: Flask, official: FlaskClient) -> None:
     with app.app_context():
         run = str(a_person().run)
-    first, second = send_twice(official, "/agency/members", run=run, role="publisher")
+    first, second = send_twice(official, "/agency/members", run=run, function="publisher")
     assert second.location == first.location == "/agency/members"
 
 

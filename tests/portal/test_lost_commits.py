@@ -31,7 +31,7 @@ from werkzeug.test import TestResponse
 
 from catalogue.agreements.actions import request_agreement
 from catalogue.agreements.rules import AlreadyAgreed
-from identity.agencies.actions import add_member
+from identity.officials.actions import appoint
 from identity.openid.issuance_log import write_waiting
 from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings
@@ -257,7 +257,7 @@ def test_a_mail_is_written_once_however_often_its_jobs_run(app: Flask, proxy: Pr
     network = Network(app)
     with app.app_context():
         person = a_person(email="juan@example.cl")
-        add_member("AE002", str(person.run), "correspondent")
+        appoint("AE002", str(person.run), "correspondent")
     code = network.sent()
     with proxy.hanging_up(lost, when):
         run_worker(app, until_empty=True)

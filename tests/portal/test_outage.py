@@ -19,8 +19,8 @@ from flask.testing import FlaskClient
 from werkzeug.routing import AnyConverter, BaseConverter, Rule
 from werkzeug.test import TestResponse
 
-from identity.agencies.actions import add_member
 from identity.clients.registry.actions import NewClient
+from identity.officials.actions import appoint
 from kernel.database import migrate, outage
 from kernel.database.db import ENGINE
 from portal.app import create_app
@@ -47,7 +47,7 @@ class Site:
             agency = an_agency(is_authority=True)
             self.person = a_person(is_test_person=True)
             for role in ("administrator", "publisher", "correspondent"):
-                add_member(agency.code, str(self.person.run), role)
+                appoint(agency.code, str(self.person.run), role)
             self.made: NewClient = a_client("standard", owner="agency:AE001", scopes=["openid", "run", "name", "email"])
             self.system = a_system(agency.code, ["communications.send", "communications.receive", "gateway"])
         self.browser = app.test_client()

@@ -10,10 +10,13 @@ from uuid import UUID
 from flask import g, has_request_context, request
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
 
-from identity.agencies.models import Agency, Membership
-from identity.agencies.rules import effective_roles
+from identity.agencies.models import Agency
+from identity.agencies.queries import is_active_on, today_bound
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_active
+from identity.officials.models import Appointment
+from identity.officials.queries import is_in_effect_on
+from identity.officials.rules import effective_roles
 from identity.people.models import Person
 from identity.people.queries import KNOWN_PERSON
 from identity.people.rules import KnownPerson
@@ -39,7 +42,7 @@ class SignIn:
 
     @property
     def principal(self) -> Principal:
-        """The person, as an official where they act for an agency in which they still hold a role."""
+        """The person, as an official where they act for an agency in which they still hold a function."""
         someone = Principal(
             kind="person", id=str(self.person.id), name=self.person.name, has_agencies=self.has_agencies
         )
@@ -89,12 +92,13 @@ def find_session(token: str) -> SignInSession | None:
     return session().scalar(select(SignInSession).where(SignInSession.token_hash == token_hash(token)))
 
 
-_ROLES = (
-    select(func.array_agg(Membership.role))
-    .where(Membership.agency_code == SignInSession.agency_code, Membership.person_id == SignInSession.person_id)
+_FUNCTIONS = (
+    select(func.array_agg(Appointment.function))
+    .where(Appointment.agency_code == SignInSession.agency_code, Appointment.person_id == SignInSession.person_id)
+    .where(is_in_effect_on(today_bound()))
     .scalar_subquery()
 )
-_HAS_AGENCIES = exists().where(Membership.person_id == SignInSession.person_id)
+_HAS_AGENCIES = exists().where(Appointment.person_id == SignInSession.person_id, is_in_effect_on(today_bound()))
 _sign_in = PreparedQuery(
     select(
         SignInSession.sid,
@@ -106,12 +110,13 @@ _sign_in = PreparedQuery(
         Agency.code,
         Agency.name,
         Agency.is_authority,
-        _ROLES,
+        _FUNCTIONS,
         _HAS_AGENCIES,
         *KNOWN_PERSON,
     )
     .join(Person, Person.id == SignInSession.person_id)
-    .outerjoin(Agency, Agency.code == SignInSession.agency_code)
+    # Nobody acts for an agency that has ended.
+    .outerjoin(Agency, and_(Agency.code == SignInSession.agency_code, is_active_on(today_bound())))
     .where(SignInSession.token_hash == bindparam("token_hash"), SignInSession.ended_at.is_(None))
 )
 _seen = PreparedWrite(
@@ -122,7 +127,7 @@ _seen = PreparedWrite(
 
 
 def _load(token: str) -> SignIn | None:
-    row = _sign_in(token_hash=token_hash(token))
+    row = _sign_in(token_hash=token_hash(token), today=clock.today())
     if row is None:
         return None
     sid, authenticated_at, acr, amr, last_seen_at, expires_at, code, name, is_authority, held, has_agencies, *person = (

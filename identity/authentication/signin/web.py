@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
-from identity.agencies.queries import is_official
 from identity.authentication.login_throttling.rules import WaitBeforeTrying
 from identity.authentication.one_time_codes.actions import sign_in_with_code, step_up
 from identity.authentication.one_time_codes.queries import published_code
@@ -23,6 +22,7 @@ from identity.authentication.sessions.rules import ACR_TWO_FACTORS, COOKIE, desc
 from identity.authentication.sessions.web import set_cookie
 from identity.authentication.signin import actions
 from identity.authentication.signin.rules import SECOND_FACTOR_WAIT, SignInPurpose
+from identity.officials.queries import is_official
 from identity.people.actions import note_language
 from identity.people.queries import get_person, known_person
 from kernel.base import clock

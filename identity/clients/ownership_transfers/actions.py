@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask_babel import gettext
 
-from identity.agencies.queries import find_agency, officials_of
+from identity.agencies.queries import find_agency
 from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.ownership_transfers.queries import Offer, pending
@@ -16,6 +16,7 @@ from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, replace_credentials
 from identity.clients.registry.models import Client
 from identity.clients.registry.rules import owned_by_agency
+from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.installation import settings
 from kernel.jobs.access import current_principal
@@ -33,7 +34,7 @@ def offer(
     """
     client = lock_active_client(work, client_id, owner)
     agency = find_agency(agency_code.strip().upper())
-    if agency is None:
+    if agency is None or not agency.is_active:
         raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
     reason = checked_words(reason, "reason")
     # A key of the developer would go on to work; a secret is replaced.

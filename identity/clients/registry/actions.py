@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from identity.agencies.queries import officials_of
 from identity.clients.client_secrets.rules import (
     LastSecret,
     StoredSecret,
@@ -41,6 +40,7 @@ from identity.clients.registry.rules import (
     sector_kind,
     sector_named,
 )
+from identity.officials.queries import officials_of
 from identity.people.queries import mailboxes
 from kernel.base.errors import Conflict, Invalid, NotFound, _
 from kernel.base.ids import new_token

@@ -44,7 +44,7 @@ LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
 
 
 def registered_client(client_id: str) -> RegisteredClient | None:
-    """The client of this name as it is now, None if there is none or it was revoked."""
+    """The client of this name as it is now, None if there is none, it was revoked, or its agency has ended."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", client_id):
         return None
     query = (
@@ -59,14 +59,19 @@ def registered_client(client_id: str) -> RegisteredClient | None:
         return None
     found = _as_registered(row[0], row[1])
     CLIENTS().keep(client_id, found, changes)
-    return found
+    return found if found.is_active_on(clock.today()) else None
 
 
 def known_client(client_id: str) -> RegisteredClient | None:
     """Return a client as this process remembers it (`kernel.database.change_feed`): for what is asked with every
     request.
     """
-    return CLIENTS().get(client_id) or registered_client(client_id)
+    return _remembered(client_id) or registered_client(client_id)
+
+
+def _remembered(client_id: str) -> RegisteredClient | None:
+    found = CLIENTS().get(client_id)
+    return found if found is not None and found.is_active_on(clock.today()) else None
 
 
 def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
@@ -75,7 +80,7 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
     A secret unknown to memory is looked up once more, because another process may have made it a moment ago.
     """
     now = clock.now()
-    remembered = CLIENTS().get(client_id)
+    remembered = _remembered(client_id)
     if remembered is not None and remembered.knows_secret(secret, now):
         return remembered
     found = registered_client(client_id)
@@ -124,6 +129,7 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         agency_code=agency.code if agency else None,
         agency_name=agency.name if agency else None,
         agency_is_authority=agency.is_authority if agency else False,
+        agency_period=agency.period if agency else None,
         jwks=client.jwks,
         jwks_uri=client.jwks_uri,
         options=client.options,

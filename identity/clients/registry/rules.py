@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from identity.agencies.rules import Period
 from identity.clients.client_keys.rules import is_certificate_name
 from identity.clients.client_secrets.rules import StoredSecret, sha256_of
 from identity.clients.profiles.rules import (
@@ -89,10 +90,15 @@ class RegisteredClient:
     agency_code: str | None
     agency_name: str | None
     agency_is_authority: bool = False
+    agency_period: Period | None = None
     jwks: Mapping[str, Any] | None = field(default=None, repr=False)
     jwks_uri: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     logo: str | None = None
+
+    def is_active_on(self, day: date) -> bool:
+        """Whether it may do anything: the client of an agency that has ended does nothing any more."""
+        return self.agency_period is None or self.agency_period.covers(day)
 
     @property
     def is_for_test_persons(self) -> bool:

@@ -8,7 +8,6 @@ from uuid import UUID
 from flask_babel import gettext
 from sqlalchemy import or_, select
 
-from identity.agencies.queries import officials_of
 from identity.clients.registry.models import Client
 from identity.clients.registry.queries import client_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
@@ -22,6 +21,7 @@ from identity.clients.token_exchange_policies.rules import (
     check_pair,
     checked_reasons,
 )
+from identity.officials.queries import officials_of
 from kernel.base.errors import NotFound
 from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, address_for, write_to

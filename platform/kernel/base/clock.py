@@ -36,6 +36,11 @@ def local(instant: datetime) -> datetime:
     return instant.astimezone(SANTIAGO)
 
 
+def today() -> date:
+    """The day that it is in Santiago."""
+    return local(now()).date()
+
+
 @lru_cache(maxsize=32)
 def _holidays(year: int) -> frozenset[date]:
     return frozenset(holidays.country_holidays("CL", years=year))

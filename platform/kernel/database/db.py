@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 from flask import Flask, g
-from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event
+from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
@@ -26,6 +26,10 @@ from kernel.database.outage import BoundedConnection, CommitUnconfirmed
 STATEMENT_TIMEOUT_MS = 30_000
 ASKED_AFTER_SECONDS = 30
 """A connection that nobody used for this long is asked whether it lives before it is used again."""
+
+
+TODAY = text("((now() AT TIME ZONE 'America/Santiago')::date)")
+"""The day on which the database writes a row, in Chile: for what the row does not say itself."""
 
 
 class Base(DeclarativeBase):

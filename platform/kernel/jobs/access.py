@@ -30,11 +30,15 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class AgencyRef:
-    """An agency as the other blocks know it: its state code and its name."""
+    """An agency as the other blocks know it: its state code and its name.
+
+    is_active: whether it exists today. Of one that has ended the name is still told, but it does nothing any more.
+    """
 
     code: str
     name: str
     is_authority: bool = False
+    is_active: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,12 @@ class Principal:
     """The caller of a request.
 
     kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), developer (sandbox),
-    machine (an agency's system), system. id: the person's, developer's or client's identifier. roles: administrator,
-    publisher, correspondent, authority. scopes: of the access token that was brought. binding: what a machine's token
-    is bound to (`agreement`, `service`, `version`). application: of a person who is not here themselves, the
-    `client_id` of the one that brought their token; acr and authenticated_at: how surely and when they signed in to it.
-    has_agencies: of a person signed in to our pages, whether they work for some agency.
+    machine (an agency's system), system. id: the person's, developer's or client's identifier. roles: the functions
+    that an official holds, and what follows from them: administrator, publisher, correspondent, authority. scopes: of
+    the access token that was brought. binding: what a machine's token is bound to (`agreement`, `service`, `version`).
+    application: of a person who is not here themselves, the `client_id` of the one that brought their token; acr and
+    authenticated_at: how surely and when they signed in to it. has_agencies: of a person signed in to our pages,
+    whether they work for some agency.
     """
 
     kind: str = "anonymous"

@@ -6,14 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import flask_bootstrap
 from flask import Blueprint, Flask, Response, current_app, g, redirect, request, url_for
-from flask_babel import format_datetime, format_decimal
+from flask_babel import format_date, format_datetime, format_decimal
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from stdnum.cl import rut
@@ -313,6 +313,11 @@ def format_local_time(instant: datetime, exact: bool = False) -> str:
     return str(format_datetime(local(instant).replace(tzinfo=None), pattern, rebase=False))
 
 
+def format_day(day: date) -> str:
+    """A day in the reader's language; of a UTC instant the day on Santiago's calendar."""
+    return str(format_date(local(day).date() if isinstance(day, datetime) else day, "d MMM y"))
+
+
 def format_run(run: str) -> str:
     """A person's number as people write it: 12.345.678-5."""
     return str(rut.format(str(run)))
@@ -366,5 +371,5 @@ def install_layout(app: Flask, settings: Settings) -> None:
         frame_of_problem=frame_of_problem, chosen_language=chosen_language, scheme=chosen_scheme
     )
     app.jinja_env.filters.update(localtime=format_local_time, run=format_run, filesize=format_file_size)
-    app.jinja_env.filters["number"] = format_decimal
+    app.jinja_env.filters.update(number=format_decimal, day=format_day)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

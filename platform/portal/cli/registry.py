@@ -6,6 +6,7 @@ import click
 
 from identity.agencies import actions as agencies
 from identity.authentication.one_time_codes import actions as second_factor
+from identity.officials.actions import appoint
 from identity.people import actions as people
 from portal.cli.context import as_json_option, show, with_app
 
@@ -70,4 +71,4 @@ def create_agency(code: str, name: str, authority: bool, as_json: bool) -> None:
 def add_official(code: str, run: str, roles: tuple[str, ...]) -> None:
     """Give the person with RUN the ROLES (administrator, publisher, correspondent) at agency CODE."""
     for role in roles:
-        agencies.add_member(code, run, role)
+        appoint(code, run, role)

@@ -1,30 +1,35 @@
-"""Agencies, their members, and acting for one of them, against PostgreSQL."""
+"""Agencies and their tree over time, against PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from datetime import date, timedelta
 
 import pytest
-from builders.identity import a_person, a_run, an_agency, an_official
+from builders.clients import a_system
+from builders.identity import an_agency, an_official
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from identity.acting.actions import choose_agency
 from identity.agencies import actions, queries
+from identity.agencies.models import AgencyChangeRecord
 from identity.agencies.rules import (
-    ROLES,
+    MAX_DEPTH,
+    AgencyChange,
     AgencyCodeTaken,
-    LastAdministrator,
-    RoleAlreadyHeld,
+    LastAuthority,
     clean_code,
     clean_name,
-    effective_roles,
 )
-from kernel.base.errors import Invalid, NotFound, SignInRequired
+from identity.clients.registry.queries import known_client
+from identity.officials.queries import agencies_of, officials_of
+from kernel.base import clock
+from kernel.base.errors import Invalid, NotFound
 from kernel.database.db import session
 from kernel.jobs.access import AgencyRef
 from kernel.recording.audit import AuditEvent
+
+DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("code", ["AE001", " ae001 ", "AE12345", "ＡＥ００１"])
@@ -48,13 +53,6 @@ def test_a_name_is_one_line_or_refused(name: str) -> None:
     assert cleaned.isprintable()
 
 
-def test_only_administrators_of_the_authority_are_the_authority() -> None:
-    administrator, publisher = frozenset({"administrator"}), frozenset({"publisher"})
-    assert "authority" in effective_roles(administrator, is_authority=True)
-    assert "authority" not in effective_roles(administrator, is_authority=False)
-    assert "authority" not in effective_roles(publisher, is_authority=True)
-
-
 @pytest.mark.usefixtures("context")
 class TestAgencies:
     def test_an_agency_is_found_by_its_code(self) -> None:
@@ -72,11 +70,12 @@ class TestAgencies:
 
     def test_a_rename_leaves_both_names_on_record(self) -> None:
         an_agency("AE001", "Antes")
-        actions.rename_agency("AE001", "Después")
+        renamed("AE001", "Después")
         event = session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:agency:renamed")).one()
-        assert (event.subject, event.detail) == ("agency:AE001", {"before": "Antes", "after": "Después"})
+        assert event.subject == "agency:AE001"
+        assert (event.detail["before"], event.detail["after"]) == ("Antes", "Después")
         with pytest.raises(NotFound):
-            actions.rename_agency("AE999", "Nadie")
+            renamed("AE999", "Nadie")
 
     def test_pages_of_agencies_follow_each_other(self) -> None:
         for number in range(5):
@@ -87,90 +86,180 @@ class TestAgencies:
         assert rest.next is None
 
 
-@pytest.mark.usefixtures("context")
-class TestMembers:
-    def test_a_person_may_hold_several_roles(self) -> None:
-        agency = an_agency()
-        official = an_official(agency, "administrator", "publisher")
-        assert queries.agencies_of(official.id) == [(agency.ref, ["administrator", "publisher"])]
-        assert queries.members_page("AE001").items == [
-            queries.Member(official, frozenset({"administrator", "publisher"}))
+def renamed(code: str, name: str, counts_from: date | None = None) -> None:
+    actions.change_agency(code, AgencyChange({"name": name}, counts_from or clock.today()))
+
+
+def moved(code: str, parent: str | None, counts_from: date | None = None, norm: str = "") -> None:
+    actions.change_agency(code, AgencyChange({"parent": parent}, counts_from or clock.today(), norm))
+
+
+def parent_of(code: str, day: date) -> str | None:
+    return queries.agency_on(code, day).parent
+
+
+@pytest.fixture
+def state(context: None) -> None:
+    """Two ministries since the year 2000, and a service of the first one."""
+    for code in ("AE001", "AE002"):
+        actions.create_agency(code, f"Ministerio {code}", kind="ministry", valid_from=date(2000, 1, 1))
+    actions.create_agency("AE010", "Servicio Diez", parent="AE001", valid_from=date(2010, 3, 1))
+
+
+@pytest.mark.usefixtures("state")
+class TestTree:
+    def test_the_tree_of_any_day_can_be_read(self) -> None:
+        moved("AE010", "AE002", date(2020, 1, 1), "Ley 21.000")
+        renamed("AE010", "Servicio Décimo", date(2015, 5, 5))
+        assert [one.code for one in queries.tree_on(date(2009, 12, 31))] == ["AE001", "AE002"]
+        assert [(one.name, one.parent) for one in queries.tree_on(date(2010, 3, 1)) if one.code == "AE010"] == [
+            ("Servicio Diez", "AE001")
         ]
-        assert queries.is_official(official.id)
-        assert not queries.is_official(a_person().id)
+        assert queries.agency_on("AE010", date(2019, 12, 31)).name == "Servicio Décimo"
+        assert parent_of("AE010", date(2019, 12, 31)) == "AE001"
+        assert parent_of("AE010", date(2020, 1, 1)) == "AE002"
+        assert [one.code for one in queries.agencies_page(on=date(2019, 1, 1), parent="AE001").items] == ["AE010"]
+        assert queries.agencies_page(on=clock.today(), parent="AE001").items == []
+        assert [one.code for one in queries.agencies_page(kind="ministry").items] == ["AE001", "AE002"]
 
-    def test_officials_are_found_by_their_role(self) -> None:
-        agency, other = an_agency(), an_agency("AE002")
-        official = an_official(agency, "correspondent")
-        an_official(other, "correspondent")
-        assert queries.officials_of("AE001", "correspondent") == [
-            queries.Official(official.id, official.name, official.email, "es")
+    def test_every_change_is_kept_with_who_when_and_why(self) -> None:
+        moved("AE010", "AE002", date(2020, 1, 1), "Ley 21.000")
+        moved("AE010", None, date(2021, 1, 1))
+        changes = queries.changes_page("AE010").items
+        assert [(one.counts_from, one.fields, one.norm, one.changed_by_name) for one in changes[:2]] == [
+            (date(2021, 1, 1), {"parent": None}, "", "The test"),
+            (date(2020, 1, 1), {"parent": "AE002"}, "Ley 21.000", "The test"),
         ]
-        assert queries.officials_of("AE001", "publisher") == []
+        assert changes[2].fields["name"] == "Servicio Diez"
+        assert parent_of("AE010", clock.today()) is None
 
-    def test_a_role_is_given_once(self) -> None:
-        official = an_official(an_agency())
-        with pytest.raises(RoleAlreadyHeld):
-            actions.add_member("AE001", str(official.run), "administrator")
+    def test_what_is_to_come_counts_from_its_day_on(self) -> None:
+        moved("AE010", "AE002", clock.today() + DAY)
+        assert queries.get_agency("AE010").parent_code == "AE001"
+        assert actions.apply_due_changes() == 0
+        with clock.shifted(DAY):
+            assert [one.parent for one in queries.tree_on(clock.today()) if one.code == "AE010"] == ["AE002"]
+            assert actions.apply_due_changes() == 1
+            assert actions.apply_due_changes() == 0
+        assert queries.get_agency("AE010").parent_code == "AE002"
+        tag = "identity:agency:change-took-effect"
+        assert session().scalars(select(AuditEvent.detail).where(AuditEvent.tag == tag)).all() == [
+            {"fields": ["parent"]}
+        ]
 
-    @pytest.mark.parametrize(("run", "role"), [("12.345.678-9", "publisher"), (a_run(), "publisher")])
-    def test_who_cannot_be_a_member_is_told_at_the_run(self, run: str, role: str) -> None:
-        an_agency()
+    def test_what_was_registered_by_a_node_of_the_version_before_has_its_beginning(self) -> None:
+        session().execute(delete(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == "AE010"))
+        session().info["recorded"] = True
+        session().commit()
+        renamed("AE010", "Otro nombre")
+        assert queries.agency_on("AE010", date(2012, 1, 1)).name == "Servicio Diez"
+        assert queries.agency_on("AE010", clock.today()).name == "Otro nombre"
+
+    @pytest.mark.parametrize("parent", ["AE010", "AE001"])
+    def test_no_circle_is_made(self, parent: str) -> None:
         with pytest.raises(Invalid) as refused:
-            actions.add_member("AE001", run, role)
-        assert list(refused.value.fields) == ["run"]
+            moved("AE001", parent)
+        assert list(refused.value.fields) == ["parent"]
+        assert parent_of("AE001", clock.today()) is None
 
-    @pytest.mark.parametrize("role", ["", "authority", "ADMINISTRATOR", "root"])
-    def test_no_other_roles_can_be_given(self, role: str) -> None:
-        an_agency()
+    def test_a_circle_on_a_day_to_come_is_one(self) -> None:
+        moved("AE010", None, clock.today() + 10 * DAY)
+        moved("AE001", "AE010", clock.today() + 10 * DAY)
         with pytest.raises(Invalid):
-            actions.add_member("AE001", str(a_person().run), role)
+            moved("AE001", "AE010", clock.today() + 9 * DAY)
 
-    def test_the_last_administrator_stays(self) -> None:
-        agency = an_agency()
-        first = an_official(agency, "administrator", "publisher")
-        with pytest.raises(LastAdministrator):
-            actions.remove_role("AE001", first.id, "administrator")
-        with pytest.raises(LastAdministrator):
-            actions.remove_member("AE001", first.id)
-        assert queries.agencies_of(first.id)[0][1] == ["administrator", "publisher"], "all roles or none are taken"
-        an_official(agency)
-        actions.remove_member("AE001", first.id)
-        assert queries.agencies_of(first.id) == []
+    def test_the_tree_has_a_limited_depth(self) -> None:
+        for number in range(11, 11 + MAX_DEPTH - 2):
+            an_agency(f"AE0{number}", parent=f"AE0{number - 1}")
+        with pytest.raises(Invalid, match="invalid") as refused:
+            an_agency("AE099", parent=f"AE0{10 + MAX_DEPTH - 2}")
+        assert "ocho" in str(refused.value.fields["parent"][0]) or "eight" in str(refused.value.fields["parent"][0])
+        with pytest.raises(Invalid):
+            moved("AE001", "AE002")
+        assert queries.find_agency("AE099") is None
 
-    def test_a_role_of_another_agency_is_not_there(self) -> None:
-        an_agency()
-        elsewhere = an_official(an_agency("AE002"), "publisher")
-        for person_id in (elsewhere.id, uuid4()):
-            with pytest.raises(NotFound):
-                actions.remove_role("AE001", person_id, "publisher")
-            with pytest.raises(NotFound):
-                actions.remove_member("AE001", person_id)
+    @pytest.mark.parametrize("parent", ["AE999", "x", "AE011"])
+    def test_a_parent_exists_all_that_time(self, parent: str) -> None:
+        actions.create_agency("AE011", "Más nueva", valid_from=date(2011, 1, 1))
+        with pytest.raises(Invalid) as refused:
+            moved("AE010", parent, date(2010, 6, 1))
+        assert list(refused.value.fields) == ["parent"]
 
-    def test_nobody_signed_in_acts_for_nobody(self) -> None:
-        an_agency()
-        with pytest.raises(SignInRequired):
-            choose_agency("AE001")
+    def test_nothing_is_no_change(self) -> None:
+        with pytest.raises(Invalid):
+            renamed("AE010", "  Servicio   Diez ")
+        with pytest.raises(Invalid):
+            actions.set_validity("AE010", date(2010, 3, 1), None)
+
+    def test_a_change_counts_while_the_agency_exists(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            renamed("AE010", "Otro", date(2010, 2, 28))
+        assert list(refused.value.fields) == ["counts_from"]
+
+    def test_an_end_waits_for_what_stands_below(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            actions.set_validity("AE001", date(2000, 1, 1), clock.today(), successor="AE002")
+        assert "Servicio Diez (AE010)" in str(refused.value.fields["valid_until"][0])
+        moved("AE010", "AE002", clock.today())
+        actions.set_validity("AE001", date(2000, 1, 1), clock.today(), successor="AE002", norm="Ley 1")
+        assert queries.get_agency("AE001").successor_code == "AE002"
+        assert parent_of("AE010", clock.today() - DAY) == "AE001"
+
+    @pytest.mark.parametrize("successor", ["AE001", "AE999", "AE003"])
+    def test_a_successor_exists_afterwards(self, successor: str) -> None:
+        actions.create_agency("AE003", "Breve", valid_from=date(2001, 1, 1), valid_until=clock.today())
+        with pytest.raises(Invalid) as refused:
+            actions.set_validity(
+                "AE002" if successor != "AE001" else "AE001", date(2000, 1, 1), clock.today(), successor=successor
+            )
+        assert list(refused.value.fields) == ["successor"]
+
+    def test_an_end_can_be_taken_back_and_a_beginning_put_right(self) -> None:
+        actions.set_validity("AE010", date(2010, 3, 1), clock.today())
+        actions.set_validity("AE010", date(2005, 1, 1), None)
+        assert [one.code for one in queries.tree_on(date(2006, 1, 1))] == ["AE001", "AE002", "AE010"]
+        with pytest.raises(Invalid):
+            actions.set_validity("AE010", date(1999, 1, 1), None)
+
+    def test_the_only_authority_does_not_end(self) -> None:
+        an_agency("AE900", is_authority=True)
+        with pytest.raises(LastAuthority):
+            actions.set_validity("AE900", clock.today(), clock.today())
+        an_agency("AE901", is_authority=True)
+        actions.set_validity("AE900", clock.today(), clock.today())
 
 
-def test_two_administrators_who_leave_at_once_do_not_both_leave(app: Flask) -> None:
+@pytest.mark.usefixtures("state")
+class TestEnded:
+    def test_an_agency_that_ended_does_nothing_from_the_next_day_on(self) -> None:
+        official = an_official("AE010")
+        system = a_system("AE010")
+        actions.set_validity("AE010", date(2010, 3, 1), clock.today())
+        assert agencies_of(official.id) != []
+        assert known_client(system.client.client_id) is not None
+        with clock.shifted(DAY):
+            assert agencies_of(official.id) == []
+            assert officials_of("AE010", "administrator") == []
+            assert known_client(system.client.client_id) is None, "although this process remembers it"
+            assert queries.find_agency("AE010") == AgencyRef("AE010", "Servicio Diez", is_active=False)
+            assert [one.code for one in queries.active_agencies()] == ["AE001", "AE002"]
+            actions.set_validity("AE010", date(2010, 3, 1), None)
+            assert known_client(system.client.client_id) is not None
+
+
+def test_two_moves_that_make_a_circle_together_do_not_both_happen(app: Flask) -> None:
+    codes = [f"AE00{number}" for number in range(4)]
     with app.app_context():
-        agency = an_agency()
-        leaving = [an_official(agency) for _ in range(4)]
+        for code in codes:
+            an_agency(code)
 
-    def leave(number: int) -> bool:
+    def move(number: int) -> bool:
         with app.app_context():
             try:
-                actions.remove_role("AE001", leaving[number].id, "administrator")
-            except LastAdministrator:
+                moved(codes[number], codes[(number + 1) % 4])
+            except Invalid:
                 return False
             return True
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(leave, range(4))) == [False, True, True, True]
-    with app.app_context():
-        assert len(queries.officials_of("AE001", "administrator")) == 1
-
-
-def test_the_roles_are_those_of_the_database() -> None:
-    assert set(ROLES) == {"administrator", "publisher", "correspondent"}
+        assert sorted(pool.map(move, range(4))) == [False, True, True, True]

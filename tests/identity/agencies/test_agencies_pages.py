@@ -1,11 +1,11 @@
 """The pages of officials and of the authority, and the public list."""
 
 import pytest
-from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
+from builders.identity import a_person, an_agency, an_official, end_functions, sign_in, sign_in_for
 from flask import Flask
 from flask.testing import FlaskClient
 
-from identity.agencies import actions, queries
+from identity.officials.queries import appointments_of, officials_of
 from identity.people.models import Person
 from kernel.jobs.access import current_principal
 
@@ -27,7 +27,13 @@ def authority(app: Flask) -> Person:
 
 def administrators_of(app: Flask, code: str) -> list[str]:
     with app.app_context():
-        return [str(official.person_id) for official in queries.officials_of(code, "administrator")]
+        return [str(official.person_id) for official in officials_of(code, "administrator")]
+
+
+def appointment_of(app: Flask, code: str, person_id: object) -> str:
+    """The identifier of a person's first appointment."""
+    with app.app_context():
+        return next(str(one.id) for one, person in appointments_of(code) if str(person.id) == str(person_id))
 
 
 def test_an_official_chooses_whom_to_act_for(client: FlaskClient, administrator: Person) -> None:
@@ -83,7 +89,7 @@ def test_a_role_taken_away_counts_from_the_next_request_on(
     sign_in_for(client, administrator, "AE001")
     with app.app_context():
         an_official("AE001")
-        actions.remove_member("AE001", administrator.id)
+        end_functions("AE001", administrator)
     assert client.get("/agency/members").status_code == 403
     assert "Servicio Uno" not in client.get("/agency").text
 
@@ -99,29 +105,31 @@ def test_an_administrator_adds_and_removes_members(app: Flask, client: FlaskClie
     with app.app_context():
         newcomer = a_person()
     sign_in_for(client, administrator, "AE001")
-    assert client.post("/agency/members", data={"run": str(newcomer.run), "role": "publisher"}).status_code == 303
+    assert client.post("/agency/members", data={"run": str(newcomer.run), "function": "publisher"}).status_code == 303
     assert str(newcomer.run) in client.get("/agency/members").text
-    assert client.post(f"/agency/members/{newcomer.id}/publisher/remove").status_code == 303
-    assert str(newcomer.run) not in client.get("/agency/members").text
+    assert client.post(f"/agency/members/{appointment_of(app, 'AE001', newcomer.id)}/end").status_code == 303
+    page = client.get("/agency/members").text
+    assert str(newcomer.run) not in page
+    assert newcomer.name in page, "among those who held it"
 
 
 @pytest.mark.parametrize("run", ["12.345.678-9", "11.111.111-1", ""])
 def test_a_member_that_cannot_be_is_told_at_the_run(client: FlaskClient, administrator: Person, run: str) -> None:
     sign_in_for(client, administrator, "AE001")
-    answer = client.post("/agency/members", data={"run": run, "role": "publisher"})
+    answer = client.post("/agency/members", data={"run": run, "function": "publisher"})
     assert answer.status_code == 422
     assert 'id="run-error"' in answer.text
 
 
-def test_no_role_beyond_the_three_can_be_posted(client: FlaskClient, administrator: Person) -> None:
+def test_no_role_that_is_no_function_can_be_posted(client: FlaskClient, administrator: Person) -> None:
     sign_in_for(client, administrator, "AE001")
-    data = {"run": str(administrator.run), "role": "authority"}
+    data = {"run": str(administrator.run), "function": "authority"}
     assert client.post("/agency/members", data=data).status_code == 422
 
 
 def test_the_last_administrator_is_told_so(app: Flask, client: FlaskClient, administrator: Person) -> None:
     sign_in_for(client, administrator, "AE001")
-    assert client.post(f"/agency/members/{administrator.id}/administrator/remove").status_code == 303
+    assert client.post(f"/agency/members/{appointment_of(app, 'AE001', administrator.id)}/end").status_code == 303
     assert "la única que administra" in client.get("/agency").text
     assert administrators_of(app, "AE001") == [str(administrator.id)]
 
@@ -129,7 +137,7 @@ def test_the_last_administrator_is_told_so(app: Flask, client: FlaskClient, admi
 def test_members_of_another_agency_are_not_there(app: Flask, client: FlaskClient, administrator: Person) -> None:
     sign_in_for(client, administrator, "AE001")
     other = administrators_of(app, "AE002")[0]
-    assert client.post(f"/agency/members/{other}/administrator/remove").status_code == 404
+    assert client.post(f"/agency/members/{appointment_of(app, 'AE002', other)}/end").status_code == 404
     assert administrators_of(app, "AE002") == [other]
 
 
@@ -160,13 +168,17 @@ def test_the_authority_registers_an_agency_and_its_administrator(
     sign_in_for(client, authority, "AE900")
     answer = client.post("/authority/agencies/new", data={"code": "ae010", "name": "Servicio Diez"})
     assert answer.location == "/authority/agencies/AE010"
-    data = {"run": str(first.run), "role": "administrator"}
+    data = {"run": str(first.run), "function": "administrator"}
     assert client.post("/authority/agencies/AE010", data=data).status_code == 303
     assert str(first.run) in client.get("/authority/agencies/AE010").text
     assert administrators_of(app, "AE010") == [str(first.id)]
-    client.post("/authority/agencies/AE010/name", data={"name": "Servicio de Diez"})
+    change = {"name": "Servicio de Diez", "kind": "service", "parent": "AE900", "norm": "Decreto 7"}
+    assert client.post("/authority/agencies/AE010/change", data=change).status_code == 303
     assert "Servicio de Diez" in client.get("/authority/agencies").text
-    assert client.post(f"/authority/agencies/AE010/members/{first.id}/administrator/remove").status_code == 303
+    assert (
+        client.post(f"/authority/agencies/AE010/members/{appointment_of(app, 'AE010', first.id)}/end").status_code
+        == 303
+    )
     assert administrators_of(app, "AE010") == [str(first.id)], "the last one stays"
 
 
@@ -185,11 +197,12 @@ def test_an_agency_that_cannot_be_is_refused(client: FlaskClient, authority: Per
     assert client.post("/authority/agencies/new", data=data).status_code == 422
 
 
-@pytest.mark.parametrize("path", ["/authority/agencies/AE999", "/authority/agencies/AE999/name"])
+@pytest.mark.parametrize("path", ["/authority/agencies/AE999", "/authority/agencies/AE999/change"])
 def test_an_agency_that_does_not_exist_is_not_there(client: FlaskClient, authority: Person, path: str) -> None:
     sign_in_for(client, authority, "AE900")
     assert client.get(path).status_code == 404
-    assert client.post(path, data={"run": str(authority.run), "role": "publisher", "name": "Nadie"}).status_code == 404
+    data = {"run": str(authority.run), "function": "publisher", "name": "Nadie", "kind": "service"}
+    assert client.post(path, data=data).status_code == 404
 
 
 def test_a_publisher_of_the_authority_is_not_the_authority(app: Flask, client: FlaskClient, authority: Person) -> None:

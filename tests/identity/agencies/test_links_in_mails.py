@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from identity.agencies.actions import add_member
+from identity.officials.actions import appoint
 from identity.people.models import Person
 from kernel.database.db import session
 from kernel.jobs.access import ACTING_FOR
@@ -38,7 +38,7 @@ def of_one(app: Flask, agencies: None) -> Person:
 @pytest.fixture
 def of_two(app: Flask, of_one: Person) -> Person:
     with app.app_context():
-        add_member("AE001", str(of_one.run), "administrator")
+        appoint("AE001", str(of_one.run), "administrator")
     return of_one
 
 
@@ -128,7 +128,7 @@ class TestSignedIn:
         self, app: Flask, client: FlaskClient, of_one: Person
     ) -> None:
         with app.app_context():
-            add_member("AE001", str(of_one.run), "correspondent")
+            appoint("AE001", str(of_one.run), "correspondent")
         sign_in(client, of_one)
         assert followed(client, MEMBERS).request.path == MEMBERS
         assert chosen(app) == ["AE002"]

@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from identity.agencies.actions import add_member
 from identity.clients.client_reviews.models import ClientReview
 from identity.clients.registry.queries import applications_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
+from identity.officials.actions import appoint
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 from portal.authority import all_pending_decisions
@@ -40,7 +40,7 @@ def official_at(app: Flask, agency: str, role: str, *, is_authority: bool = Fals
     with app.app_context():
         an_agency(agency, f"Organismo {agency}", is_authority=is_authority)
         person = a_person()
-        add_member(agency, f"{person.run_number}-{person.run_dv}", role)
+        appoint(agency, f"{person.run_number}-{person.run_dv}", role)
     browser = app.test_client()
     sign_in(browser, person)
     browser.post("/agency", data={"agency": agency})

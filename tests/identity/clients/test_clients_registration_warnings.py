@@ -13,13 +13,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from identity.agencies.actions import add_member
 from identity.clients.client_secrets.rules import SECRET_LIFETIME
 from identity.clients.expiry.actions import look_at_keys, look_at_published_keys, warn_of_ends
 from identity.clients.expiry.queries import warnings_of
 from identity.clients.expiry.rules import warning_due
 from identity.clients.registry.actions import rotate_secret
 from identity.clients.registry.queries import any_client
+from identity.officials.actions import appoint
 from kernel.base import clock
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
@@ -48,7 +48,7 @@ def mails() -> list[tuple[str, str]]:
 def test_a_secret_in_use_ends_and_its_owners_are_told_in_time() -> None:
     an_agency("AE001", "Servicio de Prueba")
     person = a_person(email="admin@example.cl")
-    add_member("AE001", f"{person.run_number}-{person.run_dv}", "administrator")
+    appoint("AE001", f"{person.run_number}-{person.run_dv}", "administrator")
     usual: dict[str, Any] = {
         "environment": "production",
         "redirect_uris": ["https://a.example.cl/"],
@@ -118,7 +118,7 @@ def test_who_has_no_address_reads_it_on_the_pages(app: Flask, client: FlaskClien
         an_agency("AE001", "Servicio de Prueba")
         mute, told = a_person(email=None), a_person(email="otra@example.cl")
         for person in (mute, told):
-            add_member("AE001", str(person.run), "administrator")
+            appoint("AE001", str(person.run), "administrator")
         act_as(Principal(kind="operator", id="x", name="El operador"))
         usual: dict[str, Any] = {"redirect_uris": ["https://a.example.cl/"], "post_logout_redirect_uris": []}
         made = a_client(owner="agency:AE001", environment="production", **usual)

@@ -1,0 +1,120 @@
+"""Officials are appointed to functions at an agency, and their appointments end."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from identity.agencies.actions import locked_agency
+from identity.agencies.rules import Period, check_period
+from identity.officials.models import Appointment
+from identity.officials.rules import (
+    ADMINISTRATOR,
+    FUNCTIONS,
+    FunctionTaken,
+    LastAdministrator,
+    RoleAlreadyHeld,
+    check_function,
+    check_norm_of,
+    functions_with,
+)
+from identity.people.models import Person
+from identity.people.queries import find_by_run
+from kernel.base import clock
+from kernel.base.errors import Invalid, NotFound, _
+from kernel.jobs.access import current_principal
+from kernel.recording.work import Work, action
+
+
+@action
+def appoint(
+    work: Work,
+    agency_code: str,
+    run: str,
+    function: str,
+    *,
+    is_deputy: bool = False,
+    starts_on: date | None = None,
+    ends_on: date | None = None,
+    norm: str = "",
+) -> Person:
+    """Appoint a person to a function at an agency for a term, from today on unless another day is named.
+
+    Raises Invalid, at `run` for what is not a RUN or nobody's; RoleAlreadyHeld, FunctionTaken; NotFound for an unknown
+    agency.
+    """
+    agency = locked_agency(work, agency_code)
+    check_function(function)
+    term = check_period(starts_on or clock.today(), ends_on, ("starts_on", "ends_on"))
+    norm = check_norm_of(function, norm)
+    person = find_by_run(run)
+    if person is None:
+        raise Invalid(fields={"run": [_("Nobody with this RUN has an account yet.")]})
+    _check_free(work, agency.code, person.id, function, term, is_deputy=is_deputy)
+    made = Appointment(
+        agency_code=agency.code,
+        person_id=person.id,
+        function=function,
+        is_deputy=is_deputy,
+        starts_on=term.first,
+        ends_on=term.last,
+        norm=norm,
+        created_at=work.now,
+        created_by_name=current_principal().name,
+    )
+    work.add(made)
+    work.record("identity:membership:granted", agency, person=str(person.id), **_as_told(made))
+    return person
+
+
+def _as_told(appointment: Appointment) -> dict[str, Any]:
+    return {
+        "role": appointment.function,
+        "is_deputy": appointment.is_deputy,
+        "starts_on": appointment.starts_on.isoformat(),
+        "ends_on": appointment.ends_on.isoformat() if appointment.ends_on else None,
+        "norm": appointment.norm,
+    }
+
+
+def _check_free(work: Work, code: str, person_id: UUID, function: str, term: Period, *, is_deputy: bool) -> None:
+    query = select(Appointment).where(
+        Appointment.agency_code == code, Appointment.function == function, Appointment.ended_at.is_(None)
+    )
+    others = [one for one in work.session.scalars(query) if one.term.overlaps(term)]
+    if any(one.person_id == person_id for one in others):
+        raise RoleAlreadyHeld(fields={"run": [_("This person already has this role.")]})
+    if FUNCTIONS[function].is_single and not is_deputy and any(not one.is_deputy for one in others):
+        raise FunctionTaken(fields={"function": [f"{FunctionTaken.explanation} {FunctionTaken.remedy}"]})
+
+
+@action
+def end_appointment(work: Work, agency_code: str, appointment_id: UUID) -> Appointment:
+    """End an appointment now, or take one back that has not begun; it counts from the next request on.
+
+    Raises NotFound, also for one that is over, and LastAdministrator.
+    """
+    # The lock on the agency makes two ends at once see each other.
+    agency = locked_agency(work, agency_code)
+    query = select(Appointment).where(Appointment.id == appointment_id, Appointment.agency_code == agency.code)
+    found = work.session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if found is None or found.ended_at is not None or (found.ends_on and found.ends_on < clock.today()):
+        raise NotFound()
+    is_in_effect = found.is_in_effect(clock.today())
+    found.ended_at, found.ended_by_name = work.now, current_principal().name
+    if is_in_effect and ADMINISTRATOR in FUNCTIONS[found.function].roles and not _has_administrator(work, agency.code):
+        raise LastAdministrator()
+    work.record("identity:membership:revoked", agency, person=str(found.person_id), **_as_told(found))
+    return found
+
+
+def _has_administrator(work: Work, code: str) -> bool:
+    query = select(Appointment).where(
+        Appointment.agency_code == code,
+        Appointment.function.in_(functions_with(ADMINISTRATOR)),
+        Appointment.ended_at.is_(None),
+    )
+    return any(one.is_in_effect(clock.today()) for one in work.session.scalars(query))
