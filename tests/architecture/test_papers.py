@@ -9,6 +9,8 @@ from builders.source import ROOT, source_files
 LONGEST_LINE = 120
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 NAMED = re.compile(r"`((?:docs|tests|platform|identity|catalogue|interoperability|benchmarks|deploy)/[\w./-]+\.\w+)`")
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SIGNATURE = re.compile(r"^ *(def .*:)(?: \.\.\.)?$", re.MULTILINE)
 ELSEWHERE = re.compile(r"\.\./shared|\b(?:DESIGN|NAMES|STYLE)\.md\b")
 
 
@@ -39,6 +41,24 @@ def test_every_file_that_a_paper_names_is_there() -> None:
         f"{place} {name}" for place, line in lines() for name in NAMED.findall(line) if not (ROOT / name).exists()
     ]
     assert missing == []
+
+
+def test_the_examples_of_the_architecture_are_in_the_code() -> None:
+    code = {
+        line.strip()
+        for path in source_files(".py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "def " in line
+    }
+    invented = [
+        f"{paper.name}: {signature}"
+        for paper in source_files(".md")
+        if paper.parent.name == "architecture"
+        for block in PYTHON.findall(paper.read_text(encoding="utf-8"))
+        for signature in SIGNATURE.findall(block)
+        if signature not in code
+    ]
+    assert invented == []
 
 
 def test_nothing_refers_to_a_paper_that_is_not_here() -> None:
