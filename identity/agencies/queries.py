@@ -170,7 +170,7 @@ def timelines() -> dict[str, AgencyTimeline]:
 
 
 def changes_page(code: str, cursor: str | None = None, limit: int | None = None) -> Page[AgencyChangeRecord]:
-    """What was changed of an agency, the latest entry first."""
+    """List the changes of an agency, the latest entry first."""
     query = select(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == code)
     return page(session(), query, [AgencyChangeRecord.id], cursor=cursor, limit=limit)
 

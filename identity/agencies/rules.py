@@ -61,7 +61,7 @@ class Period:
 
 @dataclass(frozen=True)
 class AgencyChange:
-    """What is said of an agency from a day on, and the norm that says so.
+    """A change of an agency from a day on, and the norm that makes it.
 
     fields: the new `name`, `kind` or `parent`; what is not named stays as it was at each time.
     """
@@ -99,7 +99,7 @@ class AgencyTimeline:
 
 @dataclass(frozen=True)
 class TreeFault:
-    """What is wrong with an agency's place. kind: circle, depth, or parent for one that is not there all that time."""
+    """A fault of an agency's place. kind: circle, depth, or parent for one that is not there all that time."""
 
     kind: str
     agency: str
@@ -107,7 +107,7 @@ class TreeFault:
 
 
 def faults_of_tree(tree: Mapping[str, AgencyTimeline], since: date) -> list[TreeFault]:
-    """What is wrong with the tree on any day. since: the day before which no agency has moved by what is checked."""
+    """List the faults of the tree on any day. since: the day before which no agency has moved by what is checked."""
     slices = {code: tuple(timeline.slices()) for code, timeline in tree.items()}
     faults = [
         TreeFault("parent", code, parent)

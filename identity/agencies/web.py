@@ -28,7 +28,7 @@ _NORM = _("The law, decree or resolution that says so, for example “Ley 21.180
 
 
 class PlaceForm(Form):
-    """Where an agency stands, and the norm behind it."""
+    """An agency's place in the tree, and the norm behind it."""
 
     name = StringField(_("Name"), validators=[InputRequired(_("Write the name.")), Length(max=MAX_NAME)])
     kind = SelectField(_("Kind"), choices=[SelectChoice(value, label) for value, label in KINDS.items()])
@@ -68,7 +68,7 @@ class ChangeForm(PlaceForm):
     )
 
     def changed(self, now: AgencyOnDay) -> dict[str, str | None]:
-        """What was written otherwise than it is today: the rest stays as it was at each time."""
+        """The fields that differ from what the agency is today: the rest stays as it was at each time."""
         written = {"name": self.name.data, "kind": self.kind.data, "parent": self.parent.data or None}
         return {field: value for field, value in written.items() if value != getattr(now, field)}
 

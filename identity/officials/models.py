@@ -1,4 +1,4 @@
-"""Who holds which function at which agency."""
+"""Tables of officials: who holds which function at which agency."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from kernel.jobs.access import AgencyRef
 
 @dataclass(frozen=True)
 class Official:
-    """Whom to write to at an agency."""
+    """An official of an agency, as an addressee."""
 
     person_id: UUID
     name: str

@@ -53,7 +53,7 @@ FUNCTIONS: Mapping[str, Function] = {
     PUBLISHER: Function(_("Publisher"), _("services and agreements"), frozenset({PUBLISHER})),
     CORRESPONDENT: Function(_("Correspondent"), _("official communications"), frozenset({CORRESPONDENT})),
 }
-"""Who holds a function has its name as a role too: pages may be for one function alone."""
+"""Functions of officials; each is a role too, so that pages may be for one function alone."""
 
 
 class RoleAlreadyHeld(Conflict):

@@ -91,7 +91,7 @@ def _show_members(form: AppointmentForm) -> str:
 @pages.get("/agencies/<code>")
 @requires(official)
 def agency(code: str) -> Page:
-    """What every official may read of an agency."""
+    """Show the part of an agency that every official may read."""
     return _show_agency(code, None)
 
 
