@@ -37,6 +37,7 @@ from kernel.base.errors import BadGateway, BadRequest, GatewayTimeout, Problem, 
 from kernel.base.installation import settings
 from kernel.base.request_id import current_request_id
 from kernel.http.application import ExactResponse
+from kernel.http.duties import only_behind_flask
 from kernel.http.refusals import TargetTooLong
 from kernel.jobs.access import current_principal, requires, scope
 from kernel.outside import outbound
@@ -169,6 +170,7 @@ def _place(service: str, version: str) -> Place:
 
 
 @pages.after_app_request
+@only_behind_flask("it concerns the gateway's own answers")
 def say_who_failed(response: Response) -> Response:
     """Every refusal below `/gateway/` says whose it is; the provider's are marked before."""
     if response.status_code >= 400 and request.path.startswith("/gateway/"):

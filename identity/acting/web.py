@@ -13,6 +13,7 @@ from identity.acting import actions
 from identity.officials.queries import agencies_of
 from identity.officials.rules import FUNCTIONS, effective_roles
 from identity.ports import agency_tasks
+from kernel.http.duties import only_behind_flask
 from kernel.jobs.access import ACTING_FOR, Principal, Rule, current_principal, declared_rules, person, requires
 from kernel.pages.layout import local_path
 
@@ -21,6 +22,7 @@ Page = str | Response
 
 
 @pages.before_app_request
+@only_behind_flask("only officials' pages have an agency that is acted for")
 def act_for_the_agency_concerned() -> Response | None:
     """Let an official who opens an official page act for the agency concerned: at once if there is one, else after
     choosing. It does so for those who act for no agency, or not for the one that the link names. Nobody is moved from

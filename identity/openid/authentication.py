@@ -8,18 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from flask import request
-
 from identity.clients.profiles.rules import CERTIFICATE_METHODS
 from identity.clients.registry.queries import client_with_secret, known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.bearer import client_principal
-from identity.openid.cross_origin import answering
 from identity.openid.parameters import check_is_form
 from identity.openid.proofs.client_assertion import client_of_assertion
 from identity.openid.proofs.mutual_tls import check_certificate
 from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidClient, MalformedRequest
+from kernel.http.incoming import Incoming
 from kernel.http.rate_limit import limiter
 from kernel.jobs.access import act_as
 
@@ -32,10 +30,10 @@ ONCE = ("client_id", "client_secret", *ASSERTION_FIELDS)
 Credentials = tuple[str, str]
 
 
-def by_header() -> RegisteredClient | None:
+def by_header(incoming: Incoming) -> RegisteredClient | None:
     """`client_secret_basic`, RFC 6749 2.3.1: the identifier and the secret, each form-encoded, in the Basic scheme."""
-    client_id, secret = basic_credentials(request.headers["Authorization"])
-    if request.form.get("client_id", client_id) != client_id:
+    client_id, secret = basic_credentials(incoming.header("Authorization"))
+    if incoming.form.get("client_id", client_id) != client_id:
         raise MalformedRequest("The client_id in the form is not the one in the Authorization header.")
     if not secret:
         # RFC 6749 2.3.1: an empty secret may be left out. Some libraries write it in the name of clients without one.
@@ -44,30 +42,30 @@ def by_header() -> RegisteredClient | None:
     return client_with_secret(client_id, secret)
 
 
-def by_form() -> RegisteredClient | None:
+def by_form(incoming: Incoming) -> RegisteredClient | None:
     """`client_secret_post`, RFC 6749 2.3.1."""
-    client_id, secret = request.form.get("client_id", ""), request.form["client_secret"]
+    client_id, secret = incoming.form.get("client_id", ""), incoming.form["client_secret"]
     if max(len(client_id), len(secret)) > MAX_CREDENTIAL_CHARACTERS:
         return None
     return client_with_secret(client_id, secret)
 
 
-def by_assertion() -> RegisteredClient | None:
+def by_assertion(incoming: Incoming) -> RegisteredClient | None:
     """`private_key_jwt`, RFC 7523 2.2: a JWT that the client signed."""
     try:
-        return client_of_assertion()
+        return client_of_assertion(incoming)
     except NotSound as fault:
         raise InvalidClient(f"client_assertion: {fault}", headers=CHALLENGE) from fault
 
 
-def by_name() -> RegisteredClient | None:
+def by_name(incoming: Incoming) -> RegisteredClient | None:
     """A client that says its name only: `none` (RFC 6749 3.2.1), where PKCE stands for the rest; or, where the client
     registered it, its certificate of the connection proves the name (RFC 8705 2).
     """
-    client = known_client(request.form["client_id"])
+    client = known_client(incoming.form["client_id"])
     if client is not None and client.auth_method in CERTIFICATE_METHODS:
         try:
-            check_certificate(client)
+            check_certificate(client, incoming)
         except NotSound as fault:
             raise InvalidClient(str(fault)) from fault
     return client
@@ -78,48 +76,50 @@ class Method:
     """One way to authenticate: the methods that it stands for, whether a request uses it, and whom it proves."""
 
     names: tuple[str, ...]
-    is_used: Callable[[], bool]
-    prove: Callable[[], RegisteredClient | None]
+    is_used: Callable[[Incoming], bool]
+    prove: Callable[[Incoming], RegisteredClient | None]
     is_alone: bool = True
 
 
 METHODS = (
-    Method(("client_secret_basic", "none"), lambda: "Authorization" in request.headers, by_header),
-    Method(("private_key_jwt",), lambda: any(request.form.get(name) for name in ASSERTION_FIELDS), by_assertion),
-    Method(("client_secret_post",), lambda: bool(request.form.get("client_secret")), by_form),
+    Method(("client_secret_basic", "none"), lambda it: it.has_header("Authorization"), by_header),
+    Method(
+        ("private_key_jwt",), lambda incoming: any(incoming.form.get(name) for name in ASSERTION_FIELDS), by_assertion
+    ),
+    Method(("client_secret_post",), lambda it: bool(it.form.get("client_secret")), by_form),
     # The name alone may come beside another method.
-    Method(("none", *CERTIFICATE_METHODS), lambda: bool(request.form.get("client_id")), by_name, is_alone=False),
+    Method(("none", *CERTIFICATE_METHODS), lambda it: bool(it.form.get("client_id")), by_name, is_alone=False),
 )
 
 
-def authenticate() -> RegisteredClient:
+def authenticate(incoming: Incoming) -> RegisteredClient:
     """The client of this request, which acts from here on. Raises InvalidClient, the same for unknown and wrong."""
-    check_is_form()
-    used = [method for method in METHODS if method.is_used()]
+    check_is_form(incoming)
+    used = [method for method in METHODS if method.is_used(incoming)]
     # RFC 6749 2.3: not more than one method in a request.
     if sum(method.is_alone for method in used) > 1:
         raise MalformedRequest("The client authenticates in more than one way.")
-    if any(len(request.form.getlist(name)) > 1 for name in ONCE):
+    if not incoming.repeated.isdisjoint(ONCE):
         raise MalformedRequest("A parameter came more than once.")
     if not used:
         raise InvalidClient("The client does not say who it is.", headers=CHALLENGE)
-    client = used[0].prove()
+    client = used[0].prove(incoming)
     if client is None or not any(client.may_authenticate_by(name) for name in used[0].names):
         raise InvalidClient(
             "The client is unknown, its secret is wrong, or it registered another way to authenticate.",
             headers=CHALLENGE,
         )
     act_as(client_principal(client))
-    answering(client)
+    incoming.caller = client
     return client
 
 
-def keep_in_bounds(client: RegisteredClient) -> None:
+def keep_in_bounds(client: RegisteredClient, incoming: Incoming) -> None:
     """For endpoints that keep something for each request: whoever may say a name without proof may not fill our
     tables. Raises TooMany.
     """
     if client.auth_method == "none":
-        limiter.count(OF_ANYBODY)
+        limiter.count(OF_ANYBODY, incoming)
 
 
 def basic_credentials(header: str) -> Credentials:

@@ -22,6 +22,7 @@ from identity.openid.rules import PROFILES, OAuthProblem, Profile, to_agree_to
 from identity.openid.tokens import signed_answer
 from kernel.base import clock
 from kernel.base.installation import settings
+from kernel.http.incoming import Incoming
 
 Parameters = Mapping[str, Sequence[str]]
 PATH = "/openid/authorize"
@@ -57,6 +58,8 @@ class AuthorizationRequest:
     pushed: bytes | None = None
     """The hash of the request_uri that brought it, used up with the code."""
     detour: interactions.Detour | None = None
+    incoming: Incoming | None = None
+    """What a client sent it in, with its proofs."""
 
     def __post_init__(self) -> None:
         self.parameters = self.brought
@@ -76,10 +79,10 @@ class AuthorizationRequest:
         return asked
 
     @classmethod
-    def of_client(cls, client: RegisteredClient) -> AuthorizationRequest:
+    def of_client(cls, client: RegisteredClient, incoming: Incoming) -> AuthorizationRequest:
         """What a client sent in a form, having proved who it is (RFC 9126 2.1, RFC 8628 3.1)."""
-        asked = cls({name: request.form.getlist(name) for name in request.form if name not in CREDENTIALS})
-        asked.client = client
+        asked = cls({name: values for name, values in incoming.form.lists() if name not in CREDENTIALS})
+        asked.client, asked.incoming = client, incoming
         return asked
 
     def one(self, name: str) -> str | None:

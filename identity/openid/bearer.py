@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from flask import request
-
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.access_tokens import ActiveToken, living_token
@@ -14,6 +12,7 @@ from identity.openid.proofs.binding import check_binding
 from identity.openid.rules import InvalidToken
 from identity.openid.token_queries import person_of_grant
 from kernel.base.installation import settings
+from kernel.http.incoming import Incoming
 from kernel.jobs.access import ANONYMOUS, COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal, act_as
 
 BINDING_CLAIMS = ("agreement", "service", "version")
@@ -33,13 +32,8 @@ def client_principal(
     )
 
 
-def access_token_of_header() -> tuple[str, str | None]:
-    """The scheme of the Authorization header, and the token if it is well formed (RFC 6750 2.1, RFC 9449 7.1)."""
-    return access_token_in(request.headers.get("Authorization", ""))
-
-
 def access_token_in(header: str) -> tuple[str, str | None]:
-    """The same of any such header."""
+    """The scheme of an Authorization header, and the token if it is well formed (RFC 6750 2.1, RFC 9449 7.1)."""
     matched = _AUTHORIZATION.fullmatch(header)
     return (matched[1], matched[2]) if matched else (header.partition(" ")[0], None)
 
@@ -51,7 +45,7 @@ def is_of_tokens(scheme: str) -> bool:
 
 def came_with_dpop() -> bool:
     """Whether the access token of this request is one that is bound to a key."""
-    return access_token_of_header()[0].lower() == "dpop"
+    return access_token_in(Incoming.of_flask().header("Authorization"))[0].lower() == "dpop"
 
 
 def bearer_principal() -> Principal | None:
@@ -60,28 +54,29 @@ def bearer_principal() -> Principal | None:
     Raises InvalidToken for a token that is not ours, was revoked, has expired or is meant for another place, for one
     of a revoked client, and for one that is bound to a key or certificate that the caller does not show.
     """
-    if not request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW) or "Authorization" not in request.headers:
+    incoming = Incoming.of_flask()
+    if not incoming.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW) or not incoming.has_header("Authorization"):
         return None
     act_as(ANONYMOUS)  # so that showing the refusal does not ask again
-    scheme, token = access_token_of_header()
+    scheme, token = access_token_in(incoming.header("Authorization"))
     living = living_token(token) if token else None
     client = known_client(living.client_id) if living else None
     if not is_of_tokens(scheme):
         raise InvalidToken(headers=_challenge(error=None))
     if token is None or living is None or client is None:
         raise InvalidToken(headers=_challenge())
-    if not _is_meant_for_here(living.audience):
+    if not _is_meant_for(incoming.path, living.audience):
         raise InvalidToken("The token is meant for another place (aud).", headers=_challenge())
-    check_binding(living.confirmation, token, scheme, client)
+    check_binding(living.confirmation, token, scheme, client, incoming)
     if client.profile != "machine":
-        return _person_principal(living)
+        return _person_principal(living, incoming.path)
     said = living.binding or {}
     return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
 
 
-def _person_principal(living: ActiveToken) -> Principal:
+def _person_principal(living: ActiveToken, path: str) -> Principal:
     """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
-    if request.path.startswith("/gateway/"):
+    if path.startswith("/gateway/"):
         raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())
     found = person_of_grant(living.grant_id) if living.grant_id else None
     if found is None:
@@ -105,8 +100,8 @@ def _challenge(error: str | None = "invalid_token") -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer {told}resource_metadata="{where}"'}
 
 
-def _is_meant_for_here(audience: Sequence[str]) -> bool:
+def _is_meant_for(path: str, audience: Sequence[str]) -> bool:
     """RFC 9068 4: the audience must be checked. Behind the gateway are services, everywhere else are we."""
-    if request.path.startswith("/gateway/"):
+    if path.startswith("/gateway/"):
         return True  # which service it is good for, the gateway compares with the one called
     return not {settings().base_url, f"{settings().base_url}/api/v1"}.isdisjoint(audience)

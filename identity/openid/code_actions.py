@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, DateTime, LargeBinary, Text, bindparam, func, insert, literal, or_, select, update
@@ -172,7 +173,18 @@ def _refuse_code(work: Work, client: RegisteredClient, shown: PresentedCode, wan
         revoke_grants(work, [known.id])
         work.record("identity:code:replayed", f"client:{client.client_id}", person=str(known.person_id))
         return
-    if known is None or known.revoked_at is not None or known.expires_at <= work.now:
+    if known is None:
+        raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
+    check_redeemable(known, shown, wanted, work.now)
+    raise InvalidGrant("The code cannot be redeemed.")
+
+
+def check_redeemable(known: Grant, shown: PresentedCode, wanted: TokenRequest, now: datetime) -> None:
+    """Decide what the statement of `try_redeem` decides of a code that nobody has redeemed, and say why not.
+
+    Raises InvalidGrant, InvalidScope, InvalidTarget, InvalidAuthorizationDetails.
+    """
+    if known.revoked_at is not None or known.expires_at <= now:
         raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
     if shown.redirect_uri != known.redirect_uri:
         raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
@@ -180,7 +192,6 @@ def _refuse_code(work: Work, client: RegisteredClient, shown: PresentedCode, wan
     if known.dpop_jkt is not None and known.dpop_jkt != wanted.binding.dpop_jkt:
         raise InvalidGrant("The code is bound to another DPoP key.")
     downscoped(known, wanted)
-    raise InvalidGrant("The code cannot be redeemed.")
 
 
 def _check_challenge(expected: str | None, shown: str | None) -> None:

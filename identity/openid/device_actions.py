@@ -25,7 +25,7 @@ from kernel.recording.work import Work, action
 if TYPE_CHECKING:
     from identity.openid.authorization_request import AuthorizationRequest
 
-LIVES = timedelta(minutes=10)
+DEVICE_CODE_LIFETIME = timedelta(minutes=10)
 INTERVAL_SECONDS = 5
 
 
@@ -68,7 +68,7 @@ def start_device(work: Work, asked: AuthorizationRequest) -> Started:
             acr_values=list(asked.acr_values),
             max_age=asked.max_age,
             created_at=work.now,
-            expires_at=work.now + LIVES,
+            expires_at=work.now + DEVICE_CODE_LIFETIME,
             interval=INTERVAL_SECONDS,
         )
     )

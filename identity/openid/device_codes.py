@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 6.1: no vowels, so that no words come about, and nothing that looks like something else."""
 CHARACTERS = 8
+PAGE = "/device"
+"""Where it is typed."""
 
 
 def new_user_code() -> str:

@@ -54,7 +54,7 @@ def provider_metadata() -> dict[str, Any]:
         **_endpoints(),
         **_authentication(),
         "scopes_supported": list(PERSON_SCOPES),
-        "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
+        "grant_types_supported": list(GRANTS),
         "subject_types_supported": ["pairwise", "public"],
         "claim_types_supported": ["normal"],
         "claims_supported": list(CLAIMS),

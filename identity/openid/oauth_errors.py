@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec
 
 import structlog
-from flask import Response, jsonify
 from flask_babel import force_locale
 from werkzeug.exceptions import HTTPException
 
 from kernel.base.errors import Problem
 from kernel.base.installation import settings
+from kernel.http.doors import Endpoint
+from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.http.problems import from_database, from_http
 
-P = ParamSpec("P")
 log = structlog.get_logger(__name__)
 
 
@@ -26,13 +24,13 @@ def description_of(problem: Problem) -> str:
     return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')
 
 
-def in_oauth_words(view: Callable[P, Any]) -> Callable[P, Any]:
-    """Answer the problems of a view with `error` and `error_description`."""
+def in_oauth_words(endpoint: Endpoint) -> Endpoint:
+    """Answer the problems of an endpoint with `error` and `error_description`."""
 
-    @wraps(view)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+    @wraps(endpoint)
+    def run(incoming: Incoming) -> Answer:
         try:
-            return view(*args, **kwargs)
+            return endpoint(incoming)
         except Problem as problem:
             return error_answer(problem)
         except HTTPException as error:
@@ -45,22 +43,20 @@ def in_oauth_words(view: Callable[P, Any]) -> Callable[P, Any]:
     return run
 
 
-def without_content(status: int) -> Response:
+def without_content(status: int) -> Answer:
     """That it is done. RFC 9110 8.3: of nothing no type is told, where libraries would look for the JSON of theirs."""
-    answer = Response(status=status, headers={"Cache-Control": "no-store"})
-    del answer.headers["Content-Type"]
-    return answer
+    return Answer(status, (NOT_KEPT,))
 
 
-def error_answer(problem: Problem) -> Response:
+def error_answer(problem: Problem) -> Answer:
     """The problem as JSON, with the page that explains it."""
     log.info("oauth error", kind=problem.kind, error=problem.oauth_error, cause=problem.log or str(problem.detail))
-    answer = jsonify(
-        error=problem.oauth_error,
-        error_description=description_of(problem),
-        error_uri=f"{settings().base_url}/problems/{problem.kind}",
-    )
+    said = {
+        "error": problem.oauth_error,
+        "error_description": description_of(problem),
+        "error_uri": f"{settings().base_url}/problems/{problem.kind}",
+    }
     # RFC 6749 5.2: 400 unless something else is said.
-    answer.status_code = 400 if problem.status == 422 else problem.status
-    answer.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache", **problem.headers})
-    return answer
+    status = 400 if problem.status == 422 else problem.status
+    headers = {"Cache-Control": "no-store", "Pragma": "no-cache", **problem.headers}
+    return Answer.of_json(said, status, tuple(headers.items()))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
 from uuid import UUID
 
-from flask import Flask, flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from identity.openid import actions, shortcuts_for_programs
+from identity.openid import actions
 from identity.openid.authorization_details import titles_in_force
 from identity.openid.endpoints import (
     authorize,
@@ -31,7 +30,6 @@ from identity.openid.endpoints.authorize import in_words
 from identity.openid.queries import applications_entered_by
 from kernel.jobs.access import current_principal, person, requires
 
-pages.record(lambda state: shortcuts_for_programs.open_shortcuts(cast(Flask, state.app)))
 ENDPOINTS = (
     authorize,
     par,

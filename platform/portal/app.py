@@ -9,14 +9,13 @@ from kernel.base.logs import configure_logs
 from kernel.base.settings import Settings
 from kernel.database.change_feed import install_change_feed
 from kernel.database.db import install_db
-from kernel.http.application import Application, install_health, install_http
+from kernel.http.application import Application, believe_proxies, install_health, install_http
 from kernel.http.csrf import install_csrf_protection
-from kernel.http.doors import install_shortcuts
+from kernel.http.doors import install_direct_doors
+from kernel.http.duties import install_duties
 from kernel.http.i18n import install_i18n
 from kernel.http.problems import install_errors
 from kernel.http.rate_limit import install_rate_limit
-from kernel.http.refusals import install_refusals
-from kernel.http.request_log import install_request_log
 from kernel.http.security import install_security
 from kernel.jobs.access import refuse_bare_views
 from kernel.jobs.jobs import install_jobs
@@ -35,8 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings)
     app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)
-    install_refusals(app)
-    install_request_log(app)
+    install_duties(app)
     install_metrics(app)
     install_rate_limit(app, settings)
     install_security(app, settings)
@@ -54,5 +52,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     wiring.install_blocks(app, settings)
     install_retention(app, settings)
     refuse_bare_views(app)
-    install_shortcuts(app, settings)
+    install_direct_doors(app)
+    believe_proxies(app, settings)
     return app

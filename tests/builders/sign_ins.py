@@ -7,8 +7,8 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 from builders.clients import path_of
+from builders.doors import told
 from builders.identity import PASSWORD
-from builders.shortcuts import told
 from flask import Flask
 from sqlalchemy import delete, func, insert, select
 from werkzeug.test import TestResponse
@@ -22,7 +22,7 @@ from identity.people.models import Person
 from identity.people.rules import parse_run, password_matches
 from kernel.base import clock
 from kernel.database.db import Base, engine, session
-from kernel.http.doors import FORM
+from kernel.http.incoming import FORM
 from kernel.recording.audit import AuditEvent
 
 NO_COUNTER: dict[str, int] = {}

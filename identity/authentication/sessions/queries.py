@@ -166,7 +166,7 @@ def active_sessions(person_id: UUID | str) -> Sequence[SignInSession]:
 
 
 def active_at(now: datetime) -> ColumnElement[bool]:
-    """`rules.is_alive` in SQL."""
+    """`rules.is_active` in SQL."""
     return and_(
         SignInSession.ended_at.is_(None),
         SignInSession.expires_at > now,

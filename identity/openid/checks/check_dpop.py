@@ -16,7 +16,9 @@ def check_dpop_jkt(asked: AuthorizationRequest) -> None:
 
 def check_dpop_proof(asked: AuthorizationRequest) -> None:
     """RFC 9449 10.1: a proof sent along with a pushed request binds the code to its key, as `dpop_jkt` would."""
-    shown = proof_of_request(nonce_required=asked.profile.nonce_required)
+    if asked.incoming is None:
+        return
+    shown = proof_of_request(asked.incoming, nonce_required=asked.profile.nonce_required)
     if shown is None:
         return
     if asked.dpop_jkt not in (None, shown):

@@ -7,16 +7,15 @@ its body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from flask import Blueprint, Flask
+from flask import Blueprint
 
-from identity.openid.server import install_server
 from kernel.http.csrf import open_to_other_sites
+from kernel.http.doors import Endpoint, serve
 from kernel.http.rate_limit import limiter
 
 pages = Blueprint("openid", __name__, template_folder="../templates")
-pages.record(lambda state: install_server(cast(Flask, state.app)))
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -40,11 +39,23 @@ def from_other_sites(path: str, *methods: str) -> Callable[[View], View]:
     return register
 
 
-def for_programs(path: str, *methods: str) -> Callable[[View], View]:
-    """Serve a view that programs call: from wherever, and without a limit by address, behind which may be an agency."""
+def for_programs(
+    path: str,
+    *methods: str,
+    is_hot: bool = False,
+    is_limited: bool = False,
+    longest_body: int | None = None,
+) -> Callable[[Endpoint], Endpoint]:
+    """Serve an endpoint that programs call, from wherever (`kernel.http.doors`).
 
-    def register(view: View) -> View:
-        limiter.exempt(view)
-        return from_other_sites(path, *methods)(view)
+    is_limited: whether it counts against what an address may ask in a minute; behind one may be an agency.
+    """
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        name = endpoint.__name__
+        open_to_other_sites(endpoint if is_limited else limiter.exempt(endpoint))
+        for where, called in ((path, name), (f"{path}/", f"{name}_slash")):
+            serve(pages, where, endpoint, methods, name=called, longest_body=longest_body, is_hot=is_hot)
+        return endpoint
 
     return register

@@ -11,6 +11,7 @@ from identity.clients.registry.queries import is_logout_place
 from identity.openid.endpoints import from_other_sites
 from identity.openid.oauth_errors import without_content
 from identity.openid.queries import is_tried_out
+from kernel.http.doors import as_response
 from kernel.jobs.access import public
 
 
@@ -24,6 +25,6 @@ def clave_unica_logout() -> Response:
     wanted = request.args.get("redirect", "")
     is_known = is_logout_place(wanted, of_anybody=is_tried_out())
     sign_out()
-    response: Response = redirect(wanted, 302) if is_known else without_content(204)
+    response: Response = redirect(wanted, 302) if is_known else as_response(without_content(204))
     forget_cookie(response)
     return response

@@ -15,7 +15,7 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid import interactions
 from identity.openid.authorization_details import in_plain_words
 from identity.openid.device_actions import decide_device
-from identity.openid.device_codes import shown, typed
+from identity.openid.device_codes import PAGE, shown, typed
 from identity.openid.endpoints import at
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.endpoints.device_step_up import page_before_approval
@@ -32,7 +32,7 @@ Page = str | tuple[str, int] | Response
 WRONG_CODE = 422
 
 
-@at("/device", "GET")
+@at(PAGE, "GET")
 @requires(person)
 def device() -> str:
     """Ask for the code; a link may bring it along, but going on is the person's."""
@@ -44,7 +44,7 @@ def device() -> str:
     )
 
 
-@at("/device", "POST")
+@at(PAGE, "POST")
 @requires(person)
 def device_asks() -> Page:
     """Say who asks and for what."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify
 from flask.sansio.blueprints import BlueprintSetupState
 
 from identity.openid.bearer import PROTECTED_RESOURCE
@@ -12,6 +11,7 @@ from identity.openid.cross_origin import open_to_every_page
 from identity.openid.endpoints import for_programs, pages
 from identity.openid.metadata import provider_metadata, resource_metadata
 from kernel.base.installation import SETTINGS, settings
+from kernel.http.incoming import Answer, Incoming
 from kernel.http.problems import CHALLENGE
 from kernel.jobs.access import public
 
@@ -19,7 +19,7 @@ from kernel.jobs.access import public
 @for_programs("/openid/.well-known/openid-configuration", "GET", "OPTIONS")
 @open_to_every_page("GET")
 @public("how to use the provider is for everyone")
-def discovery() -> Response:
+def discovery(_: Incoming) -> Answer:
     """What the provider can do, and where."""
     return _for_everyone(provider_metadata())
 
@@ -33,7 +33,7 @@ for_programs("/openid/.well-known/oauth-authorization-server", "GET", "OPTIONS")
 @for_programs("/.well-known/oauth-protected-resource", "GET", "OPTIONS")
 @open_to_every_page("GET")
 @public("where tokens for this platform come from is for everyone")
-def platform_metadata() -> Response:
+def platform_metadata(_: Incoming) -> Answer:
     """Who gives tokens for the platform."""
     return _for_everyone(resource_metadata(settings().base_url))
 
@@ -41,7 +41,7 @@ def platform_metadata() -> Response:
 @for_programs(PROTECTED_RESOURCE, "GET", "OPTIONS")
 @open_to_every_page("GET")
 @public("where tokens for the interface come from is for everyone")
-def interface_metadata() -> Response:
+def interface_metadata(_: Incoming) -> Answer:
     """Who gives tokens for the interface. RFC 9728 3.3: each place has a document of its own, which names it."""
     return _for_everyone(resource_metadata(f"{settings().base_url}/api/v1"))
 
@@ -53,7 +53,5 @@ def lead_there(state: BlueprintSetupState) -> None:
     CHALLENGE.fill(state.app, f'Bearer resource_metadata="{where}"')
 
 
-def _for_everyone(document: dict[str, Any]) -> Response:
-    answer = jsonify(document)
-    answer.headers["Cache-Control"] = "public, max-age=300"
-    return answer
+def _for_everyone(document: dict[str, Any]) -> Answer:
+    return Answer.of_json(document, headers=(("Cache-Control", "public, max-age=300"),))

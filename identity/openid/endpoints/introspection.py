@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, jsonify, request
-
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.access_tokens import ActiveToken, living_token
@@ -20,22 +18,25 @@ from identity.openid.tokens import signed_introspection, usual_algorithm
 from identity.ports import service_owner
 from kernel.base import clock
 from kernel.base.installation import settings
+from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 
 SIGNED = "application/token-introspection+jwt"
 
 
-@for_programs("/openid/introspect", "POST")
+@for_programs("/openid/introspect", "POST", is_hot=True)
 @in_oauth_words
 @public("clients authenticate by the protocol")
-def introspect() -> Response:
+def introspect(incoming: Incoming) -> Answer:
     """Whether a token is good, and what it says, for the client that holds it and for those it is meant for."""
-    client = authenticate()
+    client = authenticate(incoming)
     # RFC 7662 2.1: who asks must be authorized, so that nobody tries out tokens; a public client's name proves nothing.
     if client.auth_method == "none":
         raise InvalidClient("A client without credentials cannot ask about tokens.", headers=CHALLENGE)
-    says = introspection_response(token_parameter(request.form), client)
-    return _signed(client, says) if _wants_signed() else _plain(says)
+    says = introspection_response(token_parameter(incoming), client)
+    if SIGNED in incoming.header("Accept") and incoming.accepts(SIGNED, rather_than="application/json"):
+        return _signed(client, says)
+    return Answer.of_json(says, headers=(NOT_KEPT,))
 
 
 def introspection_response(token: str, client: RegisteredClient) -> dict[str, Any]:
@@ -89,21 +90,8 @@ def _says(living: ActiveToken) -> dict[str, Any]:
     return said | {name: value for name, value in optional.items() if value}
 
 
-def _wants_signed() -> bool:
-    if SIGNED not in request.headers.get("Accept", ""):
-        return False
-    accepted = request.accept_mimetypes
-    return accepted[SIGNED] > 0 and accepted[SIGNED] >= accepted["application/json"]
-
-
-def _plain(says: dict[str, Any]) -> Response:
-    answer = jsonify(says)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
-
-
-def _signed(client: RegisteredClient, says: dict[str, Any]) -> Response:
+def _signed(client: RegisteredClient, says: dict[str, Any]) -> Answer:
     algorithm = client.options.get("introspection_signed_response_alg") or usual_algorithm(client)
     token = signed_introspection(client.client_id, says, algorithm, clock.now())
     token = encrypted_for(client, token, "introspection")
-    return Response(token, content_type=SIGNED, headers={"Cache-Control": "no-store"})
+    return Answer.of_text(token, SIGNED, (NOT_KEPT,))

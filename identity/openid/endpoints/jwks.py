@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify
-
 from identity.openid.cross_origin import open_to_every_page
 from identity.openid.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
 from identity.openid.tokens import PURPOSE
+from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 from kernel.keys.signatures import ALGORITHMS, ensure_key, public_jwks
 
@@ -15,11 +14,11 @@ from kernel.keys.signatures import ALGORITHMS, ensure_key, public_jwks
 @for_programs("/openid/jwks", "GET", "OPTIONS")
 @open_to_every_page("GET")
 @public("public keys are for everyone")
-def jwks() -> Response:
+def jwks(_: Incoming) -> Answer:
     """The keys of every algorithm; the first call of a new installation makes them."""
     for algorithm in ALGORITHMS:
         ensure_key(PURPOSE, algorithm)
-    answer = jsonify(keys=[*public_jwks(PURPOSE)["keys"], published_encryption_key()])
-    answer.content_type = "application/jwk-set+json"
-    answer.headers["Cache-Control"] = "public, max-age=300"
-    return answer
+    keys = {"keys": [*public_jwks(PURPOSE)["keys"], published_encryption_key()]}
+    return Answer.of_json(
+        keys, headers=(("Cache-Control", "public, max-age=300"),), media_type="application/jwk-set+json"
+    )

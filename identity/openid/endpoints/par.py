@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import jsonify, request
-
 from identity.openid import actions
 from identity.openid.authentication import authenticate, keep_in_bounds
 from identity.openid.authorization_request import AuthorizationRequest
@@ -14,28 +10,24 @@ from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
 from identity.openid.oauth_errors import in_oauth_words
 from identity.openid.rules import PUSHED_REQUEST_LIFETIME
-from kernel.base.errors import TooLarge
+from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 
 MAX_BODY_BYTES = 65_536
 
 
-@for_programs("/openid/par", "POST", "OPTIONS")
+@for_programs("/openid/par", "POST", "OPTIONS", is_hot=True, longest_body=MAX_BODY_BYTES)
 @open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
-def par() -> Any:
+def par(incoming: Incoming) -> Answer:
     """Check the request as /authorize would, keep it for a moment, and answer with the name it has there."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise TooLarge()
-    asked = AuthorizationRequest.of_client(authenticate())
+    asked = AuthorizationRequest.of_client(authenticate(incoming), incoming)
     run(PAR, asked)
-    keep_in_bounds(asked.client)
-    answer = jsonify(
-        request_uri=actions.push_request(asked.client, asked.parameters),
-        expires_in=int(PUSHED_REQUEST_LIFETIME.total_seconds()),
-    )
+    keep_in_bounds(asked.client, incoming)
+    pushed = {
+        "request_uri": actions.push_request(asked.client, asked.parameters),
+        "expires_in": int(PUSHED_REQUEST_LIFETIME.total_seconds()),
+    }
     # RFC 9126 2.2
-    answer.status_code = 201
-    answer.headers["Cache-Control"] = "no-cache, no-store"
-    return answer
+    return Answer.of_json(pushed, 201, (("Cache-Control", "no-cache, no-store"),))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Response, request
-
 from identity.openid.access_tokens import living_token
 from identity.openid.authentication import authenticate
 from identity.openid.cross_origin import open_to_browser_applications
@@ -12,18 +10,19 @@ from identity.openid.oauth_errors import in_oauth_words, without_content
 from identity.openid.parameters import token_parameter
 from identity.openid.rules import InvalidGrant
 from identity.openid.token_actions import revoke_token
+from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 
 
-@for_programs("/openid/revoke", "POST", "OPTIONS")
+@for_programs("/openid/revoke", "POST", "OPTIONS", is_hot=True)
 @open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
-def revoke() -> Response:
+def revoke(incoming: Incoming) -> Answer:
     """End a token of the client that asks. Another client's token is left alone."""
-    client = authenticate()
+    client = authenticate(incoming)
     # RFC 7009 2.1: the hint is only a hint, and both kinds are looked for at once.
-    token = token_parameter(request.form)
+    token = token_parameter(incoming)
     living = living_token(token)
     # RFC 7009 2.2: an invalid token is answered with 200 all the same, for it is as the client wants it.
     if living is not None:

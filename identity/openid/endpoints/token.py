@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from identity.openid.authentication import authenticate
 from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
+from identity.openid.grants import GRANTS
+from identity.openid.grants.token_form import TokenForm, check_may_use
 from identity.openid.oauth_errors import in_oauth_words
-from identity.openid.server import server
-from kernel.http.doors import done_by_shortcut
+from identity.openid.parameters import check_duplicate_parameters, check_is_form
+from identity.openid.rules import MalformedRequest, UnsupportedGrantType
+from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 
+REPEATABLE = ("resource", "audience")
 
-@for_programs("/openid/token", "POST", "OPTIONS")
+
+@for_programs("/openid/token", "POST", "OPTIONS", is_hot=True)
 @open_to_browser_applications("POST")
 @in_oauth_words
 @public("clients authenticate by the protocol")
-def token() -> Any:
+def token(incoming: Incoming) -> Answer:
     """Exchange a grant for tokens."""
-    done_by_shortcut()
-    return server().create_token_response()
+    check_is_form(incoming)
+    # RFC 6749 3.2: parameters must not be included more than once. RFC 8707 2 and RFC 8693 2.1 allow these two.
+    check_duplicate_parameters(incoming, *REPEATABLE)
+    grant_type = incoming.form.get("grant_type")
+    if not grant_type:
+        raise MalformedRequest("The parameter grant_type is missing.")
+    if grant_type not in GRANTS:
+        raise UnsupportedGrantType(f"The grant_type must be one of: {', '.join(GRANTS)}.")
+    # RFC 6749 5.2: first who the client is, then whether it may use this grant.
+    client = authenticate(incoming)
+    check_may_use(client, grant_type)
+    tokens = GRANTS[grant_type](TokenForm(client, incoming))
+    return Answer.of_json(tokens, headers=(NOT_KEPT, ("Pragma", "no-cache")))

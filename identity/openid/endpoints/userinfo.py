@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, jsonify, request
-
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
-from identity.openid.bearer import access_token_of_header, is_of_tokens
-from identity.openid.cross_origin import answering, open_to_browser_applications
+from identity.openid.bearer import access_token_in, is_of_tokens
+from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
 from identity.openid.oauth_errors import in_oauth_words
@@ -20,6 +18,7 @@ from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequ
 from identity.openid.token_queries import TokenHolder, holder_of, person_of_grant
 from identity.openid.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
 from kernel.base.installation import settings
+from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 
 if TYPE_CHECKING:
@@ -30,20 +29,19 @@ INVALID = {"WWW-Authenticate": f'{REALM}, error="invalid_token"'}
 INSUFFICIENT = {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="openid"'}
 
 
-@for_programs("/openid/userinfo", "GET", "POST", "OPTIONS")
+@for_programs("/openid/userinfo", "GET", "POST", "OPTIONS", is_hot=True)
 @open_to_browser_applications("GET", "POST")
 @in_oauth_words
 @public("the access token is checked by the protocol")
-def userinfo() -> Any:
+def userinfo(incoming: Incoming) -> Answer:
     """What the person shares with the application that holds the token."""
-    scheme, token = _token()
+    scheme, token = _token(incoming)
     holder = _holder(token)
     client = known_client(holder.client_id) if holder else None
-    if client is not None:
-        answering(client)
+    incoming.caller = client
     if holder is None or client is None:
         raise InvalidToken(headers=INVALID)
-    check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client)
+    check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client, incoming)
     return _answer(client, userinfo_claims(client, holder))
 
 
@@ -59,19 +57,16 @@ def userinfo_claims(client: RegisteredClient, holder: TokenHolder) -> dict[str, 
     return {**told, "sub": subject_for(client, holder.person.id)}
 
 
-def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Response:
+def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Answer:
     """OIDC Core 5.3.2: JSON unless the client registered a signed or an encrypted answer."""
     options = client.options
     algorithm = options.get("userinfo_signed_response_alg")
     if algorithm is None and options.get("userinfo_encrypted_response_alg") is not None:
         algorithm = id_token_algorithm(client)
     if algorithm is None:
-        answer = jsonify(claims)
-    else:
-        signed = signed_userinfo(client, claims, algorithm)
-        answer = Response(encrypted_for(client, signed, "userinfo"), content_type="application/jwt")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+        return Answer.of_json(claims, headers=(NOT_KEPT,))
+    signed = signed_userinfo(client, claims, algorithm)
+    return Answer.of_text(encrypted_for(client, signed, "userinfo"), "application/jwt", (NOT_KEPT,))
 
 
 def _holder(token: str) -> TokenHolder | None:
@@ -89,13 +84,13 @@ def _holder(token: str) -> TokenHolder | None:
     )
 
 
-def _token() -> tuple[str, str]:
+def _token(incoming: Incoming) -> tuple[str, str]:
     """RFC 6750 2: in the header or in a form, not in both, and never in the address. The scheme it came by, first."""
-    in_form = request.form.get("access_token") if request.method == "POST" else None
-    if "Authorization" in request.headers:
+    in_form = incoming.form.get("access_token") if incoming.method == "POST" else None
+    if incoming.has_header("Authorization"):
         if in_form:
             raise MalformedRequest("The access token comes in more than one way.")
-        scheme, found = access_token_of_header()
+        scheme, found = access_token_in(incoming.header("Authorization"))
     else:
         scheme, found = "Bearer" if in_form else "", in_form
     # RFC 6750 3.1: who brings no token, or tries another way, learns how to bring one, and no error.

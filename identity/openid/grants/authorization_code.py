@@ -8,24 +8,20 @@ from typing import Any
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from identity.openid.code_actions import PresentedCode, redeem_code
-from identity.openid.grants.token_request import TokenGrant
+from identity.openid.grants.token_form import TokenForm, tokens_for_person
 from identity.openid.rules import InvalidGrant, MalformedRequest
 
 
-class AuthorizationCodeGrant(TokenGrant):
+def tokens_for_code(form: TokenForm) -> dict[str, Any]:
     """Single use, the same redirect_uri, the verifier of the challenge."""
-
-    GRANT_TYPE = "authorization_code"
-
-    def create_token_response(self) -> Any:
-        verifier = self.optional("code_verifier")
-        shown = PresentedCode(
-            self.required("code"), self.optional("redirect_uri"), code_challenge_of(verifier) if verifier else None
-        )
-        issued = redeem_code(self.request.client, shown, self.wanted())
-        if issued is None:
-            raise InvalidGrant("The code was used before. What it gave has been revoked.")
-        return self.answer_for_person(issued)
+    verifier = form.optional("code_verifier")
+    shown = PresentedCode(
+        form.required("code"), form.optional("redirect_uri"), code_challenge_of(verifier) if verifier else None
+    )
+    issued = redeem_code(form.client, shown, form.request())
+    if issued is None:
+        raise InvalidGrant("The code was used before. What it gave has been revoked.")
+    return tokens_for_person(form.client, issued)
 
 
 def code_challenge_of(verifier: str) -> str:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from identity.clients.registry.rules import DEVICE_CODE
 from identity.openid.device_actions import NotYet, redeem_device_code
 from identity.openid.grant_problems import AuthorizationPending, ExpiredToken, SlowDown
-from identity.openid.grants.token_request import TokenGrant
+from identity.openid.grants.token_form import TokenForm, tokens_for_person
 from identity.openid.rules import AccessDenied, InvalidGrant, OAuthProblem
 
 
-class DeviceCodeGrant(TokenGrant):
+def tokens_for_device(form: TokenForm) -> dict[str, Any]:
     """Asked again and again, at the pace that the device was told, until the person has decided."""
-
-    GRANT_TYPE = DEVICE_CODE
-
-    def create_token_response(self) -> Any:
-        issued = redeem_device_code(self.request.client, self.required("device_code"), self.wanted())
-        if isinstance(issued, NotYet):
-            raise _refusal(issued)
-        return self.answer_for_person(issued)
+    issued = redeem_device_code(form.client, form.required("device_code"), form.request())
+    if isinstance(issued, NotYet):
+        raise _refusal(issued)
+    return tokens_for_person(form.client, issued)
 
 
 def _refusal(reason: NotYet) -> OAuthProblem:

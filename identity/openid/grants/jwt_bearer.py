@@ -7,34 +7,23 @@ from typing import Any
 
 from identity.clients.client_keys.queries import keys_of
 from identity.clients.registry.actions import use_once
-from identity.clients.registry.rules import JWT_BEARER, RegisteredClient
-from identity.openid.grants.token_request import TokenGrant
-from identity.openid.parameters import required
+from identity.clients.registry.rules import RegisteredClient
+from identity.openid.grants.token_form import TokenForm, token_for_system
 from identity.openid.proofs.signed import MAX_CHARACTERS, MAX_JTI_CHARACTERS, NotSound, Opened, opened
-from identity.openid.rules import InvalidGrant, InvalidScope
+from identity.openid.rules import InvalidGrant
 from kernel.base import clock
 from kernel.base.installation import settings
 
 LONGEST_LIFE_SECONDS = 3600
 
 
-class JwtBearerGrant(TokenGrant):
+def token_for_assertion(form: TokenForm) -> dict[str, Any]:
     """Beside authenticating, the client signs what it asks for. It speaks for its own account, never for people."""
-
-    GRANT_TYPE = JWT_BEARER
-
-    def create_token_response(self) -> Any:
-        client: RegisteredClient = self.request.client
-        try:
-            _check(client, opened(required(self.request.payload.data, "assertion", MAX_CHARACTERS)))
-        except NotSound as fault:
-            raise InvalidGrant(f"assertion: {fault}") from fault
-        asked = self.scopes()
-        scopes = client.scopes if asked is None else asked
-        # RFC 6749 3.3
-        if scopes - client.scopes:
-            raise InvalidScope("The system is not registered for one of the scopes.")
-        return self.answer_for_system(scopes)
+    try:
+        _check(form.client, opened(form.required("assertion", MAX_CHARACTERS)))
+    except NotSound as fault:
+        raise InvalidGrant(f"assertion: {fault}") from fault
+    return token_for_system(form)
 
 
 def _check(client: RegisteredClient, assertion: Opened) -> None:

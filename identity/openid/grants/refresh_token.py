@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from identity.openid.grant_actions import refresh
-from identity.openid.grants.token_request import TokenGrant
+from identity.openid.grants.token_form import TokenForm, tokens_for_person
 from identity.openid.rules import InvalidGrant
 
 
-class RefreshTokenGrant(TokenGrant):
+def refreshed_tokens(form: TokenForm) -> dict[str, Any]:
     """Where the profile rotates, each refresh token works once and brings the next (RFC 9700 4.14.2)."""
-
-    GRANT_TYPE = "refresh_token"
-
-    def create_token_response(self) -> Any:
-        issued = refresh(self.request.client, self.required("refresh_token"), self.wanted())
-        if issued is None:
-            raise InvalidGrant("The refresh token was used before. The whole family has been revoked.")
-        return self.answer_for_person(issued)
+    issued = refresh(form.client, form.required("refresh_token"), form.request())
+    if issued is None:
+        raise InvalidGrant("The refresh token was used before. The whole family has been revoked.")
+    return tokens_for_person(form.client, issued)

@@ -12,6 +12,7 @@ from identity.openid.proofs.dpop import ALGORITHMS, InvalidProof, UseNonce
 from identity.openid.proofs.signed import NotSound
 from identity.openid.rules import InvalidToken, MalformedRequest
 from kernel.base.ids import same
+from kernel.http.incoming import Incoming
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,7 @@ BY_KEY, BY_CERTIFICATE = ALWAYS_BOUND = ("dpop_bound_access_tokens", "tls_client
 """What a client registers whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
 
 
-def may_be_unbound(client: RegisteredClient) -> bool:
-    """Whether the client's tokens may be only borne, if nothing in a request binds them."""
-    profile = PROFILES.get(client.profile)
-    is_bound_always = profile is not None and profile.sender_constrained
-    return not is_bound_always and not any(client.options.get(option) for option in ALWAYS_BOUND)
-
-
-def binding_of_request(client: RegisteredClient) -> SenderConstraint:
+def binding_of_request(client: RegisteredClient, incoming: Incoming) -> SenderConstraint:
     """What the tokens of this token request are bound to: what the client shows, and what it must show.
 
     Raises InvalidProof, UseNonce; MalformedRequest where what must be shown is not there: RFC 9449 5 has its own error
@@ -53,13 +47,13 @@ def binding_of_request(client: RegisteredClient) -> SenderConstraint:
     """
     profile = PROFILES.get(client.profile)
     rule = profile.rules["sender_constrained"] if profile is not None and profile.sender_constrained else None
-    jkt = dpop.proof_of_request(nonce_required=profile is not None and profile.nonce_required)
+    jkt = dpop.proof_of_request(incoming, nonce_required=profile is not None and profile.nonce_required)
     if jkt is None and client.options.get(BY_KEY):
         raise MalformedRequest("The client registered dpop_bound_access_tokens, and there is no DPoP proof.")
     by_certificate = client.options.get(BY_CERTIFICATE)
     if rule and jkt is None and client.auth_method in CERTIFICATE_METHODS:
         by_certificate = True
-    thumbprint = _thumbprint() if by_certificate else None
+    thumbprint = _thumbprint(incoming) if by_certificate else None
     if by_certificate and thumbprint is None:
         raise MalformedRequest("The client's tokens are bound to its certificate, and there is none.")
     if rule and jkt is None and thumbprint is None:
@@ -67,14 +61,16 @@ def binding_of_request(client: RegisteredClient) -> SenderConstraint:
     return SenderConstraint(jkt, thumbprint)
 
 
-def _thumbprint() -> str | None:
+def _thumbprint(incoming: Incoming) -> str | None:
     try:
-        return mutual_tls.thumbprint()
+        return mutual_tls.thumbprint(incoming)
     except NotSound as fault:
         raise MalformedRequest(str(fault)) from fault
 
 
-def check_binding(cnf: Mapping[str, object] | None, access_token: str, scheme: str, client: RegisteredClient) -> None:
+def check_binding(
+    cnf: Mapping[str, object] | None, access_token: str, scheme: str, client: RegisteredClient, incoming: Incoming
+) -> None:
     """At a resource: whether who brings the token has what it is bound to. Raises InvalidToken, UseNonce, InvalidProof.
 
     scheme: the one of the Authorization header, `Bearer` or `DPoP`.
@@ -84,11 +80,11 @@ def check_binding(cnf: Mapping[str, object] | None, access_token: str, scheme: s
     # RFC 9449 7.1 and 7.2: a bound token is not accepted as one that is only borne, nor the other way round.
     if (jkt is not None) != (scheme.lower() == "dpop"):
         raise InvalidToken("The token is used with another scheme than it was given for.", headers=_challenge(jkt))
-    if jkt is not None and not same(str(jkt), _shown_key(access_token, client)):
+    if jkt is not None and not same(str(jkt), _shown_key(access_token, client, incoming)):
         raise InvalidToken("The token is bound to another key.", headers=_challenge(jkt))
     if thumbprint is not None:
         try:
-            shown = mutual_tls.thumbprint()
+            shown = mutual_tls.thumbprint(incoming)
         except NotSound as fault:
             raise InvalidToken(str(fault), headers=_challenge(jkt)) from fault
         # RFC 8705 3
@@ -96,11 +92,13 @@ def check_binding(cnf: Mapping[str, object] | None, access_token: str, scheme: s
             raise InvalidToken("The token is bound to another certificate.", headers=_challenge(jkt))
 
 
-def _shown_key(access_token: str, client: RegisteredClient) -> str:
+def _shown_key(access_token: str, client: RegisteredClient, incoming: Incoming) -> str:
     profile = PROFILES.get(client.profile)
     try:
         shown = dpop.proof_of_request(
-            nonce_required=profile is not None and profile.nonce_required, access_token=access_token
+            incoming,
+            nonce_required=profile is not None and profile.nonce_required,
+            access_token=access_token,
         )
     except (InvalidProof, UseNonce) as problem:
         # RFC 9449 7.1 and 9: at a resource the same errors come with 401 and a challenge.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import request
-
 from identity.clients.client_keys.queries import keys_of
 from identity.clients.profiles.rules import PROFILES
 from identity.clients.registry.actions import use_once
@@ -14,18 +12,19 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid.proofs.signed import MAX_JTI_CHARACTERS, NotSound, Opened, opened
 from kernel.base import clock
 from kernel.base.installation import settings
+from kernel.http.incoming import Incoming
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST_LIFE_SECONDS = 3600
 TYPES = (None, "jwt", "client-authentication+jwt")
 
 
-def client_of_assertion() -> RegisteredClient | None:
+def client_of_assertion(incoming: Incoming) -> RegisteredClient | None:
     """The client that signed the request's assertion, None for an unknown one. Raises NotSound, which says why not."""
     # RFC 7521 4.2
-    if request.form.get("client_assertion_type") != ASSERTION_TYPE:
+    if incoming.form.get("client_assertion_type") != ASSERTION_TYPE:
         raise NotSound(f"The client_assertion_type must be {ASSERTION_TYPE}.")
-    assertion = opened(request.form.get("client_assertion", ""))
+    assertion = opened(incoming.form.get("client_assertion", ""))
     kind = assertion.header.get("typ")
     # RFC 8725 3.11: a JWT made for something else does not count.
     if kind is not None and (not isinstance(kind, str) or kind.lower() not in TYPES):
@@ -35,11 +34,11 @@ def client_of_assertion() -> RegisteredClient | None:
     if assertion.claims.get("iss") != client_id:
         raise NotSound("The iss and the sub must both be the client_id.")
     # RFC 7521 4.2: the client_id beside it is optional, and the same.
-    if request.form.get("client_id", client_id) != client_id:
+    if incoming.form.get("client_id", client_id) != client_id:
         raise NotSound("The client_id in the form is not the sub of the assertion.")
     client = _signer(client_id, assertion)
     if client is not None:
-        _check(client, assertion, clock.now())
+        _check(client, assertion, clock.now(), incoming.path)
     return client
 
 
@@ -60,8 +59,8 @@ def _signer(client_id: str, assertion: Opened) -> RegisteredClient | None:
     raise NotSound("No registered key of the client made this signature.")
 
 
-def _check(client: RegisteredClient, assertion: Opened, now: datetime) -> None:
-    _check_audience(client, assertion.claims.get("aud"))
+def _check(client: RegisteredClient, assertion: Opened, now: datetime, path: str) -> None:
+    _check_audience(client, assertion.claims.get("aud"), path)
     expires = assertion.time_claim("exp")
     # RFC 7523 3 (4)
     if expires is None:
@@ -77,7 +76,7 @@ def _check(client: RegisteredClient, assertion: Opened, now: datetime) -> None:
         raise NotSound("It was used before (jti).")
 
 
-def _check_audience(client: RegisteredClient, audience: object) -> None:
+def _check_audience(client: RegisteredClient, audience: object, path: str) -> None:
     issuer = settings().issuer
     profile = PROFILES.get(client.profile)
     if profile is not None and profile.issuer_is_only_audience:
@@ -87,7 +86,7 @@ def _check_audience(client: RegisteredClient, audience: object) -> None:
     # RFC 7523 3 (3), RFC 9126 2: the issuer, the token endpoint, or the endpoint that is called.
     allowed = {issuer}
     for address in settings().addresses:
-        allowed |= {f"{address}/openid/token", f"{address}{request.path.rstrip('/')}"}
+        allowed |= {f"{address}/openid/token", f"{address}{path.rstrip('/')}"}
     named = audience if isinstance(audience, list) else [audience]
     # draft-ietf-oauth-rfc7523bis 7: an assertion that is for somebody else as well may be shown to us by them.
     if not named or not all(isinstance(one, str) and one.rstrip("/") in allowed for one in named):

@@ -13,7 +13,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Response, after_this_request, request
 
 from identity.clients.client_keys.queries import PublicKey, imported
 from identity.clients.client_keys.rules import fault_of
@@ -25,6 +24,7 @@ from kernel.base import clock
 from kernel.base.errors import _
 from kernel.base.ids import same
 from kernel.base.installation import settings
+from kernel.http.incoming import Incoming
 
 PROOF_TYPE = "dpop+jwt"
 ALGORITHMS = SIGNING_ALGORITHMS
@@ -55,26 +55,23 @@ class UseNonce(OAuthProblem):
     oauth_error = "use_dpop_nonce"
 
 
-def is_shown() -> bool:
-    """Whether the request has a proof."""
-    return "DPoP" in request.headers
-
-
-def proof_of_request(*, nonce_required: bool = False, access_token: str | None = None) -> str | None:
+def proof_of_request(
+    incoming: Incoming, *, nonce_required: bool = False, access_token: str | None = None
+) -> str | None:
     """The thumbprint (RFC 7638) of the key that the request's proof shows; None where there is no proof.
 
     access_token: the one that the proof has to be for, at a resource. Raises InvalidProof, UseNonce.
     """
-    if not is_shown():
+    if not incoming.has_header("DPoP"):
         return None
     try:
-        proof = opened(request.headers["DPoP"], allowed_algorithms=ALGORITHMS, own_key=True)
-        return _checked(proof, nonce_required=nonce_required, access_token=access_token)
+        proof = opened(incoming.header("DPoP"), allowed_algorithms=ALGORITHMS, own_key=True)
+        return _checked(proof, incoming, nonce_required=nonce_required, access_token=access_token)
     except NotSound as fault:
         raise InvalidProof(f"DPoP proof: {fault}") from fault
 
 
-def _checked(proof: Opened, *, nonce_required: bool, access_token: str | None) -> str:
+def _checked(proof: Opened, incoming: Incoming, *, nonce_required: bool, access_token: str | None) -> str:
     """RFC 9449 4.3, in its order."""
     # 4.2: the type is explicit, so that no other JWT passes for a proof (RFC 8725 3.11).
     if proof.header.get("typ") != PROOF_TYPE:
@@ -82,9 +79,9 @@ def _checked(proof: Opened, *, nonce_required: bool, access_token: str | None) -
     key = _key(proof.header.get("jwk"))
     if not proof.is_signed_by([key]):
         raise NotSound("The signature is not of the key in the header.")
-    if proof.claims.get("htm") != request.method:
+    if proof.claims.get("htm") != incoming.method:
         raise NotSound("The htm is not the method of this request.")
-    if not _is_here(proof.text_claim("htu", 2_000)):
+    if not _is_here(proof.text_claim("htu", 2_000), incoming):
         raise NotSound("The htu is not the address of this request.")
     now = clock.now()
     issued = proof.time_claim("iat")
@@ -97,7 +94,7 @@ def _checked(proof: Opened, *, nonce_required: bool, access_token: str | None) -
     # RFC 7519 4.1.4: nobody has to set an end, but one that is set counts.
     if expires is not None and expires <= now.timestamp():
         raise NotSound("It has expired (exp).")
-    _check_nonce(proof.claims.get("nonce"), now, required=nonce_required)
+    _check_nonce(proof.claims.get("nonce"), now, incoming, required=nonce_required)
     if access_token is not None and not same(_ath(access_token), str(proof.claims.get("ath"))):
         raise NotSound("The ath is not the hash of the access token.")
     jti = proof.text_claim("jti", MAX_JTI_CHARACTERS)
@@ -119,7 +116,7 @@ def _key(jwk: Any) -> PublicKey:
     return found
 
 
-def _is_here(address: str) -> bool:
+def _is_here(address: str, incoming: Incoming) -> bool:
     """4.3 (9): the address of this request, without query and fragment, as RFC 3986 6.2.2 and 6.2.3 compare."""
     try:
         named = urlsplit(address)
@@ -129,7 +126,7 @@ def _is_here(address: str) -> bool:
     return (
         any(place == _place(urlsplit(ours)) for ours in settings().addresses)
         and named.username is None
-        and (named.path or "/") in (request.path, request.environ.get("RAW_URI", "").partition("?")[0])
+        and (named.path or "/") in (incoming.path, incoming.written_path)
     )
 
 
@@ -140,9 +137,6 @@ def _place(address: SplitResult) -> tuple[str, str, int | None]:
 
 def _ath(access_token: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
-
-
-# ---- nonces: nothing is kept of them ----
 
 
 def nonce(now: datetime, ago: int = 0) -> str:
@@ -157,7 +151,7 @@ def _nonce_key(master_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"cordillera:openid:dpop-nonce").derive(master_key)
 
 
-def _check_nonce(shown: object, now: datetime, *, required: bool) -> None:
+def _check_nonce(shown: object, now: datetime, incoming: Incoming, *, required: bool) -> None:
     if shown is None and not required:
         return
     if not isinstance(shown, str) or not any(same(nonce(now, ago), shown) for ago in range(NONCES_ACCEPTED)):
@@ -165,12 +159,5 @@ def _check_nonce(shown: object, now: datetime, *, required: bool) -> None:
             "RFC 9449 8: the proof needs the nonce of the DPoP-Nonce header.", headers={"DPoP-Nonce": nonce(now)}
         )
     if shown != nonce(now):
-        _tell_next_nonce(nonce(now))
-
-
-def _tell_next_nonce(next_one: str) -> None:
-    # 8.2: a new nonce comes with the answer to the request that used the one before.
-    @after_this_request
-    def add(response: Response) -> Response:
-        response.headers["DPoP-Nonce"] = next_one
-        return response
+        # 8.2: a new nonce comes with the answer to the request that used the one before.
+        incoming.headers_to_add.append(("DPoP-Nonce", nonce(now)))

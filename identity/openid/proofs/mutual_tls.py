@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from flask import request
 
 from identity.clients.client_keys.queries import certificate_of, jwks_of, keys_of
 from identity.clients.profiles.rules import CERTIFICATE_SUBJECTS
@@ -20,6 +19,7 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid.proofs.signed import NotSound
 from kernel.base import clock
 from kernel.base.installation import settings
+from kernel.http.incoming import Incoming
 
 MAX_HEADER_CHARACTERS = 16_000
 VERIFIED = "SUCCESS"
@@ -31,11 +31,11 @@ def is_offered() -> bool:
     return bool(settings().trusted_proxies > 0 and settings().client_certificate_header)
 
 
-def certificate() -> x509.Certificate | None:
+def certificate(incoming: Incoming) -> x509.Certificate | None:
     """The certificate of this connection, None where there is none. Raises NotSound for one that cannot be read."""
     if not is_offered():
         return None
-    handed_over = request.headers.get(settings().client_certificate_header, "")
+    handed_over = incoming.header(settings().client_certificate_header)
     if not handed_over:
         return None
     if len(handed_over) > MAX_HEADER_CHARACTERS:
@@ -68,15 +68,15 @@ def thumbprint_of(found: x509.Certificate) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def thumbprint() -> str | None:
-    """The same of this connection's certificate, None where there is none. Raises NotSound."""
-    found = certificate()
+def thumbprint(incoming: Incoming) -> str | None:
+    """The thumbprint of this connection's certificate, None where there is none. Raises NotSound."""
+    found = certificate(incoming)
     return thumbprint_of(found) if found else None
 
 
-def check_certificate(client: RegisteredClient) -> None:
+def check_certificate(client: RegisteredClient, incoming: Incoming) -> None:
     """Whether this connection's certificate is the client's, in the way that it registered. Raises NotSound."""
-    found = certificate()
+    found = certificate(incoming)
     if found is None:
         raise NotSound("There is no client certificate.")
     if client.auth_method == "self_signed_tls_client_auth":
@@ -84,7 +84,7 @@ def check_certificate(client: RegisteredClient) -> None:
         return
     # RFC 8705 2.1: the name counts only in a certificate whose issuer the proxy trusts.
     verified = settings().client_certificate_verified_header
-    if not verified or request.headers.get(verified) != VERIFIED:
+    if not verified or incoming.header(verified) != VERIFIED:
         raise NotSound("The certificate's chain was not verified.")
     if not _has_subject(found, client.options):
         raise NotSound("The certificate has another subject than the one registered.")

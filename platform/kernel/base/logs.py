@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 import structlog
-from flask import has_request_context
+from flask import g, has_app_context, has_request_context
 from structlog.typing import EventDict, WrappedLogger
 
 from kernel.base.request_id import current_request_id
@@ -30,7 +30,7 @@ def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Say during which request it happened."""
-    if has_request_context():
+    if has_request_context() or (has_app_context() and "request_id" in g):
         event.setdefault("request_id", current_request_id())
     return event
 

@@ -151,7 +151,7 @@ def invalidated_cache(app: Flask, table: str, contains: tuple[str, ...] = ()) ->
 
 
 def hear_changes() -> None:
-    """Listen from the first request of this process on: every door that a request comes in by calls this.
+    """Listen from the first request of this process on: it is one of the duties of every request.
 
     Tests, which have an application each, listen when they want it.
     """
@@ -163,4 +163,3 @@ def hear_changes() -> None:
 def install_change_feed(app: Flask) -> None:
     """Have the application hear what changes."""
     CHANGE_FEED.fill(app, ChangeFeed(ENGINE.of(app)))
-    app.before_request(hear_changes)

@@ -18,6 +18,7 @@ from kernel.base.errors import SentByAnotherSite, StaleForm
 from kernel.base.installation import settings
 from kernel.base.settings import Settings
 from kernel.base.slots import Slot
+from kernel.http.duties import only_behind_flask
 from kernel.jobs.access import COOKIES_COUNT_FOR_NOTHING_BELOW
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -81,6 +82,7 @@ def install_csrf_protection(app: Flask, settings: Settings) -> None:
     views = app.view_functions
 
     @app.before_request
+    @only_behind_flask("endpoints of programs take no cookie, so nobody can forge a request to them")
     def refuse_forged() -> None:
         if request.method in HARMLESS or request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW):
             return
@@ -89,6 +91,7 @@ def install_csrf_protection(app: Flask, settings: Settings) -> None:
             _check()
 
     @app.after_request
+    @only_behind_flask("only pages have forms")
     def keep_form_key(response: Response) -> Response:
         if "form_key" in g:
             secure = app.config["SESSION_COOKIE_SECURE"]

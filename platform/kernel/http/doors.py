@@ -1,190 +1,124 @@
-"""A shorter way for the few requests that come thousands of times a second and are all alike.
+"""The two doors of an endpoint of programs: behind Flask, and directly at WSGI where it is hot.
 
-A shortcut answers the plainest form of a request. Whatever is unusual about it, and whatever goes wrong, it leaves to
-Flask, which sees the request as if nobody had looked at it: so every rule and every error keeps its one place. What
-must not be tried a second time is marked (`only_once`), and the view goes on from there (`done_by_shortcut`). Only for
-views that have no limit of their own and are public.
+An endpoint is a function of what came in (`incoming`), and both doors call the same one. The direct door leaves to
+Flask what it cannot say: a request that a duty refuses, and what went wrong in the endpoint, which is told and not
+tried again.
 """
 
 from __future__ import annotations
 
-import io
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qsl
+from functools import cache, wraps
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import structlog
-from flask import Flask, request
+from flask import Blueprint, Flask, Response, current_app
 
 from kernel.base.errors import Problem
-from kernel.base.request_id import HEADER, current_request_id, take_request_id
-from kernel.base.settings import Settings
 from kernel.base.slots import Slot
-from kernel.database.change_feed import hear_changes
-from kernel.http.application import believe_proxies
-from kernel.http.request_log import observe
-from kernel.http.security import headers_of_no_page
+from kernel.http.duties import begin, finish
+from kernel.http.incoming import Answer, Incoming
+from kernel.http.rate_limit import is_counted
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-FORM = "application/x-www-form-urlencoded"
-LONGEST_BODY = 16_384
-OUTCOME = "cordillera.outcome_of_shortcut"
-NAMED = "HTTP_X_REQUEST_ID"
-log = structlog.get_logger(__name__)
+Endpoint = Callable[[Incoming], Answer]
+STATUS_LINES = {each.value: f"{each.value} {each.phrase.upper()}" for each in HTTPStatus}
 
 
 @dataclass(frozen=True)
-class PlainRequest:
-    """A request whose parameters and fields came once each. form: empty for what has no body."""
+class Door:
+    """The direct way to one endpoint."""
 
-    headers: Mapping[str, str]
-    """As WSGI names them: `HTTP_ACCEPT`."""
-    form: Mapping[str, str]
-
-    @property
-    def authorization(self) -> str:
-        return self.headers.get("HTTP_AUTHORIZATION", "")
+    name: str
+    endpoint: Endpoint
+    longest_body: int | None
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a shortcut has done, of which the view is to tell."""
-
-    outcome: Any
+DIRECT_DOORS: Slot[dict[tuple[str, str], Door]] = Slot("direct_doors", dict)
 
 
-Answer: TypeAlias = Mapping[str, Any]
-"""JSON."""
+def serve(
+    blueprint: Blueprint,
+    path: str,
+    endpoint: Endpoint,
+    methods: Collection[str],
+    *,
+    name: str,
+    longest_body: int | None = None,
+    is_hot: bool = False,
+) -> None:
+    """Answer requests to the path with the endpoint, behind Flask and, if it is hot, directly too.
+
+    name: what logs and metrics call it, behind the blueprint's. longest_body: in bytes; None for what is usual. The
+    endpoint declares its access as every view does, and is called directly only if it is public.
+    """
+    blueprint.add_url_rule(path, name, _behind_flask(endpoint, longest_body), methods=methods)
+    if is_hot:
+        door = Door(f"{blueprint.name}.{name}", endpoint, longest_body)
+        doors = {(method, path): door for method in methods}
+        blueprint.record(lambda state: DIRECT_DOORS.of(state.app).update(doors))
 
 
-@dataclass(frozen=True)
-class Shortcut:
-    """The way to one view."""
+@cache
+def _behind_flask(endpoint: Endpoint, longest_body: int | None) -> Callable[..., Response]:
+    """The one view of an endpoint, however many addresses it has."""
 
-    endpoint: str
-    answer: Callable[[PlainRequest], Answer | Done | None]
-    """None for what is to go the whole way."""
-    headers: tuple[tuple[str, str], ...] = ()
+    @wraps(endpoint)
+    def view(**path_values: str) -> Response:
+        incoming = Incoming.of_flask()
+        if incoming.failure is not None:
+            raise incoming.failure
+        incoming.longest_body, incoming.path_values = longest_body, path_values
+        return as_response(endpoint(incoming))
 
-
-Shortcuts = Mapping[tuple[str, str], Shortcut]
-
-
-DIRECT_DOORS: Slot[dict[tuple[str, str], Shortcut]] = Slot("direct_doors", dict)
-
-
-def add_shortcut(app: Flask, method: str, path: str, shortcut: Shortcut) -> None:
-    """Let requests with this method and exactly this path try the shortcut first."""
-    DIRECT_DOORS.of(app)[method, path] = shortcut
+    return view
 
 
-def install_shortcuts(app: Flask, settings: Settings) -> None:
-    """Put the shortcuts before everything else. Call last."""
-    believe_proxies(app, settings)
-    app.wsgi_app = _Shortcuts(app, app.wsgi_app, DIRECT_DOORS.of(app))  # type: ignore[method-assign]
+def as_response(answer: Answer) -> Response:
+    """An answer as Flask sends it."""
+    response: Response = current_app.response_class(answer.body, answer.status, answer.headers)
+    if not any(name == "Content-Type" for name, _ in answer.headers):
+        # RFC 9110 8.3: of nothing no type is told.
+        del response.headers["Content-Type"]
+    return response
 
 
-class _Shortcuts:
-    def __init__(self, app: Flask, whole_way: WSGIApplication, known: Shortcuts) -> None:
-        self._app, self._whole_way, self._known = app, whole_way, known
+class DirectDoors:
+    """What stands before Flask and knows a few pairs of method and path."""
+
+    def __init__(self, app: Flask, behind: WSGIApplication) -> None:
+        self._app, self._behind, self._doors = app, behind, DIRECT_DOORS.of(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        shortcut = self._known.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if shortcut is not None and (asked := _plain(environ)) is not None:
-            answer = self._answer(shortcut, asked, environ, start_response)
-            if answer is not None:
-                return answer
-        return self._whole_way(environ, start_response)
+        door = self.find(environ)
+        body = self._answer(door, environ, start_response) if door is not None else None
+        return body if body is not None else self._behind(environ, start_response)
 
-    def _answer(
-        self, shortcut: Shortcut, asked: PlainRequest, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes] | None:
-        started = time.perf_counter()
+    def find(self, environ: WSGIEnvironment) -> Door | None:
+        """The door of this request, None for one that Flask answers."""
+        return self._doors.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+
+    def _answer(self, door: Door, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         with self._app.app_context():
-            hear_changes()
-            take_request_id(environ.get(NAMED, ""))
-            said = _try(shortcut, asked, environ)
-            if said is None:
+            incoming = Incoming(environ, door.name, is_counted=is_counted(door.endpoint)).keep()
+            incoming.longest_body = door.longest_body
+            try:
+                begin(incoming)
+            except Problem:
+                return None  # Flask runs the same list, and renders it
+            try:
+                answer = door.endpoint(incoming)
+            except Exception as error:
+                incoming.failure = error
                 return None
-            observe(shortcut.endpoint, environ["REQUEST_METHOD"], environ["PATH_INFO"], 200, started)
-            return self._send(shortcut, said, start_response)
-
-    def _send(self, shortcut: Shortcut, said: Answer, start_response: StartResponse) -> Iterable[bytes]:
-        body = self._app.json.dumps(said, separators=(",", ":")).encode() + b"\n"
-        headers = [(HEADER, current_request_id()), *shortcut.headers, ("Content-Type", "application/json")]
-        start_response("200 OK", [*headers, *headers_of_no_page(), ("Content-Length", str(len(body)))])
-        return [body]
+            headers = finish(incoming, answer.status, list(answer.headers))
+            start_response(STATUS_LINES[answer.status], [*headers, ("Content-Length", str(len(answer.body)))])
+            return [answer.body]
 
 
-def _plain(environ: WSGIEnvironment) -> PlainRequest | None:
-    """The request, if it is a plain one. Its body can be read once more."""
-    if "HTTP_TRANSFER_ENCODING" in environ or environ.get("QUERY_STRING"):
-        return None
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length == "0":
-        return PlainRequest(environ, {})
-    if environ.get("CONTENT_TYPE") != FORM or not length.isdecimal() or int(length) > LONGEST_BODY:
-        return None
-    body: bytes = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = io.BytesIO(body)
-    form = _pairs(body.decode("latin-1"))
-    return PlainRequest(environ, form) if form is not None else None
-
-
-def _pairs(written: str) -> Mapping[str, str] | None:
-    """What a query or a form says; None for what is not ASCII as it has to be, or says something twice."""
-    if not written.isascii():
-        return None
-    try:
-        found = parse_qsl(written, keep_blank_values=True, errors="strict", max_num_fields=20)
-    except ValueError:
-        return None
-    pairs = dict(found)
-    return pairs if len(pairs) == len(found) else None
-
-
-class NotToBeTriedAgain(Exception):
-    """What failed may have been done all the same; its cause is what went wrong."""
-
-
-@contextmanager
-def only_once() -> Iterator[None]:
-    """For the part of a shortcut that changes something: if it fails, the view tells so and does not do it again."""
-    try:
-        yield
-    except Exception as error:
-        raise NotToBeTriedAgain from error
-
-
-def done_by_shortcut() -> Any:
-    """What the shortcut of this view has `Done`, of which the view is to tell; None where it has done nothing.
-
-    For the beginning of a view whose shortcut changes something. Raises what went wrong there.
-    """
-    outcome = request.environ.get(OUTCOME)
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
-def _try(shortcut: Shortcut, asked: PlainRequest, environ: WSGIEnvironment) -> Answer | None:
-    try:
-        said = shortcut.answer(asked)
-        if not isinstance(said, Done):
-            return said
-        environ[OUTCOME] = said.outcome
-    except Problem:
-        return None
-    except NotToBeTriedAgain as failed:
-        environ[OUTCOME] = failed.__cause__
-    except Exception as error:
-        # The whole way says what is wrong, in the words of its endpoint; a defect of the shortcut must not hide.
-        log.warning("a shortcut failed", endpoint=shortcut.endpoint, cause=type(error).__name__)
-        return None
-    environ[NAMED] = current_request_id()  # what has been recorded is of the same request
-    return None
+def install_direct_doors(app: Flask) -> None:
+    """Put them before everything of Flask's, and behind the proxies that say where a request comes from."""
+    app.wsgi_app = DirectDoors(app, app.wsgi_app)  # type: ignore[method-assign]

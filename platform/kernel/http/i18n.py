@@ -17,6 +17,8 @@ from flask_babel import Babel, Domain, force_locale, get_locale, refresh
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from kernel.http.duties import only_behind_flask
+
 LANGUAGES = {"es": "Español", "en": "English"}
 LOCALES = {"es": "es_CL", "en": "en_GB"}
 LANGUAGE_COOKIE = "language"
@@ -100,6 +102,7 @@ def _first_known(ui_locales: str | None) -> str | None:
     return next((language for language in tags if language in LANGUAGES), None)
 
 
+@only_behind_flask("only pages are followed by others in the same language")
 def _keep_requested(response: Response) -> Response:
     """In a cookie that goes with the browser's window."""
     if wish := g.get(REQUESTED):
@@ -120,6 +123,7 @@ def _chosen_locale() -> str:
     return LOCALES[chosen_language()]
 
 
+@only_behind_flask("what programs are told is in English")
 def _vary_with_language(response: Response) -> Response:
     if response.mimetype in ("text/html", "application/problem+json"):
         response.headers.add("Vary", "Accept-Language, Cookie")

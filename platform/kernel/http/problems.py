@@ -22,12 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnprocessableEntity
 
 from kernel.base import errors
-from kernel.base.errors import Problem, _
+from kernel.base.errors import Problem
 from kernel.base.installation import settings
 from kernel.base.request_id import current_request_id
 from kernel.base.slots import Slot
 from kernel.database.outage import CommitUnconfirmed, is_away
 from kernel.http.application import wants_json
+from kernel.http.incoming import too_large
 from kernel.jobs.access import public
 from kernel.recording.work import autonomous_work
 
@@ -56,7 +57,7 @@ BY_STATUS: dict[int, type[Problem]] = {
 def from_http(error: HTTPException) -> Problem:
     """The problem that a library's HTTP error stands for."""
     if isinstance(error, RequestEntityTooLarge):
-        return errors.TooLarge(_limit())
+        return too_large(request.max_content_length)
     kind = BY_STATUS.get(error.code or 500, errors.BadRequest if (error.code or 500) < 500 else errors.Internal)
     problem = kind(log=str(error))
     if isinstance(error, UnprocessableEntity):
@@ -65,12 +66,6 @@ def from_http(error: HTTPException) -> Problem:
         if name in ("Allow", "Retry-After", "WWW-Authenticate"):
             problem.headers[name] = value
     return problem
-
-
-def _limit() -> Any:
-    """The largest body that the request at hand may have, in words."""
-    limit = request.max_content_length
-    return _("At most %(megabytes)s MB may be sent here.", megabytes=f"{limit / 1_048_576:.3g}") if limit else ""
 
 
 def _messages(nested: Any, prefix: str = "") -> dict[str, list[str]]:

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask, request
+from flask import Flask
 from limits import RateLimitItem, parse
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
@@ -21,9 +21,7 @@ from limits.strategies import FixedWindowRateLimiter, RateLimiter
 from kernel.base.errors import TooMany
 from kernel.base.settings import Settings
 from kernel.base.slots import Slot
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from kernel.http.incoming import Incoming
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +29,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 REQUESTS_A_MINUTE = 6_000
 """Per address: far beyond a person, and beyond an office behind one address."""
-WITHIN_LIMIT = "cordillera.within_limit"
 
 
 @dataclass
@@ -62,16 +59,16 @@ class Limiter:
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             @wraps(view)
             def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-                _count(item)
+                _count(item, Incoming.of_flask())
                 return view(*args, **kwargs)
 
             return limited
 
         return decorate
 
-    def count(self, often: str) -> None:
-        """Count this request of its view, which knows whom it counts. Raises TooMany."""
-        _count(parse(often))
+    def count(self, often: str, incoming: Incoming) -> None:
+        """Count this request of its endpoint, which knows whom it counts. Raises TooMany."""
+        _count(parse(often), incoming)
 
     def exempt(self, view: View) -> View:
         """Count no request of this view: programs call it, and behind their address a whole agency may be."""
@@ -86,9 +83,8 @@ COUNTERS: Slot[RateLimiter | None] = Slot("rate_limits", lambda: None)
 MINUTE: Slot[Minute | None] = Slot("minute", lambda: None)
 
 
-def _count(item: RateLimitItem) -> None:
-    counters = COUNTERS()
-    place = (str(request.endpoint), request.remote_addr or "")
+def _count(item: RateLimitItem, incoming: Incoming) -> None:
+    counters, place = COUNTERS(), (str(incoming.endpoint), incoming.address)
     if counters is not None and not counters.hit(item, *place):
         raise _wait(counters.get_window_stats(item, *place).reset_time)
 
@@ -103,25 +99,20 @@ def install_rate_limit(app: Flask, settings: Settings) -> None:
         return
     COUNTERS.fill(app, FixedWindowRateLimiter(storage_from_string(settings.rate_limit_storage)))
     MINUTE.fill(app, Minute())
-    views = app.view_functions
 
-    @app.before_request
-    def count() -> None:
-        view = views.get(request.endpoint or "")
-        if (view is None or is_counted(view)) and not is_within_limit(request.environ):
-            raise _wait(60 * (time.time() // 60 + 1))
+
+def count_against_limit(incoming: Incoming) -> None:
+    """Count a request, once, against what its address may ask in a minute. Raises TooMany."""
+    if not incoming.is_counted:
+        return
+    if incoming.is_within_limit is None:
+        minute = MINUTE()
+        asked = minute.count(incoming.address, time.time()) if minute is not None else 0
+        incoming.is_within_limit = asked <= REQUESTS_A_MINUTE
+    if not incoming.is_within_limit:
+        raise _wait(60 * (time.time() // 60 + 1))
 
 
 def is_counted(view: Callable[..., Any]) -> bool:
     """Whether requests of this view count against what an address may ask in a minute."""
     return not getattr(view, "is_unlimited", False)
-
-
-def is_within_limit(environ: WSGIEnvironment) -> bool:
-    """Count a request, once; whether its address may ask as much in this minute."""
-    if WITHIN_LIMIT not in environ:
-        minute = MINUTE()
-        asked = minute.count(environ.get("REMOTE_ADDR", ""), time.time()) if minute is not None else 0
-        environ[WITHIN_LIMIT] = asked <= REQUESTS_A_MINUTE
-    within: bool = environ[WITHIN_LIMIT]
-    return within

@@ -6,11 +6,9 @@ calls it with the problem under `REFUSED` in the environ, and with as much of th
 
 from __future__ import annotations
 
-from flask import Flask, request
-
 from kernel.base.errors import Problem, _
-
-REFUSED = "cordillera.refused"
+from kernel.http.incoming import REFUSED as REFUSED
+from kernel.http.incoming import Incoming
 
 
 class TargetTooLong(Problem):
@@ -60,15 +58,12 @@ class AmbiguousHeader(Problem):
     remedy = _("Write the name of the header with hyphens.")
 
 
-def install_refusals(app: Flask) -> None:
-    """Call first: no other hook has to look at a request that is refused."""
-
-    @app.before_request
-    def refuse_what_cannot_be_read() -> None:
-        refused: Problem | None = request.environ.get(REFUSED)
-        if refused is not None:
-            raise refused
-        # RFC 9112 6.1: a server that does not understand a transfer coding answers 501, and does not pass the body on.
-        coding = request.headers.get("Transfer-Encoding")
-        if coding is not None and coding.strip(" \t").lower() != "chunked":
-            raise UnknownTransferCoding(log=coding[:100])
+def refuse_what_cannot_be_read(incoming: Incoming) -> None:
+    """The first duty: no other one has to look at a request that is refused. Raises Problem."""
+    refused: Problem | None = incoming.refused
+    if refused is not None:
+        raise refused
+    # RFC 9112 6.1: a server that does not understand a transfer coding answers 501, and does not pass the body on.
+    coding = incoming.header("Transfer-Encoding")
+    if incoming.has_header("Transfer-Encoding") and coding.strip(" \t").lower() != "chunked":
+        raise UnknownTransferCoding(log=coding[:100])

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import time
 
-from flask import Flask, Response, g, request
-
 from kernel.base.logs import tell_request
 from kernel.base.request_id import HEADER, current_request_id, take_request_id
+from kernel.http.incoming import Header, Incoming
 from kernel.recording.metrics import count_request
 
 
-def observe(endpoint: str | None, method: str, path: str, status: int, started: float) -> None:
-    """Tell of a request that began at `started` (`time.perf_counter`) and is answered now."""
-    seconds = time.perf_counter() - started
-    tell_request(method, path, status, seconds)
-    count_request(endpoint or "none", method, status, seconds)
+def name_request(incoming: Incoming) -> None:
+    """Call it as the caller does, if that is a sane name; the same behind both doors."""
+    incoming.began = incoming.began or time.perf_counter()
+    take_request_id(incoming.request_id or incoming.header(HEADER))
+    incoming.request_id = current_request_id()
 
 
-def install_request_log(app: Flask) -> None:
-    """Call first: what comes before it in a request is not seen, nor what comes after it in an answer."""
-
-    @app.before_request
-    def begin() -> None:
-        g.started = time.perf_counter()
-        take_request_id(request.headers.get(HEADER, ""))
-
-    @app.after_request
-    def end(response: Response) -> Response:
-        response.headers[HEADER] = current_request_id()
-        # Who fails before anything has begun, as with a host that is none, has taken no time.
-        started = g.get("started") or time.perf_counter()
-        observe(request.endpoint, request.method, request.path, response.status_code, started)
-        return response
+def tell_of_request(incoming: Incoming, status: int) -> Header:
+    """The header with its name. It is answered now, and told of in the log and in the metrics."""
+    # Who fails before anything has begun, as with a host that is none, has taken no time.
+    seconds = time.perf_counter() - incoming.began if incoming.began is not None else 0.0
+    tell_request(incoming.method, incoming.path, status, seconds)
+    count_request(incoming.endpoint or "none", incoming.method, status, seconds)
+    return HEADER, incoming.request_id or current_request_id()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, g
 
 from kernel.base.settings import Settings
 from kernel.base.slots import Slot
+from kernel.http.incoming import NOT_KEPT, Header
 
 ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -20,8 +21,6 @@ ALWAYS = (
 )
 NO_PAGE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The policy of an answer that is no page: should a browser show it, it may do nothing."""
-
-NOT_KEPT = ("Cache-Control", "no-store")
 
 
 def csp_nonce() -> str:
@@ -52,23 +51,17 @@ def install_security(app: Flask, settings: Settings) -> None:
         always.append(("Strict-Transport-Security", "max-age=63072000; includeSubDomains"))
     HEADERS.fill(app, always)
 
-    @app.after_request
-    def protect(response: Response) -> Response:
-        headers = response.headers
-        set_already = {name.lower() for name, _ in headers}
-        for name, value in always:
-            if name.lower() not in set_already:
-                headers.add(name, value)
-        if "content-security-policy" not in set_already:
-            headers.add("Content-Security-Policy", _policy() if response.mimetype == "text/html" else NO_PAGE)
-        if "cache-control" not in set_already and "/static/" not in request.path:
-            headers.add(*NOT_KEPT)
-        return response
 
-
-def headers_of_no_page() -> Sequence[tuple[str, str]]:
-    """The headers of an answer to a program."""
-    return *HEADERS(), ("Content-Security-Policy", NO_PAGE), NOT_KEPT
+def headers_of_safety(path: str, headers: Iterable[Header], names: Collection[str]) -> Iterator[Header]:
+    """The headers that an answer still lacks. headers: those it has; names: theirs, in lower case."""
+    for header in HEADERS():
+        if header[0].lower() not in names:
+            yield header
+    if "content-security-policy" not in names:
+        is_page = any(name == "Content-Type" and value.startswith("text/html") for name, value in headers)
+        yield "Content-Security-Policy", _policy() if is_page else NO_PAGE
+    if "cache-control" not in names and "/static/" not in path:
+        yield NOT_KEPT
 
 
 def _policy() -> str:

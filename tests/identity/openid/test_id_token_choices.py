@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from builders.clients import a_client, a_client_in_use, authorize, basic, decide, token_form, tokens_for, userinfo
+from builders.doors import DOORS
 from builders.identity import an_agency, an_official, sign_in_for
 from builders.requests import agree
 from builders.sandbox import a_developer
-from builders.shortcuts import taken, the_whole_way
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
@@ -118,17 +118,6 @@ class TestRegisteredByItself:
 Door = Callable[..., Any]
 
 
-def directly(browser: FlaskClient, **request: Any) -> Any:
-    with taken() as ways:
-        answer = browser.post("/openid/token", **request)
-    assert ways == ["openid.token"]
-    return answer
-
-
-def through_flask(browser: FlaskClient, **request: Any) -> Any:
-    return the_whole_way(browser, "/openid/token", method="POST", **request)
-
-
 class TestClaims:
     """Whether ID tokens tell names and e-mail."""
 
@@ -143,12 +132,12 @@ class TestClaims:
     ) -> None:
         assert not (TOLD | {"RolUnico"}) & set(an_id_token(app, client).claims)
 
-    @pytest.mark.parametrize("door", [directly, through_flask])
+    @pytest.mark.parametrize("door", DOORS)
     def test_they_tell_what_userinfo_tells_but_never_the_run(
         self, client: FlaskClient, person: Person, telling: NewClient, door: Door
     ) -> None:
         code = agree(client, authorize(client, telling, scope=SCOPE)).location.partition("code=")[2].partition("&")[0]
-        answer = door(client, data=token_form(telling, code)).get_json()
+        answer = door(client, "/openid/token", method="POST", data=token_form(telling, code)).get_json()
         claims = opened(client, answer["id_token"]).claims
         told = userinfo(client, answer["access_token"]).get_json()
         assert {name: claims[name] for name in TOLD} == {name: told[name] for name in TOLD}

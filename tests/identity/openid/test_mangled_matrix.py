@@ -250,7 +250,7 @@ def test_every_grant_with_every_parameter_mangled(house: House) -> None:
     place = Place("/openid/token", "POST")
     values = taking_turns([*mangled.TEXTS, *mangled.TOKENS], 4)
     for grant, name in product(GRANTS, PARAMETERS):
-        sound = {**house.sound(place), "grant_type": str(grant.GRANT_TYPE).encode(), "scope": b"communications.send"}
+        sound = {**house.sound(place), "grant_type": grant.encode(), "scope": b"communications.send"}
         sound |= {"client_id": house.open_to_all.client.client_id.encode()}
         sound |= {"client_secret": (house.open_to_all.secret or "").encode()}
         for value in values():

@@ -26,6 +26,7 @@ from identity.openid.rules import InvalidToken
 from kernel.base.errors import Invalid
 from kernel.base.settings import Settings, SettingsError, load
 from kernel.database.db import ENGINE
+from kernel.http.incoming import Incoming
 from portal.app import create_app
 
 KEY = a_key()
@@ -232,5 +233,5 @@ def test_a_proof_for_the_other_host_is_for_us(elsewhere: Flask) -> None:
     others = (f"http://{host}", f"https://{host}:444", "https://id.example", f"https://x@{host}", f"https://{host}:x")
     wrong = [*(f"{other}/openid/token" for other in others), f"https://{host}/openid/par"]
     with elsewhere.test_request_context("/openid/token", method="POST"):
-        assert [one for one in good if not _is_here(one)] == []
-        assert [one for one in wrong if _is_here(one)] == []
+        assert [one for one in good if not _is_here(one, Incoming.of_flask())] == []
+        assert [one for one in wrong if _is_here(one, Incoming.of_flask())] == []

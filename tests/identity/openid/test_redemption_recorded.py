@@ -1,11 +1,10 @@
 """The redemption of a code is recorded with it, by either door, once and in the same statement."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from builders.clients import a_code, basic, token_form
-from builders.shortcuts import taken, the_whole_way
+from builders.doors import DOORS, directly
 from builders.statements import counted
 from flask import Flask
 from flask.testing import FlaskClient
@@ -21,19 +20,8 @@ from kernel.recording.audit import AuditEvent
 TOKEN = "/openid/token"
 
 
-def directly(client: FlaskClient, **request: Any) -> TestResponse:
-    with taken() as ways:
-        answer = client.post(TOKEN, **request)
-    assert ways == (["openid.token"] if answer.status_code == 200 else [])
-    return answer
-
-
-def through_flask(client: FlaskClient, **request: Any) -> TestResponse:
-    return the_whole_way(client, TOKEN, method="POST", **request)
-
-
 Door = Callable[..., TestResponse]
-doors = pytest.mark.parametrize("door", [directly, through_flask])
+doors = pytest.mark.parametrize("door", DOORS)
 
 
 def redemptions(app: Flask) -> list[AuditEvent]:
@@ -45,7 +33,7 @@ def redemptions(app: Flask) -> list[AuditEvent]:
 def test_a_redemption_says_which_application_redeemed_whose_code(
     app: Flask, client: FlaskClient, person: Person, made: NewClient, door: Door
 ) -> None:
-    assert door(client, data=token_form(made, a_code(client, made))).status_code == 200
+    assert door(client, TOKEN, method="POST", data=token_form(made, a_code(client, made))).status_code == 200
     (event,) = redemptions(app)
     assert event.subject == f"client:{made.client.client_id}"
     assert (event.actor_kind, event.actor, event.actor_name) == ("machine", made.client.client_id, made.client.name)
@@ -58,7 +46,10 @@ def test_a_secret_in_the_header_is_recorded_alike(
     app: Flask, client: FlaskClient, person: Person, made: NewClient, door: Door
 ) -> None:
     form = token_form(made, a_code(client, made), client_id=None, client_secret=None)
-    assert door(client, data=form, headers=basic(made.client.client_id, made.secret)).status_code == 200
+    assert (
+        door(client, TOKEN, method="POST", data=form, headers=basic(made.client.client_id, made.secret)).status_code
+        == 200
+    )
     assert [event.actor for event in redemptions(app)] == [made.client.client_id]
 
 
@@ -67,7 +58,10 @@ def test_a_secret_in_the_header_is_recorded_alike(
 def test_what_is_refused_is_no_redemption(
     app: Flask, client: FlaskClient, person: Person, made: NewClient, door: Door, wrong: dict[str, str]
 ) -> None:
-    assert door(client, data=token_form(made, a_code(client, made)) | wrong).status_code in (400, 401)
+    assert door(client, TOKEN, method="POST", data=token_form(made, a_code(client, made)) | wrong).status_code in (
+        400,
+        401,
+    )
     assert redemptions(app) == []
 
 
@@ -76,17 +70,17 @@ def test_a_replay_is_no_second_redemption(
     app: Flask, client: FlaskClient, person: Person, made: NewClient, door: Door
 ) -> None:
     form = token_form(made, a_code(client, made))
-    assert [door(client, data=form).status_code for _ in range(2)] == [200, 400]
+    assert [door(client, TOKEN, method="POST", data=form).status_code for _ in range(2)] == [200, 400]
     assert len(redemptions(app)) == 1
 
 
 @pytest.mark.usefixtures("no_time_passes")
 def test_the_record_costs_no_round_trip(app: Flask, client: FlaskClient, person: Person, made: NewClient) -> None:
     for _ in range(2):  # the first makes the key that signs, the second reads it
-        directly(client, data=token_form(made, a_code(client, made)))
+        directly(client, TOKEN, method="POST", data=token_form(made, a_code(client, made)))
     form = token_form(made, a_code(client, made))
     with counted() as statements:
-        directly(client, data=form)
+        directly(client, TOKEN, method="POST", data=form)
     assert len(statements) == 1
     assert len(redemptions(app)) == 3
 

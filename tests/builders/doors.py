@@ -1,4 +1,4 @@
-"""The shorter way and the whole way, to compare what they answer."""
+"""The two doors of an endpoint, to compare what they answer."""
 
 import json
 import re
@@ -12,29 +12,43 @@ from joserfc import jws
 from werkzeug.test import TestResponse
 
 from identity.authentication.sessions.rules import COOKIE
-from kernel.http import doors
+from kernel.http.doors import DirectDoors, Door
 
-TOKENS = ("access_token", "id_token", "refresh_token")
+TOKENS = ("access_token", "id_token", "refresh_token", "request_uri")
 DIFFERS = {"jti", "iat", "exp", "at_hash", "grant_id"}
 
 
 @contextmanager
-def taken() -> Iterator[list[str]]:
-    """The shortcuts that answered in the block."""
+def directly_answered() -> Iterator[list[str]]:
+    """The names of the endpoints that the direct door answers in the block."""
     found: list[str] = []
-    send = doors._Shortcuts._send
+    answer = DirectDoors._answer
 
-    def note(way: Any, shortcut: doors.Shortcut, *given: Any) -> Any:
-        found.append(shortcut.endpoint)
-        return send(way, shortcut, *given)
+    def note(doors: DirectDoors, door: Door, *given: Any) -> Any:
+        body = answer(doors, door, *given)
+        if body is not None:
+            found.append(door.name)
+        return body
 
-    with patch.object(doors._Shortcuts, "_send", note):
+    with patch.object(DirectDoors, "_answer", note):
         yield found
 
 
-def the_whole_way(client: FlaskClient, path: str, **request: Any) -> TestResponse:
-    with patch.object(doors, "_plain", lambda *_: None):
-        return client.open(path, **request)
+def directly(browser: FlaskClient, path: str, **request: Any) -> TestResponse:
+    """Ask at the direct door, which has to answer."""
+    with directly_answered() as found:
+        answer = browser.open(path, **request)
+    assert len(found) == 1, (path, found)
+    return answer
+
+
+def through_flask(browser: FlaskClient, path: str, **request: Any) -> TestResponse:
+    """Ask at Flask's door."""
+    with patch.object(DirectDoors, "find", lambda *_: None):
+        return browser.open(path, **request)
+
+
+DOORS = [directly, through_flask]
 
 
 def said(response: TestResponse) -> Any:
