@@ -1,0 +1,1 @@
+"""The OpenID provider: endpoints > authorization | token_endpoint > grants > tokens."""

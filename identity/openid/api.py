@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from identity.authentication.sessions.rules import ACR_TWO_FACTORS
-from identity.openid import actions
-from identity.openid.queries import applications_entered_by
+from identity.openid.authorization import actions
+from identity.openid.authorization.queries import applications_entered_by
+from identity.openid.grants.step_up import signed_in_with
 from identity.openid.schemas import CLIENT_ID, SharedApplicationSchema
-from identity.openid.step_up import signed_in_with
 from kernel.api.api_fields import path
 from kernel.api.interface import Blueprint
 from kernel.base.errors import NotFound

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, update
 
 from identity.clients.registry.models import Client
-from identity.openid.logout_actions import send_logout
+from identity.openid.authorization.logout_actions import send_logout
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, Grant, PushedRequest
-from identity.openid.revocation_cache import read_again
+from identity.openid.tokens.revocation_cache import read_again
 from kernel.base.ids import new_token
 from kernel.recording.reactions import Event, reacts_to
 from kernel.recording.work import Work

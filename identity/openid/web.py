@@ -8,8 +8,8 @@ from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from identity.openid import actions
-from identity.openid.authorization_details import titles_in_force
+from identity.openid.authorization import actions
+from identity.openid.authorization.queries import applications_entered_by
 from identity.openid.endpoints import (
     authorize,
     clave_unica_logout,
@@ -27,7 +27,7 @@ from identity.openid.endpoints import (
     userinfo,
 )
 from identity.openid.endpoints.authorize import in_words
-from identity.openid.queries import applications_entered_by
+from identity.openid.grants.authorization_details import titles_in_force
 from kernel.jobs.access import current_principal, person, requires
 
 ENDPOINTS = (

@@ -125,7 +125,7 @@ def install_identity(house: Composition) -> None:
     """Persons, sign-in, agencies, clients and the OpenID provider."""
     from identity.authentication.sessions.queries import session_principal
     from identity.clients.client_reviews.queries import pending_reviews
-    from identity.openid.bearer import bearer_principal
+    from identity.openid.tokens.bearer import bearer_principal
 
     def waiting() -> list[PendingDecision]:
         return [

@@ -32,7 +32,7 @@ from werkzeug.test import TestResponse
 from catalogue.agreements.actions import request_agreement
 from catalogue.agreements.rules import AlreadyAgreed
 from identity.officials.actions import appoint
-from identity.openid.issuance_log import write_waiting
+from identity.openid.token_endpoint.issuance_log import write_waiting
 from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE, new_session

@@ -16,14 +16,15 @@ from identity.authentication.sessions.queries import current_sign_in
 from identity.authentication.signin.rules import SignInPurpose
 from identity.authentication.signin.web import WAY, Way, ask_to_sign_in
 from identity.clients.registry.rules import PUBLIC_SECTOR
-from identity.openid import actions
-from identity.openid.authorization_details import in_plain_words
-from identity.openid.authorization_request import PATH, AuthorizationRequest
-from identity.openid.checks import AUTHORIZE, IDENTIFYING, Check, run
-from identity.openid.checks.check_login_hint import check_login_hint
+from identity.openid.authorization import actions
+from identity.openid.authorization.authorization_request import PATH, AuthorizationRequest
+from identity.openid.authorization.checks import AUTHORIZE, IDENTIFYING, Check, run
+from identity.openid.authorization.checks.check_login_hint import check_login_hint
+from identity.openid.authorization.interactions import InteractionKind
 from identity.openid.endpoints import at, from_other_sites, pages
 from identity.openid.endpoints.second_step import question_of_second_step
-from identity.openid.interactions import InteractionKind
+from identity.openid.grants.authorization_details import in_plain_words
+from identity.openid.grants.step_up import achieved_acr
 from identity.openid.rules import (
     IN_ID_TOKEN,
     AccessDenied,
@@ -33,8 +34,7 @@ from identity.openid.rules import (
     WrongEnvironment,
     must_sign_in_again,
 )
-from identity.openid.step_up import achieved_acr
-from identity.openid.tokens import subject_for
+from identity.openid.tokens.tokens import subject_for
 from kernel.base import clock
 from kernel.base.errors import Problem
 from kernel.http.i18n import request_language

@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response
 from identity.authentication.sessions.actions import sign_out
 from identity.authentication.sessions.web import forget_cookie
 from identity.clients.registry.queries import is_logout_place
+from identity.openid.authorization.queries import is_tried_out
 from identity.openid.endpoints import from_other_sites
-from identity.openid.oauth_errors import without_content
-from identity.openid.queries import is_tried_out
+from identity.openid.endpoints.oauth_errors import without_content
 from kernel.http.doors import as_response
 from kernel.jobs.access import public
 

@@ -12,14 +12,14 @@ from identity.authentication.login_throttling.actions import forgive_guess, take
 from identity.authentication.sessions.queries import current_sign_in
 from identity.clients.registry.queries import registered_client
 from identity.clients.registry.rules import RegisteredClient
-from identity.openid import interactions
-from identity.openid.authorization_details import in_plain_words
-from identity.openid.device_actions import decide_device
-from identity.openid.device_codes import PAGE, shown, typed
+from identity.openid.authorization import interactions
+from identity.openid.authorization.queries import decided_device, device_waiting
 from identity.openid.endpoints import at
 from identity.openid.endpoints.authorize import in_words
 from identity.openid.endpoints.device_step_up import page_before_approval
-from identity.openid.queries import decided_device, device_waiting
+from identity.openid.grants.authorization_details import in_plain_words
+from identity.openid.grants.device_actions import decide_device
+from identity.openid.grants.device_codes import PAGE, shown, typed
 from identity.openid.rules import WrongEnvironment
 from kernel.base.errors import SignInRequired
 from kernel.jobs.access import current_principal, person, requires

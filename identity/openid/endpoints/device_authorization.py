@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from identity.clients.registry.rules import DEVICE_CODE
-from identity.openid.authentication import authenticate, keep_in_bounds
-from identity.openid.authorization_request import AuthorizationRequest
-from identity.openid.checks import DEVICE, run
-from identity.openid.device_actions import DEVICE_CODE_LIFETIME, INTERVAL_SECONDS, start_device
-from identity.openid.device_codes import PAGE
+from identity.openid.authorization.authorization_request import AuthorizationRequest
+from identity.openid.authorization.checks import DEVICE, run
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words
+from identity.openid.endpoints.oauth_errors import in_oauth_words
+from identity.openid.grants.device_actions import DEVICE_CODE_LIFETIME, INTERVAL_SECONDS, start_device
+from identity.openid.grants.device_codes import PAGE
 from identity.openid.rules import UnauthorizedClient
+from identity.openid.token_endpoint.authentication import authenticate, keep_in_bounds
 from kernel.base.installation import settings
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public

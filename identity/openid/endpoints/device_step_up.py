@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from identity.openid import interactions
-from identity.openid.interactions import InteractionKind
+from identity.openid.authorization import interactions
+from identity.openid.authorization.interactions import InteractionKind
+from identity.openid.grants.step_up import wants_more
 from identity.openid.rules import must_sign_in_again
-from identity.openid.step_up import wants_more
 from kernel.base import clock
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask.sansio.blueprints import BlueprintSetupState
 
-from identity.openid.bearer import PROTECTED_RESOURCE
-from identity.openid.cross_origin import open_to_every_page
 from identity.openid.endpoints import for_programs, pages
-from identity.openid.metadata import provider_metadata, resource_metadata
+from identity.openid.endpoints.cross_origin import open_to_every_page
+from identity.openid.endpoints.metadata import provider_metadata, resource_metadata
+from identity.openid.tokens.bearer import PROTECTED_RESOURCE
 from kernel.base.installation import SETTINGS, settings
 from kernel.http.incoming import Answer, Incoming
 from kernel.http.problems import CHALLENGE

@@ -14,11 +14,11 @@ from identity.authentication.sessions.queries import current_sign_in
 from identity.authentication.sessions.web import forget_cookie
 from identity.clients.registry.queries import registered_client
 from identity.clients.registry.rules import RegisteredClient
+from identity.openid.authorization.queries import is_tried_out
+from identity.openid.authorization.response_modes import address_with
 from identity.openid.endpoints import at, from_other_sites
-from identity.openid.queries import is_tried_out
-from identity.openid.response_modes import address_with
 from identity.openid.rules import MAX_PARAMETER_CHARACTERS, MalformedRequest, UnregisteredRedirect
-from identity.openid.tokens import verified_id_token
+from identity.openid.tokens.tokens import verified_id_token
 from kernel.base.errors import _
 from kernel.base.installation import settings
 from kernel.http.i18n import request_language

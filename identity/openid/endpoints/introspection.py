@@ -6,15 +6,15 @@ from typing import Any
 
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
-from identity.openid.access_tokens import ActiveToken, living_token
-from identity.openid.audiences import named_services, names_of
-from identity.openid.authentication import CHALLENGE, authenticate
-from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words
-from identity.openid.parameters import token_parameter
+from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import InvalidClient
-from identity.openid.tokens import signed_introspection, usual_algorithm
+from identity.openid.token_endpoint.authentication import CHALLENGE, authenticate
+from identity.openid.tokens.access_tokens import ActiveToken, living_token
+from identity.openid.tokens.audiences import named_services, names_of
+from identity.openid.tokens.encryption import encrypted_for
+from identity.openid.tokens.parameters import token_parameter
+from identity.openid.tokens.tokens import signed_introspection, usual_algorithm
 from identity.ports import service_owner
 from kernel.base import clock
 from kernel.base.installation import settings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from identity.openid.cross_origin import open_to_every_page
-from identity.openid.decryption import published_encryption_key
+from identity.openid.authorization.decryption import published_encryption_key
 from identity.openid.endpoints import for_programs
-from identity.openid.tokens import PURPOSE
+from identity.openid.endpoints.cross_origin import open_to_every_page
+from identity.openid.tokens.tokens import PURPOSE
 from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 from kernel.keys.signatures import ALGORITHMS, ensure_key, public_jwks

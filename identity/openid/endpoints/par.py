@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from identity.openid import actions
-from identity.openid.authentication import authenticate, keep_in_bounds
-from identity.openid.authorization_request import AuthorizationRequest
-from identity.openid.checks import PAR, run
-from identity.openid.cross_origin import open_to_browser_applications
+from identity.openid.authorization import actions
+from identity.openid.authorization.authorization_request import AuthorizationRequest
+from identity.openid.authorization.checks import PAR, run
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words
+from identity.openid.endpoints.cross_origin import open_to_browser_applications
+from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import PUSHED_REQUEST_LIFETIME
+from identity.openid.token_endpoint.authentication import authenticate, keep_in_bounds
 from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 

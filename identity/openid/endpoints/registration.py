@@ -15,9 +15,9 @@ from identity.clients.dynamic_registration.rules import (
     metadata_of,
 )
 from identity.clients.registry.queries import registration_of
-from identity.openid.bearer import access_token_in
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words, without_content
+from identity.openid.endpoints.oauth_errors import in_oauth_words, without_content
+from identity.openid.tokens.bearer import access_token_in
 from kernel.base.installation import settings
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.http.rate_limit import limiter

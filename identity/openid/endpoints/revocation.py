@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from identity.openid.access_tokens import living_token
-from identity.openid.authentication import authenticate
-from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words, without_content
-from identity.openid.parameters import token_parameter
+from identity.openid.endpoints.cross_origin import open_to_browser_applications
+from identity.openid.endpoints.oauth_errors import in_oauth_words, without_content
+from identity.openid.grants.token_actions import revoke_token
 from identity.openid.rules import InvalidGrant
-from identity.openid.token_actions import revoke_token
+from identity.openid.token_endpoint.authentication import authenticate
+from identity.openid.tokens.access_tokens import living_token
+from identity.openid.tokens.parameters import token_parameter
 from kernel.http.incoming import Answer, Incoming
 from kernel.jobs.access import public
 

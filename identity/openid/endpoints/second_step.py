@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from identity.openid.interactions import InteractionKind
+from identity.openid.authorization.interactions import InteractionKind
+from identity.openid.grants.step_up import achieved_acr, wants_more
 from identity.openid.rules import LoginRequired
-from identity.openid.step_up import achieved_acr, wants_more
 from kernel.base import clock
 
 if TYPE_CHECKING:
     from identity.authentication.sessions.queries import SignIn
-    from identity.openid.authorization_request import AuthorizationRequest
+    from identity.openid.authorization.authorization_request import AuthorizationRequest
 
 
 def question_of_second_step(asked: AuthorizationRequest, sign_in: SignIn) -> Callable[[], str | Response] | None:

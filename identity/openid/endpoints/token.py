@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from identity.openid.authentication import authenticate
-from identity.openid.cross_origin import open_to_browser_applications
 from identity.openid.endpoints import for_programs
-from identity.openid.grants import GRANTS
-from identity.openid.grants.token_form import TokenForm, check_may_use
-from identity.openid.oauth_errors import in_oauth_words
-from identity.openid.parameters import check_duplicate_parameters, check_is_form
+from identity.openid.endpoints.cross_origin import open_to_browser_applications
+from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import MalformedRequest, UnsupportedGrantType
+from identity.openid.token_endpoint.authentication import authenticate
+from identity.openid.token_endpoint.grant_types import GRANTS
+from identity.openid.token_endpoint.grant_types.token_form import TokenForm, check_may_use
+from identity.openid.tokens.parameters import check_duplicate_parameters, check_is_form
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
-from identity.openid.access_tokens import confirmation_of, is_by_value, living_token
-from identity.openid.bearer import access_token_in, is_of_tokens
-from identity.openid.cross_origin import open_to_browser_applications
-from identity.openid.encryption import encrypted_for
 from identity.openid.endpoints import for_programs
-from identity.openid.oauth_errors import in_oauth_words
-from identity.openid.parameters import MAX_TOKEN_CHARACTERS
-from identity.openid.proofs.binding import check_binding
+from identity.openid.endpoints.cross_origin import open_to_browser_applications
+from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequest
-from identity.openid.token_queries import TokenHolder, holder_of, person_of_grant
-from identity.openid.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
+from identity.openid.tokens.access_tokens import confirmation_of, is_by_value, living_token
+from identity.openid.tokens.bearer import access_token_in, is_of_tokens
+from identity.openid.tokens.encryption import encrypted_for
+from identity.openid.tokens.parameters import MAX_TOKEN_CHARACTERS
+from identity.openid.tokens.proofs.sender_constraint import check_binding
+from identity.openid.tokens.token_queries import TokenHolder, holder_of, person_of_grant
+from identity.openid.tokens.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
 from kernel.base.installation import settings
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public

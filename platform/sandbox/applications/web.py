@@ -20,7 +20,7 @@ from identity.clients.registry.queries import known_client
 from identity.clients.registry.web import PROFILES as PROFILE_NAMES
 from identity.clients.registry.web import IdTokenForm, id_token_choices_of
 from identity.openid.endpoints.userinfo import userinfo_claims
-from identity.openid.token_queries import holder_of_code
+from identity.openid.tokens.token_queries import holder_of_code
 from kernel.base.errors import Invalid
 from kernel.base.ids import new_token, same
 from kernel.base.installation import settings

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
 from identity.clients.registry.queries import registered_client
-from identity.openid.tokens import subject_for
+from identity.openid.tokens.tokens import subject_for
 from kernel.base.ids import new_id
 
 Asking = Callable[[FlaskClient, NewClient, str], TestResponse]

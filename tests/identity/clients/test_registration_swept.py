@@ -10,7 +10,7 @@ from sqlalchemy import select
 from identity.clients.registry.models import Client
 from identity.clients.registry.rules import OPEN
 from identity.clients.token_exchange_policies.actions import allow_exchange, forbid_exchange
-from identity.openid.actions import sweep_unused
+from identity.openid.authorization.actions import sweep_unused
 from kernel.base import clock
 from kernel.database.db import session
 

@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from identity.authentication.passwords.actions import change_password
 from identity.authentication.sessions.actions import end_expired_batch
 from identity.clients.registry.actions import NewClient, revoke_client
-from identity.openid import logout_actions
+from identity.openid.authorization import logout_actions
 from identity.people.models import Person
 from kernel.base import clock
 from kernel.base.errors import BadGateway
@@ -52,8 +52,8 @@ class Ear:
 @pytest.fixture
 def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
     found = Ear()
-    monkeypatch.setattr("identity.openid.logout_actions.outbound.send", found.send)
-    monkeypatch.setattr("identity.openid.logout_actions.outbound.read", lambda *_: b"")
+    monkeypatch.setattr("identity.openid.authorization.logout_actions.outbound.send", found.send)
+    monkeypatch.setattr("identity.openid.authorization.logout_actions.outbound.read", lambda *_: b"")
     return found
 
 

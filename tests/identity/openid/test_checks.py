@@ -25,8 +25,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.registry.actions import NewClient, revoke_client
-from identity.openid import checks
-from identity.openid.request_problems import InvalidRequestUri
+from identity.openid.authorization import checks
+from identity.openid.grants.request_problems import InvalidRequestUri
 from identity.openid.rules import UnknownClient, UnregisteredRedirect
 from identity.people.models import Person
 from kernel.base import clock

@@ -21,15 +21,15 @@ from identity.authentication.sessions.queries import active_at
 from identity.authentication.sessions.rules import IDLE_LIMIT, is_active
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
-from identity.openid import actions
-from identity.openid.access_tokens import living_token
-from identity.openid.code_actions import PresentedCode, check_redeemable, try_redeem
-from identity.openid.grant_actions import TokenRequest
+from identity.openid.authorization import actions
+from identity.openid.grants.code_actions import PresentedCode, check_redeemable, try_redeem
+from identity.openid.grants.grant_actions import TokenRequest
 from identity.openid.models import AccessToken, ApplicationConsent, Grant
-from identity.openid.proofs.binding import SenderConstraint
-from identity.openid.queries import has_consented
 from identity.openid.rules import OAuthProblem
-from identity.openid.token_queries import holder_of, person_of_grant
+from identity.openid.tokens.access_tokens import living_token
+from identity.openid.tokens.consents import has_consented
+from identity.openid.tokens.proofs.sender_constraint import SenderConstraint
+from identity.openid.tokens.token_queries import holder_of, person_of_grant
 from kernel.base import clock
 from kernel.base.ids import new_id, new_token, token_hash
 from kernel.database.db import engine, session

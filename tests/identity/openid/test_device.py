@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.device_codes import typed
+from identity.openid.grants.device_codes import typed
 from identity.people.models import Person
 from kernel.base import clock
 

@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.profiles.rules import CERTIFICATE_METHODS, PROFILES
-from identity.openid.authentication import METHODS
-from identity.openid.grants import GRANTS
+from identity.openid.token_endpoint.authentication import METHODS
+from identity.openid.token_endpoint.grant_types import GRANTS
 
 ADDRESSES = [
     "/openid/.well-known/openid-configuration",

@@ -29,9 +29,9 @@ from joserfc.jwk import OctKey
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.bearer import bearer_principal
-from identity.openid.proofs.dpop import UseNonce, nonce
 from identity.openid.rules import InvalidToken, OAuthProblem
+from identity.openid.tokens.bearer import bearer_principal
+from identity.openid.tokens.proofs.dpop import UseNonce, nonce
 from kernel.base import clock
 
 KEY = a_key()

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from identity.clients.registry.actions import NewClient
 from identity.openid.rules import left_half_hash
-from identity.openid.tokens import half_hash
+from identity.openid.tokens.tokens import half_hash
 from kernel.database.db import engine, session
 
 KEYS: dict[str, ECKey | RSAKey | OKPKey] = {

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from identity.clients.registry.actions import NewClient
 from identity.clients.token_exchange_policies.actions import allow_exchange, forbid_exchange
-from identity.openid.actions import withdraw_consent
+from identity.openid.authorization.actions import withdraw_consent
 from identity.people.models import Person
 from kernel.base import clock
 from kernel.base.errors import NotFound

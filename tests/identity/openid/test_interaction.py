@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.step_up import achieved_acr, wants_more
+from identity.openid.grants.step_up import achieved_acr, wants_more
 from identity.people.models import Person
 from kernel.base import clock
 

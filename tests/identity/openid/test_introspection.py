@@ -13,8 +13,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient, revoke_client
-from identity.openid import revocation_cache
-from identity.openid.revocation_cache import REVOKED
+from identity.openid.tokens import revocation_cache
+from identity.openid.tokens.revocation_cache import REVOKED
 from identity.people.models import Person
 from kernel.base import clock
 from kernel.database.db import session
@@ -218,7 +218,7 @@ def test_a_revocation_of_another_process_is_known_within_a_second(
 ) -> None:
     token = machine_token(client, system)
     assert ask(client, system, token).get_json()["active"] is True
-    monkeypatch.setattr("identity.openid.token_actions.read_again", lambda: None)
+    monkeypatch.setattr("identity.openid.grants.token_actions.read_again", lambda: None)
     revoke(client, system, token)
     REVOKED.of(app).completed_at -= revocation_cache.COMPLETED_EVERY_SECONDS
     assert ask(client, system, token).get_json() == {"active": False}

@@ -16,8 +16,8 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from identity.clients.registry.actions import NewClient, revoke_client, rotate_secret
 from identity.clients.registry.queries import registered_client
-from identity.openid.bearer import bearer_principal
 from identity.openid.rules import InvalidToken
+from identity.openid.tokens.bearer import bearer_principal
 from kernel.base import clock
 from kernel.jobs.access import Principal
 

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.grants import GRANTS
+from identity.openid.token_endpoint.grant_types import GRANTS
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE
 from portal.app import create_app

@@ -19,10 +19,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.bearer import bearer_principal
-from identity.openid.proofs.dpop import _is_here
-from identity.openid.proofs.mutual_tls import thumbprint_of
 from identity.openid.rules import InvalidToken
+from identity.openid.tokens.bearer import bearer_principal
+from identity.openid.tokens.proofs.dpop import _is_here
+from identity.openid.tokens.proofs.mutual_tls import thumbprint_of
 from kernel.base.errors import Invalid
 from kernel.base.settings import Settings, SettingsError, load
 from kernel.database.db import ENGINE

@@ -24,7 +24,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.actions import sweep_batch
+from identity.openid.authorization.actions import sweep_batch
 from identity.openid.models import PushedRequest
 from identity.people.models import Person
 from kernel.base import clock

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.response_modes import address_with
+from identity.openid.authorization.response_modes import address_with
 from identity.people.models import Person
 
 HOST = "http://127.0.0.1:9"

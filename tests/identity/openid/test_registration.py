@@ -23,7 +23,7 @@ from identity.clients.dynamic_registration.models import InitialAccessToken
 from identity.clients.registry.actions import revoke_client
 from identity.clients.registry.models import Client
 from identity.clients.registry.queries import registered_client
-from identity.openid.actions import sweep_unused, sweep_unused_batch
+from identity.openid.authorization.actions import sweep_unused, sweep_unused_batch
 from identity.openid.models import ApplicationConsent
 from kernel.base import clock
 from kernel.base.errors import Invalid

@@ -17,8 +17,8 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.decryption import decrypted
-from identity.openid.proofs.signed import NotSound
+from identity.openid.authorization.decryption import decrypted
+from identity.openid.tokens.proofs.signed import NotSound
 from identity.people.models import Person
 from kernel.base import clock
 from kernel.base.settings import Settings

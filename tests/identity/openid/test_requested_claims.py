@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.requested_claims import read_claims, scopes_covering, told_by_name
 from identity.openid.rules import MalformedRequest
+from identity.openid.tokens.requested_claims import read_claims, scopes_covering, told_by_name
 from identity.people.models import Person
 
 REGISTERED = frozenset({"openid", "run", "name", "profile", "email"})

@@ -95,7 +95,7 @@ def test_a_failure_that_could_not_be_counted_is_not_looked_at_again(asking: Aski
 
 def test_there_is_no_session_of_a_sign_in_whose_code_could_not_be_issued(app: Flask, asking: Asking) -> None:
     app.config["TESTING"] = False  # as outside of tests, where a defect is a page
-    with patch("identity.openid.actions._issue", PreparedWrite(text("SELECT 1 / 0"))):
+    with patch("identity.openid.authorization.actions._issue", PreparedWrite(text("SELECT 1 / 0"))):
         effects = asking.effects()
     assert (effects.status, effects.tags, effects.hashes) == (500, [], 1)
     assert (effects.sessions, effects.codes, effects.counters) == ([], [], {})

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, KeySet
 from sqlalchemy import event, select
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.issuance_log import write_waiting
+from identity.openid.token_endpoint.issuance_log import write_waiting
 from kernel.database.db import ENGINE, session
 from kernel.recording.audit import AuditEvent
 

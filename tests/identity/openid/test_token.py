@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, select
 
 from identity.clients.registry.actions import NewClient, revoke_client
-from identity.openid.actions import sweep, withdraw_consent
+from identity.openid.authorization.actions import sweep, withdraw_consent
 from identity.openid.models import AccessToken, Grant, RefreshToken
 from identity.people.models import Person
 from kernel.base import clock

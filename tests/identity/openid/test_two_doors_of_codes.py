@@ -12,7 +12,7 @@ from psycopg import OperationalError
 from sqlalchemy import func, select
 
 from identity.clients.registry.actions import NewClient
-from identity.openid import code_actions
+from identity.openid.grants import code_actions
 from identity.openid.models import AccessToken, Grant
 from identity.people.models import Person
 from kernel.database.db import session

@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.proofs.dpop import nonce
+from identity.openid.tokens.proofs.dpop import nonce
 from identity.people.models import Person
 from kernel.base import clock
 from kernel.base.settings import Settings

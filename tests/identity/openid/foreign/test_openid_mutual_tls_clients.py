@@ -14,7 +14,7 @@ from flask import Flask
 from walking import House
 
 from identity.clients.registry.actions import NewClient
-from identity.openid.proofs.mutual_tls import thumbprint_of
+from identity.openid.tokens.proofs.mutual_tls import thumbprint_of
 from kernel.base.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them

@@ -1,0 +1,9 @@
+from identity.openid.authorization.authorization_request import AuthorizationRequest
+from identity.openid.grants.authorization_details import read_details
+
+
+def check_authorization_details(asked: AuthorizationRequest) -> None:
+    """RFC 9396 5: details that are not understood to the last field are refused."""
+    text = asked.one("authorization_details")
+    if text is not None:
+        asked.authorization_details = read_details(text, asked.client)

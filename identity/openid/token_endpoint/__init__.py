@@ -1,0 +1,1 @@
+"""What gives tokens: who asks, by which type of grant, and what is recorded of it."""

@@ -1,0 +1,1 @@
+"""Tokens as they are written, kept, read again, and held to a key; and who shows one."""
