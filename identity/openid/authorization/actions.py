@@ -218,7 +218,7 @@ def _issuing() -> PreparedWrite:
 _issue = _issuing()
 
 
-def enter(entry: AuthorizationDecision) -> str | None:
+def issue_code(entry: AuthorizationDecision) -> str | None:
     """Issue the code with which the application learns who came in (RFC 6749 4.1.2); kept as a hash only. None where
     the person has not agreed to as much as the application asks for.
 

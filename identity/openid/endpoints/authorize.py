@@ -139,7 +139,7 @@ def _enter(asked: AuthorizationRequest) -> Response | None:
     # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
     if "consent" in asked.prompts or asked.is_impersonable:
         return None
-    code = actions.enter(_entry(asked, _signed_in()))
+    code = actions.issue_code(_entry(asked, _signed_in()))
     return asked.answer(code=code) if code is not None else None
 
 

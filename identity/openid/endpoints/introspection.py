@@ -10,7 +10,7 @@ from identity.openid.endpoints import for_programs
 from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import InvalidClient
 from identity.openid.token_endpoint.authentication import CHALLENGE, authenticate
-from identity.openid.tokens.access_tokens import ActiveToken, living_token
+from identity.openid.tokens.access_tokens import ActiveToken, active_token
 from identity.openid.tokens.audiences import named_services, names_of
 from identity.openid.tokens.encryption import encrypted_for
 from identity.openid.tokens.parameters import token_parameter
@@ -41,52 +41,52 @@ def introspect(incoming: Incoming) -> Answer:
 
 def introspection_response(token: str, client: RegisteredClient) -> dict[str, Any]:
     """What the client may know of a token."""
-    living = living_token(token)
+    active = active_token(token)
     # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
-    return _says(living) if living is not None and _concerns(living, client) else {"active": False}
+    return _says(active) if active is not None and _concerns(active, client) else {"active": False}
 
 
-def _concerns(living: ActiveToken, client: RegisteredClient) -> bool:
-    if living.client_id == client.client_id:
+def _concerns(active: ActiveToken, client: RegisteredClient) -> bool:
+    if active.client_id == client.client_id:
         return True
     # RFC 7662 2.1: only access tokens are anything to a protected resource.
-    if living.is_refresh_token:
+    if active.is_refresh_token:
         return False
-    return bool(names_of(client) & set(living.audience)) or _offers_what_it_is_for(client, living)
+    return bool(names_of(client) & set(active.audience)) or _offers_what_it_is_for(client, active)
 
 
-def _offers_what_it_is_for(client: RegisteredClient, living: ActiveToken) -> bool:
+def _offers_what_it_is_for(client: RegisteredClient, active: ActiveToken) -> bool:
     """Whether the token is meant for a service of the catalogue that the caller's agency offers."""
-    services = named_services(living.audience)
+    services = named_services(active.audience)
     if not services or client.agency_code is None:
         return False
-    holder = known_client(living.client_id)
+    holder = known_client(active.client_id)
     # What is under test learns nothing of what is in use.
     if holder is None or holder.environment != client.environment:
         return False
     return any(service_owner(code) == client.agency_code for code in services)
 
 
-def _says(living: ActiveToken) -> dict[str, Any]:
+def _says(active: ActiveToken) -> dict[str, Any]:
     """RFC 7662 2.2."""
     said: dict[str, Any] = {
         "active": True,
-        "scope": " ".join(sorted(living.scopes)),
-        "client_id": living.client_id,
+        "scope": " ".join(sorted(active.scopes)),
+        "client_id": active.client_id,
         "iss": settings().issuer,
-        "sub": living.subject,
-        "iat": int(living.issued_at.timestamp()),
-        "exp": int(living.expires_at.timestamp()),
+        "sub": active.subject,
+        "iat": int(active.issued_at.timestamp()),
+        "exp": int(active.expires_at.timestamp()),
     }
-    if not living.is_refresh_token:
-        said |= {"token_type": "DPoP" if "jkt" in (living.confirmation or {}) else "Bearer"}
-        said |= {"aud": living.audience[0] if len(living.audience) == 1 else list(living.audience)}
-    if living.authenticated_at is not None:
+    if not active.is_refresh_token:
+        said |= {"token_type": "DPoP" if "jkt" in (active.confirmation or {}) else "Bearer"}
+        said |= {"aud": active.audience[0] if len(active.audience) == 1 else list(active.audience)}
+    if active.authenticated_at is not None:
         # RFC 9470 6.2: how and when the person signed in.
-        said |= {"auth_time": int(living.authenticated_at.timestamp()), "acr": living.acr}
-    optional: dict[str, Any] = {"jti": living.token_id, "cnf": living.confirmation, "act": living.act}
+        said |= {"auth_time": int(active.authenticated_at.timestamp()), "acr": active.acr}
+    optional: dict[str, Any] = {"jti": active.token_id, "cnf": active.confirmation, "act": active.act}
     # RFC 9396 9.2
-    optional |= {"authorization_details": list(living.authorization_details), **(living.binding or {})}
+    optional |= {"authorization_details": list(active.authorization_details), **(active.binding or {})}
     return said | {name: value for name, value in optional.items() if value}
 
 

@@ -10,11 +10,11 @@ from identity.openid.endpoints import for_programs
 from identity.openid.endpoints.cross_origin import open_to_browser_applications
 from identity.openid.endpoints.oauth_errors import in_oauth_words
 from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequest
-from identity.openid.tokens.access_tokens import confirmation_of, is_by_value, living_token
+from identity.openid.tokens.access_tokens import active_token, confirmation_of, is_by_value
 from identity.openid.tokens.bearer import access_token_in, is_of_tokens
 from identity.openid.tokens.encryption import encrypted_for
 from identity.openid.tokens.parameters import MAX_TOKEN_CHARACTERS
-from identity.openid.tokens.proofs.sender_constraint import check_binding
+from identity.openid.tokens.proofs.sender_constraint import check_sender_constraint
 from identity.openid.tokens.token_queries import TokenHolder, holder_of, person_of_grant
 from identity.openid.tokens.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
 from kernel.base.installation import settings
@@ -41,7 +41,7 @@ def userinfo(incoming: Incoming) -> Answer:
     incoming.caller = client
     if holder is None or client is None:
         raise InvalidToken(headers=INVALID)
-    check_binding(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client, incoming)
+    check_sender_constraint(confirmation_of(holder.dpop_jkt, holder.cert_thumbprint), token, scheme, client, incoming)
     return _answer(client, userinfo_claims(client, holder))
 
 
@@ -73,14 +73,14 @@ def _holder(token: str) -> TokenHolder | None:
     """Whom the token speaks of: one read, however the token is written."""
     if not is_by_value(token):
         return holder_of(token)
-    living = living_token(token)
-    found = person_of_grant(living.grant_id) if living and living.grant_id else None
-    if living is None or found is None:
+    active = active_token(token)
+    found = person_of_grant(active.grant_id) if active and active.grant_id else None
+    if active is None or found is None:
         return None
     person, claims = found
-    cnf = living.confirmation or {}
+    cnf = active.confirmation or {}
     return TokenHolder(
-        person, living.client_id, living.scopes, living.audience, claims, cnf.get("jkt"), cnf.get("x5t#S256")
+        person, active.client_id, active.scopes, active.audience, claims, cnf.get("jkt"), cnf.get("x5t#S256")
     )
 
 

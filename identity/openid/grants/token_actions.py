@@ -18,23 +18,23 @@ from kernel.recording.work import Work, action
 
 
 @action
-def revoke_token(work: Work, client: RegisteredClient, token: str, living: ActiveToken) -> None:
+def revoke_token(work: Work, client: RegisteredClient, token: str, active: ActiveToken) -> None:
     """End one of the client's own tokens; with a refresh token all that came of the same sign-in (RFC 7009 2.1)."""
-    if living.is_refresh_token:
+    if active.is_refresh_token:
         work.session.execute(
             update(Grant)
-            .where(Grant.id == living.grant_id, Grant.revoked_at.is_(None))
+            .where(Grant.id == active.grant_id, Grant.revoked_at.is_(None))
             .values(revoked_at=work.now)
             .execution_options(synchronize_session=False)
         )
-    elif living.token_id is None:
+    elif active.token_id is None:
         work.session.execute(delete(AccessToken).where(AccessToken.token_hash == token_hash(token)))
     else:
         work.session.execute(
             insert(RevokedToken)
-            .values(token_id=living.token_id, revoked_at=work.now, expires_at=living.expires_at)
+            .values(token_id=active.token_id, revoked_at=work.now, expires_at=active.expires_at)
             .on_conflict_do_nothing()
         )
-    kind = "refresh_token" if living.is_refresh_token else "access_token"
+    kind = "refresh_token" if active.is_refresh_token else "access_token"
     work.record("identity:token:revoked", f"client:{client.client_id}", kind=kind)
     read_again()

@@ -46,7 +46,7 @@ class ActiveToken:
     is_refresh_token: bool = False
 
 
-def living_token(token: str) -> ActiveToken | None:
+def active_token(token: str) -> ActiveToken | None:
     """What the token says; None for one that is unknown, expired or revoked, or whose client was revoked.
 
     At most one read for a token by reference, none for one by value beyond what this process remembers.

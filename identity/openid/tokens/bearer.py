@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.rules import InvalidToken
-from identity.openid.tokens.access_tokens import ActiveToken, living_token
-from identity.openid.tokens.proofs.sender_constraint import check_binding
+from identity.openid.tokens.access_tokens import ActiveToken, active_token
+from identity.openid.tokens.proofs.sender_constraint import check_sender_constraint
 from identity.openid.tokens.token_queries import person_of_grant
 from kernel.base.installation import settings
 from kernel.http.incoming import Incoming
@@ -59,26 +59,26 @@ def bearer_principal() -> Principal | None:
         return None
     act_as(ANONYMOUS)  # so that showing the refusal does not ask again
     scheme, token = access_token_in(incoming.header("Authorization"))
-    living = living_token(token) if token else None
-    client = known_client(living.client_id) if living else None
+    active = active_token(token) if token else None
+    client = known_client(active.client_id) if active else None
     if not is_of_tokens(scheme):
         raise InvalidToken(headers=_challenge(error=None))
-    if token is None or living is None or client is None:
+    if token is None or active is None or client is None:
         raise InvalidToken(headers=_challenge())
-    if not _is_meant_for(incoming.path, living.audience):
+    if not _is_meant_for(incoming.path, active.audience):
         raise InvalidToken("The token is meant for another place (aud).", headers=_challenge())
-    check_binding(living.confirmation, token, scheme, client, incoming)
+    check_sender_constraint(active.confirmation, token, scheme, client, incoming)
     if client.profile != "machine":
-        return _person_principal(living, incoming.path)
-    said = living.binding or {}
-    return client_principal(client, living.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
+        return _person_principal(active, incoming.path)
+    said = active.binding or {}
+    return client_principal(client, active.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
 
 
-def _person_principal(living: ActiveToken, path: str) -> Principal:
+def _person_principal(active: ActiveToken, path: str) -> Principal:
     """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
     if path.startswith("/gateway/"):
         raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())
-    found = person_of_grant(living.grant_id) if living.grant_id else None
+    found = person_of_grant(active.grant_id) if active.grant_id else None
     if found is None:
         raise InvalidToken(headers=_challenge())
     person, _claims = found
@@ -86,10 +86,10 @@ def _person_principal(living: ActiveToken, path: str) -> Principal:
         kind="person",
         id=str(person.id),
         name=" ".join([*person.given_names, *person.family_names]),
-        scopes=living.scopes,
-        application=living.client_id,
-        acr=living.acr or "",
-        authenticated_at=living.authenticated_at,
+        scopes=active.scopes,
+        application=active.client_id,
+        acr=active.acr or "",
+        authenticated_at=active.authenticated_at,
     )
 
 

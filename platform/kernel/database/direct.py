@@ -199,6 +199,6 @@ class DirectPool:
 DIRECT_POOL: Slot[DirectPool] = Slot("direct_pool", lambda: DirectPool(engine()))
 
 
-def lines() -> DirectPool:
+def direct_pool() -> DirectPool:
     """Those of this process."""
     return DIRECT_POOL()

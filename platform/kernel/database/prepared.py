@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import HasCTE
 from sqlalchemy.types import TypeEngine
 
-from kernel.database.direct import Asked, Row, lines
+from kernel.database.direct import Asked, Row, direct_pool
 from kernel.database.outage import CommitUnconfirmed, NoAnswer
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -62,8 +62,8 @@ class Statement:
 def _read(asked: Asked, *, is_second: bool = False) -> Row | None:
     """Raises OperationalError. is_second: another connection was lost a moment ago, so none is believed to live."""
     try:
-        with lines().one(is_read=not is_second) as line:
-            return line.run(asked)
+        with direct_pool().one(is_read=not is_second) as connection:
+            return connection.run(asked)
     except psycopg.OperationalError as error:
         raise OperationalError(asked[0], None, error) from error
 
@@ -71,8 +71,8 @@ def _read(asked: Asked, *, is_second: bool = False) -> Row | None:
 def _change(*asked: Asked) -> Row | None:
     """Raises OperationalError; CommitUnconfirmed where the connection is lost before the answer."""
     try:
-        with lines().one() as line:
-            return line.run(*asked)
+        with direct_pool().one() as connection:
+            return connection.run(*asked)
     except psycopg.OperationalError as error:
         # What the server refuses has a code, and is not done.
         if error.sqlstate is None:

@@ -26,7 +26,7 @@ from identity.openid.grants.code_actions import PresentedCode, check_redeemable,
 from identity.openid.grants.grant_actions import TokenRequest
 from identity.openid.models import AccessToken, ApplicationConsent, Grant
 from identity.openid.rules import OAuthProblem
-from identity.openid.tokens.access_tokens import living_token
+from identity.openid.tokens.access_tokens import active_token
 from identity.openid.tokens.consents import has_consented
 from identity.openid.tokens.proofs.sender_constraint import SenderConstraint
 from identity.openid.tokens.token_queries import holder_of, person_of_grant
@@ -155,7 +155,7 @@ def test_a_code_is_issued_exactly_for_what_was_agreed_to(
     decision = actions.AuthorizationDecision(
         person_id, "sid", house.now, "1", [], house.client, "one", scopes, None, None, scopes, {}, (), (), None
     )
-    issued = actions.enter(decision)
+    issued = actions.issue_code(decision)
     assert (issued is not None) == has_consented(person_id, house.client.client_id, asked)
 
 
@@ -170,7 +170,7 @@ def test_a_token_is_alive_to_every_statement_or_to_none(
     with engine().begin() as connection:
         connection.execute(insert(AccessToken).values(**row, created_at=house.now, expires_at=house.at(expires_at)))
     is_alive_here = revoked_at is None and expires_at > timedelta()
-    found, holder = living_token(token), holder_of(token)
+    found, holder = active_token(token), holder_of(token)
     assert (found is not None, holder is not None) == (is_alive_here, is_alive_here)
     assert (person_of_grant(grant_id) is not None) == (revoked_at is None)
     if found is not None and holder is not None:

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from kernel.base.ids import new_id
 from kernel.database.db import UnrecordedChange, session
-from kernel.database.direct import lines
+from kernel.database.direct import direct_pool
 from kernel.database.prepared import PreparedQuery, PreparedWrite, together
 from kernel.keys.signatures import SigningKey
 from kernel.recording.audit import AuditEvent, record_of, recorded
@@ -281,6 +281,6 @@ def test_a_connection_on_which_a_statement_failed_is_not_used_again(context: Non
 
 def test_a_statement_is_prepared_once_a_connection(context: None) -> None:
     prepared = PreparedQuery(text("SELECT count(*) FROM pg_prepared_statements"))
-    with lines().one():
+    with direct_pool().one():
         # A second connection, for nobody else has this one.
         assert [prepared.one() for _ in range(3)] == [(1,)] * 3

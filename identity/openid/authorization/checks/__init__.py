@@ -15,7 +15,7 @@ from identity.openid.authorization.checks.check_authorization_details import che
 from identity.openid.authorization.checks.check_claims import check_claims
 from identity.openid.authorization.checks.check_client import check_client, check_client_if_named, check_same_client
 from identity.openid.authorization.checks.check_dpop import check_dpop_jkt, check_dpop_proof
-from identity.openid.authorization.checks.check_duplicate_parameters import check_once
+from identity.openid.authorization.checks.check_duplicate_parameters import check_duplicate_parameters
 from identity.openid.authorization.checks.check_id_token_hint import check_id_token_hint
 from identity.openid.authorization.checks.check_login_hint import check_login_hint
 from identity.openid.authorization.checks.check_max_age import check_max_age
@@ -59,7 +59,7 @@ TABLE: tuple[tuple[Check, bool, bool, bool], ...] = (
     (check_redirect_uri,              True, True, _),
     (check_response_mode,             True, True, _),
     (check_state,                     True, True, _),
-    (check_once,                      True, True, True),
+    (check_duplicate_parameters,                      True, True, True),
     (check_unsupported,               True, True, True),
     (check_response_type,             True, True, _),
     (check_scope,                     True, True, True),

@@ -2,7 +2,7 @@ from identity.openid.authorization.authorization_request import AuthorizationReq
 from identity.openid.rules import MalformedRequest
 
 
-def check_once(asked: AuthorizationRequest) -> None:
+def check_duplicate_parameters(asked: AuthorizationRequest) -> None:
     """RFC 6749 3.1: parameters must not be included more than once. `resource` may (RFC 8707 2)."""
     for parameters in (asked.brought, asked.parameters):
         for name, values in parameters.items():

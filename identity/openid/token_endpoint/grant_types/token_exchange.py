@@ -8,7 +8,7 @@ from identity.openid.grants.exchange_actions import exchange
 from identity.openid.grants.request_problems import InvalidTarget
 from identity.openid.rules import MalformedRequest
 from identity.openid.token_endpoint.grant_types.token_form import TokenForm
-from identity.openid.tokens.access_tokens import living_token
+from identity.openid.tokens.access_tokens import active_token
 from identity.openid.tokens.audiences import CLIENT_PREFIX
 from identity.openid.tokens.parameters import MAX_TOKEN_CHARACTERS
 from kernel.base import clock
@@ -27,7 +27,7 @@ def exchanged_token(form: TokenForm) -> dict[str, Any]:
     if form.optional("actor_token", MAX_TOKEN_CHARACTERS) or form.optional("actor_token_type"):
         raise MalformedRequest("The actor is the client itself: no actor_token is taken.")
     constraint = form.sender_constraint()
-    exchanged = exchange(form.client, living_token(subject_token), _target(form), form.scopes(), constraint)
+    exchanged = exchange(form.client, active_token(subject_token), _target(form), form.scopes(), constraint)
     return {
         "access_token": exchanged.access_token,
         "issued_token_type": ACCESS_TOKEN,

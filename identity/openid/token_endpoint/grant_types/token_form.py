@@ -21,7 +21,7 @@ from identity.openid.rules import (
 from identity.openid.token_endpoint.issuance_log import note_issued
 from identity.openid.tokens import parameters
 from identity.openid.tokens.encryption import look_for_key
-from identity.openid.tokens.proofs.sender_constraint import SenderConstraint, binding_of_request
+from identity.openid.tokens.proofs.sender_constraint import SenderConstraint, sender_constraint_of
 from identity.openid.tokens.tokens import machine_access_token, service_audience
 from kernel.base import clock
 from kernel.base.ids import new_token
@@ -97,7 +97,7 @@ class TokenForm:
 
     def sender_constraint(self) -> SenderConstraint:
         """The key or certificate that the tokens are bound to. Raises InvalidProof, UseNonce, MalformedRequest."""
-        return binding_of_request(self.client, self.incoming)
+        return sender_constraint_of(self.client, self.incoming)
 
     def request(self) -> TokenRequest:
         """What is asked for besides the grant; whoever cannot be told it has lost nothing yet."""

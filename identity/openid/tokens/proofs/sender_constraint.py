@@ -39,7 +39,7 @@ BY_KEY, BY_CERTIFICATE = ALWAYS_BOUND = ("dpop_bound_access_tokens", "tls_client
 """What a client registers whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
 
 
-def binding_of_request(client: RegisteredClient, incoming: Incoming) -> SenderConstraint:
+def sender_constraint_of(client: RegisteredClient, incoming: Incoming) -> SenderConstraint:
     """What the tokens of this token request are bound to: what the client shows, and what it must show.
 
     Raises InvalidProof, UseNonce; MalformedRequest where what must be shown is not there: RFC 9449 5 has its own error
@@ -68,7 +68,7 @@ def _thumbprint(incoming: Incoming) -> str | None:
         raise MalformedRequest(str(fault)) from fault
 
 
-def check_binding(
+def check_sender_constraint(
     cnf: Mapping[str, object] | None, access_token: str, scheme: str, client: RegisteredClient, incoming: Incoming
 ) -> None:
     """At a resource: whether who brings the token has what it is bound to. Raises InvalidToken, UseNonce, InvalidProof.
