@@ -200,18 +200,7 @@ def check_tree(work: Work, code: str, since: date, *, field: str = "parent") -> 
     if not faults:
         return
     own = next((fault for fault in faults if fault.agency == code), None)
-    raise Invalid(fields={field: [explain_fault(own) if own else _explain_below(faults)]})
-
-
-def explain_fault(fault: TreeFault) -> Text:
-    """A sentence that says what is wrong with an agency's place, and what to do."""
-    if fault.kind == "circle":
-        return _("%(parent)s stands below this agency: move it first, or choose another one.", parent=fault.parent)
-    if fault.kind == "depth":
-        return _("The tree would be more than eight levels deep: choose a place further up.")
-    return _(
-        "%(parent)s does not exist during all that time: choose another agency, or other days.", parent=fault.parent
-    )
+    raise Invalid(fields={field: [own.message if own else _explain_below(faults)]})
 
 
 def _explain_below(faults: list[TreeFault]) -> Text:

@@ -121,6 +121,11 @@ def tree_on(day: date) -> Sequence[AgencyOnDay]:
     return sorted(found, key=lambda agency: (agency.name.casefold(), agency.code))
 
 
+def agencies_on(day: date) -> Sequence[AgencyOnDay]:
+    """Every agency that there is or was, as it is on a day, by its code."""
+    return [AgencyOnDay(*row) for row in session().execute(_select_on_day(day).order_by(Agency.code))]
+
+
 def _as_on_day(codes: Sequence[str], day: date) -> Mapping[str, AgencyOnDay]:
     query = _select_on_day(day).where(Agency.code.in_(codes))
     return {row.code: AgencyOnDay(*row) for row in session().execute(query)}

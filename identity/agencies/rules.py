@@ -105,6 +105,17 @@ class TreeFault:
     agency: str
     parent: str
 
+    @property
+    def message(self) -> Text:
+        """A sentence that says what is wrong, and what to do."""
+        if self.kind == "circle":
+            return _("%(parent)s stands below this agency: move it first, or choose another one.", parent=self.parent)
+        if self.kind == "depth":
+            return _("The tree would be more than eight levels deep: choose a place further up.")
+        return _(
+            "%(parent)s does not exist during all that time: choose another agency, or other days.", parent=self.parent
+        )
+
 
 def faults_of_tree(tree: Mapping[str, AgencyTimeline], since: date) -> list[TreeFault]:
     """List the faults of the tree on any day. since: the day before which no agency has moved by what is checked."""

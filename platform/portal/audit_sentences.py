@@ -42,6 +42,7 @@ IDENTITY = {
     "identity:agency:moved": _("Moved an agency to another place in the state"),
     "identity:agency:validity-changed": _("Changed an agency's first or last day"),
     "identity:agency:change-took-effect": _("A change of an agency noted before took effect"),
+    "identity:agency:tree-imported": _("Imported a file of agencies"),
     "identity:membership:granted": _("Appointed a person to a function at an agency"),
     "identity:membership:revoked": _("Ended a person's function at an agency"),
     "identity:client:created": _("Registered an application or a system"),

@@ -1,5 +1,5 @@
-"""The contents of a fresh sandbox: test persons, four agencies, a published service and the demonstration site's
-client.
+"""The contents of a fresh sandbox: test persons, a small tree of agencies, a published service and the client of the
+demonstration site.
 
 Running it again changes nothing. It is refused in production: the test persons' password is known to everyone.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
 from catalogue.openapi_documents.reader import read_openapi
@@ -29,6 +30,7 @@ from sandbox.personas.actions import seed_personas
 
 EVERY_ROLE = ("administrator", "publisher", "correspondent")
 
+MINISTRY = "AE005"
 # Code, name, who works there, and whether it is the authority. All are invented.
 AGENCIES = (
     ("AE001", "Autoridad de Gobierno Digital", "55.555.555-5", True),
@@ -45,6 +47,8 @@ def seed() -> None:
         raise Forbidden("The sandbox's persons have a password that everyone knows: not in production.")
     operator = current_principal()
     seed_personas()
+    if not find_agency(MINISTRY):
+        create_agency(MINISTRY, "Ministerio de Gobierno y Territorio", kind="ministry", valid_from=date(2000, 1, 1))
     for code, name, official, is_authority in AGENCIES:
         _seed_agency(code, name, official, is_authority=is_authority)
     _seed_service()
@@ -55,7 +59,10 @@ def seed() -> None:
 def _seed_agency(code: str, name: str, official: str, *, is_authority: bool) -> None:
     if find_agency(code):
         return
-    create_agency(code, name, is_authority=is_authority)
+    if code == MUNICIPALITY:
+        create_agency(code, name, kind="municipality")
+    else:
+        create_agency(code, name, is_authority=is_authority, parent=MINISTRY)
     for role in EVERY_ROLE:
         appoint(code, official, role)
 

@@ -40,7 +40,7 @@ ROOT = HERE.parent.parent
 
 CAPABILITIES = {
     "identity": (
-        *("people", "agencies", "officials"),
+        *("people", "agencies", "agency_imports", "officials"),
         *("authentication.login_throttling", "authentication.sessions", "authentication.passwords"),
         *("authentication.one_time_codes", "authentication.signin", "acting", "account"),
         *("clients.profiles", "clients.redirect_uris", "clients.client_secrets", "clients.client_keys"),

@@ -38,10 +38,12 @@ OF_OFFICIALS = [
     *("/agency/communications", "/agency/communications?box=outbox", "/agency/communications/new", "/agency/keys"),
     *("/agency/systems", "/agency/systems/new", "/agency/applications", "/agency/applications/new"),
     *("/agency/exchanges", "/agency/exchanges/new", "/agency/adoptions", "/agency/registration-tokens"),
+    *("/agencies", "/agencies?on=2001-01-01", "/agencies/AE002"),
 ]
 OF_THE_AUTHORITY = [
     *("/authority", "/authority/audit", "/authority/jobs", "/authority/agencies", "/authority/services"),
-    *("/authority/applications", "/authority/exchanges"),
+    *("/authority/applications", "/authority/exchanges", "/authority/agencies/AE002", "/authority/agencies/import"),
+    *("/authority/agencies/new", "/authority/agencies/AE002/change", "/authority/agencies/AE002/validity"),
 ]
 
 

@@ -1,12 +1,17 @@
 """The pages of officials and of the authority, and the public list."""
 
+from datetime import date
+
 import pytest
+from builders.clients import a_system, machine_token
 from builders.identity import a_person, an_agency, an_official, end_functions, sign_in, sign_in_for
 from flask import Flask
 from flask.testing import FlaskClient
 
+from identity.agencies.actions import create_agency
 from identity.officials.queries import appointments_of, officials_of
 from identity.people.models import Person
+from kernel.base import clock
 from kernel.jobs.access import current_principal
 
 
@@ -216,13 +221,60 @@ def test_a_publisher_of_the_authority_is_not_the_authority(app: Flask, client: F
 def test_the_list_of_agencies_is_public(client: FlaskClient) -> None:
     first = client.get("/api/v1/agencies?limit=1")
     assert first.json
-    assert first.json["items"] == [{"code": "AE001", "name": "Servicio Uno"}]
-    rest = client.get("/api/v1/agencies", query_string={"cursor": first.json["next"]})
-    assert rest.json == {"items": [{"code": "AE002", "name": "Servicio Dos"}], "next": None}
-    assert client.get("/api/v1/agencies/AE002").json == {"code": "AE002", "name": "Servicio Dos"}
+    assert [(one["code"], one["name"]) for one in first.json["items"]] == [("AE001", "Servicio Uno")]
+    rest = client.get("/api/v1/agencies", query_string={"cursor": first.json["next"]}).json
+    assert rest
+    assert (rest["items"][0]["code"], rest["next"]) == ("AE002", None)
+    assert client.get("/api/v1/agencies/AE002").json == {
+        "code": "AE002",
+        "name": "Servicio Dos",
+        "kind": "service",
+        "parent": None,
+        "valid_from": clock.today().isoformat(),
+        "valid_until": None,
+        "successor": None,
+    }
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=WzFd"])
+@pytest.mark.usefixtures("administrator")
+def test_the_tree_of_any_day_is_public(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        create_agency("AE004", "Ministerio", kind="ministry", valid_from=date(2000, 1, 1), norm="Ley 1")
+        create_agency("AE003", "Servicio Tres", parent="AE004", valid_from=date(2010, 1, 1))
+
+    def codes(query: str) -> list[str]:
+        answer = client.get(f"/api/v1/agencies?{query}").json
+        assert answer
+        return [one["code"] for one in answer["items"]]
+
+    assert codes("on=2009-12-31") == ["AE004"]
+    assert codes("on=2010-01-01&parent=AE004") == ["AE003"]
+    assert codes("kind=ministry") == ["AE004"]
+    changes = client.get("/api/v1/agencies/AE004/changes").json
+    assert changes
+    assert (changes["items"][0]["counts_from"], changes["items"][0]["norm"]) == ("2000-01-01", "Ley 1")
+    assert changes["items"][0]["changed"]["kind"] == "ministry"
+
+
+@pytest.mark.usefixtures("administrator")
+def test_systems_read_the_functions_of_an_agency(app: Flask, client: FlaskClient) -> None:
+    assert client.get("/api/v1/agencies/AE001/functions").status_code == 401
+    with app.app_context():
+        made = a_system("AE002")
+    token = {"Authorization": f"Bearer {machine_token(client, made)}"}
+    answer = client.get("/api/v1/agencies/AE001/functions", headers=token).json
+    assert answer
+    assert [(one["function"], one["is_deputy"], one["ends_on"]) for one in answer["items"]] == [
+        ("administrator", False, None)
+    ]
+    assert "run" not in answer["items"][0]
+    assert client.get("/api/v1/agencies/AE999/functions", headers=token).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=WzFd", "on=x", "on=2026-02-30", "kind=x", "parent=x"],
+)
 def test_a_wrong_query_is_a_problem(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/api/v1/agencies?{query}")
     assert answer.status_code == 422
