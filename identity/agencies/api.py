@@ -45,6 +45,6 @@ def show_agency(query: dict[str, Any], code: str) -> Any:
 @endpoints.alt_response(404, description="No agency has this code")
 @public("the state's agencies are no secret")
 def list_changes(query: dict[str, Any], code: str) -> Response:
-    """What changed of an agency, the latest entry first"""
+    """The changes of an agency, the latest entry first"""
     agency = get_agency(code)
     return changes_page(agency.code, query["cursor"], query["limit"]).as_json(AgencyChangeSchema().dump)

@@ -25,7 +25,7 @@ def known_agencies(day: date) -> Mapping[str, KnownAgency]:
 
 
 def plan(rows: Sequence[Row], counts_from: date) -> list[Step]:
-    """What the lines of a file would change from a day on. Raises FileRefused."""
+    """Plan the changes that the lines of a file make from a day on. Raises FileRefused."""
     steps = plan_of(rows, known_agencies(counts_from), counts_from)
     tree = tree_after(timelines(), steps, counts_from)
     if faults := faults_of_tree(tree, counts_from):

@@ -55,7 +55,7 @@ _DAY = re.compile(r"(?P<d>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<y>\d{4})")
 
 @dataclass(frozen=True)
 class FileFault:
-    """What is wrong with a file: on which line, in which column, and what to do."""
+    """A fault of a file: on which line, in which column, and what to do."""
 
     line: int
     column: str
@@ -108,7 +108,7 @@ class KnownAgency:
 
 @dataclass(frozen=True)
 class Step:
-    """What a line changes: `after`, by its field, of what was `before`; of a new agency all of it."""
+    """The change that a line makes: `after`, by its field, of what was `before`; of a new agency all of it."""
 
     row: Row
     before: Mapping[str, Any]
@@ -269,7 +269,7 @@ def _repeated(rows: Iterable[Row]) -> Iterator[FileFault]:
 
 
 def plan_of(rows: Sequence[Row], known: Mapping[str, KnownAgency], counts_from: date) -> list[Step]:
-    """What the lines change of the agencies that are known; nothing for a line that says what counts already.
+    """Plan the changes of the agencies that are known; none for a line that says what counts already.
 
     A day that a line does not say stays as it is, and a new agency begins on the day from which the import counts.
     Raises FileRefused.
@@ -321,7 +321,7 @@ def tree_after(
 
 
 def faults_in_file(faults: Iterable[TreeFault], rows: Sequence[Row]) -> list[FileFault]:
-    """What is wrong with the tree, at the lines that say so."""
+    """List the faults of the tree, at the lines that cause them."""
     lines = {row.code: row.line for row in rows}
     found = []
     for fault in faults:

@@ -24,7 +24,9 @@ endpoints = Blueprint(
 )
 ACCOUNT = person_scope("account")
 JUST_NOW_WITH_TWO_FACTORS = signed_in_with(ACR_TWO_FACTORS, max_age=15 * 60)
-"""What cannot be undone in the person's name wants the person, and more than somebody who knows their password."""
+"""The rule for changes that cannot be undone in the person's name: it wants the person, and more than somebody who
+knows their password.
+"""
 
 
 @endpoints.route("/applications", methods=["GET"])

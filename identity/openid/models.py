@@ -1,4 +1,4 @@
-"""What the provider keeps between two requests: codes, tokens (hashes only) and what people agreed to."""
+"""Tables of the provider: codes, tokens (hashes only) and consents."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class RevokedToken(Base):
 
 
 class DeviceAuthorization(Identified, Base):
-    """What a device without a browser asks for, and what the person said on another one (RFC 8628).
+    """A request of a device without a browser, and the person's decision on another one (RFC 8628).
 
     Both codes are kept as hashes, the short one under a key of ours: it could be guessed from a plain hash.
     """
@@ -142,7 +142,7 @@ class DeviceAuthorization(Identified, Base):
 
 
 class ApplicationConsent(Identified, Base):
-    """What a person agreed to share with an application."""
+    """The data that a person agreed to share with an application."""
 
     __tablename__ = "application_consent"
     __table_args__ = (UniqueConstraint("person_id", "client_id"),)

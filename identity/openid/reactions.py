@@ -1,5 +1,5 @@
-"""What applications lose when sessions end, when a password is replaced, and when an application changes hands
-(OpenID Connect Back-Channel Logout 1.0, RFC 9700 4.14.2).
+"""Reactions of the provider: applications lose grants when sessions end, a password is replaced, or they change hands
+(OIDC Back-Channel Logout 1.0, RFC 9700 4.14.2).
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ ACCESS_TOKEN_LIFETIME = timedelta(hours=1)
 ID_TOKEN_LIFETIME = timedelta(hours=1)
 REFRESH_TOKEN_LIFETIME = timedelta(days=30)
 REFRESH_RETRY_GRACE = timedelta(minutes=5)
-"""How long a refresh may be asked for once more, as long as what it gave has not been used: an answer may be lost in an
-outage, and the application comes again when that is over.
+"""The time for which a refresh may be asked for once more, as long as what it gave has not been used. An answer may be
+lost in an outage, and the application comes again when that is over.
 """
 SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
@@ -288,7 +288,7 @@ def person_claims(
     names: tuple[Sequence[str], Sequence[str]],
     email: str | None,
 ) -> dict[str, Any]:
-    """What userinfo tells of a person besides `sub`: what the scopes name, in the shape of the client's profile."""
+    """Return the person's claims besides `sub`: those that the scopes name, in the shape of the client's profile."""
     granted = set(scopes)
     given, family = names
     claims: dict[str, Any] = {}

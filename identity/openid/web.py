@@ -50,7 +50,7 @@ ENDPOINTS = (
 @pages.get("/account/applications")
 @requires(person)
 def applications() -> str:
-    """Where the person signs in with this identity, and what each application may know."""
+    """List the applications at which the person signs in with this identity, and what each may know."""
     entered = applications_entered_by(UUID(current_principal().id))
     return render_template(
         "openid/applications.html", applications=entered, in_words=in_words, titles_in_force=titles_in_force

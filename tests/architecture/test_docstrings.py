@@ -11,7 +11,7 @@ RELATIVE = re.compile(r"(What|Who|Whom|Whose|When|Where|Which|Whatever|Whoever|W
 MOST_WORDS = 25
 """Words before the first full stop: a reader takes in what a thing is at one glance."""
 EXPLAINED = ("actions.py", "queries.py", "rules.py")
-NOT_YET = ("identity/openid", "platform/kernel/http/doors.py", "platform/portal/wiring.py")
+NOT_YET = ("platform/portal/wiring.py",)
 
 
 def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:

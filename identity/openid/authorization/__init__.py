@@ -1,1 +1,1 @@
-"""What leads a person to an application: the request, its checks, what the person agrees to, the code."""
+"""Authorization: the way of a person to an application by a request, its checks, their consent and a code."""

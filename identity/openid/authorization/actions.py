@@ -1,4 +1,4 @@
-"""What the provider changes: consents, codes, tokens."""
+"""Changes that the provider makes: consents, codes, tokens."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _code_on_its_way(work: Work, entry: AuthorizationDecision) -> str:
 
 
 def _code_of(work: Work, entry: AuthorizationDecision) -> Grant | None:
-    """What the interaction has come to with this person, if they agreed."""
+    """Return the code that the interaction has come to with this person, if they agreed."""
     query = select(Grant).where(Grant.code_hash == token_hash(_new_code(entry)))
     return work.session.scalar(query)
 

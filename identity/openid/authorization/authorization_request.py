@@ -27,7 +27,7 @@ from kernel.http.incoming import Incoming
 Parameters = Mapping[str, Sequence[str]]
 PATH = "/openid/authorize"
 CREDENTIALS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
-"""What a client proves itself with: no part of what it asks for (RFC 9126 2.1)."""
+"""Parameters with which a client proves itself: no part of what it asks for (RFC 9126 2.1)."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class AuthorizationRequest:
     """The hash of the request_uri that brought it, used up with the code."""
     detour: interactions.Detour | None = None
     incoming: Incoming | None = None
-    """What a client sent it in, with its proofs."""
+    """The request in which a client sent it, with its proofs."""
 
     def __post_init__(self) -> None:
         self.parameters = self.brought
@@ -72,7 +72,7 @@ class AuthorizationRequest:
 
     @classmethod
     def of_query(cls, query: Parameters) -> AuthorizationRequest:
-        """What a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
+        """Read a request that a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
         asked = cls({name: values for name, values in query.items() if name != interactions.PARAMETER})
         if marks := query.get(interactions.PARAMETER):
             asked.detour = interactions.read(marks[0], json.dumps(asked._said()), _sid(), clock.now())
@@ -80,7 +80,7 @@ class AuthorizationRequest:
 
     @classmethod
     def of_client(cls, client: RegisteredClient, incoming: Incoming) -> AuthorizationRequest:
-        """What a client sent in a form, having proved who it is (RFC 9126 2.1, RFC 8628 3.1)."""
+        """Read a request that a client sent in a form, having proved who it is (RFC 9126 2.1, RFC 8628 3.1)."""
         asked = cls({name: values for name, values in incoming.form.lists() if name not in CREDENTIALS})
         asked.client, asked.incoming = client, incoming
         return asked
@@ -104,8 +104,8 @@ class AuthorizationRequest:
 
     @property
     def is_impersonable(self) -> bool:
-        """RFC 8252 8.6: whatever runs on the person's own machine may say the name of a client without a secret, and
-        listen there for the answer.
+        """Whether another program may pass for the client (RFC 8252 8.6). Any program on the person's own machine may
+        say the name of a client without a secret, and listen there for the answer.
         """
         return self.client.auth_method == "none" and self.redirect_uri.startswith("http://")
 
@@ -114,28 +114,30 @@ class AuthorizationRequest:
         return urlencode(self._said())
 
     def _said(self) -> list[tuple[str, str]]:
-        """What came. Values left empty are left out (RFC 6749 3.1)."""
+        """List the parameters that came. Values left empty are left out (RFC 6749 3.1)."""
         return [(name, value) for name, values in self.brought.items() for value in values if value]
 
     def as_marked_query(self, kind: interactions.InteractionKind, now: datetime) -> str:
-        """The same, with our mark that the person is sent on a detour now."""
+        """Write the request as a query, with our mark that the person is sent on a detour now."""
         sid = "" if kind == interactions.InteractionKind.SIGN_IN else _sid()
         mark = interactions.mark(kind, json.dumps(self._said()), sid, self.detour.begun if self.detour else now, now)
         return f"{self.as_query()}&{interactions.PARAMETER}={mark}"
 
     def way_back(self, kind: interactions.InteractionKind, now: datetime) -> str:
-        """Where the person comes back from a detour on which they are sent now."""
+        """Return the address at which the person comes back from a detour on which they are sent now."""
         return f"{PATH}?{self.as_marked_query(kind, now)}"
 
     @property
     def sent_to_sign_in_at(self) -> datetime | None:
-        """When this request sent the person to sign in, if they have come back from there."""
+        """The moment at which this request sent the person to sign in, if they have come back from there."""
         kinds = (interactions.InteractionKind.SIGN_IN, interactions.InteractionKind.WITHOUT)
         return self.detour.at if self.detour and self.detour.kind in kinds else None
 
     @property
     def begun(self) -> datetime:
-        """When the request was first shown to us: what it brings has to be good then, not for the time of a sign-in."""
+        """The moment at which the request first came to us: what it brings has to be good then,
+        not for the time of a sign-in.
+        """
         return self.detour.begun if self.detour else clock.now()
 
     def has_been(self, kind: interactions.InteractionKind) -> bool:
@@ -161,8 +163,8 @@ class AuthorizationRequest:
         return self.answer(error=problem.oauth_error, **description)
 
     def _leads_to_anybody(self) -> bool:
-        """RFC 9700 4.11.2: whoever sends people a link of ours must not have them end up at a place of their choice, so
-        nobody is sent to an application that may be anybody's before a test person has signed in.
+        """Whether the answer may lead to anybody's place (RFC 9700 4.11.2). A link of ours must not do so, so nobody is
+        sent to an application that may be anybody's before a test person has signed in.
         """
         return self.client.is_unverified and not is_tried_out()
 

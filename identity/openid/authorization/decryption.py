@@ -1,4 +1,4 @@
-"""What clients encrypt to us: our keys for it, and how they are used (RFC 7516, OIDC Core 10.2).
+"""Decryption of what clients encrypt to us: our keys for it, and how they are used (RFC 7516, OIDC Core 10.2).
 
 Nothing is kept: the key of each turn comes out of the master key, so that every node has it and it is replaced by
 itself. What was encrypted to the key of the turn before can still be read.
@@ -36,7 +36,7 @@ def published_encryption_key() -> dict[str, Any]:
 
 
 def decrypted(text: str) -> str:
-    """What a client encrypted to us. Raises NotSound."""
+    """Decrypt a text that a client encrypted to us. Raises NotSound."""
     if len(text) > 2 * MAX_CHARACTERS:
         raise NotSound("It is too long.")
     try:

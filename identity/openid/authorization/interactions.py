@@ -1,4 +1,4 @@
-"""Where a person has been sent on the way, told to ourselves from one page to the next.
+"""Interactions on which a person has been sent, told to ourselves from one page to the next.
 
 A request that leads to the sign-in page comes back to /authorize with a mark of ours: what for and when. The mark is
 authentic and good for this very request only, so neither the application nor the person can make one up.
@@ -28,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class InteractionKind(StrEnum):
-    """What the person was sent to do."""
+    """The kind of an interaction on which a person was sent."""
 
     SIGN_IN = "sign-in"
     CHOOSE = "choose"
@@ -39,7 +39,9 @@ class InteractionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Detour:
-    """What this person was sent to do for this request, when, and when the request was first shown to us."""
+    """An interaction of this person for this request, with its moment, and the one at which the request was first shown
+    to us.
+    """
 
     kind: InteractionKind
     at: datetime

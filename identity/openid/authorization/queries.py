@@ -61,7 +61,7 @@ class EnteredApplication:
 
 
 def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
-    """Where the person signs in with this identity, the latest first."""
+    """List the applications at which the person signs in with this identity, the latest first."""
     query = (
         select(ApplicationConsent, Client, Agency.name)
         .join(Client, Client.client_id == ApplicationConsent.client_id)
@@ -97,7 +97,7 @@ def is_tried_out() -> bool:
 
 
 def decided_device(user_code: str, sid: str) -> DeviceAuthorization | None:
-    """What the person decided in this session about the device with this code on its screen, while there is time."""
+    """Return the request of a device that the person decided in this session, while there is time."""
     query = (
         select(DeviceAuthorization)
         .where(
@@ -112,7 +112,7 @@ def decided_device(user_code: str, sid: str) -> DeviceAuthorization | None:
 
 
 def device_waiting(user_code: str) -> DeviceAuthorization | None:
-    """What the device with this code on its screen asks for, while nobody has decided and there is time."""
+    """Return the request of the device with this code on its screen, while nobody has decided and there is time."""
     query = select(DeviceAuthorization).where(
         DeviceAuthorization.user_code_hash == user_code_hash(settings().master_key, user_code),
         DeviceAuthorization.decision.is_(None),

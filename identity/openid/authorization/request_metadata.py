@@ -1,4 +1,4 @@
-"""What discovery says of authorization requests (RFC 8414 2, OIDC Discovery 3, RFC 9101 4, RFC 9126 5, RFC 9396 10)."""
+"""Metadata of authorization requests (RFC 8414 2, OIDC Discovery 3, RFC 9101 4, RFC 9126 5, RFC 9396 10)."""
 
 from __future__ import annotations
 

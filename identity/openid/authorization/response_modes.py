@@ -18,8 +18,8 @@ def in_query(redirect_uri: str, answer: Mapping[str, str]) -> Response:
 
 
 def address_with(redirect_uri: str, answer: Mapping[str, str]) -> str:
-    """RFC 6749 3.1.2: the address may have a query of its own, which must be retained: octet by octet, because what
-    is behind it may not read it as a form (`index.php?/login/callback`).
+    """Add the answer to the query of an address (RFC 6749 3.1.2). Its own query is retained octet by octet, because
+    what is behind it may not read it as a form (`index.php?/login/callback`).
     """
     joint = "&" if "?" in redirect_uri else "?"
     if joint == "&" and redirect_uri.endswith(("?", "&")):

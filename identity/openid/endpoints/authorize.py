@@ -69,7 +69,8 @@ ALSO_IN_ID_TOKEN = _(
 def in_words(
     scopes: Collection[str], sector: str, person: KnownPerson | None = None, *, in_id_token: bool
 ) -> list[str]:
-    """What an application of the sector will know of a person; of this one, where somebody is about to agree.
+    """Name the data that an application of the sector will know of a person; of this one, where somebody is about to
+    agree.
 
     in_id_token: whether its ID tokens tell of it too.
     """
@@ -104,7 +105,7 @@ def authorize() -> Page:
 @at("/openid/consent", "POST")
 @public("the protocol says who may come")
 def consent() -> Page:
-    """What the person decided. The whole request is checked again: it has been in the browser's hands."""
+    """Take the person's decision. The whole request is checked again: it has been in the browser's hands."""
     asked = AuthorizationRequest.of_query(request.args.to_dict(flat=False))
     try:
         _check(asked, AUTHORIZE)
@@ -151,7 +152,9 @@ def _signed_in() -> SignIn:
 
 
 def _question(asked: AuthorizationRequest) -> Callable[[], Page] | None:
-    """What asks the person before they may enter, but for their consent; None where everything is known."""
+    """Return the question that a person has to answer before they may enter, but for their consent; None where
+    everything is known.
+    """
     sign_in = current_sign_in()
     if sign_in is None or _must_sign_in(asked, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.

@@ -72,7 +72,7 @@ def device_asks() -> Page:
 @at("/device/decide", "POST")
 @requires(person)
 def device_decided() -> Page:
-    """What the person said first; the device learns it when it asks next."""
+    """Take the person's decision; the device learns it when it asks next."""
     found = _waiting()
     if found is None:
         return _said_before() or _ask_again()
@@ -101,7 +101,9 @@ def _said_before() -> Page | None:
 
 
 def _waiting() -> tuple[DeviceAuthorization, RegisteredClient] | None:
-    """What the code typed stands for. Raises WaitBeforeTrying: with 34 bits and ten minutes, guessing leads nowhere."""
+    """Return the request of the device whose code was typed. Raises WaitBeforeTrying: with 34 bits and ten minutes,
+    guessing leads nowhere.
+    """
     # RFC 8628 5.1
     key = f"device-code:{current_principal().id}"
     take_guess(key)

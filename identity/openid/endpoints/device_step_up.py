@@ -1,4 +1,4 @@
-"""What the page for devices leads to where the device wants a second factor or a recent sign-in (RFC 9470 4)."""
+"""Step-up on the page for devices, where the device wants a second factor or a recent sign-in (RFC 9470 4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def page_before_approval(
     asked: DeviceAuthorization, client: RegisteredClient, sign_in: SignIn, user_code: str
 ) -> str | Response | None:
-    """Where the person signs in again, proves more, or decides to go on without; None where nothing is left to ask."""
+    """Return the page on which the person signs in again, proves more, or decides to go on without; None where nothing
+    is left to ask.
+    """
     been, now = _detour(asked, sign_in), clock.now()
     since = been.at if been and been.kind in (InteractionKind.SIGN_IN, InteractionKind.WITHOUT) else None
 
@@ -58,5 +60,5 @@ def _detour(asked: DeviceAuthorization, sign_in: SignIn) -> interactions.Detour 
 
 
 def _subject(asked: DeviceAuthorization) -> str:
-    """What the mark is good for: this request of this device."""
+    """The subject for which the mark is good: this request of this device."""
     return f"device:{asked.id}"

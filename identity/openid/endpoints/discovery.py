@@ -20,7 +20,7 @@ from kernel.jobs.access import public
 @open_to_every_page("GET")
 @public("how to use the provider is for everyone")
 def discovery(_: Incoming) -> Answer:
-    """What the provider can do, and where."""
+    """Describe the provider's endpoints and what it can do."""
     return _for_everyone(provider_metadata())
 
 
@@ -34,7 +34,7 @@ for_programs("/openid/.well-known/oauth-authorization-server", "GET", "OPTIONS")
 @open_to_every_page("GET")
 @public("where tokens for this platform come from is for everyone")
 def platform_metadata(_: Incoming) -> Answer:
-    """Who gives tokens for the platform."""
+    """Describe the platform as a resource: who gives tokens for it."""
     return _for_everyone(resource_metadata(settings().base_url))
 
 
@@ -42,7 +42,9 @@ def platform_metadata(_: Incoming) -> Answer:
 @open_to_every_page("GET")
 @public("where tokens for the interface come from is for everyone")
 def interface_metadata(_: Incoming) -> Answer:
-    """Who gives tokens for the interface. RFC 9728 3.3: each place has a document of its own, which names it."""
+    """Describe the interface as a resource: who gives tokens for it. RFC 9728 3.3: each place has a document of its
+    own, which names it.
+    """
     return _for_everyone(resource_metadata(f"{settings().base_url}/api/v1"))
 
 

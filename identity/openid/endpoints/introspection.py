@@ -40,7 +40,7 @@ def introspect(incoming: Incoming) -> Answer:
 
 
 def introspection_response(token: str, client: RegisteredClient) -> dict[str, Any]:
-    """What the client may know of a token."""
+    """Describe a token as far as the client may know it."""
     active = active_token(token)
     # RFC 7662 4: a token that is not for the caller is inactive to it, without a reason.
     return _says(active) if active is not None and _concerns(active, client) else {"active": False}

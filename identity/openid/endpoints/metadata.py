@@ -1,4 +1,4 @@
-"""What the provider tells of itself (OIDC Discovery 3, RFC 8414 2, RFC 9728 2), from the tables that it works by."""
+"""Metadata of the provider (OIDC Discovery 3, RFC 8414 2, RFC 9728 2), from the tables that it works by."""
 
 from __future__ import annotations
 

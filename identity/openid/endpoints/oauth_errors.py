@@ -18,7 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 def description_of(problem: Problem) -> str:
-    """What the client's developer may read. RFC 6749 5.2 allows printable ASCII without quotes and backslashes."""
+    """Describe a problem to the client's developer. RFC 6749 5.2 allows printable ASCII without quotes and
+    backslashes.
+    """
     with force_locale("en"):
         text = str(problem.detail or problem.explanation)
     return "".join(character for character in text if " " <= character <= "~" and character not in '"\\')

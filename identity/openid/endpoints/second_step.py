@@ -1,4 +1,6 @@
-"""What an authorization request that wants two factors leads to (OIDC Core 3.1.2.1 and 5.5.1.1, RFC 9470 5)."""
+"""The second step, to which an authorization request leads that wants two factors (OIDC Core 3.1.2.1 and 5.5.1.1, RFC
+9470 5).
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ INSUFFICIENT = {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope
 @in_oauth_words
 @public("the access token is checked by the protocol")
 def userinfo(incoming: Incoming) -> Answer:
-    """What the person shares with the application that holds the token."""
+    """Answer with the claims that the person shares with the application that holds the token."""
     scheme, token = _token(incoming)
     holder = _holder(token)
     client = known_client(holder.client_id) if holder else None
@@ -46,7 +46,7 @@ def userinfo(incoming: Incoming) -> Answer:
 
 
 def userinfo_claims(client: RegisteredClient, holder: TokenHolder) -> dict[str, Any]:
-    """What the client learns of the person. Raises InvalidToken, InsufficientScope."""
+    """Return the claims of the person that the client gets. Raises InvalidToken, InsufficientScope."""
     # RFC 9068 4, RFC 8707 2: a token for another place is not for this one.
     if holder.audience and settings().issuer not in holder.audience:
         raise InvalidToken("The token is meant for another place (aud).", headers=INVALID)
@@ -70,7 +70,7 @@ def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Answer:
 
 
 def _holder(token: str) -> TokenHolder | None:
-    """Whom the token speaks of: one read, however the token is written."""
+    """Return the holder of a token: one read, however the token is written."""
     if not is_by_value(token):
         return holder_of(token)
     active = active_token(token)

@@ -78,12 +78,12 @@ def check_covered(wanted: Sequence[Detail], granted: Sequence[Detail]) -> None:
 
 
 def in_plain_words(details: Sequence[Detail]) -> list[InPlainWords]:
-    """What the person reads before deciding."""
+    """Put details into words that the person reads before deciding."""
     return [TYPES[detail["type"]].tell(detail) for detail in details]
 
 
 def titles_in_force(details: Sequence[Detail]) -> list[Any]:
-    """What a person agreed to before, without what has ended meanwhile."""
+    """List the details that a person agreed to before, without those that have ended meanwhile."""
     found = [agreement_in_force(detail["identifier"]) for detail in details if detail["type"] == AGREEMENT]
     return [_titled(agreement) for agreement in found if agreement is not None]
 
@@ -107,7 +107,7 @@ def _tell_agreement(detail: Detail) -> InPlainWords:
 
 
 def _actions(detail: Detail) -> list[str]:
-    """What is done with the data: only read where nothing is said."""
+    """List the actions on the data: only reading where nothing is said."""
     found: list[str] = detail.get("actions", ["read"])
     return found
 

@@ -99,7 +99,7 @@ _redeem = _redemption()
 
 @dataclass(frozen=True)
 class PresentedCode:
-    """What a token request says of a code. code_challenge: the S256 of the verifier sent, if any."""
+    """A code as a token request presents it. code_challenge: the S256 of the verifier sent, if any."""
 
     code: str
     redirect_uri: str | None
@@ -120,7 +120,7 @@ def redeem_code(client: RegisteredClient, shown: PresentedCode, wanted: TokenReq
 
 
 def try_redeem(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
-    """The same for a request in which everything is right; None for any other, and then nothing has been done."""
+    """Redeem a code for a request in which everything is right; None for any other, and then nothing has been done."""
     now, binding = clock.now(), wanted.binding
     access_token, refresh_token = new_access_token(client, wanted), new_token()
     row = _redeem(

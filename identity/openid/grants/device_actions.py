@@ -31,7 +31,7 @@ INTERVAL_SECONDS = 5
 
 @dataclass(frozen=True)
 class Started:
-    """What the device is told, and shows in part."""
+    """The answer to a device that begins, which it shows in part."""
 
     device_code: str
     user_code: str

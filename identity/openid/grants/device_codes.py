@@ -13,7 +13,7 @@ ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 6.1: no vowels, so that no words come about, and nothing that looks like something else."""
 CHARACTERS = 8
 PAGE = "/device"
-"""Where it is typed."""
+"""The page on which the code is typed."""
 
 
 def new_user_code() -> str:
@@ -33,7 +33,9 @@ def typed(text: str) -> str | None:
 
 
 def user_code_hash(master_key: bytes, code: str) -> bytes:
-    """What is kept of it: under a key, because there are few enough codes to try them all against a plain hash."""
+    """The hash under which a code is stored. It is made with a key, because there are few enough codes to try
+    them all against a plain hash.
+    """
     return hmac.digest(_key(master_key), code.encode(), "sha256")
 
 

@@ -41,9 +41,7 @@ from kernel.recording.work import Work, action
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What a token request asks for besides the grant itself: fewer scopes, resources or details than were granted, a
-    key.
-    """
+    """A token request beside the grant itself: fewer scopes, resources or details than were granted, a key."""
 
     scopes: frozenset[str] | None = None
     resources: Sequence[str] = ()
@@ -53,7 +51,7 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class Issued:
-    """What the token endpoint hands over (RFC 6749 5.1)."""
+    """The answer of the token endpoint (RFC 6749 5.1)."""
 
     access_token: str
     scopes: frozenset[str]
@@ -64,7 +62,7 @@ class Issued:
 
 
 class Redeemed(NamedTuple):
-    """What a code stood for: a row of `Grant` as the one statement returns it."""
+    """A redeemed code: a row of `Grant` as the one statement returns it."""
 
     id: UUID
     person_id: UUID
@@ -121,7 +119,7 @@ def issued(
     refresh_token: str | None,
     nonce: str | None = None,
 ) -> Issued:
-    """What is handed over. access_token: the one kept, None for one by value, which is made here."""
+    """Put the answer together. access_token: the one kept, None for one by value, which is made here."""
     grant = downscoped(code, wanted)
     if access_token is None:
         expires_at = now + ACCESS_TOKEN_LIFETIME
@@ -135,6 +133,7 @@ def issued(
 
 
 def downscoped(code: Redeemed | Grant, wanted: TokenRequest) -> GrantView:
+    """Narrow a grant to the scopes, resources and details that a request wants (RFC 6749 6)."""
     granted = frozenset(code.scopes)
     # RFC 6749 6: nothing that was not granted before.
     if wanted.scopes is not None and not wanted.scopes <= granted:
@@ -204,6 +203,7 @@ def _keep_refresh_token(
 
 
 def bound_refresh(client: RegisteredClient, binding: SenderConstraint) -> SenderConstraint:
+    """The constraint of a refresh token: only a client without credentials is held to its key (RFC 9449 5)."""
     # RFC 9449 5, RFC 8705 4: who has no other credentials is bound to the key it showed first.
     return binding if client.auth_method == "none" else UNBOUND
 

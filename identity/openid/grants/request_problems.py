@@ -1,4 +1,4 @@
-"""What an authorization request can be refused for, beyond RFC 6749, in the words of the later standards."""
+"""Refusals of authorization requests beyond RFC 6749, in the words of the later standards."""
 
 from __future__ import annotations
 

@@ -19,8 +19,9 @@ MOST_RESOURCES = 10
 
 
 def known_resources(client: RegisteredClient, details: Iterable[dict[str, Any]] = ()) -> frozenset[str]:
-    """This platform's interfaces, the service that the client is bound to, those of the agreements asked for, and the
-    clients that it may call on behalf of people (RFC 8693).
+    """Return the resources for which the client may ask. They are this platform's interfaces, the service that the
+    client is bound to, those of the agreements asked for, and the clients that it may call on behalf of people (RFC
+    8693).
     """
     agreements = [agreement_in_force(str(detail.get("identifier"))) for detail in details]
     services = {agreement.audience for agreement in agreements if agreement is not None}

@@ -14,7 +14,7 @@ from kernel.base.errors import _
 from kernel.jobs.access import Principal, Rule
 
 LEVELS = (ACR_PASSWORD, ACR_TWO_FACTORS)
-"""What the sign-in page offers: one factor, two factors. A higher level contains the lower ones."""
+"""Levels that the sign-in page offers: one factor, two factors. A higher level contains the lower ones."""
 
 
 class InsufficientAuthentication(OAuthProblem):

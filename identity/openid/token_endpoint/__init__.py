@@ -1,1 +1,1 @@
-"""What gives tokens: who asks, by which type of grant, and what is recorded of it."""
+"""The token endpoint: who asks, by which type of grant, and what is recorded of it."""

@@ -59,8 +59,8 @@ def by_assertion(incoming: Incoming) -> RegisteredClient | None:
 
 
 def by_name(incoming: Incoming) -> RegisteredClient | None:
-    """A client that says its name only: `none` (RFC 6749 3.2.1), where PKCE stands for the rest; or, where the client
-    registered it, its certificate of the connection proves the name (RFC 8705 2).
+    """Authenticate a client that says its name only: `none` (RFC 6749 3.2.1), where PKCE stands for the rest. Where the
+    client registered it, its certificate of the connection proves the name (RFC 8705 2).
     """
     client = known_client(incoming.form["client_id"])
     if client is not None and client.auth_method in CERTIFICATE_METHODS:

@@ -1,4 +1,4 @@
-"""What a token request can be refused for, beyond RFC 6749, in the words of the later standards."""
+"""Refusals of token requests beyond RFC 6749, in the words of the later standards."""
 
 from __future__ import annotations
 

@@ -35,12 +35,14 @@ Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @dataclass
 class Waiting:
-    """What this process has issued and not written yet: the systems, and the identifiers of their tokens."""
+    """Tokens that this process has issued and not yet recorded: the systems, and the identifiers of their tokens."""
 
     clients: dict[str, RegisteredClient] = field(default_factory=dict)
     tokens: dict[Kind, list[str]] = field(default_factory=lambda: defaultdict(list))
     records: list[Record] = field(default_factory=list)
-    """What did not reach the database, or whose answer was lost: it is written as it is, for it may be there."""
+    """Records that did not reach the database, or whose answer was lost: they are written as they are, for they may be
+    there.
+    """
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_due: bool = False
 

@@ -22,7 +22,7 @@ MAX_SIGNED_CHARACTERS = 8_000
 
 @dataclass(frozen=True)
 class ActiveToken:
-    """What a token that may be used says.
+    """The claims of a token that may be used.
 
     token_id: its `jti`, None of one by reference. grant_id: the sign-in that it comes from, None of a system's own.
     confirmation: the `cnf` of a token that is bound to a key. act: who acts for the subject (RFC 8693 4.1).
@@ -47,7 +47,7 @@ class ActiveToken:
 
 
 def active_token(token: str) -> ActiveToken | None:
-    """What the token says; None for one that is unknown, expired or revoked, or whose client was revoked.
+    """Return the claims of a token; None for one that is unknown, expired or revoked, or whose client was revoked.
 
     At most one read for a token by reference, none for one by value beyond what this process remembers.
     """

@@ -1,4 +1,4 @@
-"""Whom access tokens are meant for, and what a client is called there."""
+"""Audiences of access tokens, and the names of clients in them."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def named_services(audience: Iterable[str]) -> set[str]:
 
 
 def names_of(client: RegisteredClient) -> set[str]:
-    """What a client is called where a token says whom it is meant for."""
+    """Return the client's names where a token says whom it is meant for."""
     return {client.client_id, audience_named(client.client_id)}

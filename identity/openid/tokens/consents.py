@@ -1,4 +1,4 @@
-"""What a person agreed to share with an application: as it is read with every answer, and as it grows."""
+"""Consents of people to share with applications: as they are read with every answer, and as they grow."""
 
 from __future__ import annotations
 

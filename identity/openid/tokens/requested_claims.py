@@ -24,7 +24,7 @@ Members = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RequestedClaims:
-    """Which claims the client may have in each place, by what it registered; and what it demands of `sub` and `acr`."""
+    """Claims that the client may have in each place, by what it registered; and what it demands of `sub` and `acr`."""
 
     userinfo: tuple[str, ...] = ()
     id_token: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class RequestedClaims:
     acr_is_essential: bool = False
 
     def as_row(self) -> dict[str, list[str]]:
-        """What is kept with the code: the names for each place that has some."""
+        """The names that are stored with the code, for each place that has some."""
         places = {"userinfo": self.userinfo, "id_token": self.id_token}
         return {place: list(names) for place, names in places.items() if names}
 

@@ -1,4 +1,4 @@
-"""Which signed tokens were revoked, remembered by this process: a token that carries its own proof costs no read.
+"""Revoked signed tokens, remembered by this process: a token that carries its own proof costs no read.
 
 Whatever was revoked within a token's life is kept in memory and completed at most once a second; a revocation made by
 this very process counts at once.
@@ -24,7 +24,7 @@ LATE_COMMITS = timedelta(minutes=1)
 
 @dataclass
 class Remembered:
-    """What this process knows: identifiers of tokens and of the sign-ins that gave them."""
+    """Revocations that this process knows: identifiers of tokens and of the sign-ins that gave them."""
 
     identifiers: set[str] = field(default_factory=set)
     newest: datetime | None = None

@@ -102,7 +102,7 @@ def stored_token(token: str) -> StoredToken | None:
 
 
 def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
-    """What was revoked since then: identifiers of tokens and of sign-ins, each with its time."""
+    """List revocations since then: identifiers of tokens and of sign-ins, each with its time."""
     query: CompoundSelect[Any] = union_all(
         select(RevokedToken.token_id, RevokedToken.revoked_at).where(RevokedToken.revoked_at > since),
         select(cast(Grant.id, SqlText), Grant.revoked_at).where(Grant.revoked_at > since),
@@ -112,7 +112,7 @@ def revoked_since(since: datetime) -> Sequence[tuple[str, datetime]]:
 
 @dataclass(frozen=True)
 class TokenHolder:
-    """Whom an access token speaks of, to whom, about what, and who may bring it."""
+    """The holder of an access token: the person, the client, the data, and who may bring it."""
 
     person: KnownPerson
     client_id: str
@@ -146,7 +146,7 @@ _person_of_grant = PreparedQuery(
 
 
 def holder_of(access_token: str) -> TokenHolder | None:
-    """Whom a living access token by reference speaks of, in one read; None for one unknown, expired or revoked."""
+    """Return the holder of a valid access token by reference, in one read; None for one unknown, expired or revoked."""
     row = _holder(digest=token_hash(access_token), now=clock.now())
     if row is None:
         return None
@@ -157,7 +157,7 @@ def holder_of(access_token: str) -> TokenHolder | None:
 
 
 def holder_of_code(code: str, client_id: str) -> TokenHolder | None:
-    """Whom a client's code speaks of, without using it up; None for one unknown, expired or revoked."""
+    """Return the holder of a client's code, without using it up; None for one unknown, expired or revoked."""
     query = (
         select(*KNOWN_PERSON, Grant.scopes, Grant.claims)
         .join(Grant, Grant.person_id == Person.id)

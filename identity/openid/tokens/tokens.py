@@ -66,7 +66,7 @@ def _subject_key(master_key: bytes) -> bytes:
 
 
 def service_audience(binding: Mapping[str, str]) -> str:
-    """Whom a system's token is meant for: the service that it is bound to, or this platform (RFC 9068 2.2)."""
+    """Return the audience of a system's token: the service that it is bound to, or this platform (RFC 9068 2.2)."""
     if "service" in binding and "version" in binding:
         return f"{SERVICE_PREFIX}{binding['service']}:{binding['version']}"
     return settings().base_url
@@ -107,7 +107,9 @@ def audience_or_default(resources: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class GrantView:
-    """What tokens are made of: one sign-in of one person to one application, narrowed to what is wanted this time."""
+    """A grant as tokens are made of it: one sign-in of one person to one application, narrowed to what is wanted this
+    time.
+    """
 
     id: UUID
     person_id: UUID
@@ -199,12 +201,12 @@ def _told_in_id_token(client: RegisteredClient, grant: GrantView, person: Person
 def told_here(
     client: RegisteredClient, claims: Mapping[str, list[str]], place: str, person: Person | KnownPerson
 ) -> dict[str, Any]:
-    """What the claims parameter asks to be told of the person in this place (OIDC Core 5.5)."""
+    """Return the claims that the claims parameter asks for in this place (OIDC Core 5.5)."""
     return told_by_name(claims, place, claims_about(client, scopes_covering(claims, client.scopes), person))
 
 
 def claims_about(client: RegisteredClient, scopes: Iterable[str], person: Person | KnownPerson) -> dict[str, Any]:
-    """What the scopes tell of the person, in the shape of the client's profile."""
+    """Return the claims that the scopes give, in the shape of the client's profile."""
     run = (person.run_number, person.run_dv)
     return person_claims(client.profile, scopes, run, (person.given_names, person.family_names), person.email)
 
@@ -266,7 +268,9 @@ def signed_answer(client: RegisteredClient, answer: Mapping[str, str], now: date
 
 
 def usual_algorithm(client: RegisteredClient) -> str:
-    """What a client that chose nothing expects of all that is no ID token: RS256 (RFC 9701 6, JARM 3), if it may."""
+    """Return the algorithm for a client that chose none, of all that is no ID token: RS256 (RFC 9701 6, JARM 3), if it
+    may.
+    """
     profile = PROFILES.get(client.profile)
     return "RS256" if profile is None or "RS256" in profile.signing_algorithms else profile.id_token_algorithm
 

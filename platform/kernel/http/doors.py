@@ -87,7 +87,7 @@ def as_response(answer: Answer) -> Response:
 
 
 class DirectDoors:
-    """What stands before Flask and knows a few pairs of method and path."""
+    """WSGI middleware in front of Flask that knows a few pairs of method and path."""
 
     def __init__(self, app: Flask, behind: WSGIApplication) -> None:
         self._app, self._behind, self._doors = app, behind, DIRECT_DOORS.of(app)

@@ -12,7 +12,7 @@ LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
 
 def check_outer_redirect_uri(asked: AuthorizationRequest) -> None:
-    """Where to tell that a request object is broken: at the address beside it, if that one is registered."""
+    """Find the address at which to tell that a request object is broken: the one beside it, if that is registered."""
     values = asked.all("redirect_uri")
     if len(values) == 1 and is_registered(values[0], asked.client):
         asked.redirect_uri = values[0]

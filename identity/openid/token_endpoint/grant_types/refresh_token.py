@@ -10,7 +10,9 @@ from identity.openid.token_endpoint.grant_types.token_form import TokenForm, tok
 
 
 def refreshed_tokens(form: TokenForm) -> dict[str, Any]:
-    """Where the profile rotates, each refresh token works once and brings the next (RFC 9700 4.14.2)."""
+    """The refresh token grant; where the profile rotates, each token works once and brings the next (RFC 9700
+    4.14.2).
+    """
     issued = refresh(form.client, form.required("refresh_token"), form.request())
     if issued is None:
         raise InvalidGrant("The refresh token was used before. The whole family has been revoked.")

@@ -1,4 +1,4 @@
-"""What the grants share: who asks, whether it may, and how the answer looks."""
+"""Parts that the grants share: who asks, whether it may, and how the answer looks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WRITTEN = {
     TOKEN_EXCHANGE: "RFC 8693 5",
     JWT_BEARER: "RFC 7523 3.1",
 }
-"""Where it is written for whom a grant is: systems have nobody to sign in, people's applications are no systems,
+"""Sources of the rules for whom a grant is. Systems have nobody to sign in, people's applications are no systems,
 without `offline_access` there is no refreshing, and without credentials no exchange.
 """
 
@@ -100,7 +100,7 @@ class TokenForm:
         return sender_constraint_of(self.client, self.incoming)
 
     def request(self) -> TokenRequest:
-        """What is asked for besides the grant; whoever cannot be told it has lost nothing yet."""
+        """Read the request beside the grant; a client that cannot be told it has lost nothing yet."""
         look_for_key(self.client, "id_token")
         details = self.optional("authorization_details", MAX_CHARACTERS)
         return TokenRequest(

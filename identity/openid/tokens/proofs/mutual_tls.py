@@ -23,7 +23,7 @@ from kernel.http.incoming import Incoming
 
 MAX_HEADER_CHARACTERS = 16_000
 VERIFIED = "SUCCESS"
-"""What nginx ($ssl_client_verify) says of a certificate whose chain leads to an authority that it trusts."""
+"""The word of nginx ($ssl_client_verify) for a certificate whose chain leads to an authority that it trusts."""
 
 
 def is_offered() -> bool:

@@ -1,4 +1,4 @@
-"""What a token is bound to: a key (RFC 9449), a certificate (RFC 8705), or nothing."""
+"""Sender constraints of tokens: a key (RFC 9449), a certificate (RFC 8705), or nothing."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class SenderConstraint:
 
 UNBOUND = SenderConstraint()
 BY_KEY, BY_CERTIFICATE = ALWAYS_BOUND = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
-"""What a client registers whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
+"""Options of clients whose tokens are always bound (RFC 9449 5.2, RFC 8705 3.4)."""
 
 
 def sender_constraint_of(client: RegisteredClient, incoming: Incoming) -> SenderConstraint:
-    """What the tokens of this token request are bound to: what the client shows, and what it must show.
+    """Return the constraint for the tokens of this request: by what the client shows, and what it must show.
 
     Raises InvalidProof, UseNonce; MalformedRequest where what must be shown is not there: RFC 9449 5 has its own error
     for proofs that are not valid, RFC 6749 5.2 for what is missing.

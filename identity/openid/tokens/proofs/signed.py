@@ -26,7 +26,7 @@ FORBIDDEN = frozenset({"crit", "b64", "zip", "jku", "x5u"})
 
 
 class NotSound(Exception):
-    """What is wrong with a JWT, in words that its sender may read."""
+    """A JWT is faulty; the message says how, in words that its sender may read."""
 
 
 @dataclass(frozen=True)
