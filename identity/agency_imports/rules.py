@@ -36,6 +36,7 @@ MOST_FAULTS = 50
 IN_SPANISH = {
     "codigo": "code",
     "nombre": "name",
+    "clase": "kind",
     "tipo": "kind",
     "depende de": "parent",
     "vigente desde": "valid_from",

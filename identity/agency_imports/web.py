@@ -35,6 +35,11 @@ class ImportForm(Form):
     )
     content = HiddenField()
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Of a file that was shown before, the content comes back instead.
+        self.file.flags.required = True
+
 
 @pages.get("/authority/agencies/import")
 @requires(authority)
