@@ -150,7 +150,8 @@ def _on_day(field: str, current: InstrumentedAttribute[Any], day: date) -> Colum
     told = (
         select(func.jsonb_build_array(record.fields[field]))
         .where(record.agency_code == Agency.code, has)
-        .order_by(record.counts_from > day, func.abs(record.counts_from - literal(day)), record.id.desc())
+        .order_by(record.counts_from > day, func.abs(record.counts_from - literal(day)))
+        .order_by(record.changed_at.desc(), record.id.desc())
         .limit(1)
         .correlate(Agency)
         .scalar_subquery()
@@ -164,7 +165,7 @@ def timelines() -> dict[str, AgencyTimeline]:
     record = AgencyChangeRecord
     moves: dict[str, list[tuple[date, str | None]]] = {}
     query = select(record.agency_code, record.counts_from, record.fields["parent"].astext)
-    query = query.where(record.fields.has_key("parent")).order_by(record.counts_from, record.id)
+    query = query.where(record.fields.has_key("parent")).order_by(record.counts_from, record.changed_at, record.id)
     for code, day, parent in session().execute(query):
         moves.setdefault(code, []).append((day, parent))
     agencies = select(Agency.code, Agency.valid_from, Agency.valid_until, Agency.parent_code)
@@ -177,7 +178,7 @@ def timelines() -> dict[str, AgencyTimeline]:
 def changes_page(code: str, cursor: str | None = None, limit: int | None = None) -> Page[AgencyChangeRecord]:
     """List the changes of an agency, the latest entry first."""
     query = select(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == code)
-    return page(session(), query, [AgencyChangeRecord.id], cursor=cursor, limit=limit)
+    return page(session(), query, [AgencyChangeRecord.changed_at, AgencyChangeRecord.id], cursor=cursor, limit=limit)
 
 
 def names_of(codes: Iterable[str | None]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from identity.agencies.actions import hold_tree, insert_agency, store_change, store_validity
+from identity.agencies.queries import get_agency
 from identity.agencies.rules import AgencyChange, LastAuthority
 from identity.agency_imports.queries import plan
 from identity.agency_imports.rules import FileFault, FileRefused, Row, Step
@@ -42,6 +43,7 @@ def _take(work: Work, step: Step, counts_from: date) -> None:
         insert_agency(work, row.code, row.name, kind=row.kind, parent=row.parent, period=step.period, norm=row.norm)
         return
     if step.after.keys() & {"valid_from", "valid_until"}:
-        store_validity(work, row.code, step.period, None, row.norm)
+        successor = get_agency(row.code).successor_code
+        store_validity(work, row.code, step.period, successor, row.norm)
     if fields := {field: step.after[field] for field in IN_PLACE if field in step.after}:
         store_change(work, row.code, AgencyChange(fields, counts_from, row.norm))

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from uuid import UUID
 
 import pytest
 from builders.clients import a_system
@@ -9,7 +10,7 @@ from builders.identity import an_agency, an_official
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from identity.agencies import actions, queries
 from identity.agencies.models import AgencyChangeRecord
@@ -154,6 +155,18 @@ class TestTree:
         renamed("AE010", "Otro nombre")
         assert queries.agency_on("AE010", date(2012, 1, 1)).name == "Servicio Diez"
         assert queries.agency_on("AE010", clock.today()).name == "Otro nombre"
+
+    def test_the_later_word_on_a_day_counts_whatever_it_is_called(self) -> None:
+        # The beginnings that a migration wrote have identifiers that follow no order.
+        begun = update(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == "AE010")
+        session().execute(begun.values(id=UUID("ffffffff-ffff-4fff-bfff-ffffffffffff")))
+        session().info["recorded"] = True
+        session().commit()
+        moved("AE010", "AE002", date(2010, 3, 1))
+        renamed("AE010", "Otro", date(2010, 3, 1))
+        assert (parent_of("AE010", clock.today()), queries.get_agency("AE010").name) == ("AE002", "Otro")
+        assert "name" in queries.changes_page("AE010", limit=1).items[0].fields
+        assert queries.timelines()["AE010"].parent_on(clock.today()) == "AE002"
 
     @pytest.mark.parametrize("parent", ["AE010", "AE001"])
     def test_no_circle_is_made(self, parent: str) -> None:
