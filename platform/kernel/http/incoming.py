@@ -130,7 +130,7 @@ class Incoming:
         if len(body) != int(length) or not body.isascii():
             return None
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="werkzeug.url_quote")
-        form = MultiDict(fields)
+        form = Fields(fields)
         if len(form) == len(fields):
             self.__dict__["repeated"] = NOTHING
         return form
@@ -163,6 +163,15 @@ class Incoming:
         """Let whoever asks for it during this request get this one."""
         self._environ[KEPT_AS] = self
         return self
+
+
+class Fields(MultiDict[str, str]):
+    """The fields of a form, of which most are asked for and few are there: a missing one costs no exception."""
+
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # three in one
+        """The first value of the field."""
+        values = dict.get(self, key)
+        return super().get(key, default, type) if type is not None else values[0] if values else default
 
 
 @lru_cache(maxsize=100)
