@@ -18,10 +18,10 @@ help: ## list what can be made
 run: .venv/.run ## install, migrate, seed and serve on http://localhost:$PORT (8000)
 	@exec $(BIN)/cordillera run --port $(PORT)
 
-test: lint ## lint, types, contracts and every test
-	@.ci/system-packages
+test: $(if $(FAST),.venv/.test,lint) ## lint and every test; with FAST=1 only the tests that need no database
+	@$(if $(FAST),true,.ci/system-packages)
 	@echo "== Tests"
-	@exec $(BIN)/pytest -n auto --dist loadgroup
+	@exec $(BIN)/pytest -n auto --dist loadgroup $(if $(FAST),-m "not database and not browser and not slow")
 
 lint: .venv/.test ## style, types and import contracts
 	@echo "== Style"

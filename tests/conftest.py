@@ -46,7 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before pytest brings together what shares a dear fixture."""
+    """Mark what needs PostgreSQL, and give another order, before pytest brings together what shares a dear fixture."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
     items[:] = shuffled(items, config.option.random_order_seed)
 
 

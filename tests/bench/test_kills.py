@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from builders.ports import three_free_ports
 
 from benchmarks.kills.trial import Trial
+
+pytestmark = pytest.mark.slow
 
 SEED, KILLS = 7, 6
 

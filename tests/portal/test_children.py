@@ -7,9 +7,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
 from builders.waiting import wait_until
 
 from portal.local.children import Child, stop
+
+pytestmark = pytest.mark.slow
 
 
 def a_child(tmp_path: Path, program: str) -> Child:

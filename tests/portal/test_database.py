@@ -15,6 +15,8 @@ from portal.local import database
 from portal.local.database import DataGone, KeptAlive
 from portal.local.postgres import PORT, EmbeddedPostgres
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 120
 
 

@@ -14,6 +14,8 @@ import pytest
 from builders.odd_server import GET, HALF, Server, body_of, read_answer
 from walking import free_address, wait_until_ready
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:

@@ -26,6 +26,8 @@ from kernel.database.db import ENGINE
 from portal.app import create_app
 from portal.local.postgres import EmbeddedPostgres
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = {"code": "AE001", "run": "10000013-K"}
 
 

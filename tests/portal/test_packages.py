@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from walking import ROOT
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = ROOT / ".ci/apt-get"
 SUDO = """#!/bin/sh
 shift

@@ -12,6 +12,8 @@ from sqlalchemy import make_url
 from portal.local.postgres import DataDirectoryVersionError, EmbeddedPostgres, PostgresError
 from portal.local.postgres_programs import installations
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:

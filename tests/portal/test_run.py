@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from builders.ports import three_free_ports
 
+pytestmark = pytest.mark.slow
+
 COMMAND = """#!{python}
 import os, pathlib, signal, sys
 with (pathlib.Path(os.environ["CORDILLERA_DATA_DIR"]) / "said").open("a") as file:

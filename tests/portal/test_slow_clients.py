@@ -13,6 +13,8 @@ from walking import free_address, wait_until_ready
 
 from portal.gunicorn_clients import WHOLE_BYTES, has_arrived
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
 LARGE = GET % b"/large"

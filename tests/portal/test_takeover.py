@@ -19,6 +19,8 @@ from walking import free_address, wait_until_ready
 
 from portal.local.children import Child, stop
 
+pytestmark = pytest.mark.slow
+
 LIVED_SECONDS = 60
 PATIENT = """
 from gunicorn.workers import gthread

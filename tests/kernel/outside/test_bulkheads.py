@@ -28,6 +28,8 @@ from kernel.outside.bulkheads import (
 )
 from kernel.outside.documents import DocumentStore
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 
 

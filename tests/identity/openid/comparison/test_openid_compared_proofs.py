@@ -326,8 +326,8 @@ CASES = [
     ),
     Case("a signed request without typ", requesting({"typ": None}), "code"),
     Case("a signed request with crit", requesting({"crit": ["x"], "x": 1}), "tells invalid_request_object"),
-    Case("a signed max_age as a number", requesting(max_age=3600), "code"),
-    Case("a signed max_age as a text", requesting(max_age="3600"), "code"),
+    Case("a signed max_age as a number", requesting(max_age=31536000), "code"),
+    Case("a signed max_age as a text", requesting(max_age="31536000"), "code"),
     Case("signed claims as an object", requesting(claims={"id_token": {"sub": None}}), "code"),
     # ID tokens as a hint (OIDC Core 3.1.2.1).
     Case("a hint", hinting(), "code"),
