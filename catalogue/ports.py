@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,8 @@ class MachineClients(Protocol):
 class Ports:
     agencies: Agencies
     machine_clients: MachineClients
+    token_address: Callable[[], str]
+    """The address at which an agency's system gets its access token."""
 
 
 PORTS: Slot[Ports] = Slot("catalogue")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from kernel.base.slots import Slot
-from kernel.jobs.access import Principal
 
 
 @dataclass(frozen=True)
@@ -22,25 +20,10 @@ class AgreementInForce:
     """The service as an audience of tokens."""
 
 
-@dataclass(frozen=True)
-class AgencyTask:
-    """Something that waits for an agency: how many of them, what they are (a word for people), and where."""
-
-    count: int
-    label: Any
-    href: str
-
-
-AGENCY_TASKS: Slot[list[Callable[[Principal], list[AgencyTask]]]] = Slot("agency_tasks", list)
 SERVICE_OWNERS: Slot[Callable[[str], str | None]] = Slot("service_owners", lambda: lambda code: None)
+OPEN_REGISTRATION: Slot[bool] = Slot("open_registration", bool)
+"""Whether anybody may register a client, which then is one to try things out with."""
 AGREEMENTS: Slot[Callable[[str], AgreementInForce | None]] = Slot("agreements", lambda: lambda code: None)
-
-
-def agency_tasks(official: Principal) -> list[AgencyTask]:
-    """List the tasks that wait for the official's agency, in every block that is deployed, as far as their roles let
-    them do them.
-    """
-    return [task for source in AGENCY_TASKS() for task in source(official)]
 
 
 def service_owner(code: str) -> str | None:

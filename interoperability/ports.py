@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from flask import Flask
-
-from kernel.base.errors import _
 from kernel.base.slots import Slot
 from kernel.jobs.access import AgencyRef
-
-SCOPES: dict[str, Any] = {
-    "communications.send": _("Send official communications and read what was sent"),
-    "communications.receive": _("Read, acknowledge and reject official communications"),
-    "directory.keys": _("Register and revoke the keys that the agency signs with"),
-}
-"""Scopes of this block's access tokens, and how an agency's administrator reads them."""
 
 
 class Official(Protocol):
@@ -54,11 +44,6 @@ class Ports:
 
 
 PORTS: Slot[Ports] = Slot("interoperability")
-
-
-def install_ports(app: Flask, ports: Ports) -> None:
-    """Called by the wiring."""
-    PORTS.fill(app, ports)
 
 
 def ports() -> Ports:

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import make_url
 
-from kernel.base.settings import BLOCKS, Settings
+from kernel.base.settings import Settings
 from kernel.database import migrate
 from kernel.database.db import ENGINE
 from kernel.jobs.access import Principal, act_as
@@ -134,7 +134,7 @@ def database_url(worker_database: str, shared_database: SharedDatabase) -> Itera
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of an installation of its own: an empty database and an empty data directory."""
-    blocks = tuple(os.environ.get("CORDILLERA_BLOCKS", ",".join(BLOCKS)).split(","))
+    blocks = tuple(os.environ.get("CORDILLERA_BLOCKS", "all").split(","))
     return settings_of_tests(database_url, tmp_path / "var", blocks=blocks)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, or_, select
 
 from catalogue.agreements.models import Agreement
 from catalogue.agreements.rules import CODE, Side, Status
-from catalogue.services.models import ServiceVersion
+from catalogue.services.queries import with_address
 from kernel.base.errors import NotFound, NotYours
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
@@ -51,9 +51,7 @@ def provider_of(code: str) -> tuple[Agreement, str] | None:
     """An agreement and its provider's address, for the gateway; None where there is no such agreement."""
     if not CODE.fullmatch(code):
         return None
-    query = select(Agreement, ServiceVersion.base_url).join(
-        ServiceVersion, ServiceVersion.id == Agreement.service_version_id
-    )
+    query = with_address(select(Agreement), Agreement.service_version_id)
     row = session().execute(query.where(Agreement.code == code)).first()
     return (row[0], row[1]) if row else None
 

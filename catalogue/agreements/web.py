@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired
 
 from catalogue.agreements import actions, queries
 from catalogue.agreements.rules import STATUS_LABELS, AlreadyAgreed, Purpose, Side, Transition, is_late, needs_reasons
-from catalogue.ports import agency_name
+from catalogue.ports import agency_name, ports
 from catalogue.services.queries import published_version
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound
@@ -206,4 +206,4 @@ def _first_path(service: str, version: str) -> str:
 def _addresses(agreement: object) -> dict[str, str]:
     base = settings().base_url
     service, version = getattr(agreement, "service_code", ""), getattr(agreement, "version", "")
-    return {"token_address": f"{settings().issuer}/token", "gateway": f"{base}/gateway/{service}/{version}/"}
+    return {"token_address": ports().token_address(), "gateway": f"{base}/gateway/{service}/{version}/"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import case, func, update
 from sqlalchemy.dialects.postgresql import insert
 
-from catalogue.agreements.models import Agreement
 from catalogue.agreements.queries import provider_of
 from catalogue.agreements.rules import NotActive, NotAgreed
 from catalogue.gateway.models import GatewayCall, GatewayDay
@@ -18,6 +18,9 @@ from kernel.base import clock
 from kernel.base.ids import new_id
 from kernel.jobs.access import Principal
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from catalogue.agreements.models import Agreement
 
 
 @dataclass(frozen=True)

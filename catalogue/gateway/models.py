@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from catalogue.gateway.settings import GatewaySettings
 from kernel.base.ids import new_id
 from kernel.database.db import Base
 from kernel.database.partitions import RetentionPeriod
@@ -28,7 +29,7 @@ class GatewayCall(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
     unaudited = "it is itself the record of a call"
-    retention_period = RetentionPeriod("gateway_calls_kept_months")
+    retention_period = RetentionPeriod(lambda settings: settings.of(GatewaySettings).gateway_calls_kept_months)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(primary_key=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, Select, cast, func, or_, select
 from sqlalchemy.orm import with_expression
@@ -21,7 +22,7 @@ from catalogue.services.rules import (
 )
 from kernel.base.errors import Invalid, NotFound, NotYours
 from kernel.base.installation import settings
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import Principal
 from kernel.outside.outbound import AddressRefused, check_url
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from catalogue.openapi_documents.reader import Document
 
 WAITING = 25
+
+
+def with_address(query: Select[Any], version_id: Column[UUID]) -> Select[Any]:
+    """A query's rows, each with the provider's address of the version that a column of it names."""
+    return query.add_columns(ServiceVersion.base_url).join(ServiceVersion, ServiceVersion.id == version_id)
 
 
 def search(

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import literal, select
-
-from identity.agencies.models import Agency
-from identity.agencies.queries import is_active_on
 from identity.agencies.rules import is_code
 from identity.authentication.sessions.queries import current_sign_in, forget_current_sign_in, own_session
-from identity.officials.models import Appointment
-from identity.officials.queries import is_in_effect_on
-from kernel.base import clock
+from identity.officials.queries import agency_of_official
 from kernel.base.errors import NotYours, SignInRequired
 from kernel.jobs.access import AgencyRef
 from kernel.recording.work import Work, action
@@ -25,21 +19,13 @@ def choose_agency(work: Work, code: str) -> AgencyRef:
     here = current_sign_in()
     if here is None:
         raise SignInRequired()
-    today = literal(clock.today())
-    query = (
-        select(Agency)
-        .join(Appointment, Appointment.agency_code == Agency.code)
-        .where(Agency.code == code, is_active_on(today))
-        .where(Appointment.person_id == here.person.id, is_in_effect_on(today))
-        .limit(1)
-    )
-    agency = work.session.scalar(query) if is_code(code) else None
+    agency = agency_of_official(code, here.person.id) if is_code(code) else None
     if agency is None:
         raise NotYours(log=f"person {here.person.id} holds no function at {code[:20]!r}")
     own_session(here).agency_code = agency.code
     work.record("identity:session:agency-chosen", f"person:{here.person.id}", sid=here.sid, agency=agency.code)
     forget_current_sign_in()
-    return agency.ref
+    return agency
 
 
 @action

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from identity.acting import actions
 from identity.officials.queries import agencies_of
 from identity.officials.rules import FUNCTIONS, effective_roles
-from identity.ports import agency_tasks
+from kernel.composition import agency_tasks
 from kernel.http.duties import only_behind_flask
 from kernel.jobs.access import ACTING_FOR, Principal, Rule, current_principal, declared_rules, person, requires
 from kernel.pages.layout import local_path

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Date, and_, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, Date, Exists, Select, and_, bindparam, exists, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from identity.agencies.models import Agency, AgencyChangeRecord
 from identity.agencies.rules import MAX_DEPTH, AgencyTimeline, Period
 from kernel.base import clock
 from kernel.base.errors import NotFound
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
 
+Columns = TypeVarTuple("Columns")
 MOST_IN_TREE = 10_000
 
 
@@ -36,6 +37,33 @@ class AgencyOnDay:
     @property
     def period(self) -> Period:
         return Period(self.valid_from, self.valid_until)
+
+
+AGENCY = (Agency.code, Agency.name, Agency.is_authority)
+"""The first columns of an `AgencyRef`, in its order."""
+
+
+def beside_active_agency(
+    query: Select[*Columns], code: Column[str | None], day: ColumnElement[date]
+) -> Select[*Columns]:
+    """A query beside the agency that a column of it names, if it exists on the day, to select `AGENCY` with it."""
+    return query.outerjoin(Agency, and_(Agency.code == code, is_active_on(day)))
+
+
+def with_active_agency(query: Select[Any], code: Column[str], day: ColumnElement[date]) -> Select[Any]:
+    """A query's rows, each with the agency that a column of it names, where that exists on the day, by name."""
+    found = query.add_columns(Agency).join(Agency, Agency.code == code).where(is_active_on(day))
+    return found.order_by(Agency.name, Agency.code)
+
+
+def with_owning_agency(query: Select[Any], owner: Column[str]) -> Select[Any]:
+    """A query's rows, each with the agency that a column of it names as `agency:<code>`, None for another owner."""
+    return query.add_columns(Agency).outerjoin(Agency, owner == literal("agency:").concat(Agency.code))
+
+
+def exists_on(code: Column[str] | str, day: ColumnElement[date]) -> Exists:
+    """Whether an agency exists on a day."""
+    return exists().where(Agency.code == code, is_active_on(day))
 
 
 def find_agency(code: str) -> AgencyRef | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,12 +21,14 @@ from identity.officials.rules import (
     check_norm_of,
     functions_with,
 )
-from identity.people.models import Person
 from identity.people.queries import find_by_run
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.jobs.access import current_principal
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.people.models import Person
 
 
 @action

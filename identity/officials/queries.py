@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Exists, ScalarSelect, and_, exists, func, literal, or_, select
 
-from identity.agencies.models import Agency
-from identity.agencies.queries import is_active_on
+from identity.agencies.queries import exists_on, with_active_agency
 from identity.officials.models import Appointment
 from identity.officials.rules import functions_with
-from identity.people.models import Person
+from identity.people.queries import people_among, with_whole_person
 from kernel.base import clock
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.jobs.access import AgencyRef
+
+if TYPE_CHECKING:
+    from identity.people.models import Person
 
 
 @dataclass(frozen=True)
@@ -42,28 +44,23 @@ def is_in_effect_on(day: ColumnElement[date]) -> ColumnElement[bool]:
 def officials_of(code: str, role: str) -> list[Official]:
     """The people who have a role at an agency today, as holders of a function or their deputies."""
     today = literal(clock.today())
-    holds = exists().where(
-        Appointment.person_id == Person.id,
+    holders = select(Appointment.person_id).where(
         Appointment.agency_code == code,
         Appointment.function.in_(functions_with(role)),
         is_in_effect_on(today),
+        exists_on(code, today),
     )
-    exists_today = exists().where(Agency.code == code, is_active_on(today))
-    found = session().scalars(select(Person).where(holds, exists_today).order_by(Person.id))
+    found = people_among(holders)
     return [Official(person.id, person.name, person.email, person.language) for person in found]
 
 
 def agencies_of(person_id: UUID | str) -> list[tuple[AgencyRef, list[str]]]:
     """The agencies a person may act for today, each with the functions held, by name."""
     today = literal(clock.today())
-    rows = session().execute(
-        select(Agency, Appointment.function)
-        .join(Appointment, Appointment.agency_code == Agency.code)
-        .where(Appointment.person_id == person_id, is_in_effect_on(today), is_active_on(today))
-        .order_by(Agency.name, Agency.code, Appointment.function)
-    )
+    held_today = select(Appointment.function).where(Appointment.person_id == person_id, is_in_effect_on(today))
+    query = with_active_agency(held_today, Appointment.agency_code, today)
     held: dict[AgencyRef, list[str]] = {}
-    for agency, function in rows:
+    for function, agency in session().execute(query.order_by(Appointment.function)):
         functions = held.setdefault(agency.ref, [])
         if function not in functions:
             functions.append(function)
@@ -73,9 +70,32 @@ def agencies_of(person_id: UUID | str) -> list[tuple[AgencyRef, list[str]]]:
 def is_official(person_id: UUID | str) -> bool:
     """Whether a person holds any function at any agency today."""
     today = literal(clock.today())
-    query = select(Appointment.id).join(Agency, Agency.code == Appointment.agency_code)
-    holds = query.where(Appointment.person_id == person_id, is_in_effect_on(today), is_active_on(today))
-    return bool(session().scalar(select(holds.exists())))
+    holds = exists().where(
+        Appointment.person_id == person_id, is_in_effect_on(today), exists_on(Appointment.agency_code, today)
+    )
+    return bool(session().scalar(select(holds)))
+
+
+def agency_of_official(code: str, person_id: UUID) -> AgencyRef | None:
+    """The agency, if the person holds a function there today."""
+    today = literal(clock.today())
+    held = select(Appointment.id).where(
+        Appointment.agency_code == code, Appointment.person_id == person_id, is_in_effect_on(today)
+    )
+    row = session().execute(with_active_agency(held, Appointment.agency_code, today).limit(1)).first()
+    return row[1].ref if row else None
+
+
+def functions_held(code: Column[str | None], person_id: Column[UUID], day: ColumnElement[date]) -> ScalarSelect[Any]:
+    """The functions of a query's person at a query's agency on a day, None for none."""
+    held = select(func.array_agg(Appointment.function))
+    held = held.where(Appointment.agency_code == code, Appointment.person_id == person_id, is_in_effect_on(day))
+    return held.scalar_subquery()
+
+
+def holds_a_function(person_id: Column[UUID], day: ColumnElement[date]) -> Exists:
+    """Whether a query's person holds a function anywhere on a day."""
+    return exists().where(Appointment.person_id == person_id, is_in_effect_on(day))
 
 
 def appointments_of(code: str) -> Sequence[tuple[Appointment, Person]]:
@@ -98,8 +118,4 @@ def past_appointments(code: str, limit: int = 100) -> Sequence[tuple[Appointment
 
 
 def _appointments(code: str) -> Any:
-    return (
-        select(Appointment, Person)
-        .join(Person, Person.id == Appointment.person_id)
-        .where(Appointment.agency_code == code)
-    )
+    return with_whole_person(select(Appointment), Appointment.person_id).where(Appointment.agency_code == code)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
 
-from identity.clients.registry.models import Client
+from identity.clients.registry.queries import has_option
 from identity.openid.authorization.logout_actions import send_logout
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, Grant, PushedRequest
 from identity.openid.tokens.revocation_cache import read_again
@@ -48,12 +48,10 @@ def end_what_sessions_gave(work: Work, event: Event) -> None:
 def _tell_applications(work: Work, sids: Sequence[str]) -> None:
     entered = (
         select(Grant.sid, Grant.client_id, Grant.person_id)
-        .join(Client, Client.client_id == Grant.client_id)
         .where(
             Grant.sid.in_(sids),
             Grant.redeemed_at.is_not(None),
-            Client.revoked_at.is_(None),
-            Client.options.has_key("backchannel_logout_uri"),
+            has_option(Grant.client_id, "backchannel_logout_uri"),
         )
         .distinct()
     )

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import FromClause, Join, Select, select
 
 from identity.people.models import Person
 from identity.people.rules import KnownPerson, parse_run
 from kernel.base.errors import NotFound
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.outside.mail import Mailbox
 
+Columns = TypeVarTuple("Columns")
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KNOWN_PERSON = tuple(getattr(Person, one.name) for one in fields(KnownPerson))
 """The columns of a `KnownPerson`, in its order."""
+PASSWORD_HASH = Person.password_hash
+
+
+def with_person(query: Select[*Columns], person_id: Column[UUID]) -> Select[*Columns]:
+    """A query joined with the person that a column of it names, to select `KNOWN_PERSON` with it."""
+    return query.join(Person, Person.id == person_id)
+
+
+def with_whole_person(query: Select[Any], person_id: Column[UUID]) -> Select[Any]:
+    """A query's rows, each with the person that a column of it names."""
+    return query.add_columns(Person).join(Person, Person.id == person_id)
+
+
+def beside_person(table: FromClause, run_number: Column[int]) -> Join:
+    """A table beside the person of this RUN, if there is one."""
+    return table.outerjoin(Person, Person.run_number == run_number)
 
 
 def find_by_run(run: str) -> Person | None:
@@ -44,6 +62,11 @@ def mailboxes(addresses: Collection[str]) -> list[Mailbox]:
     )
     languages = {str(email): str(language) for email, language in rows}
     return [Mailbox(address, languages.get(address, "es")) for address in addresses]
+
+
+def people_among(ids: Select[UUID]) -> Sequence[Person]:
+    """The people whose identifiers a query finds, in the order in which they were registered."""
+    return session().scalars(select(Person).where(Person.id.in_(ids)).order_by(Person.id)).all()
 
 
 def get_person(person_id: UUID | str) -> Person:

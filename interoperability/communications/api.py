@@ -17,6 +17,7 @@ from interoperability.communications.schemas import (
     CommunicationSummarySchema,
     RejectionSchema,
 )
+from interoperability.uploads.settings import UploadSettings
 from kernel.api.api_fields import path
 from kernel.api.interface import Blueprint
 from kernel.base.errors import BadRequest, _
@@ -121,7 +122,7 @@ def send() -> tuple[dict[str, Any], int, dict[str, str]]:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest(_("The Idempotency-Key must have 1 to 200 visible ASCII characters."))
-    limits = settings()
+    limits = settings().of(UploadSettings)
     parts = parts_of(request, limits.max_document_bytes + limits.max_annexes_bytes + OTHER_PARTS)
     sent = actions.receive_communication(current_principal(), parts, key)
     headers = {"Location": _address(sent.view)} | ({"Idempotency-Replayed": "true"} if sent.is_replay else {})

@@ -14,6 +14,7 @@ from interoperability.communications.models import Addressee, Communication, Com
 from interoperability.communications.schemas import read_manifest
 from interoperability.directory.queries import signed_by
 from interoperability.ports import ports
+from interoperability.uploads.settings import UploadSettings
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound, NotYours, _
 from kernel.base.installation import settings
@@ -173,7 +174,7 @@ def open_manifest(agency: AgencyRef, token: str) -> SignedManifest:
 
 def check_sendable(agency: AgencyRef, manifest: rules.Manifest) -> None:
     """Raise Invalid or TooLarge unless the agency may send this now."""
-    limits = settings()
+    limits = settings().of(UploadSettings)
     rules.check_manifest(manifest, agency.code, clock.now(), limits.max_document_bytes, limits.max_annexes_bytes)
     found = {one.agency: ports().agencies.find(one.agency) for one in manifest.addressees}
     if unknown := [code for code, addressee in found.items() if addressee is None]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
-from flask.sansio.blueprints import BlueprintSetupState
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
 from werkzeug.datastructures import FileStorage
@@ -23,13 +22,13 @@ from interoperability.ports import ports
 from interoperability.uploads.actions import Upload, keep_uploads
 from interoperability.uploads.rules import PDF, Files, NotAPdf
 from interoperability.uploads.schemas import open_files, seal_files
+from interoperability.uploads.settings import UploadSettings
 from kernel.base import clock
 from kernel.base.errors import Invalid, TooLarge
 from kernel.base.installation import settings
 from kernel.http.application import MAX_FORM_BYTES, AnyRequest
 from kernel.jobs.access import Principal, current_principal, requires, role
 from kernel.pages.forms import Form, explain, some_lines
-from kernel.pages.layout import add_navigation
 from kernel.pages.submissions import once
 
 pages = Blueprint("communications", __name__, url_prefix="/agency/communications", template_folder="templates")
@@ -67,17 +66,12 @@ def is_correspondent(principal: Principal) -> bool:
     return principal.kind == "official" and CORRESPONDENT in principal.roles
 
 
-@pages.record_once
-def put_in_the_header(state: BlueprintSetupState) -> None:
-    """Correspondents find the boxes on every page."""
-    add_navigation(cast(Flask, state.app), _("Communications"), "communications.mailbox", is_correspondent, order=40)
-
-
 @pages.url_value_preprocessor
 def keep_form(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Files that are far too large are told beside their field; the form is read before the view, for its token."""
     if endpoint == "communications.send":
-        main, annexes = settings().max_document_bytes, settings().max_annexes_bytes
+        limits = settings().of(UploadSettings)
+        main, annexes = limits.max_document_bytes, limits.max_annexes_bytes
         cast(AnyRequest, request).keep_form(max(main, annexes), READ_TIMES * (main + annexes) + MAX_FORM_BYTES)
 
 
@@ -226,7 +220,13 @@ def _new_form(principal: Principal) -> NewForm:
 
 def _show_new(form: NewForm, principal: Principal, files: Files) -> str:
     form.document.flags.required = files.main is None
-    return render_template("communications/new.html", form=form, agency=principal.acting_agency, files=files)
+    return render_template(
+        "communications/new.html",
+        form=form,
+        agency=principal.acting_agency,
+        files=files,
+        limits=settings().of(UploadSettings),
+    )
 
 
 def _draft(form: NewForm, principal: Principal) -> rules.Manifest:

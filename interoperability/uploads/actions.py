@@ -8,6 +8,7 @@ from itertools import chain
 
 from interoperability.uploads import rules
 from interoperability.uploads.rules import Files, UploadedFile, in_roles
+from interoperability.uploads.settings import UploadSettings
 from kernel.base.errors import Invalid, Text, TooLarge, _
 from kernel.base.installation import settings
 from kernel.outside.documents import StoredDocument, documents
@@ -40,9 +41,9 @@ class StoredUploads:
 
 def store_one(chunks: Iterable[bytes], role: str, kept: StoredUploads) -> StoredDocument:
     """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
-    limit = settings().max_document_bytes
+    limit = settings().of(UploadSettings).max_document_bytes
     if role == "annex":
-        limit = settings().max_annexes_bytes - kept.annex_bytes
+        limit = settings().of(UploadSettings).max_annexes_bytes - kept.annex_bytes
     probe = rules.PdfProbe()
     stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
     kept.stored.append(stored)
@@ -93,7 +94,7 @@ def _store_upload(upload: Upload, role: str, kept: StoredUploads) -> StoredDocum
 
 def _too_large(name: str, role: str) -> Text:
     if role == "annex":
-        most = settings().max_annexes_bytes // 1048576
+        most = settings().of(UploadSettings).max_annexes_bytes // 1048576
         return _("%(name)s: the annexes can have at most %(most)s MB together.", name=name, most=most)
-    most = settings().max_document_bytes // 1048576
+    most = settings().of(UploadSettings).max_document_bytes // 1048576
     return _("%(name)s: a main document can have at most %(most)s MB.", name=name, most=most)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from kernel.base import settings as kernel_settings
 from kernel.base.logs import configure_logs
 from kernel.base.settings import Settings
 from kernel.database.change_feed import install_change_feed
@@ -30,7 +29,7 @@ from portal import wiring
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application with the blocks that `settings.blocks` names. Raises SettingsError."""
-    settings = settings or kernel_settings.load()
+    settings = settings or wiring.load_settings()
     configure_logs(settings)
     app = Application("portal", root_path=str(wiring.HERE), static_folder=None)
     install_http(app, settings)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
-from flask_babel import LazyString
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from kernel import composition
 from kernel.base.clock import SANTIAGO
 from kernel.base.errors import Invalid
-from kernel.base.slots import Slot
 from kernel.database.db import session
 from kernel.jobs.access import authority, requires
 from kernel.pages.layout import is_reachable
@@ -26,35 +24,10 @@ from portal.audit_sentences import sentence_of
 pages = Blueprint("authority", __name__, url_prefix="/authority", template_folder="templates")
 
 
-@dataclass(frozen=True)
-class PendingDecision:
-    """Something that the authority has to decide: what, since when, where, and of which kind (a word for people)."""
-
-    title: str
-    since: datetime
-    href: str
-    kind: str | LazyString
-
-
-Source = Callable[[], list[PendingDecision]]
-Names = Callable[[Collection[str]], Mapping[str, str]]
-
-
-WAITING: Slot[list[Source]] = Slot("waiting", list)
-"""Decisions that each block has pending for the authority."""
-AUDIT_NAMES: Slot[list[Names]] = Slot("audit_names", list)
-"""Functions that find the names of the rows that the audit names."""
-
-
 def install_authority(app: Flask) -> None:
     """The authority's pages."""
     app.register_blueprint(pages)
     app.jinja_env.globals["authority_tabs"] = tabs
-
-
-def all_pending_decisions() -> list[PendingDecision]:
-    """Everything that waits, in every block, the oldest first."""
-    return sorted((waiting for source in WAITING() for waiting in source()), key=lambda waiting: waiting.since)
 
 
 def tabs() -> list[tuple[str, str, bool]]:
@@ -81,7 +54,7 @@ def tabs() -> list[tuple[str, str, bool]]:
 def pending_decisions() -> str:
     return render_template(
         "portal/authority/waiting.html",
-        waiting=all_pending_decisions(),
+        waiting=composition.pending_decisions(),
         failed_jobs=job_admin.count_failed(session()),
         seals=unsealed(session()),
     )
@@ -130,8 +103,7 @@ def show_event(event_id: UUID) -> str:
 def _words_of(events: Sequence[audit.AuditEvent]) -> dict[str, Any]:
     """Values with which the templates tell events to people: sentences, kinds of actors, and names for identifiers."""
     subjects = {event.subject for event in events} | {f"agency:{event.agency}" for event in events if event.agency}
-    names = {subject: name for source in AUDIT_NAMES() for subject, name in source(subjects).items()}
-    return {"sentence_of": sentence_of, "actor_kinds": _actor_kinds(), "names": names}
+    return {"sentence_of": sentence_of, "actor_kinds": _actor_kinds(), "names": composition.audit_names(subjects)}
 
 
 @pages.get("/jobs")

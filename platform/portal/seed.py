@@ -26,6 +26,7 @@ from kernel.base.errors import Forbidden
 from kernel.base.installation import settings
 from kernel.jobs.access import AgencyRef, Principal, act_as, current_principal
 from sandbox.demonstration import provider
+from sandbox.demonstration.settings import DemonstrationSettings
 from sandbox.personas.actions import seed_personas
 
 EVERY_ROLE = ("administrator", "publisher", "correspondent")
@@ -81,7 +82,7 @@ def _seed_service() -> None:
 
     Where the provider has moved to another port since, the service gets a version at the new address.
     """
-    address = settings().demonstration_provider_url
+    address = settings().of(DemonstrationSettings).demonstration_provider_url
     if not address:
         return
     publisher = _official("88.888.888-8", TERRITORY, EVERY_ROLE)
@@ -116,7 +117,7 @@ def _facts() -> ServiceFacts:
 
 def _seed_demonstration_site() -> None:
     """The client of the demonstration site, and the file in which the site finds its credentials."""
-    address = settings().demonstration_site_url
+    address = settings().of(DemonstrationSettings).demonstration_site_url
     path = settings().data_dir / "demonstration.json"
     if not address or _is_registered(path, address):
         return

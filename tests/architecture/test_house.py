@@ -12,7 +12,7 @@ from builders.source import ROOT, source_files, syntax_trees
 from flask import Flask
 
 from kernel.jobs.access import declared_access
-from portal.wiring import CAPABILITIES
+from portal import capabilities as house
 
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
 FURNITURE = {
@@ -25,6 +25,8 @@ FURNITURE = {
     "api.py",
     "web.py",
     "reactions.py",
+    "composition.py",
+    "settings.py",
 }
 # The contracts `protocol` and `interface-documents` of import-linter name every room of theirs.
 ROOMS_OF_THEIR_OWN = {"openid", "demonstration", "openapi_documents"}
@@ -71,7 +73,7 @@ def test_every_capability_has_only_known_furniture() -> None:
 def test_every_capability_is_furnished_by_the_portal() -> None:
     # What the portal does not name has its tables and jobs only where somebody else happens to import them.
     furnished = {dotted(folder) for folder in capabilities() if has_tables_or_jobs(folder)}
-    assert furnished <= {f"{block}.{name}" for block, names in CAPABILITIES.items() for name in names}
+    assert furnished <= {name for block in house.blocks() for name in house.capabilities(block)}
 
 
 def dotted(folder: Path) -> str:

@@ -17,6 +17,7 @@ from catalogue.ports import PORTS, Credentials, Ports
 from catalogue.services import actions as service_actions
 from catalogue.services.queries import prepare_version
 from catalogue.services.rules import ServiceFacts, VersionFacts
+from kernel.base.installation import SETTINGS
 from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
 
 if TYPE_CHECKING:
@@ -32,8 +33,15 @@ EVERYONE = (OWNER, CONSUMER, STRANGER, AUTHORITY)
 
 def an_official(agency: AgencyRef, *roles: str) -> Principal:
     """An official of the agency with the roles given, or all those of their agency."""
-    usual = ("administrator", "publisher", "correspondent", *(["authority"] if agency.is_authority else []))
-    return Principal("official", f"official-{agency.code}", f"Ana de {agency.name}", agency, frozenset(roles or usual))
+    usual = ("administrator", "publisher", "correspondent")
+    return Principal(
+        "official",
+        f"official-{agency.code}",
+        f"Ana de {agency.name}",
+        agency,
+        frozenset(roles or usual),
+        is_authority=agency.is_authority and not roles,
+    )
 
 
 def a_machine(
@@ -86,7 +94,7 @@ class FakeClients:
 def with_fakes(app: Flask) -> FakeClients:
     """Give the catalogue agencies and clients without the identity block; the clients, to look into."""
     clients = FakeClients()
-    PORTS.fill(app, Ports(FakeAgencies(), clients))
+    PORTS.fill(app, Ports(FakeAgencies(), clients, lambda: f"{SETTINGS.of(app).base_url}/openid/token"))
     return clients
 
 

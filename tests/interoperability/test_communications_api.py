@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import select
 from interoperability.communications.models import Communication
 from interoperability.directory.actions import revoke_key
 from interoperability.evidence.rules import thumbprint
+from interoperability.uploads.settings import UploadSettings
 from kernel.base import clock
 from kernel.base.installation import SETTINGS
 from kernel.database.db import session
@@ -159,10 +161,13 @@ def test_a_main_document_that_is_not_a_pdf_is_refused(network: Network) -> None:
     assert stored_files(network.app) == []
 
 
+def limited(limit: str) -> dict[type, UploadSettings]:
+    return {UploadSettings: UploadSettings(**{limit: 5_000})}
+
+
 @pytest.mark.parametrize("limit", ["max_document_bytes", "max_annexes_bytes"])
 def test_what_is_beyond_a_limit_is_refused(network: Network, limit: str) -> None:
-    settings = SETTINGS.of(network.app)
-    object.__setattr__(settings, limit, 5_000)
+    SETTINGS.fill(network.app, replace(SETTINGS.of(network.app), of_blocks=limited(limit)))
     answer = network.send(main=a_pdf("x" * 4_000), annexes=[("a.txt", b"1" * 3_000), ("b.txt", b"2" * 2_500)])
     main = network.send(main=a_pdf("x" * 6_000))
     refused = main if limit == "max_document_bytes" else answer
@@ -170,8 +175,7 @@ def test_what_is_beyond_a_limit_is_refused(network: Network, limit: str) -> None
 
 
 def test_a_body_larger_than_its_manifest_admits_is_cut_off(network: Network) -> None:
-    settings = SETTINGS.of(network.app)
-    object.__setattr__(settings, "max_document_bytes", 5_000)
+    SETTINGS.fill(network.app, replace(SETTINGS.of(network.app), of_blocks=limited("max_document_bytes")))
     token = signed(a_manifest([described("oficio.pdf", a_pdf(), "main")]), network.key)
     answer = network.post("AE001", "/communications", data=upload(token, a_pdf("x" * 100_000)))
     assert (answer.status_code, kind(answer)) == (413, "too-large")

@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from interoperability.evidence.rules import thumbprint
 from interoperability.receipts import rules
+from interoperability.uploads.settings import UploadSettings
 from kernel.base.installation import SETTINGS
 from kernel.recording.sealing import seal_all
 
@@ -164,8 +165,8 @@ def test_what_is_wrong_with_an_annex_is_told_at_the_annexes(correspondents: dict
     answer = send(sender, annexes=[(io.BytesIO(b"uno"), "anexo\u202efdp.exe")])
     assert answer.status_code == 422
     assert "U+202E" in told_at(answer.text, "annexes")
-    settings = SETTINGS.of(sender.application)
-    large = [(io.BytesIO(b"x" * settings.max_annexes_bytes), "a.bin"), (io.BytesIO(b"x"), "b.bin")]
+    limits = SETTINGS.of(sender.application).of(UploadSettings)
+    large = [(io.BytesIO(b"x" * limits.max_annexes_bytes), "a.bin"), (io.BytesIO(b"x"), "b.bin")]
     answer = send(sender, annexes=large)
     assert answer.status_code == 422
     assert told_at(answer.text, "annexes").startswith("b.bin: ")
@@ -312,8 +313,8 @@ def test_a_file_that_is_far_too_large_is_told_at_its_field_and_the_rest_is_kept(
     correspondents: dict[str, FlaskClient], field: str, times: int
 ) -> None:
     sender = correspondents["AE001"]
-    settings = SETTINGS.of(sender.application)
-    most = {"document": settings.max_document_bytes, "annexes": settings.max_annexes_bytes}[field]
+    limits = SETTINGS.of(sender.application).of(UploadSettings)
+    most = {"document": limits.max_document_bytes, "annexes": limits.max_annexes_bytes}[field]
     answer = review(sender, **{field: [(io.BytesIO(a_pdf() + b"x" * (times * most)), "video.bin")]})
     assert answer.status_code == 422
     assert told_at(answer.text, field).startswith("video.bin: ")

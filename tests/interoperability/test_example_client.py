@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders.interoperability import AE001, AE002, a_pdf
+from builders.interoperability import AE001, AE002, SCOPES, a_pdf
 from flask import Flask
 from walking import free_address
 from werkzeug.serving import make_server
 
 from identity.agencies.actions import create_agency
 from identity.clients.machine_clients.actions import create_machine_client
-from interoperability.ports import SCOPES
 from interoperability.receipts import rules
 from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings

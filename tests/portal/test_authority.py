@@ -17,13 +17,13 @@ from sqlalchemy import text
 from identity.agencies.actions import create_agency
 from identity.people.actions import register_person
 from kernel.base import clock
+from kernel.composition import COMPOSITION, PendingDecision
 from kernel.database.db import session
 from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
 from kernel.outside import mail
 from kernel.recording import audit_chain
 from kernel.recording.work import Work, action
 from portal.audit_sentences import SENTENCES, sentence_of
-from portal.authority import WAITING, PendingDecision
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORITY = Principal(
@@ -32,6 +32,7 @@ AUTHORITY = Principal(
     name="Rosa Valdés",
     agency=AgencyRef("AE001", "Secretaría de Gobierno Digital", is_authority=True),
     roles=frozenset({"administrator", "authority"}),
+    is_authority=True,
 )
 OFFICIAL = Principal(
     kind="official",
@@ -90,7 +91,7 @@ def test_the_pages_are_the_authoritys_alone(being: Callable[[Principal], FlaskCl
 
 def test_pending_decisions_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
     now = clock.now()
-    WAITING.of(app)[:] = [
+    COMPOSITION.of(app).pending_decisions[:] = [
         lambda: [PendingDecision("Newer service", now, "/newer", "Service")],
         lambda: [PendingDecision("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
     ]
@@ -100,7 +101,7 @@ def test_pending_decisions_is_listed_the_oldest_first(app: Flask, being: Callabl
 
 
 def test_nothing_waiting_is_said(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
-    WAITING.of(app).clear()
+    COMPOSITION.of(app).pending_decisions.clear()
     assert being(AUTHORITY).get("/authority").status_code == 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import select
@@ -33,7 +34,6 @@ from identity.authentication.sessions.rules import (
     PASSWORD_AND_RECOVERY_CODE,
     AuthenticationResult,
 )
-from identity.people.models import Person
 from identity.people.queries import find_by_run, get_person, known_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED, SharedTestPerson
 from kernel.base.crypto import seal
@@ -42,6 +42,9 @@ from kernel.base.installation import settings
 from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action, autonomous_work
+
+if TYPE_CHECKING:
+    from identity.people.models import Person
 
 
 def enroll(password: str, address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -12,8 +13,7 @@ from identity.authentication.login_throttling.rules import WaitBeforeTrying, cou
 from identity.authentication.passwords.rules import WrongCredentials
 from identity.authentication.sessions.actions import end_other_sessions
 from identity.people.actions import rehash_password, set_password
-from identity.people.models import Person
-from identity.people.queries import KNOWN_PERSON, get_person
+from identity.people.queries import KNOWN_PERSON, PASSWORD_HASH, beside_person, get_person
 from identity.people.rules import (
     DUMMY_HASH,
     KnownPerson,
@@ -29,6 +29,9 @@ from kernel.base.installation import settings
 from kernel.database.prepared import PreparedQuery
 from kernel.jobs.access import current_principal
 from kernel.recording.work import Work, action, autonomous_work
+
+if TYPE_CHECKING:
+    from identity.people.models import Person
 
 
 def change_password(current: str, new: str, address: str) -> None:
@@ -67,9 +70,7 @@ def _confirm_password(password: str, address: str, field: str) -> tuple[Person, 
 
 
 _whose = PreparedQuery(
-    select(*COUNTERS.c, Person.password_hash, *KNOWN_PERSON).select_from(
-        COUNTERS.outerjoin(Person, Person.run_number == bindparam("run_number"))
-    )
+    select(*COUNTERS.c, PASSWORD_HASH, *KNOWN_PERSON).select_from(beside_person(COUNTERS, bindparam("run_number")))
 )
 """The look-up of the person whose password it would be, for an `attempt`."""
 

@@ -8,23 +8,20 @@ from datetime import datetime
 from uuid import UUID
 
 from flask import g, has_request_context, request
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, select, update
 
-from identity.agencies.models import Agency
-from identity.agencies.queries import is_active_on, today_bound
+from identity.agencies.queries import AGENCY, beside_active_agency, today_bound
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_active
-from identity.officials.models import Appointment
-from identity.officials.queries import is_in_effect_on
-from identity.officials.rules import effective_roles
-from identity.people.models import Person
-from identity.people.queries import KNOWN_PERSON
+from identity.officials.queries import functions_held, holds_a_function
+from identity.officials.rules import AUTHORITY, effective_roles
+from identity.people.queries import KNOWN_PERSON, with_person
 from identity.people.rules import KnownPerson
 from kernel.base import clock
 from kernel.base.ids import token_hash
 from kernel.database.db import session
 from kernel.database.prepared import PreparedQuery, PreparedWrite
-from kernel.jobs.access import COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal
+from kernel.jobs.access import AgencyRef, Principal, program_paths
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,14 @@ class SignIn:
         )
         if self.agency is None:
             return someone
-        return replace(someone, kind="official", agency=self.agency, roles=self.roles)
+        return replace(
+            someone, kind="official", agency=self.agency, roles=self.roles, is_authority=AUTHORITY in self.roles
+        )
 
 
 def session_principal() -> Principal | None:
     """The authenticator of pages."""
-    if request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW):
+    if program_paths(request.path):
         return None
     found = current_sign_in()
     return found.principal if found else None
@@ -92,32 +91,22 @@ def find_session(token: str) -> SignInSession | None:
     return session().scalar(select(SignInSession).where(SignInSession.token_hash == token_hash(token)))
 
 
-_FUNCTIONS = (
-    select(func.array_agg(Appointment.function))
-    .where(Appointment.agency_code == SignInSession.agency_code, Appointment.person_id == SignInSession.person_id)
-    .where(is_in_effect_on(today_bound()))
-    .scalar_subquery()
-)
-_HAS_AGENCIES = exists().where(Appointment.person_id == SignInSession.person_id, is_in_effect_on(today_bound()))
+_columns = select(
+    SignInSession.sid,
+    SignInSession.authenticated_at,
+    SignInSession.acr,
+    SignInSession.amr,
+    SignInSession.last_seen_at,
+    SignInSession.expires_at,
+    *AGENCY,
+    functions_held(SignInSession.agency_code, SignInSession.person_id, today_bound()),
+    holds_a_function(SignInSession.person_id, today_bound()),
+    *KNOWN_PERSON,
+).select_from(SignInSession)
+_by_token = _columns.where(SignInSession.token_hash == bindparam("token_hash"), SignInSession.ended_at.is_(None))
 _sign_in = PreparedQuery(
-    select(
-        SignInSession.sid,
-        SignInSession.authenticated_at,
-        SignInSession.acr,
-        SignInSession.amr,
-        SignInSession.last_seen_at,
-        SignInSession.expires_at,
-        Agency.code,
-        Agency.name,
-        Agency.is_authority,
-        _FUNCTIONS,
-        _HAS_AGENCIES,
-        *KNOWN_PERSON,
-    )
-    .join(Person, Person.id == SignInSession.person_id)
     # Nobody acts for an agency that has ended.
-    .outerjoin(Agency, and_(Agency.code == SignInSession.agency_code, is_active_on(today_bound())))
-    .where(SignInSession.token_hash == bindparam("token_hash"), SignInSession.ended_at.is_(None))
+    beside_active_agency(with_person(_by_token, SignInSession.person_id), SignInSession.agency_code, today_bound())
 )
 _seen = PreparedWrite(
     update(SignInSession)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -28,7 +28,6 @@ from identity.clients.registry.actions import (
     replace_registration,
     undecided_changes,
 )
-from identity.clients.registry.models import Client
 from identity.clients.registry.queries import (
     Proposal,
     forget,
@@ -42,6 +41,9 @@ from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)
@@ -220,9 +222,9 @@ def _waiting(work: Work, client_id: str) -> PendingReview:
 
 def _locked(work: Work, client_id: str) -> PendingReview | None:
     """Return the pending review, locked until the commit."""
-    query = pending().where(Client.client_id == client_id.replace("\x00", ""))
+    query = pending().where(ClientReview.client_id == client_id.replace("\x00", ""))
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
-    return PendingReview(row[0], row[1]) if row is not None else None
+    return PendingReview(row[1], row[0]) if row is not None else None
 
 
 def _decide(work: Work, asked: PendingReview, state: str) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Exists, Row, Select, exists, select
 
 from identity.clients.client_reviews.models import ClientReview
 from identity.clients.client_reviews.rules import Difference, differences, fingerprint, with_changes
-from identity.clients.registry.models import Client
-from identity.clients.registry.queries import registration_of
+from identity.clients.registry.queries import registration_of, with_client
 from identity.clients.registry.rules import Registration
 from kernel.base.errors import NotFound
-from kernel.database.db import session
+from kernel.database.db import Column, session
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)
@@ -55,27 +58,30 @@ def get_pending(client_id: str) -> PendingReview:
 
 def find_pending(client_id: str) -> PendingReview | None:
     """Return the application's pending review, None where nothing waits."""
-    row = session().execute(pending().where(Client.client_id == client_id.replace("\x00", ""))).one_or_none()
+    row = session().execute(pending().where(ClientReview.client_id == client_id.replace("\x00", ""))).one_or_none()
     return _asked(row) if row is not None else None
 
 
 def pending_by_client(client_ids: Collection[str]) -> dict[str, PendingReview]:
     """Return the pending reviews of some applications, by their identifiers."""
-    rows = session().execute(pending().where(Client.client_id.in_(client_ids)))
+    rows = session().execute(pending().where(ClientReview.client_id.in_(client_ids)))
     return {row[0].client_id: _asked(row) for row in rows}
 
 
-def pending() -> Select[Client, ClientReview]:
-    """Living applications with what waits for each."""
-    return (
-        select(Client, ClientReview)
-        .join(ClientReview, ClientReview.client_id == Client.client_id)
-        .where(ClientReview.state == "waiting", Client.revoked_at.is_(None))
-    )
+def pending() -> Select[ClientReview, Client]:
+    """Pending reviews, each with its active application."""
+    found = with_client(select(ClientReview), ClientReview.client_id, is_active=True)
+    return found.where(ClientReview.state == "waiting")
 
 
-def _asked(row: Row[Client, ClientReview]) -> PendingReview:
-    return PendingReview(row[0], row[1])
+def asks_for_logo(logo: Column[str]) -> Exists:
+    """Whether a query's picture is asked for in a request that waits."""
+    after = ClientReview.changes["logo"]["after"].astext
+    return exists().where(ClientReview.state == "waiting", after == logo)
+
+
+def _asked(row: Row[ClientReview, Client]) -> PendingReview:
+    return PendingReview(row[1], row[0])
 
 
 def reviews_of(client_id: str) -> Sequence[ClientReview]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -23,13 +23,15 @@ from identity.clients.dynamic_registration.rules import (
     registration_from,
 )
 from identity.clients.registry.actions import TRUSTED, register_client, revoke_client
-from identity.clients.registry.models import Client
 from identity.clients.registry.queries import sound_registration, verify_remote_metadata
 from identity.clients.registry.rules import OPEN, Registration, checked_environment
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.ids import new_token, same, token_hash
 from kernel.jobs.access import Principal, act_as, current_principal
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)

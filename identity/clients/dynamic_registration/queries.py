@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from identity.clients.dynamic_registration.models import InitialAccessToken
 from identity.clients.dynamic_registration.rules import InvalidRegistrationToken, is_active
-from identity.clients.registry.models import Client
+from identity.clients.registry.queries import active_client
 from kernel.base import clock
 from kernel.base.ids import same, token_hash
 from kernel.database.db import session
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
 
 
 def client_managed_by(client_id: str, token: str | None) -> Client:
     """The living client that this registration access token manages (RFC 7592 2). Raises InvalidRegistrationToken."""
-    query = select(Client).where(Client.client_id == client_id.replace("\x00", ""), Client.revoked_at.is_(None))
-    found = session().scalar(query)
+    found = active_client(client_id)
     kept = found.registration_token_hash if found else None
     # RFC 7592 2.1: a client that does not exist is told like a token that is wrong.
     if found is None or kept is None or token is None or not same(kept, token_hash(token)):

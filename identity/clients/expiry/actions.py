@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from flask_babel import format_date, gettext
-from sqlalchemy import ColumnElement, select
 
 from identity.clients.client_keys.queries import end_of, published_keys
 from identity.clients.expiry.queries import ends_of
 from identity.clients.expiry.rules import warning_due
-from identity.clients.registry.actions import notify_owners
-from identity.clients.registry.models import Client
+from identity.clients.registry.actions import lock_active_batch, lock_publishing, notify_owners
+from identity.clients.registry.queries import keys_address_of
 from kernel.base.clock import local
 from kernel.base.errors import Problem
-from kernel.database.db import session
 from kernel.jobs.jobs import job, periodic
 from kernel.outside.mail import Letter
 from kernel.recording.work import Work, action, release_connection
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 BATCH = 200
 
@@ -34,7 +35,7 @@ def look_at_published_keys() -> None:
 @action
 def look_at_batch(work: Work, after: str) -> str | None:
     """Defer the jobs of one batch of clients; the last of them, None at the end."""
-    clients = _batch(work, after, Client.jwks_uri.is_not(None))
+    clients = lock_active_batch(work, after, BATCH, publishing=True)
     for client in clients:
         work.defer(look_at_keys, client_id=client.client_id)
     return clients[-1].client_id if clients else None
@@ -43,7 +44,7 @@ def look_at_batch(work: Work, after: str) -> str | None:
 @job("identity:client:look-at-keys-of")
 def look_at_keys(client_id: str) -> None:
     """Note when the keys at a client's address end, or that they cannot be had."""
-    uri = session().scalar(select(Client.jwks_uri).where(Client.client_id == client_id, Client.revoked_at.is_(None)))
+    uri = keys_address_of(client_id)
     if uri is None:
         return
     release_connection()
@@ -60,7 +61,7 @@ def look_at_keys(client_id: str) -> None:
 @action
 def note_keys(work: Work, client_id: str, uri: str, ends_at: datetime | None) -> None:
     """The keys were fetched; the first of them ends then."""
-    client = _publishing(work, client_id, uri)
+    client = lock_publishing(work, client_id, uri)
     if client is None or (client.keys_end_at, client.keys_failing_since) == (ends_at, None):
         return
     client.keys_end_at, client.keys_failing_since = ends_at, None
@@ -70,7 +71,7 @@ def note_keys(work: Work, client_id: str, uri: str, ends_at: datetime | None) ->
 @action
 def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
     """They could not be fetched: the owners are told, once until they can be again."""
-    client = _publishing(work, client_id, uri)
+    client = lock_publishing(work, client_id, uri)
     if client is None or client.keys_failing_since is not None:
         return
     client.keys_failing_since = work.now
@@ -89,12 +90,6 @@ def _keys_unreachable(client: Client, uri: str) -> Letter:
     return Letter(gettext("The keys of %(name)s cannot be fetched", name=client.name), text)
 
 
-def _publishing(work: Work, client_id: str, uri: str) -> Client | None:
-    """The client, if it still publishes its keys there."""
-    query = select(Client).where(Client.client_id == client_id, Client.jwks_uri == uri, Client.revoked_at.is_(None))
-    return work.session.scalar(query.with_for_update())
-
-
 @periodic("identity:client:warn", "23 11 * * *")
 def warn_of_ends() -> None:
     """Tell the owners of secrets and keys that end soon."""
@@ -106,22 +101,11 @@ def warn_of_ends() -> None:
 @action
 def warn_batch(work: Work, after: str) -> str | None:
     """Tell the owners of one batch of clients; the last client looked at, None at the end."""
-    clients = _batch(work, after)
+    clients = lock_active_batch(work, after, BATCH)
     for client in clients:
         if due := warning_due(ends_of(client), client.warned_of, work.now):
             _warn(work, client, *due)
     return clients[-1].client_id if clients else None
-
-
-def _batch(work: Work, after: str, *conditions: ColumnElement[bool]) -> Sequence[Client]:
-    query = (
-        select(Client)
-        .where(Client.client_id > after, Client.revoked_at.is_(None), *conditions)
-        .order_by(Client.client_id)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    return work.session.scalars(query).all()
 
 
 def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:

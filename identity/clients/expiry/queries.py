@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from identity.clients.client_keys.queries import end_of
 from identity.clients.client_secrets.rules import active_secrets
 from identity.clients.expiry.rules import warning_due
-from identity.clients.registry.models import Client
 from kernel.base import clock
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, exists
+from sqlalchemy import and_
 
 from identity.clients.client_reviews.actions import ChangeResult, change_fields, make_or_ask
-from identity.clients.client_reviews.models import ClientReview
+from identity.clients.client_reviews.queries import asks_for_logo
 from identity.clients.logos.models import Logo
 from identity.clients.logos.rules import clean_png, name_of
-from identity.clients.registry.models import Client
-from identity.clients.registry.queries import Proposal, propose
+from identity.clients.registry.queries import Proposal, propose, shows_logo
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.jobs.jobs import periodic
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 KEPT_UNUSED = timedelta(days=90)
 
@@ -53,11 +56,10 @@ def sweep_logos() -> None:
 @action
 def sweep_unused_logos(work: Work) -> int:
     """One batch; how many were forgotten. What waits for approval stays."""
-    waits = ClientReview.changes["logo"]["after"].astext == Logo.sha256
     unused = and_(
         Logo.stored_at < work.now - KEPT_UNUSED,
-        ~exists().where(Client.logo == Logo.sha256),
-        ~exists().where(ClientReview.state == "waiting", waits),
+        ~shows_logo(Logo.sha256),
+        ~asks_for_logo(Logo.sha256),
     )
     gone = remove_batch(work.session, Logo, unused)
     if gone:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from identity.clients.client_keys.queries import check_jwks_uri, validated_jwks
 from identity.clients.profiles.rules import SECRET_METHODS
-from identity.clients.registry.actions import NewClient, insert_client, lock_active_client, save_client
-from identity.clients.registry.models import Client
+from identity.clients.registry.actions import NewClient, draft_client, insert_client, lock_active_client, save_client
 from identity.clients.registry.rules import (
     check_credentials,
     checked_environment,
@@ -22,6 +21,9 @@ from identity.clients.registry.rules import (
 )
 from kernel.base.errors import NotFound
 from kernel.recording.work import Work, action
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def _create(
     credentials: ProposedCredentials,
 ) -> NewClient:
     owner = owned_by_agency(agency_code)
-    client = Client(
+    client = draft_client(
         client_id=secrets.token_hex(16),
         name=checked_name(name),
         profile="machine",

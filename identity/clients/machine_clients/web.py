@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -27,7 +28,7 @@ from identity.clients.registry.web import (
     show_secret,
 )
 from kernel.base import clock
-from kernel.base.errors import Invalid, NotFound
+from kernel.base.errors import Invalid, NotFound, Text
 from kernel.jobs.access import MACHINE_SCOPES, requires
 from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
 
@@ -51,7 +52,7 @@ class SystemForm(ChangeForm):
     )
 
 
-def _machine_scopes() -> dict[str, Any]:
+def _machine_scopes() -> Mapping[str, Text]:
     """Return the scopes that systems may have, from every block that is deployed."""
     return MACHINE_SCOPES()
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, select
 
 from identity.clients.client_reviews.rules import fingerprint
 from identity.clients.ownership_transfers.models import OwnershipTransfer
-from identity.clients.registry.models import Client
-from identity.clients.registry.queries import registration_of
+from identity.clients.registry.queries import registration_of, with_client
 from kernel.base.errors import NotFound
 from kernel.database.db import session
+
+if TYPE_CHECKING:
+    from identity.clients.registry.models import Client
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,14 @@ class Offer:
         return fingerprint(self.request.id, self.client.environment, registration_of(self.client))
 
 
-def offers() -> Select[Client, OwnershipTransfer]:
-    """Applications with every offer of them."""
-    return select(Client, OwnershipTransfer).join(OwnershipTransfer, OwnershipTransfer.client_id == Client.client_id)
+def offers(*, is_active: bool = False) -> Select[OwnershipTransfer, Client]:
+    """Every offer with its application."""
+    return with_client(select(OwnershipTransfer), OwnershipTransfer.client_id, is_active=is_active)
 
 
-def pending() -> Select[Client, OwnershipTransfer]:
-    """Living applications with the offer that waits for an answer."""
-    return offers().where(OwnershipTransfer.state == "waiting", Client.revoked_at.is_(None))
+def pending() -> Select[OwnershipTransfer, Client]:
+    """Offers that wait for an answer, each with its active application."""
+    return offers(is_active=True).where(OwnershipTransfer.state == "waiting")
 
 
 def pending_at(agency_code: str) -> list[Offer]:
@@ -43,18 +46,18 @@ def pending_at(agency_code: str) -> list[Offer]:
     query = (
         pending().where(OwnershipTransfer.agency_code == agency_code).order_by(OwnershipTransfer.asked_at).limit(200)
     )
-    return [Offer(client, request) for client, request in session().execute(query)]
+    return [Offer(client, request) for request, client in session().execute(query)]
 
 
 def offer_to(agency_code: str, client_id: str) -> Offer:
     """One of them. Raises NotFound, also for what another agency was asked."""
     query = pending().where(
-        OwnershipTransfer.agency_code == agency_code, Client.client_id == client_id.replace("\x00", "")
+        OwnershipTransfer.agency_code == agency_code, OwnershipTransfer.client_id == client_id.replace("\x00", "")
     )
     row = session().execute(query).one_or_none()
     if row is None:
         raise NotFound()
-    return Offer(row[0], row[1])
+    return Offer(row[1], row[0])
 
 
 def last_offer_of(client_id: str) -> OwnershipTransfer | None:
@@ -71,4 +74,4 @@ def completed_by(developer: str) -> Sequence[Offer]:
         .order_by(OwnershipTransfer.decided_at.desc())
         .limit(50)
     )
-    return [Offer(client, request) for client, request in session().execute(query)]
+    return [Offer(client, request) for request, client in session().execute(query)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.client_secrets.rules import (
@@ -31,6 +31,7 @@ from identity.clients.registry.queries import (
     verify_remote_metadata,
 )
 from identity.clients.registry.rules import (
+    OPEN,
     OPERATOR,
     ClientRevoked,
     NeedsApproval,
@@ -125,6 +126,11 @@ def notify_owners(work: Work, client: Client, letter: Callable[[], Letter]) -> i
     agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
     officials = officials_of(agency, "administrator") if agency else []
     return write_to(work, [*officials, *mailboxes(client.contacts)], letter)
+
+
+def draft_client(**fields: Any) -> Client:
+    """A client put together of its fields, not kept yet."""
+    return Client(**fields)
 
 
 def insert_client(work: Work, client: Client, *, has_secret: bool) -> NewClient:
@@ -270,6 +276,50 @@ def lock_active_client(work: Work, client_id: str, owner: str | None) -> Client:
     if client.revoked_at is not None:
         raise ClientRevoked()
     return client
+
+
+def lock_active_batch(work: Work, after: str, limit: int, *, publishing: bool = False) -> Sequence[Client]:
+    """The next clients after an identifier, but for those that others change now.
+
+    publishing: only those that publish their keys at an address.
+    """
+    query = select(Client).where(Client.client_id > after, Client.revoked_at.is_(None))
+    if publishing:
+        query = query.where(Client.jwks_uri.is_not(None))
+    query = query.order_by(Client.client_id).limit(limit).with_for_update(skip_locked=True)
+    return work.session.scalars(query).all()
+
+
+def lock_publishing(work: Work, client_id: str, uri: str) -> Client | None:
+    """The client, if it still publishes its keys there."""
+    query = select(Client).where(Client.client_id == client_id, Client.jwks_uri == uri, Client.revoked_at.is_(None))
+    return work.session.scalar(query.with_for_update())
+
+
+def take_turn(work: Work, client_id: str) -> None:
+    """Wait for whoever else took their turn at this client; those who only read or refer to it do not wait."""
+    work.session.execute(select(Client.id).where(Client.client_id == client_id).with_for_update(key_share=True))
+
+
+def remove_open_clients(work: Work, made_before: datetime, limit: int, *in_use: ColumnElement[bool]) -> int:
+    """Remove clients of the open sandbox that fulfil none of the conditions (on `CLIENT_ID`); how many that were."""
+    unused = (
+        select(Client)
+        .where(
+            Client.owner == OPEN,
+            Client.environment == "sandbox",
+            Client.created_at < made_before,
+            *(~condition for condition in in_use),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    clients = work.session.scalars(unused).all()
+    for client in clients:
+        work.record("identity:client:swept", client, name=client.name, created_at=client.created_at.isoformat())
+        work.session.delete(client)
+        forget(client.client_id)
+    return len(clients)
 
 
 def _locked(work: Work, client_id: str, owner: str | None) -> Client:

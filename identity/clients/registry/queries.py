@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
-from sqlalchemy import and_, func, literal, select, true
+from sqlalchemy import Exists, Select, and_, exists, func, select, true
 
-from identity.agencies.models import Agency
-from identity.agencies.queries import find_agency
+from identity.agencies.queries import find_agency, with_owning_agency
 from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
 from identity.clients.client_secrets.rules import StoredSecret
 from identity.clients.profiles.rules import SECTOR_URI
@@ -33,25 +32,72 @@ from kernel.base import clock
 from kernel.base.errors import Conflict, NotFound, NotYours
 from kernel.base.slots import Slot
 from kernel.database.change_feed import InvalidatedCache, invalidated_cache
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
 from kernel.recording.work import release_connection
+
+if TYPE_CHECKING:
+    from identity.agencies.models import Agency
 
 BROWSERS = "browsers"
 LEADING_OUTSIDE = {"redirect_uris", "options", "jwks_uri"}
 """The fields of a registration that somebody else's server has a say in."""
 
 
+CLIENT_ID = Client.client_id
+"""The column, for conditions on the clients that a query of this capability finds."""
+
+
+def with_client(query: Select[Any], client_id: Column[str], *, is_active: bool = False) -> Select[Any]:
+    """A query's rows, each with the client that a column of it names. is_active: only those not revoked."""
+    found = query.add_columns(Client).join(Client, Client.client_id == client_id)
+    return found.where(Client.revoked_at.is_(None)) if is_active else found
+
+
+def with_client_and_owner(query: Select[Any], client_id: Column[str]) -> Select[Any]:
+    """The rows as `with_client` has them, each with the agency that owns the client, None for another owner."""
+    return with_owning_agency(with_client(query, client_id), Client.owner)
+
+
+def has_option(client_id: Column[str], name: str) -> Exists:
+    """Whether a query's client is active and has an option."""
+    return exists().where(Client.client_id == client_id, Client.revoked_at.is_(None), Client.options.has_key(name))
+
+
+def shows_logo(logo: Column[str]) -> Exists:
+    """Whether any client shows a query's picture."""
+    return exists().where(Client.logo == logo)
+
+
+def ids_of_owner(owner: str) -> Select[str]:
+    """The identifiers of an owner's clients, for a condition of another query."""
+    return select(Client.client_id).where(Client.owner == owner)
+
+
+def clients_with_owners(client_ids: Collection[str]) -> dict[str, tuple[Client, Agency | None]]:
+    """Clients by their identifiers, each with the agency that owns it, None for another owner."""
+    query = with_owning_agency(select(Client).where(Client.client_id.in_(client_ids)), Client.owner)
+    return {client.client_id: (client, agency) for client, agency in session().execute(query)}
+
+
+def active_client(client_id: str) -> Client | None:
+    """The row of a client that was not revoked."""
+    query = select(Client).where(Client.client_id == client_id.replace("\x00", ""), Client.revoked_at.is_(None))
+    return session().scalar(query)
+
+
+def keys_address_of(client_id: str) -> str | None:
+    """The address at which an active client publishes its keys, None for one that does not."""
+    return session().scalar(select(Client.jwks_uri).where(Client.client_id == client_id, Client.revoked_at.is_(None)))
+
+
 def registered_client(client_id: str) -> RegisteredClient | None:
     """The client of this name as it is now, None if there is none, it was revoked, or its agency has ended."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", client_id):
         return None
-    query = (
-        select(Client, Agency)
-        .outerjoin(Agency, Client.owner == literal("agency:").concat(Agency.code))
-        .where(Client.client_id == client_id, Client.revoked_at.is_(None))
-    )
+    active = select(Client).where(Client.client_id == client_id, Client.revoked_at.is_(None))
+    query = with_owning_agency(active, Client.owner)
     changes = CLIENTS().changes
     row = session().execute(query).one_or_none()
     if row is None:

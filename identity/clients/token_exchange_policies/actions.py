@@ -8,7 +8,7 @@ from uuid import UUID
 from flask_babel import gettext
 from sqlalchemy import or_, select
 
-from identity.clients.registry.models import Client
+from identity.clients.registry.actions import take_turn
 from identity.clients.registry.queries import client_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.clients.token_exchange_policies.models import ExchangePolicy
@@ -41,7 +41,7 @@ def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wi
     if actor is None:
         raise NotFound()
     target = check_pair(actor, registered_client(target_id.strip()))
-    _one_at_a_time(work, actor_id)
+    take_turn(work, actor_id)
     if _living(work, actor_id, target.client_id, Status.ASKED) is not None:
         raise AlreadyAsked()
     policy = _policy(work, actor_id, target.client_id, wish)
@@ -51,12 +51,6 @@ def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wi
     else:
         _notify_owners_of(work, target, actor)
     return policy
-
-
-def _one_at_a_time(work: Work, actor_id: str) -> None:
-    """Lock the calling client against others who ask, decide or end for it. Nobody else waits."""
-    row = select(Client.id).where(Client.client_id == actor_id)
-    work.session.execute(row.with_for_update(key_share=True))
 
 
 def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
@@ -91,7 +85,7 @@ def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reason
     """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
     told = find(policy_id, owner)
     policy = told.policy
-    _one_at_a_time(work, policy.actor_client_id)
+    take_turn(work, policy.actor_client_id)
     lifecycle.lock(work, policy)
     rule = policy.LIFECYCLE.rule(policy.status, step, *told.sides_of(owner))
     policy.reasons = checked_reasons(reasons, required=rule.needs_reasons)
@@ -164,7 +158,7 @@ def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[s
     """
     if registered_client(actor_id) is None or registered_client(target_id) is None:
         raise NotFound()
-    _one_at_a_time(work, actor_id)
+    take_turn(work, actor_id)
     policy = _policy(work, actor_id, target_id, Wish(tuple(sorted(set(scopes))), ""))
     _allow(work, policy)
     return policy
@@ -173,7 +167,7 @@ def allow_exchange(work: Work, actor_id: str, target_id: str, scopes: Iterable[s
 @action
 def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
     """The operator's word: end it. Raises NotFound where nothing was allowed."""
-    _one_at_a_time(work, actor_id)
+    take_turn(work, actor_id)
     policy = _living(work, actor_id, target_id, Status.ALLOWED)
     if policy is None:
         raise NotFound()

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Exists, exists, func, or_, select
 
-from identity.agencies.models import Agency
-from identity.clients.registry.models import Client
-from identity.clients.registry.queries import applications_of, systems_of
+from identity.clients.registry.queries import applications_of, clients_with_owners, ids_of_owner, systems_of
 from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.clients.token_exchange_policies.rules import Side, Status, Transition
 from kernel.base.errors import NotYours
-from kernel.database.db import session
+from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 
+if TYPE_CHECKING:
+    from identity.agencies.models import Agency
+    from identity.clients.registry.models import Client
+
 MOST = 200
-_actor, _target = aliased(Client), aliased(Client)
-_actor_agency, _target_agency = aliased(Agency), aliased(Agency)
 
 
 @dataclass(frozen=True)
@@ -46,37 +46,38 @@ class PolicyView:
         return self.policy.LIFECYCLE.possible(self.status, *self.sides_of(owner))
 
 
-def _policies() -> Select[ExchangePolicy, Client, Agency, Client, Agency]:
-    return (
-        select(ExchangePolicy, _actor, _actor_agency, _target, _target_agency)
-        .join(_actor, _actor.client_id == ExchangePolicy.actor_client_id)
-        .join(_target, _target.client_id == ExchangePolicy.target_client_id)
-        .outerjoin(_actor_agency, _actor.owner == "agency:" + _actor_agency.code)
-        .outerjoin(_target_agency, _target.owner == "agency:" + _target_agency.code)
-    )
-
-
 def _told(condition: ColumnElement[bool]) -> Sequence[PolicyView]:
-    """List policies: those that wait first, then the newest."""
-    query = _policies().where(condition)
+    """List what waits first, then the newest."""
+    query = select(ExchangePolicy).where(condition)
     query = query.order_by(ExchangePolicy.status != Status.ASKED, ExchangePolicy.created_at.desc()).limit(MOST)
-    return [PolicyView(*row) for row in session().execute(query)]
+    policies = session().scalars(query).all()
+    clients = clients_with_owners(
+        {client_id for policy in policies for client_id in (policy.actor_client_id, policy.target_client_id)}
+    )
+    return [
+        PolicyView(policy, *clients[policy.actor_client_id], *clients[policy.target_client_id])
+        for policy in policies
+        if policy.actor_client_id in clients and policy.target_client_id in clients
+    ]
+
+
+def is_in_a_policy(client_id: Column[str]) -> Exists:
+    """Whether a query's client calls another on behalf of people, is called, or asked to."""
+    concerned = or_(ExchangePolicy.actor_client_id == client_id, ExchangePolicy.target_client_id == client_id)
+    return exists().where(concerned)
 
 
 def of_owner(owner: str) -> Sequence[PolicyView]:
     """All that concerns an owner's clients: what waits first, then the newest."""
-    return _told(or_(_actor.owner == owner, _target.owner == owner))
+    own = ids_of_owner(owner)
+    return _told(or_(ExchangePolicy.actor_client_id.in_(own), ExchangePolicy.target_client_id.in_(own)))
 
 
 def count_to_decide(owner: str) -> int:
     """How many requests to call the owner's clients wait for its decision."""
     asked = ExchangePolicy.status == Status.ASKED
-    query = (
-        select(func.count())
-        .select_from(ExchangePolicy)
-        .join(_target, _target.client_id == ExchangePolicy.target_client_id)
-    )
-    return session().scalar(query.where(asked, _target.owner == owner)) or 0
+    query = select(func.count()).select_from(ExchangePolicy)
+    return session().scalar(query.where(asked, ExchangePolicy.target_client_id.in_(ids_of_owner(owner)))) or 0
 
 
 def find(policy_id: UUID, owner: str) -> PolicyView:

@@ -9,15 +9,14 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from identity.clients.dynamic_registration.rules import UNUSED_LIFETIME
-from identity.clients.registry.actions import use_once
-from identity.clients.registry.models import Client
-from identity.clients.registry.queries import forget
-from identity.clients.registry.rules import OPEN, RegisteredClient
-from identity.clients.token_exchange_policies.models import ExchangePolicy
+from identity.clients.registry.actions import remove_open_clients, use_once
+from identity.clients.registry.queries import CLIENT_ID
+from identity.clients.registry.rules import RegisteredClient
+from identity.clients.token_exchange_policies.queries import is_in_a_policy
 from identity.openid.authorization.interactions import code_for
 from identity.openid.grants.request_problems import AlreadyAnswered, InvalidRequestUri
 from identity.openid.models import (
@@ -349,26 +348,5 @@ def sweep_unused() -> None:
 @action
 def sweep_unused_batch(work: Work) -> int:
     """One batch; how many clients were removed. Those in somebody's hands stay."""
-    unused = (
-        select(Client)
-        .where(
-            Client.owner == OPEN,
-            Client.environment == "sandbox",
-            Client.created_at < work.now - UNUSED_LIFETIME,
-            ~exists().where(ApplicationConsent.client_id == Client.client_id),
-            ~exists().where(
-                or_(
-                    ExchangePolicy.actor_client_id == Client.client_id,
-                    ExchangePolicy.target_client_id == Client.client_id,
-                )
-            ),
-        )
-        .limit(UNUSED_AT_A_TIME)
-        .with_for_update(skip_locked=True)
-    )
-    clients = work.session.scalars(unused).all()
-    for client in clients:
-        work.record("identity:client:swept", client, name=client.name, created_at=client.created_at.isoformat())
-        work.session.delete(client)
-        forget(client.client_id)
-    return len(clients)
+    in_use = (exists().where(ApplicationConsent.client_id == CLIENT_ID), is_in_a_policy(CLIENT_ID))
+    return remove_open_clients(work, work.now - UNUSED_LIFETIME, UNUSED_AT_A_TIME, *in_use)

@@ -17,11 +17,11 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization import interactions
 from identity.openid.authorization.queries import is_tried_out
 from identity.openid.authorization.response_modes import MODES, SIGNED
+from identity.openid.issuer import issuer
 from identity.openid.rules import PROFILES, OAuthProblem, Profile, to_agree_to
 from identity.openid.tokens.requested_claims import RequestedClaims
 from identity.openid.tokens.tokens import signed_answer
 from kernel.base import clock
-from kernel.base.installation import settings
 from kernel.http.incoming import Incoming
 
 Parameters = Mapping[str, Sequence[str]]
@@ -153,7 +153,7 @@ class AuthorizationRequest:
 
     def _complete(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """RFC 6749 4.1.2: with the `state` that came. RFC 9207 2: with our issuer, in errors too."""
-        return {**parameters, **({"state": self.state} if self.state else {}), "iss": settings().issuer}
+        return {**parameters, **({"state": self.state} if self.state else {}), "iss": issuer()}
 
     def refuse(self, problem: OAuthProblem) -> Response:
         """Tell the client what is wrong. Raises the problem itself where it must not be told by a redirect."""

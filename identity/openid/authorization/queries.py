@@ -11,9 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from identity.agencies.models import Agency
 from identity.authentication.sessions.queries import current_sign_in
-from identity.clients.registry.models import Client
+from identity.clients.registry.queries import with_client_and_owner
 from identity.openid.grants.device_codes import user_code_hash
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, PushedRequest
 from identity.openid.rules import TOLD_IN_ID_TOKEN
@@ -63,9 +62,7 @@ class EnteredApplication:
 def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
     """List the applications at which the person signs in with this identity, the latest first."""
     query = (
-        select(ApplicationConsent, Client, Agency.name)
-        .join(Client, Client.client_id == ApplicationConsent.client_id)
-        .outerjoin(Agency, Client.owner == "agency:" + Agency.code)
+        with_client_and_owner(select(ApplicationConsent), ApplicationConsent.client_id)
         .where(ApplicationConsent.person_id == person_id, ApplicationConsent.withdrawn_at.is_(None))
         .order_by(ApplicationConsent.last_used_at.desc())
         .limit(200)
@@ -74,7 +71,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
         EnteredApplication(
             client_id=client.client_id,
             name=client.name,
-            agency_name=agency_name,
+            agency_name=agency.name if agency else None,
             logo=client.logo,
             sector=client.sector,
             has_claims_in_id_token=bool(client.options.get("claims_in_id_token"))
@@ -86,7 +83,7 @@ def applications_entered_by(person_id: UUID) -> Sequence[EnteredApplication]:
             given_at=consent.given_at,
             last_used_at=consent.last_used_at,
         )
-        for consent, client, agency_name in session().execute(query)
+        for consent, client, agency in session().execute(query)
     ]
 
 

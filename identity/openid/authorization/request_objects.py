@@ -11,8 +11,8 @@ from identity.clients.profiles.rules import PROFILES, SIGNING_ALGORITHMS
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization.decryption import decrypted
 from identity.openid.grants.request_problems import InvalidRequestObject
+from identity.openid.issuer import issuer
 from identity.openid.tokens.proofs.signed import NotSound, Opened, opened
-from kernel.base.installation import settings
 
 TYPES = ("jwt", "oauth-authz-req+jwt")
 LONGEST_LIFE_SECONDS = 3600
@@ -60,7 +60,7 @@ def _check_meaning(found: Opened, client: RegisteredClient) -> None:
     claims = found.claims
     audiences = claims.get("aud")
     # RFC 9101 4: for this server and in the name of this client, or it was meant for something else.
-    if settings().issuer not in (audiences if isinstance(audiences, list) else [audiences]):
+    if issuer() not in (audiences if isinstance(audiences, list) else [audiences]):
         raise NotSound("The aud must be this issuer.")
     if claims.get("iss") != client.client_id:
         raise NotSound("The iss must be the client_id.")

@@ -8,6 +8,7 @@ from identity.clients.registry.queries import known_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.endpoints import for_programs
 from identity.openid.endpoints.oauth_errors import in_oauth_words
+from identity.openid.issuer import issuer
 from identity.openid.rules import InvalidClient
 from identity.openid.token_endpoint.authentication import CHALLENGE, authenticate
 from identity.openid.tokens.access_tokens import ActiveToken, active_token
@@ -17,7 +18,6 @@ from identity.openid.tokens.parameters import token_parameter
 from identity.openid.tokens.tokens import signed_introspection, usual_algorithm
 from identity.ports import service_owner
 from kernel.base import clock
-from kernel.base.installation import settings
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 
@@ -73,7 +73,7 @@ def _says(active: ActiveToken) -> dict[str, Any]:
         "active": True,
         "scope": " ".join(sorted(active.scopes)),
         "client_id": active.client_id,
-        "iss": settings().issuer,
+        "iss": issuer(),
         "sub": active.subject,
         "iat": int(active.issued_at.timestamp()),
         "exp": int(active.expires_at.timestamp()),

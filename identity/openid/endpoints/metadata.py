@@ -18,6 +18,7 @@ from identity.clients.profiles.rules import (
 )
 from identity.clients.registry.rules import PERSON_SCOPES
 from identity.openid.authorization.request_metadata import request_metadata
+from identity.openid.issuer import issuer as own_issuer
 from identity.openid.token_endpoint.authentication import METHODS
 from identity.openid.token_endpoint.grant_types import GRANTS
 from identity.openid.tokens.proofs import dpop, mutual_tls
@@ -47,7 +48,7 @@ AUTHENTICATED = ("token_endpoint", "introspection_endpoint", "revocation_endpoin
 
 def provider_metadata() -> dict[str, Any]:
     """OIDC Discovery 3 and RFC 8414 2 in one: neither minds the members of the other."""
-    issuer = settings().issuer
+    issuer = own_issuer()
     told = {
         "issuer": issuer,
         **request_metadata(issuer),
@@ -111,7 +112,7 @@ def resource_metadata(resource: str) -> dict[str, Any]:
     """RFC 9728 2: of one of our own places where access tokens are taken."""
     return {
         "resource": resource,
-        "authorization_servers": [settings().issuer],
+        "authorization_servers": [own_issuer()],
         "jwks_uri": settings().base_url + url_for("openid.jwks"),
         "scopes_supported": sorted([*MACHINE_SCOPES(), "account"]),
         "bearer_methods_supported": ["header"],

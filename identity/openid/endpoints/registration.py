@@ -17,8 +17,9 @@ from identity.clients.dynamic_registration.rules import (
 from identity.clients.registry.queries import registration_of
 from identity.openid.endpoints import for_programs
 from identity.openid.endpoints.oauth_errors import in_oauth_words, without_content
+from identity.openid.issuer import issuer
 from identity.openid.tokens.bearer import access_token_in
-from kernel.base.installation import settings
+from identity.ports import OPEN_REGISTRATION
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.http.rate_limit import limiter
 from kernel.jobs.access import public
@@ -36,7 +37,7 @@ def register(incoming: Incoming) -> Answer:
     """Register a client. Without an initial access token, one of the sandbox."""
     limiter.count(LIMIT, incoming)
     # Where no sandbox is deployed there is nothing to register in without being let in.
-    is_open = "sandbox" in settings().blocks and not incoming.has_header("Authorization")
+    is_open = OPEN_REGISTRATION() and not incoming.has_header("Authorization")
     made = actions.register(_metadata(incoming), None if is_open else _token(incoming))
     return _described(made.client, made.secret, made.registration_token, 201)
 
@@ -84,7 +85,7 @@ def _described(client: Client, secret: str | None, token: str, status: int = 200
         **({"client_secret": secret} if secret is not None else {}),
         **({"client_secret_expires_at": end_in_seconds(client.secrets)} if client.secrets else {}),
         "registration_access_token": token,
-        "registration_client_uri": f"{settings().issuer}/register/{client.client_id}",
+        "registration_client_uri": f"{issuer()}/register/{client.client_id}",
         "environment": client.environment,
         **metadata_of(registration_of(client), client.sector),
     }

@@ -9,6 +9,7 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid.endpoints import for_programs
 from identity.openid.endpoints.cross_origin import open_to_browser_applications
 from identity.openid.endpoints.oauth_errors import in_oauth_words
+from identity.openid.issuer import issuer
 from identity.openid.rules import InsufficientScope, InvalidToken, MalformedRequest
 from identity.openid.tokens.access_tokens import active_token, confirmation_of, is_by_value
 from identity.openid.tokens.bearer import access_token_in, is_of_tokens
@@ -17,7 +18,6 @@ from identity.openid.tokens.parameters import MAX_TOKEN_CHARACTERS
 from identity.openid.tokens.proofs.sender_constraint import check_sender_constraint
 from identity.openid.tokens.token_queries import TokenHolder, holder_of, person_of_grant
 from identity.openid.tokens.tokens import claims_about, id_token_algorithm, signed_userinfo, subject_for, told_here
-from kernel.base.installation import settings
 from kernel.http.incoming import NOT_KEPT, Answer, Incoming
 from kernel.jobs.access import public
 
@@ -48,7 +48,7 @@ def userinfo(incoming: Incoming) -> Answer:
 def userinfo_claims(client: RegisteredClient, holder: TokenHolder) -> dict[str, Any]:
     """Return the claims of the person that the client gets. Raises InvalidToken, InsufficientScope."""
     # RFC 9068 4, RFC 8707 2: a token for another place is not for this one.
-    if holder.audience and settings().issuer not in holder.audience:
+    if holder.audience and issuer() not in holder.audience:
         raise InvalidToken("The token is meant for another place (aud).", headers=INVALID)
     if "openid" not in holder.scopes:
         raise InsufficientScope(headers=INSUFFICIENT)

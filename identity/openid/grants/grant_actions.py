@@ -32,10 +32,9 @@ from identity.openid.rules import (
 from identity.openid.tokens.proofs.sender_constraint import UNBOUND, SenderConstraint
 from identity.openid.tokens.revocation_cache import read_again
 from identity.openid.tokens.tokens import GrantView, audience_or_default, id_token, person_access_token, tells_of_person
-from identity.people.models import Person
+from identity.people.queries import get_person
 from kernel.base.ids import new_token, token_hash
 from kernel.base.installation import settings
-from kernel.database.db import session
 from kernel.recording.work import Work, action
 
 
@@ -126,7 +125,7 @@ def issued(
         access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.binding.cnf)
     signed = None
     if "openid" in grant.scopes:
-        person = session().get_one(Person, grant.person_id) if tells_of_person(client, grant) else None
+        person = get_person(grant.person_id) if tells_of_person(client, grant) else None
         signed = id_token(client, replace(grant, nonce=nonce), access_token, now, person)
     details = grant.authorization_details
     return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.binding.token_type)

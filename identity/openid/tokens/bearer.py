@@ -13,7 +13,7 @@ from identity.openid.tokens.proofs.sender_constraint import check_sender_constra
 from identity.openid.tokens.token_queries import person_of_grant
 from kernel.base.installation import settings
 from kernel.http.incoming import Incoming
-from kernel.jobs.access import ANONYMOUS, COOKIES_COUNT_FOR_NOTHING_BELOW, AgencyRef, Principal, act_as
+from kernel.jobs.access import ANONYMOUS, AgencyRef, Principal, act_as, program_paths
 
 BINDING_CLAIMS = ("agreement", "service", "version")
 PROTECTED_RESOURCE = "/.well-known/oauth-protected-resource/api/v1"
@@ -49,13 +49,13 @@ def came_with_dpop() -> bool:
 
 
 def bearer_principal() -> Principal | None:
-    """The authenticator of `/api/` and `/gateway/`: the system that the access token was given to, or its person.
+    """The authenticator of the paths of programs: the system that the access token was given to, or its person.
 
     Raises InvalidToken for a token that is not ours, was revoked, has expired or is meant for another place, for one
     of a revoked client, and for one that is bound to a key or certificate that the caller does not show.
     """
     incoming = Incoming.of_flask()
-    if not incoming.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW) or not incoming.has_header("Authorization"):
+    if not program_paths(incoming.path) or not incoming.has_header("Authorization"):
         return None
     act_as(ANONYMOUS)  # so that showing the refusal does not ask again
     scheme, token = access_token_in(incoming.header("Authorization"))
@@ -76,7 +76,7 @@ def bearer_principal() -> Principal | None:
 
 def _person_principal(active: ActiveToken, path: str) -> Principal:
     """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
-    if path.startswith("/gateway/"):
+    if _leads_to_services(path):
         raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())
     found = person_of_grant(active.grant_id) if active.grant_id else None
     if found is None:
@@ -101,7 +101,12 @@ def _challenge(error: str | None = "invalid_token") -> dict[str, str]:
 
 
 def _is_meant_for(path: str, audience: Sequence[str]) -> bool:
-    """RFC 9068 4: the audience must be checked. Behind the gateway are services, everywhere else are we."""
-    if path.startswith("/gateway/"):
-        return True  # which service it is good for, the gateway compares with the one called
+    """RFC 9068 4: the audience must be checked. Behind some paths are services, everywhere else are we."""
+    if _leads_to_services(path):
+        return True  # which service it is good for is compared there with the one called
     return not {settings().base_url, f"{settings().base_url}/api/v1"}.isdisjoint(audience)
+
+
+def _leads_to_services(path: str) -> bool:
+    paths = program_paths(path)
+    return paths is not None and paths.is_of_services

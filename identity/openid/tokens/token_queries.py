@@ -23,8 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 
 from identity.openid.models import AccessToken, Grant, RefreshToken, RevokedToken
-from identity.people.models import Person
-from identity.people.queries import KNOWN_PERSON
+from identity.people.queries import KNOWN_PERSON, with_person
 from identity.people.rules import KnownPerson
 from kernel.base import clock
 from kernel.base.ids import token_hash
@@ -123,7 +122,7 @@ class TokenHolder:
     cert_thumbprint: str | None
 
 
-_holder = PreparedQuery(
+_holder_columns = (
     select(
         *KNOWN_PERSON,
         Grant.client_id,
@@ -135,13 +134,14 @@ _holder = PreparedQuery(
     )
     .select_from(AccessToken)
     .join(Grant, Grant.id == AccessToken.code_id)
-    .join(Person, Person.id == Grant.person_id)
     .where(AccessToken.token_hash == _DIGEST, AccessToken.expires_at > _NOW, Grant.revoked_at.is_(None))
 )
+_holder = PreparedQuery(with_person(_holder_columns, Grant.person_id))
+_claims_of_grant = select(*KNOWN_PERSON, Grant.claims).select_from(Grant)
 _person_of_grant = PreparedQuery(
-    select(*KNOWN_PERSON, Grant.claims)
-    .join(Grant, Grant.person_id == Person.id)
-    .where(Grant.id == bindparam("grant_id", type_=Uuid()), Grant.revoked_at.is_(None))
+    with_person(_claims_of_grant, Grant.person_id).where(
+        Grant.id == bindparam("grant_id", type_=Uuid()), Grant.revoked_at.is_(None)
+    )
 )
 
 
@@ -158,15 +158,12 @@ def holder_of(access_token: str) -> TokenHolder | None:
 
 def holder_of_code(code: str, client_id: str) -> TokenHolder | None:
     """Return the holder of a client's code, without using it up; None for one unknown, expired or revoked."""
-    query = (
-        select(*KNOWN_PERSON, Grant.scopes, Grant.claims)
-        .join(Grant, Grant.person_id == Person.id)
-        .where(
-            Grant.code_hash == token_hash(code),
-            Grant.client_id == client_id,
-            Grant.expires_at > clock.now(),
-            Grant.revoked_at.is_(None),
-        )
+    columns = select(*KNOWN_PERSON, Grant.scopes, Grant.claims).select_from(Grant)
+    query = with_person(columns, Grant.person_id).where(
+        Grant.code_hash == token_hash(code),
+        Grant.client_id == client_id,
+        Grant.expires_at > clock.now(),
+        Grant.revoked_at.is_(None),
     )
     row = session().execute(query).one_or_none()
     if row is None:

@@ -20,6 +20,7 @@ from joserfc.jwk import GuestProtocol, KeySet
 
 from identity.clients.profiles.rules import OUR_ALGORITHMS, algorithm_of
 from identity.clients.registry.rules import RegisteredClient
+from identity.openid.issuer import issuer
 from identity.openid.rules import (
     ID_TOKEN_LIFETIME,
     IN_ID_TOKEN,
@@ -84,7 +85,7 @@ def machine_access_token(
     """RFC 9068: an access token that whoever receives it verifies by itself."""
     issued_at = int(now.timestamp())
     claims: dict[str, Any] = {
-        "iss": settings().issuer,
+        "iss": issuer(),
         "sub": client.client_id,
         "client_id": client.client_id,
         "aud": audience[0] if len(audience) == 1 else list(audience),
@@ -102,7 +103,7 @@ def machine_access_token(
 
 def audience_or_default(resources: Iterable[str]) -> tuple[str, ...]:
     """RFC 9068 3: without a resource the audience is one by default, here the provider with its userinfo."""
-    return tuple(resources) or (settings().issuer,)
+    return tuple(resources) or (issuer(),)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def person_access_token(
     subject: the person's `sub` where the token is for another sector than the client's. act: RFC 8693 4.1.
     """
     claims: dict[str, Any] = {
-        "iss": settings().issuer,
+        "iss": issuer(),
         "sub": subject or subject_for(client, grant.person_id),
         "client_id": client.client_id,
         "aud": grant.audience[0] if len(grant.audience) == 1 else list(grant.audience),
@@ -168,7 +169,7 @@ def id_token(
     issued_at = int(now.timestamp())
     claims: dict[str, Any] = _told_in_id_token(client, grant, person) if person else {}
     claims |= {
-        "iss": settings().issuer,
+        "iss": issuer(),
         "sub": subject_for(client, grant.person_id),
         "aud": client.client_id,
         "exp": issued_at + int(ID_TOKEN_LIFETIME.total_seconds()),
@@ -226,7 +227,7 @@ def half_hash(value: str, algorithm: str) -> str:
 
 def signed_userinfo(client: RegisteredClient, claims: Mapping[str, Any], algorithm: str) -> str:
     """OIDC Core 5.3.2: the answer of userinfo as a token of its own."""
-    return _signed({**claims, "iss": settings().issuer, "aud": client.client_id}, algorithm, "JWT")
+    return _signed({**claims, "iss": issuer(), "aud": client.client_id}, algorithm, "JWT")
 
 
 def logout_token(client: RegisteredClient, subject: str, sid: str, jti: str, now: datetime) -> str:
@@ -236,7 +237,7 @@ def logout_token(client: RegisteredClient, subject: str, sid: str, jti: str, now
     """
     issued_at = int(now.timestamp())
     claims = {
-        "iss": settings().issuer,
+        "iss": issuer(),
         "sub": subject,
         "aud": client.client_id,
         "iat": issued_at,
@@ -251,7 +252,7 @@ def logout_token(client: RegisteredClient, subject: str, sid: str, jti: str, now
 def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str, now: datetime) -> str:
     """RFC 9701 5: what a token says, signed for the client that asked."""
     claims = {
-        "iss": settings().issuer,
+        "iss": issuer(),
         "aud": client_id,
         "iat": int(now.timestamp()),
         "token_introspection": dict(says),
@@ -261,7 +262,7 @@ def signed_introspection(client_id: str, says: Mapping[str, Any], algorithm: str
 
 def signed_answer(client: RegisteredClient, answer: Mapping[str, str], now: datetime) -> str:
     """JARM 2.1: the answer to an authorization request, signed, and encrypted where the client registered a key."""
-    claims: dict[str, Any] = {**answer, "iss": settings().issuer, "aud": client.client_id}
+    claims: dict[str, Any] = {**answer, "iss": issuer(), "aud": client.client_id}
     claims["exp"] = int(now.timestamp()) + int(SIGNED_RESPONSE_LIFETIME.total_seconds())
     algorithm = client.options.get("authorization_signed_response_alg") or usual_algorithm(client)
     return encrypted_for(client, _signed(claims, algorithm, "JWT"), "authorization")
@@ -305,5 +306,5 @@ def _verified(token: str, algorithms: list[str], kind: str) -> Mapping[str, Any]
         found = jwt.decode(token, _key_named_by, algorithms=algorithms)
     except (JoseError, ValueError):
         return None
-    is_ours = found.header.get("typ") == kind and found.claims.get("iss") == settings().issuer
+    is_ours = found.header.get("typ") == kind and found.claims.get("iss") == issuer()
     return found.claims if is_ours else None

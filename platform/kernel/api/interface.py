@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
@@ -20,18 +21,11 @@ from kernel.api.openapi import PROBLEM, complete
 from kernel.base.canonical import TwoMeanings, read_json
 from kernel.base.errors import BadRequest, UnsupportedMediaType, _
 from kernel.base.installation import SETTINGS
-from kernel.jobs.access import check, declared_access, declared_rules, public
+from kernel.jobs.access import ProgramPaths, check, declared_access, declared_rules, public
 
-DESCRIPTION = """\
-Services, agreements, official communications and their evidence.
-
-**Access.** A system authenticates with an access token, which it gets at `/openid/token` with the client credentials
-grant (RFC 6749 4.4) and sends as `Authorization: Bearer …`. Each operation names the scope that its token needs.
-
-What concerns a person's own account takes an access token of that person, which an application gets at their sign-in
-with `resource` naming this interface. Where the sign-in was too weak or too long ago, the answer is 401 with the error
-`insufficient_user_authentication` and what to send the person to sign in with (RFC 9470).
-
+PREFIX = "/api/"
+API_PATHS = ProgramPaths(PREFIX)
+FORMS = """\
 **Problems.** Every error is an RFC 9457 problem, whose `type` leads to a page that explains it and says what to do.
 
 **Lists.** A list comes in pages: `next` is the cursor of the following one, and `Link` its address.
@@ -40,6 +34,23 @@ LINK = {"Link": {"description": "The address of the next page, with `rel=next`",
 TOKEN_WELCOME: list[dict[str, list[str]]] = [{}, {"accessToken": []}]
 """The security of a public operation that shows more to who has a token: `@endpoints.doc(security=TOKEN_WELCOME)`."""
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass
+class ApiTexts:
+    """Texts of the document about the interface as a whole, in Markdown.
+
+    subjects: what it is about, as parts of one sentence. access: paragraphs that tell how a program comes by an access
+    token and brings it. tokens_from: the same for who reads of the token only.
+    """
+
+    subjects: list[str] = field(default_factory=list)
+    access: list[str] = field(default_factory=list)
+    tokens_from: str = ""
+
+    def description(self) -> str:
+        subjects = ", ".join(self.subjects)
+        return "\n\n".join([*([f"{subjects[0].upper()}{subjects[1:]}."] if subjects else []), *self.access, FORMS])
 
 
 class ProblemSchema(Schema):
@@ -163,17 +174,17 @@ def _check_access() -> None:
     check(*declared_rules(current_app.view_functions[str(request.endpoint)]))
 
 
-def install_api(app: Flask, blueprints: list[Blueprint]) -> None:
+def install_api(app: Flask, blueprints: list[Blueprint], texts: ApiTexts) -> None:
     """Serve the endpoints and the document that describes them at `/api/v1/openapi.json`."""
     app.config.update(
         API_TITLE="Cordillera",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_URL_PREFIX=f"{PREFIX}v1",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = Api(app, spec_kwargs={"info": {"description": DESCRIPTION}})
-    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From `/openid/token`"}
+    api = Api(app, spec_kwargs={"info": {"description": texts.description()}})
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": texts.tokens_from}
     api.spec.components.security_scheme("accessToken", bearer)
     api.spec.components.schema("Problem", schema=ProblemSchema)
     for blueprint in blueprints:

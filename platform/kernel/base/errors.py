@@ -131,7 +131,8 @@ class SignInRequired(Problem):
         _("Sign in, and do again what you wanted to do."),
     )
     oauth_error = "invalid_token"
-    sign_in_endpoint: str = "signin.sign_in"
+    sign_in_endpoint: str = ""
+    """The page that a browser is sent to; empty for that at which people sign in, if there is one."""
 
 
 class Forbidden(Problem):

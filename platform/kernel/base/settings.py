@@ -8,16 +8,19 @@ import binascii
 import inspect
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
 DEVELOPMENT_KEY = base64.b64encode(b"cordillera-development-only-key!").decode()
 ENVIRONMENTS = ("development", "test", "production")
-BLOCKS = ("identity", "catalogue", "interoperability", "sandbox")
+ALL_BLOCKS = ("all",)
+S = TypeVar("S")
 
 
 class SettingsError(Exception):
@@ -30,10 +33,10 @@ class Settings:
 
     environment: str = "development"
     """development, test or production. Production refuses development secrets and plain http."""
-    blocks: tuple[str, ...] = BLOCKS
-    """The blocks deployed here, separated by commas; `identity` alone is a whole identity provider."""
+    blocks: tuple[str, ...] = ALL_BLOCKS
+    """The blocks deployed here, separated by commas, or `all` of them."""
     base_url: str = "http://localhost:8000"
-    """The address at which people and systems reach this installation; the issuer is `<base_url>/openid`."""
+    """The address at which people and systems reach this installation; the issuer's name begins with it."""
     database_url: str = ""
     """PostgreSQL 15 or newer, as `postgresql+psycopg://user:password@host/database`."""
     data_dir: Path = field(default_factory=lambda: Path("var"))
@@ -76,10 +79,6 @@ class Settings:
     """Of the threads that may wait for other systems, how many per cent may wait for the same one."""
     slow_client_percent: int = 25
     """Of a web process's threads, how many per cent may wait for slow clients: long bodies, and readers of answers."""
-    demonstration_site_url: str = ""
-    """Address of the demonstration agency site, empty where it does not run."""
-    demonstration_provider_url: str = ""
-    """Address of the demonstration provider behind the gateway, empty where it does not run."""
     smtp_url: str = ""
     """`smtp://user:password@host:port`; empty writes mail to `<data_dir>/mail`."""
     mail_from: str = "no-responder@cordillera.example"
@@ -88,22 +87,18 @@ class Settings:
     """The address to which people write who cannot go on; the help page and the sign-in page show it."""
     help_phone: str = ""
     """The telephone that they may call, with its hours, such as `600 000 0000, Monday to Friday from 9 to 18`."""
-    max_document_bytes: int = 20 * 1024 * 1024
-    """Largest main document of a communication."""
-    max_annexes_bytes: int = 50 * 1024 * 1024
-    """Largest sum of a communication's annexes."""
     audit_kept_months: int = 240
     """How many months the audit is kept before a whole month of it is dropped."""
-    gateway_calls_kept_months: int = 36
-    """How many months the calls through the gateway are kept."""
     pool_size: int = 8
     """Database connections kept by each worker process."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+    of_blocks: Mapping[type, Any] = field(default_factory=dict)
 
-    @property
-    def issuer(self) -> str:
-        return f"{self.base_url}/openid"
+    def of(self, kind: type[S]) -> S:
+        """Return the settings that a capability declares in its `settings.py`, a frozen dataclass like this one."""
+        found: S | None = self.of_blocks.get(kind)
+        return found if found is not None else kind()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -124,8 +119,11 @@ class Settings:
         return self.base_url.startswith("https://")
 
 
-def load() -> Settings:
-    """Read the environment. Raises SettingsError with one sentence that names the setting."""
+def load(declared: Iterable[type] = ()) -> Settings:
+    """Read the environment. Raises SettingsError with one sentence that names the setting.
+
+    declared: what blocks declare beside `Settings`.
+    """
     env = Env(prefix="CORDILLERA_")
     defaults = Settings()
     try:
@@ -153,23 +151,29 @@ def load() -> Settings:
             outward_percent=env.int("OUTWARD_PERCENT", defaults.outward_percent),
             destination_percent=env.int("DESTINATION_PERCENT", defaults.destination_percent),
             slow_client_percent=env.int("SLOW_CLIENT_PERCENT", defaults.slow_client_percent),
-            demonstration_site_url=env.str("DEMONSTRATION_SITE_URL", ""),
-            demonstration_provider_url=env.str("DEMONSTRATION_PROVIDER_URL", ""),
             smtp_url=env.str("SMTP_URL", ""),
             mail_from=env.str("MAIL_FROM", defaults.mail_from),
             help_email=env.str("HELP_EMAIL", ""),
             help_phone=env.str("HELP_PHONE", ""),
-            max_document_bytes=env.int("MAX_DOCUMENT_BYTES", defaults.max_document_bytes),
-            max_annexes_bytes=env.int("MAX_ANNEXES_BYTES", defaults.max_annexes_bytes),
             audit_kept_months=env.int("AUDIT_KEPT_MONTHS", defaults.audit_kept_months),
-            gateway_calls_kept_months=env.int("GATEWAY_CALLS_KEPT_MONTHS", defaults.gateway_calls_kept_months),
             pool_size=env.int("POOL_SIZE", defaults.pool_size),
             log_level=env.str("LOG_LEVEL", defaults.log_level).upper(),
+            of_blocks={kind: _read(env, kind) for kind in declared},
         )
     except EnvError as error:
         raise SettingsError(str(error)) from error
     _refuse_what_is_wrong(settings)
     return settings
+
+
+def _read(env: Env, kind: Any) -> Any:
+    """A capability's settings: each is a number or a text, as its default is."""
+    defaults: dict[str, Any] = {one.name: one.default for one in fields(kind)}
+    values = {
+        name: (env.int if isinstance(default, int) else env.str)(name.upper(), default)
+        for name, default in defaults.items()
+    }
+    return kind(**values)
 
 
 def _with_driver(url: str) -> str:
@@ -200,8 +204,6 @@ def _key(text: str) -> bytes:
 def _refuse_what_is_wrong(settings: Settings) -> None:
     if settings.environment not in ENVIRONMENTS:
         raise SettingsError(f"CORDILLERA_ENVIRONMENT must be one of {', '.join(ENVIRONMENTS)}")
-    if not set(settings.blocks) <= set(BLOCKS):
-        raise SettingsError(f"CORDILLERA_BLOCKS may name {', '.join(BLOCKS)}")
     if settings.client_certificate_header and settings.trusted_proxies < 1:
         raise SettingsError("CORDILLERA_CLIENT_CERTIFICATE_HEADER needs CORDILLERA_TRUSTED_PROXIES of at least 1")
     url = urlsplit(settings.base_url)
@@ -223,9 +225,8 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError("CORDILLERA_KEY_STORE is pkcs11: CORDILLERA_PKCS11_LIBRARY and _TOKEN must name the HSM")
     if settings.key_rotation_days < 1:
         raise SettingsError("CORDILLERA_KEY_ROTATION_DAYS must be at least 1")
-    for name in ("audit_kept_months", "gateway_calls_kept_months"):
-        if getattr(settings, name) < 1:
-            raise SettingsError(f"CORDILLERA_{name.upper()} must be at least 1")
+    if settings.audit_kept_months < 1:
+        raise SettingsError("CORDILLERA_AUDIT_KEPT_MONTHS must be at least 1")
     if settings.help_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", settings.help_email):
         raise SettingsError("CORDILLERA_HELP_EMAIL must be an e-mail address such as ayuda@id.example")
     if settings.web_threads < 4:
@@ -245,11 +246,11 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
             raise SettingsError("CORDILLERA_BASE_URL must be https in production")
 
 
-def manual() -> list[tuple[str, str, str]]:
-    """Every setting's variable, default and meaning, out of the declarations above."""
-    declared = ast.parse(inspect.getsource(Settings)).body[0]
+def manual(kind: type = Settings) -> list[tuple[str, str, str]]:
+    """Every setting's variable, default and meaning, out of its declaration."""
+    declared = ast.parse(inspect.getsource(kind)).body[0]
     body = declared.body if isinstance(declared, ast.ClassDef) else []
-    defaults = Settings()
+    defaults = kind()
     return [
         (f"CORDILLERA_{field.target.id.upper()}", _shown(getattr(defaults, field.target.id)), told.value.value)
         for field, told in pairwise(body)

@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 import psycopg
 from flask import Flask, g
-from sqlalchemy import DateTime, Engine, MetaData, Uuid, create_engine, event, text
+from sqlalchemy import ColumnElement, DateTime, Engine, MetaData, Uuid, create_engine, event, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, ORMExecuteState, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from kernel.base.ids import new_id
@@ -23,6 +23,9 @@ from kernel.base.settings import Settings
 from kernel.base.slots import Slot
 from kernel.database.outage import BoundedConnection, CommitUnconfirmed
 
+T = TypeVar("T")
+Column: TypeAlias = ColumnElement[T] | InstrumentedAttribute[T]
+"""A column of a table, or an expression that stands for one."""
 STATEMENT_TIMEOUT_MS = 30_000
 ASKED_AFTER_SECONDS = 30
 """A connection that nobody used for this long is asked whether it lives before it is used again."""

@@ -4,6 +4,7 @@ is over (`kernel.recording.retention`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, TableClause, func, literal_column, select, te
 from sqlalchemy.exc import DBAPIError
 
 from kernel.base import clock
+from kernel.base.settings import Settings
 from kernel.database.db import engine
 from kernel.jobs.jobs import periodic
 
@@ -27,11 +29,11 @@ log = structlog.get_logger(__name__)
 class RetentionPeriod:
     """How long a partitioned table keeps its rows; a model of such a table has one as `retention_period`.
 
-    setting: the setting that says for how many months. unfinished: what holds, in SQL, for a row that must not go yet.
+    months: for how many, by the settings. unfinished: what holds, in SQL, for a row that must not go yet.
     summary: SQL aggregates over a partition, by name, which go into the record of its end.
     """
 
-    setting: str
+    months: Callable[[Settings], int]
     unfinished: str = "false"
     summary: tuple[tuple[str, str], ...] = ()
 

@@ -26,7 +26,7 @@ from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings
 from kernel.base.slots import Slot
 from kernel.database.db import session
-from kernel.jobs.access import COOKIES_COUNT_FOR_NOTHING_BELOW, public
+from kernel.jobs.access import program_paths, public
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -171,7 +171,7 @@ class Application(Flask):
 
 def wants_json() -> bool:
     """Whether the caller is a program rather than a person in a browser."""
-    if request.path.startswith((*COOKIES_COUNT_FOR_NOTHING_BELOW, "/metrics", "/health/")):
+    if program_paths(request.path) or request.path.startswith(("/metrics", "/health/")):
         return True
     accepted = request.accept_mimetypes
     best = accepted.best_match(["text/html", "application/problem+json", "application/json"], default="text/html")

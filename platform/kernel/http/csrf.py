@@ -19,7 +19,7 @@ from kernel.base.installation import settings
 from kernel.base.settings import Settings
 from kernel.base.slots import Slot
 from kernel.http.duties import only_behind_flask
-from kernel.jobs.access import COOKIES_COUNT_FOR_NOTHING_BELOW
+from kernel.jobs.access import program_paths
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -84,7 +84,7 @@ def install_csrf_protection(app: Flask, settings: Settings) -> None:
     @app.before_request
     @only_behind_flask("endpoints of programs take no cookie, so nobody can forge a request to them")
     def refuse_forged() -> None:
-        if request.method in HARMLESS or request.path.startswith(COOKIES_COUNT_FOR_NOTHING_BELOW):
+        if request.method in HARMLESS or program_paths(request.path):
             return
         view = views.get(request.endpoint or "")
         if view is not None and not getattr(view, "is_open_to_other_sites", False):

@@ -29,7 +29,7 @@ from kernel.base.slots import Slot
 from kernel.database.outage import CommitUnconfirmed, is_away
 from kernel.http.application import wants_json
 from kernel.http.incoming import too_large
-from kernel.jobs.access import public
+from kernel.jobs.access import SIGN_IN_ENDPOINT, public
 from kernel.recording.work import autonomous_work
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,9 @@ def _as_json(problem: Problem) -> Response:
 
 def _as_page(problem: Problem) -> Response:
     if isinstance(problem, errors.SignInRequired) and request.method in ("GET", "HEAD"):
-        return make_response(redirect(url_for(problem.sign_in_endpoint, next=request.full_path.rstrip("?")), 303))
+        endpoint = problem.sign_in_endpoint or SIGN_IN_ENDPOINT()
+        if endpoint:
+            return make_response(redirect(url_for(endpoint, next=request.full_path.rstrip("?")), 303))
     page = render_template("error.html", problem=problem, request_id=current_request_id())
     return make_response(page, problem.status)
 

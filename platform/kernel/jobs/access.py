@@ -1,7 +1,7 @@
 """Access to views: each declares `@requires(...)` or `@public("why")`; a bare view does not start.
 
-Who the caller is comes from authenticators that the blocks hand over (`portal/wiring.py`); this module knows only the
-shape of the answer.
+Who the caller is comes from authenticators that the blocks bring (`kernel.composition`), and so do the roles and scopes
+that there are; this module knows only the shape of the answer.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from kernel.base.slots import Slot
 P = ParamSpec("P")
 R = TypeVar("R")
 
-COOKIES_COUNT_FOR_NOTHING_BELOW = ("/api/", "/gateway/")
-"""Only tokens do there: these are for programs."""
 ACTING_FOR = "acting_for"
 """The parameter of a link that says for which agency its page is, by the agency's code."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -45,11 +43,11 @@ class AgencyRef:
 class Principal:
     """The caller of a request.
 
-    kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), developer (sandbox),
-    machine (an agency's system), system. id: the person's, developer's or client's identifier. roles: the functions
-    that an official holds, and what follows from them: administrator, publisher, correspondent, authority. scopes: of
-    the access token that was brought. binding: what a machine's token is bound to (`agreement`, `service`, `version`).
-    application: of a person who is not here themselves, the `client_id` of the one that brought their token; acr and
+    kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), machine (an agency's
+    system), system, or one that a block brings. id: the person's or client's identifier. roles: the functions that an
+    official holds, and what follows from them, in words of the blocks. is_authority: whether they decide for the
+    authority. scopes: of the access token that was brought. binding: what a machine's token is bound to. application:
+    of a person who is not here themselves, the `client_id` of the one that brought their token; acr and
     authenticated_at: how surely and when they signed in to it. has_agencies: of a person signed in to our pages,
     whether they work for some agency.
     """
@@ -59,16 +57,13 @@ class Principal:
     name: str = ""
     agency: AgencyRef | None = None
     roles: frozenset[str] = frozenset()
+    is_authority: bool = False
     scopes: frozenset[str] = frozenset()
     binding: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     application: str = ""
     acr: str = ""
     authenticated_at: datetime | None = None
     has_agencies: bool = False
-
-    @property
-    def is_authority(self) -> bool:
-        return "authority" in self.roles
 
     @property
     def acting_agency(self) -> AgencyRef:
@@ -88,7 +83,8 @@ class Rule:
 
     name: str
     allows: Callable[[Principal], bool]
-    sign_in_endpoint: str = "signin.sign_in"
+    sign_in_endpoint: str = ""
+    """Empty for where people sign in."""
     is_of_officials: bool = False
     """Whether it wants somebody who acts for an agency."""
     scopes: tuple[tuple[str, ...], ...] = ()
@@ -99,7 +95,6 @@ class Rule:
 
 person = Rule("a person who has signed in", lambda p: p.kind in ("person", "official") and not p.application)
 official = Rule("an official acting for an agency", lambda p: p.kind == "official", is_of_officials=True)
-developer = Rule("a developer signed in to the sandbox", lambda p: p.kind == "developer", "sandbox_accounts.sign_in")
 machine = Rule("an agency's system with an access token", lambda p: p.kind == "machine")
 authority = Rule(
     "an official of the authority", lambda p: p.kind == "official" and p.is_authority, is_of_officials=True
@@ -154,9 +149,29 @@ def known_principal() -> Principal:
     return principal
 
 
+@dataclass(frozen=True)
+class ProgramPaths:
+    """A path below which everything is for programs: only tokens count there, and cookies for nothing.
+
+    is_of_services: its tokens are for what lies behind it, which compares their audience itself, and never a person's.
+    """
+
+    prefix: str
+    is_of_services: bool = False
+
+
 AUTHENTICATORS: Slot[list[Authenticator]] = Slot("authenticators")
-MACHINE_SCOPES: Slot[dict[str, Text]] = Slot("machine_scopes", dict)
-"""Scopes of the tokens of agencies' systems, and how an administrator reads them; the blocks bring them."""
+PROGRAM_PATHS: Slot[Mapping[str, ProgramPaths]] = Slot("program_paths", dict)
+"""By their prefix, which begins and ends with a slash."""
+SIGN_IN_ENDPOINT: Slot[str] = Slot("sign_in_endpoint", str)
+"""The page where people sign in; empty where nobody can."""
+MACHINE_SCOPES: Slot[Mapping[str, Text]] = Slot("machine_scopes", dict)
+"""Scopes of the tokens of agencies' systems, and how an administrator reads them."""
+
+
+def program_paths(path: str) -> ProgramPaths | None:
+    """The paths of programs that this one is of; None for a page's."""
+    return PROGRAM_PATHS().get(path[: path.find("/", 1) + 1])
 
 
 def act_as(principal: Principal) -> None:
@@ -222,11 +237,6 @@ def declared_rules(view: Any) -> tuple[Rule, ...]:
     """The rules that the view declared; none for a public one."""
     rules: tuple[Rule, ...] = getattr(view, "declared_rules", ())
     return rules
-
-
-def install_access(app: Flask, authenticators: list[Authenticator]) -> None:
-    """Refuse to serve an application in which a view forgot to declare its access."""
-    AUTHENTICATORS.fill(app, authenticators)
 
 
 def refuse_bare_views(app: Flask) -> None:

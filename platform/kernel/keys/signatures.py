@@ -38,7 +38,6 @@ CACHED_SECONDS = 30.0
 READ_AGAIN_SECONDS = 0.1
 LONGEST_IDLE_MS = 20_000
 """A process that stands still while it makes a key keeps others from making one for no longer than this."""
-ROTATED_BY_SCHEDULE = ("openid", "evidence")
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 log = structlog.get_logger(__name__)
@@ -105,6 +104,8 @@ class CompactJws(NamedTuple):
 
 
 KEYS: Slot[Keys] = Slot("keys")
+ROTATED_PURPOSES: Slot[Sequence[str]] = Slot("rotated_purposes", list)
+"""The purposes of keys of our own; an agency's keys are in its own hands."""
 
 
 def install_keys(app: Flask, settings: Settings) -> None:
@@ -292,12 +293,9 @@ def rotate_old_keys() -> None:
 
 
 def keys_to_rotate(made_before: datetime) -> list[tuple[str, str]]:
-    """Purpose and algorithm of those of our own keys that were made before then and that nothing replaces yet.
-
-    An agency's keys are in its own hands.
-    """
+    """Purpose and algorithm of those of our own keys that were made before then and that nothing replaces yet."""
     query = select(SigningKey.purpose, SigningKey.algorithm).where(
-        SigningKey.purpose.in_(ROTATED_BY_SCHEDULE),
+        SigningKey.purpose.in_(ROTATED_PURPOSES()),
         SigningKey.retires_at.is_(None),
         SigningKey.created_at < made_before,
     )

@@ -82,6 +82,14 @@ class Place:
         return url_for(self.endpoint)
 
 
+@dataclass(frozen=True)
+class Guest:
+    """A kind of principal that is no person of ours: in words, and where it signs out."""
+
+    label: Text
+    sign_out: Place
+
+
 @dataclass
 class Registry:
     """Navigation and places that the blocks handed to the layout of one application."""
@@ -89,6 +97,7 @@ class Registry:
     navigation: list[Link] = field(default_factory=list)
     footer: list[Link] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
+    guests: dict[str, Guest] = field(default_factory=dict)
     keep_language: list[Callable[[str], None]] = field(default_factory=list)
 
 
@@ -113,6 +122,11 @@ class Frame:
     @property
     def places(self) -> Mapping[str, Place]:
         return _registry().places
+
+    @property
+    def guest(self) -> Guest | None:
+        """Return the kind of the caller, if no person of ours."""
+        return _registry().guests.get(self.principal.kind)
 
     @property
     def here(self) -> str:
@@ -153,11 +167,16 @@ def add_footer_link(
 
 
 def set_place(app: Flask, name: str, endpoint: str, method: str = "get") -> None:
-    """Tell the header where `sign_in`, `sign_out`, `account`, `choose_agency` or `developer_sign_out` is.
+    """Tell the header where `sign_in`, `sign_out`, `account` or `choose_agency` is.
 
     With method `post` the link is a button in a form with the CSRF token.
     """
     _registry(app).places[name] = Place(endpoint, method)
+
+
+def set_guest(app: Flask, kind: str, label: Text, sign_out_endpoint: str) -> None:
+    """Tell the header what a kind of principal is that is no person of ours, and where it signs out."""
+    _registry(app).guests[kind] = Guest(label, Place(sign_out_endpoint, "post"))
 
 
 def when_language_is_chosen(app: Flask, keep: Callable[[str], None]) -> None:

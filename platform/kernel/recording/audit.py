@@ -59,7 +59,7 @@ class AuditEvent(Base):
     )
     unaudited = "it is the audit"
     retention_period = RetentionPeriod(
-        "audit_kept_months",
+        lambda settings: settings.audit_kept_months,
         unfinished="id IN (SELECT id FROM audit_waiting)",
         summary=(("last_seal", LAST_SEAL),),
     )

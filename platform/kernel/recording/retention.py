@@ -79,4 +79,4 @@ def install_retention(app: Flask, settings: Settings) -> None:
         period = getattr(model, "retention_period", None)
         if not isinstance(period, RetentionPeriod):
             raise TypeError(f"{model.__name__} is partitioned and does not say how long it is kept")
-        retention[model.__tablename__] = (period, getattr(settings, period.setting))
+        retention[model.__tablename__] = (period, period.months(settings))

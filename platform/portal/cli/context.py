@@ -15,11 +15,11 @@ from flask import Flask
 from rich.console import Console
 from rich.table import Table
 
-from kernel.base import settings as kernel_settings
 from kernel.base.errors import Problem, Unconfirmed
 from kernel.base.settings import Settings, SettingsError
 from kernel.database.outage import CommitUnconfirmed, is_away
 from kernel.jobs.access import Principal, act_as
+from portal import wiring
 from portal.app import create_app
 from portal.local import development
 
@@ -33,7 +33,7 @@ def load_settings() -> Settings:
     """The settings of this environment, or those that `cordillera run` left for commands typed beside it."""
     development.adopt()
     try:
-        return kernel_settings.load()
+        return wiring.load_settings()
     except SettingsError as error:
         stop(str(error), code=2)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -9,13 +11,14 @@ from rich.table import Table
 from kernel.base.settings import manual
 from kernel.database import migrate
 from portal.cli.context import load_settings
+from portal.wiring import declared_settings
 
 
 @click.command()
 def settings() -> None:
     """List every setting: its variable, its default and what it means."""
     table = Table("Variable", "Default", "Meaning", box=None)
-    for row in manual():
+    for row in chain(manual(), *map(manual, declared_settings())):
         table.add_row(*row)
     Console().print(table)
 

@@ -20,6 +20,7 @@ from kernel.recording.work import Work, action
 from sandbox.accounts import queries
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
 from sandbox.accounts.rules import (
+    DEVELOPER,
     LINK_LIFETIME,
     SESSION_LIFETIME,
     LinkNotUsable,
@@ -128,7 +129,7 @@ def end_session(work: Work, token: str) -> None:
 
 def principal_of(developer: Developer) -> Principal:
     """The developer as the caller of a request."""
-    return Principal(kind="developer", id=str(developer.id), name=developer.email)
+    return Principal(kind=DEVELOPER, id=str(developer.id), name=developer.email)
 
 
 @periodic("sandbox:accounts:sweep", "17 7 * * *")

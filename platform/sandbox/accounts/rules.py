@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from kernel.base.errors import Invalid, Problem, TooMany, _
 
+DEVELOPER = "developer"
+"""The kind of the sandbox's principals."""
 LINK_LIFETIME = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(hours=12)
 WINDOW = timedelta(hours=1)

@@ -11,17 +11,19 @@ from wtforms.validators import DataRequired
 from kernel.base.errors import Invalid
 from kernel.base.installation import settings
 from kernel.http.rate_limit import limiter
-from kernel.jobs.access import ANONYMOUS, Principal, act_as, declared_access, developer, public
+from kernel.jobs.access import ANONYMOUS, Principal, Rule, act_as, declared_access, public
 from kernel.pages.forms import Form
 from kernel.pages.layout import local_path
 from sandbox.accounts import actions, queries
-from sandbox.accounts.rules import SESSION_LIFETIME
+from sandbox.accounts.rules import DEVELOPER, SESSION_LIFETIME
+from sandbox.demonstration.settings import DemonstrationSettings
 
 COOKIE = "cordillera_developer"
 COOKIE_PATH = "/sandbox"
 
 pages = Blueprint("sandbox_accounts", __name__, url_prefix="/sandbox", template_folder="templates")
 Page = str | Response | tuple[str, int]
+developer = Rule("a developer signed in to the sandbox", lambda p: p.kind == DEVELOPER, "sandbox_accounts.sign_in")
 
 
 class EmailForm(Form):
@@ -50,7 +52,9 @@ def developer_principal() -> Principal | None:
 @pages.get("/")
 @public("what the sandbox is")
 def home() -> Page:
-    return render_template("sandbox_accounts/home.html")
+    return render_template(
+        "sandbox_accounts/home.html", site=settings().of(DemonstrationSettings).demonstration_site_url
+    )
 
 
 @pages.get("/sign-up")

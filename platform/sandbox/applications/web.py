@@ -25,9 +25,10 @@ from kernel.base.errors import Invalid
 from kernel.base.ids import new_token, same
 from kernel.base.installation import settings
 from kernel.http.rate_limit import limiter
-from kernel.jobs.access import current_principal, developer, requires
+from kernel.jobs.access import current_principal, requires
 from kernel.pages.forms import Form, explain
 from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
+from sandbox.accounts.web import developer
 from sandbox.applications import actions, queries
 from sandbox.applications.rules import (
     SECRET_PLACEHOLDER,

@@ -16,9 +16,10 @@ from identity.clients.token_exchange_policies.rules import Transition, Wish
 from identity.clients.token_exchange_policies.web import SCOPES, STATUSES, scopes_field
 from kernel.base.errors import Invalid
 from kernel.http.rate_limit import limiter
-from kernel.jobs.access import current_principal, developer, requires
+from kernel.jobs.access import current_principal, requires
 from kernel.pages.forms import Form, explain
 from kernel.pages.submissions import once, submit_once
+from sandbox.accounts.web import developer
 from sandbox.applications.rules import owned_by
 
 pages = Blueprint("sandbox_exchanges", __name__, url_prefix="/sandbox/exchanges", template_folder="templates")

@@ -15,9 +15,9 @@ from identity.clients.client_reviews.models import ClientReview
 from identity.clients.registry.queries import applications_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.officials.actions import appoint
+from kernel.composition import pending_decisions
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
-from portal.authority import all_pending_decisions
 
 FULL = {
     "name": "Trámites",
@@ -180,7 +180,7 @@ def test_the_authority_gives_back(
     found = now(app, application)
     assert (found.environment, found.is_for_test_persons) == ("certification", True)
     with app.test_request_context():
-        assert all_pending_decisions() == []
+        assert pending_decisions() == []
 
 
 def test_another_agencys_application_is_not_there(app: Flask, application: str) -> None:

@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired, Optional
 from kernel.base import errors
 from kernel.base.settings import Settings
 from kernel.http.i18n import install_i18n
-from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as, install_access, public, refuse_bare_views
+from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as, public, refuse_bare_views
 from kernel.pages import layout
 from kernel.pages.layout import add_footer_link, add_navigation, install_layout, local_path, set_place
 
@@ -36,7 +36,7 @@ def app() -> Flask:
     app.config.update(TESTING=True, SECRET_KEY="for a test")
     install_i18n(app, [TRANSLATIONS])
     install_layout(app, Settings())
-    install_access(app, [])
+    AUTHENTICATORS.fill(app, [])
 
     @app.get("/")
     @app.get("/somewhere/<path:rest>")

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import insert, select, text
 
 from catalogue.gateway.models import GatewayCall
+from catalogue.gateway.settings import GatewaySettings
 from kernel.base.ids import new_id
 from kernel.base.settings import Settings
 from kernel.database.db import engine, new_session, session
@@ -142,7 +143,10 @@ def test_this_month_and_the_coming_ones_stay(app: Flask, context: None) -> None:
 
 def test_the_settings_say_how_long(app: Flask, settings: Settings) -> None:
     retention = RETENTION.of(app)
-    assert retention[GatewayCall.__tablename__] == (GatewayCall.retention_period, settings.gateway_calls_kept_months)
+    assert retention[GatewayCall.__tablename__] == (
+        GatewayCall.retention_period,
+        settings.of(GatewaySettings).gateway_calls_kept_months,
+    )
     assert retention[AuditEvent.__tablename__][1] == settings.audit_kept_months >= 120
 
 

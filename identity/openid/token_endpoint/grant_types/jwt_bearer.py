@@ -8,11 +8,11 @@ from typing import Any
 from identity.clients.client_keys.queries import keys_of
 from identity.clients.registry.actions import use_once
 from identity.clients.registry.rules import RegisteredClient
+from identity.openid.issuer import issuer
 from identity.openid.rules import InvalidGrant
 from identity.openid.token_endpoint.grant_types.token_form import TokenForm, token_for_system
 from identity.openid.tokens.proofs.signed import MAX_CHARACTERS, MAX_JTI_CHARACTERS, NotSound, Opened, opened
 from kernel.base import clock
-from kernel.base.installation import settings
 
 LONGEST_LIFE_SECONDS = 3600
 
@@ -33,10 +33,10 @@ def _check(client: RegisteredClient, assertion: Opened) -> None:
         raise NotSound("The iss and the sub must both be the client_id.")
     audience = assertion.claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
-    allowed = (settings().issuer, f"{settings().issuer}/token")
+    allowed = (issuer(), f"{issuer()}/token")
     # RFC 7523 3 (3); draft-ietf-oauth-rfc7523bis 7: and nobody else's, who could show it to us.
     if not named or not all(one in allowed for one in named):
-        raise NotSound(f"The aud must be {settings().issuer}, and nobody else beside it.")
+        raise NotSound(f"The aud must be {issuer()}, and nobody else beside it.")
     kind = assertion.header.get("typ")
     # RFC 8725 3.11
     if kind is not None and kind not in ("JWT", "jwt", "authorization-grant+jwt"):

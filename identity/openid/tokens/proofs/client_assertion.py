@@ -9,6 +9,7 @@ from identity.clients.profiles.rules import PROFILES
 from identity.clients.registry.actions import use_once
 from identity.clients.registry.queries import known_client, registered_client
 from identity.clients.registry.rules import RegisteredClient
+from identity.openid.issuer import issuer as own_issuer
 from identity.openid.tokens.proofs.signed import MAX_JTI_CHARACTERS, NotSound, Opened, opened
 from kernel.base import clock
 from kernel.base.installation import settings
@@ -77,7 +78,7 @@ def _check(client: RegisteredClient, assertion: Opened, now: datetime, path: str
 
 
 def _check_audience(client: RegisteredClient, audience: object, path: str) -> None:
-    issuer = settings().issuer
+    issuer = own_issuer()
     profile = PROFILES.get(client.profile)
     if profile is not None and profile.issuer_is_only_audience:
         if audience != issuer:

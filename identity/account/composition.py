@@ -1,0 +1,11 @@
+"""Composition of the account."""
+
+from __future__ import annotations
+
+from kernel.composition import Composition
+from kernel.pages.layout import set_place
+
+
+def compose(house: Composition) -> None:
+    """Its place in the header."""
+    set_place(house.app, "account", "account.home")

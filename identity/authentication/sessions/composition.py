@@ -1,0 +1,13 @@
+"""Composition of sessions."""
+
+from __future__ import annotations
+
+from identity.authentication.sessions.queries import session_principal
+from kernel.composition import Composition
+from kernel.pages.layout import set_place
+
+
+def compose(house: Composition) -> None:
+    """Authenticate the callers of pages, and name the way out."""
+    house.authenticators.append(session_principal)
+    set_place(house.app, "sign_out", "sessions.sign_out", method="post")

@@ -1,0 +1,12 @@
+"""Composition of applications."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+
+from kernel.composition import Composition
+
+
+def compose(house: Composition) -> None:
+    """The scope of systems that register applications."""
+    house.machine_scopes["applications.manage"] = _("Register and change the applications that people sign in to")

@@ -1,0 +1,11 @@
+"""Composition of the registry of clients."""
+
+from __future__ import annotations
+
+from identity.clients.registry.queries import names_of
+from kernel.composition import Composition
+
+
+def compose(house: Composition) -> None:
+    """The names of clients in the audit."""
+    house.audit_names["client"] = names_of

@@ -1,0 +1,11 @@
+"""Composition of people."""
+
+from __future__ import annotations
+
+from identity.people.queries import names_of
+from kernel.composition import Composition
+
+
+def compose(house: Composition) -> None:
+    """The names of people in the audit."""
+    house.audit_names["person"] = names_of

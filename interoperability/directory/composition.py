@@ -1,0 +1,12 @@
+"""Composition of the directory."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+
+from kernel.composition import Composition
+
+
+def compose(house: Composition) -> None:
+    """The scope of those who manage an agency's keys."""
+    house.machine_scopes["directory.keys"] = _("Register and revoke the agency's signing keys")

@@ -1,0 +1,16 @@
+"""Composition of evidence."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+
+from interoperability.evidence.actions import seal_batch
+from interoperability.evidence.queries import PURPOSE, unsealed
+from kernel.composition import Composition
+from kernel.recording.sealing import SealedLog
+
+
+def compose(house: Composition) -> None:
+    """Its log, which is sealed, and the keys that sign the seals."""
+    house.sealed_logs.append(SealedLog("evidence", _("Evidence of communications"), seal_batch, unsealed))
+    house.rotated_purposes.append(PURPOSE)

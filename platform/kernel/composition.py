@@ -1,0 +1,120 @@
+"""The hall: what the blocks bring into the house, and the application that is put together of it.
+
+A capability says in its `composition.py` what it brings beside its pages, endpoints, jobs and reactions, which are
+found by the names of their files. The kernel knows none of it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+import flask
+from flask import Flask
+
+from kernel.api.interface import API_PATHS, ApiTexts, install_api
+from kernel.api.interface import Blueprint as ApiBlueprint
+from kernel.base.errors import Text
+from kernel.base.slots import Slot
+from kernel.jobs.access import (
+    AUTHENTICATORS,
+    MACHINE_SCOPES,
+    PROGRAM_PATHS,
+    SIGN_IN_ENDPOINT,
+    Authenticator,
+    Principal,
+    ProgramPaths,
+)
+from kernel.keys.signatures import ROTATED_PURPOSES
+from kernel.recording.sealing import SealedLog, install_sealing
+
+
+@dataclass(frozen=True)
+class PendingDecision:
+    """Something that the authority has to decide: what, since when, where, and of which kind (a word for people)."""
+
+    title: str
+    since: datetime
+    href: str
+    kind: Text
+
+
+@dataclass(frozen=True)
+class AgencyTask:
+    """Something that waits for an agency: how many of them, what they are (a word for people), and where."""
+
+    count: int
+    label: Text
+    href: str
+
+
+PendingDecisions: TypeAlias = Callable[[], list[PendingDecision]]
+AuditNames: TypeAlias = Callable[[Collection[str]], Mapping[str, str]]
+"""The names that people know of identifiers."""
+AgencyTasks: TypeAlias = Callable[[Principal], list[AgencyTask]]
+"""Functions that list what waits for the official's agency, of what their roles let them do."""
+
+
+@dataclass
+class Composition:
+    """Everything that the blocks bring. Each capability adds to it in turn, those below before those above."""
+
+    app: Flask
+    pages: list[flask.Blueprint] = field(default_factory=list)
+    endpoints: list[ApiBlueprint] = field(default_factory=list)
+    api_texts: ApiTexts = field(default_factory=ApiTexts)
+    authenticators: list[Authenticator] = field(default_factory=list)
+    """The first that knows the caller is believed."""
+    program_paths: list[ProgramPaths] = field(default_factory=lambda: [API_PATHS])
+    sign_in_endpoint: str = ""
+    machine_scopes: dict[str, Text] = field(default_factory=dict)
+    rotated_purposes: list[str] = field(default_factory=list)
+    """Purposes of keys of our own, which are replaced by schedule."""
+    sealed_logs: list[SealedLog] = field(default_factory=list)
+    pending_decisions: list[PendingDecisions] = field(default_factory=list)
+    agency_tasks: list[AgencyTasks] = field(default_factory=list)
+    audit_names: dict[str, AuditNames] = field(default_factory=dict)
+    """By the table whose rows are named: the audit names them `table:identifier`."""
+
+    def install(self) -> None:
+        """Put the application together of what was brought."""
+        app = self.app
+        COMPOSITION.fill(app, self)
+        AUTHENTICATORS.fill(app, self.authenticators)
+        PROGRAM_PATHS.fill(app, {paths.prefix: paths for paths in self.program_paths})
+        SIGN_IN_ENDPOINT.fill(app, self.sign_in_endpoint)
+        MACHINE_SCOPES.fill(app, self.machine_scopes)
+        ROTATED_PURPOSES.fill(app, self.rotated_purposes)
+        install_sealing(app, self.sealed_logs)
+        for blueprint in self.pages:
+            app.register_blueprint(blueprint)
+        install_api(app, self.endpoints, self.api_texts)
+
+
+COMPOSITION: Slot[Composition] = Slot("composition")
+
+
+def pending_decisions() -> list[PendingDecision]:
+    """Everything that waits for the authority, in every block, the oldest first."""
+    found = (pending for source in COMPOSITION().pending_decisions for pending in source())
+    return sorted(found, key=lambda pending: pending.since)
+
+
+def agency_tasks(official: Principal) -> list[AgencyTask]:
+    """List what waits for the official's agency, in every block."""
+    return [task for source in COMPOSITION().agency_tasks for task in source(official)]
+
+
+def audit_names(subjects: Collection[str]) -> dict[str, str]:
+    """The names that people know of rows that the audit names as `table:identifier`."""
+    by_table: dict[str, list[str]] = {}
+    for table, _colon, identifier in (subject.partition(":") for subject in subjects):
+        by_table.setdefault(table, []).append(identifier)
+    return {
+        f"{table}:{identifier}": name
+        for table, names_of in COMPOSITION().audit_names.items()
+        if table in by_table
+        for identifier, name in names_of(by_table[table]).items()
+    }
