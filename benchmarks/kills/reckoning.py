@@ -20,7 +20,11 @@ from interoperability.receipts.rules import verify
 
 QUIET_SECONDS = 300
 CODE = re.compile(r"/agency/(?:agreements|communications)/([A-Z0-9-]+)")
-UNFINISHED = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+UNFINISHED = """
+    SELECT count(*) FROM procrastinate_jobs
+    WHERE status IN ('todo', 'doing') AND (attempts > 0 OR coalesce(scheduled_at, now()) <= now())
+"""
+"""SQL of the jobs that are due; one that was planned for a later time is in nobody's debt."""
 FAILED = "SELECT task_name, count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'aborted') GROUP BY 1"
 UNSEALED = "SELECT count(*) FROM audit_waiting"
 
