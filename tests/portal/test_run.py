@@ -42,7 +42,7 @@ server.serve_forever()
 """
 RUN = """
 import signal, sys
-from portal import run
+from portal.local import run
 signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 run._program = lambda name: sys.argv[2] + "/" + name
 sys.exit(run.run_everything(int(sys.argv[1])))
