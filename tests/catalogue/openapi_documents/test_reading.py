@@ -250,6 +250,7 @@ def test_every_document_up_to_the_limit_is_read_in_a_few_seconds(version: str, w
     assert time.process_time() - started < 5
 
 
+@pytest.mark.slow
 def test_text_that_is_dense_with_values_is_read_in_a_few_seconds() -> None:
     for value in ("[" + "1," * 500_000 + "1]", "[" + "[]," * 330_000 + "1]", "[" + "a: 1," * 200_000 + "b]"):
         started = time.process_time()

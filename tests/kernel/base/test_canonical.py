@@ -29,6 +29,7 @@ def written(value: dict[str, Any]) -> bytes | None:
         return None
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_it_writes_what_the_standard_says(value: dict[str, Any]) -> None:
     assert written(value) == expected(value)
