@@ -39,7 +39,7 @@ class FlowFailed(Exception):
 
 @dataclass(frozen=True)
 class Order:
-    """What to do: whose provider, which client, who signs in, for how long, with or without a session from before."""
+    """A load to make: on which provider, as which client and person, for how long, with or without a session."""
 
     authorization_endpoint: str
     token_endpoint: str

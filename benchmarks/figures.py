@@ -1,4 +1,4 @@
-"""What a measurement says: rates, percentiles, the server's CPU for each request, and ratios between peers."""
+"""Results of a measurement: rates, percentiles, the server's CPU for each request, and ratios between peers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class Load:
-    """What a load generator saw: requests (or whole flows) completed, seconds taken, failures, milliseconds."""
+    """Observations of a load generator: requests (or whole flows) completed, seconds taken, failures, milliseconds."""
 
     completed: int
     seconds: float

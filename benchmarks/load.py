@@ -80,7 +80,7 @@ def _by_wrk(request: Request, seconds: float, connections: int) -> Load:
 
 
 def by_threads(request: Request, seconds: float, connections: int) -> Load:
-    """The same with the standard library: slower than wrk, so the rates it reaches say less."""
+    """Load made with the standard library: slower than wrk, so the rates it reaches say less."""
     latencies: list[float] = []
     failures: list[int] = []
     began = time.monotonic()

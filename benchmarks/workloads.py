@@ -1,4 +1,4 @@
-"""What is measured at each peer, in this order."""
+"""The workloads measured at each peer, in this order."""
 
 from __future__ import annotations
 

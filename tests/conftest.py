@@ -1,4 +1,4 @@
-"""What every test may ask for: a clock-free run, and a PostgreSQL shared by the run with a database for each worker.
+"""Fixtures for every test: a clock-free run, and a PostgreSQL shared by the run with a database for each worker.
 
 `database_url` is an empty, migrated database, emptied again after the test. `postgres` is the server itself.
 """
@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def every_record_is_documented() -> Iterator[None]:
-    """Whatever a test brings on record, its tag is described in `docs/audit-events.md`."""
+    """Every tag that a test brings on record is described in `docs/audit-events.md`."""
     with only_documented():
         yield
 
@@ -156,7 +156,7 @@ def app(settings: Settings, templates: CompiledTemplates) -> Iterator[Flask]:
 
 @pytest.fixture
 def no_time_passes() -> Iterator[None]:
-    """What the process has read, it remembers, for tests that count what else it reads."""
+    """Warm caches of the process, for tests that count what else it reads."""
     with in_seconds(0):
         yield
 

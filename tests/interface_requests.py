@@ -1,4 +1,4 @@
-"""What no schema can say of a valid request, completed before schemathesis sends it (`SCHEMATHESIS_HOOKS`).
+"""Parts of a valid request that no schema can say, completed before schemathesis sends it (`SCHEMATHESIS_HOOKS`).
 
 A signature holds, a proof belongs to its key, a cursor was given before, a code names something that exists, a range
 lies within the document. Requests that are meant to be wrong go out as they were generated.
@@ -36,7 +36,7 @@ MADE: dict[str, list[str]] = defaultdict(list)
 `communications`, `keys`, `applications` and their `secrets`.
 """
 NAMES = ("code", "thumbprint", "client_id")
-"""What the parameter and the member are called that name a thing."""
+"""Names of the parameter and the member that name a thing."""
 TURN = itertools.count()
 
 

@@ -1,4 +1,4 @@
-"""What journeys share: a running house, and the steps that every visitor takes."""
+"""The stage of the journeys: a running house, and the steps that every visitor takes."""
 
 import re
 import signal
@@ -30,7 +30,7 @@ class House:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def cli(self, *arguments: str) -> str:
-        """What a command prints. Raises CalledProcessError."""
+        """The output of a command. Raises CalledProcessError."""
         done = subprocess.run(
             [program("cordillera"), *arguments],
             env=self.environment,
@@ -92,7 +92,7 @@ def wait_until_ready(url: str, status: int = 200) -> None:
 
 
 def wait_until_listening(url: str) -> None:
-    """The same for a server that is spoken to in another way than by HTTP alone."""
+    """Wait for a server that is spoken to in another way than by HTTP alone."""
     until = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -119,7 +119,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def assert_no_grave_finding(page: Page) -> None:
-    """The same for the page as it stands."""
+    """Check the page as it stands."""
     found = [
         f"{violation['id']}: {violation['help']} at {[node['target'] for node in violation['nodes']][:3]}"
         for violation in Axe().run(page).response["violations"]

@@ -1,4 +1,4 @@
-"""Who is measured: one file a peer, each of which installs itself into a folder of its own and starts there."""
+"""The peers that are measured: one file each, which installs its peer into a folder of its own and starts it."""
 
 from benchmarks.peers.canaille import Canaille
 from benchmarks.peers.control import Control

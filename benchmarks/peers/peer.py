@@ -1,4 +1,4 @@
-"""What every peer has: a name, an installation, a server that can be started, and the same persons and client."""
+"""The shape of every peer: a name, an installation, a server that can be started, and the same persons and client."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PASSWORD = "bench-password"
 PERSONS = 200
 USER_NAMES = tuple(f"bench{number}" for number in range(PERSONS))
 ARGON2: dict[str, Any] = {"time_cost": 2, "memory_cost": 19_456, "parallelism": 1}
-"""What OWASP recommends, and what every peer that can is set to."""
+"""OWASP's recommendation, to which every peer is set that can be."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a peer runs: its folder, the port it listens on, its database, and RSA and EC keys to sign with."""
+    """The place of a peer: its folder, the port it listens on, its database, and RSA and EC keys to sign with."""
 
     folder: Path
     port: int

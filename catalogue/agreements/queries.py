@@ -17,7 +17,7 @@ from kernel.jobs.access import Principal
 
 def find(code: str, reader: Principal) -> Agreement:
     """An agreement of the reader's agency, on either side. Raises NotFound, NotYours."""
-    agreement = _existing(code)
+    agreement = agreement_of(code)
     if agreement.side_of(reader.acting_agency.code) is None:
         raise NotYours(log=f"{code} is between {agreement.consumer} and {agreement.owner}")
     return agreement
@@ -25,7 +25,11 @@ def find(code: str, reader: Principal) -> Agreement:
 
 def agreement_of(code: str) -> Agreement:
     """The agreement of this code, whosesoever it is. Raises NotFound."""
-    return _existing(code)
+    query = select(Agreement).where(Agreement.code == code)
+    agreement = session().scalars(query).first() if CODE.fullmatch(code) else None
+    if agreement is None:
+        raise NotFound(log="no such agreement")
+    return agreement
 
 
 def of_agency(
@@ -54,11 +58,3 @@ def provider_of(code: str) -> tuple[Agreement, str] | None:
     query = with_address(select(Agreement), Agreement.service_version_id)
     row = session().execute(query.where(Agreement.code == code)).first()
     return (row[0], row[1]) if row else None
-
-
-def _existing(code: str) -> Agreement:
-    query = select(Agreement).where(Agreement.code == code)
-    agreement = session().scalars(query).first() if CODE.fullmatch(code) else None
-    if agreement is None:
-        raise NotFound(log="no such agreement")
-    return agreement

@@ -32,7 +32,7 @@ def explained_files() -> list[Path]:
 def test_no_docstring_begins_with_a_relative_clause() -> None:
     relative = [
         f"{place(path, one)} {str(one.value).strip()[:60]}"
-        for path in explained_files()
+        for path in source_files(".py")
         for one in docstrings(syntax_of(path))
         if RELATIVE.match(str(one.value).strip())
     ]

@@ -28,7 +28,7 @@ KEYWORDS: dict[str, Any] = {
 
 
 def messages(block: str) -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
-    """Where, what, and in which context the block speaks to its reader."""
+    """The texts by which the block speaks to its reader, with place and context."""
     found = extract_from_dir(ROOT / block, METHODS, OPTIONS, keywords=KEYWORDS)
     for file, line, message, _comments, context in found:
         yield f"{block}/{file}:{line}", message, context

@@ -50,7 +50,7 @@ AS_OWNER, AS_CONSUMER, AS_STRANGER = an_official(OWNER), an_official(CONSUMER), 
 
 
 class AgreementLife(RuleBasedStateMachine):
-    """Whatever the two sides try: only the owner lets in, only who suspended resumes, and what is over stays over."""
+    """Try anything on both sides: only the owner lets in, only who suspended resumes, and what is over stays over."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What may be said of a service, and which step follows which."""
+"""Rules of services: what may be said of one, and which step follows which."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from kernel.base.errors import Invalid
 
 
 class VersionLife(RuleBasedStateMachine):
-    """Whatever is tried, nothing is published that was not under review, and nothing published changes."""
+    """Nothing is published that was not under review, whatever is tried, and nothing published changes."""
 
     def __init__(self) -> None:
         super().__init__()

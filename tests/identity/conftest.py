@@ -1,4 +1,4 @@
-"""What most tests of the provider begin with: an application and a person who has signed in."""
+"""Fixtures of most tests of the provider: an application and a person who has signed in."""
 
 import pytest
 from builders.clients import a_client, a_code

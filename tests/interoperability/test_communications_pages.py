@@ -363,7 +363,7 @@ def test_the_sender_and_the_day_stand_under_the_title(correspondents: dict[str, 
 
 
 def hidden(page: str) -> dict[str, str]:
-    """What the form of the page carries without showing it."""
+    """The hidden fields of the page's form."""
     return hidden_inputs(page, NEW)
 
 

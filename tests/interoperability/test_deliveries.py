@@ -1,4 +1,4 @@
-"""What is recorded of a download: that the whole of a document was handed over, and nothing that did not happen."""
+"""The record of a download: that the whole of a document was handed over, and nothing that did not happen."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_what_the_sender_looks_at_is_no_step(network: Network) -> None:
 
 @pytest.fixture
 def address(network: Network) -> Iterator[str]:
-    """Where the network's application listens."""
+    """The address at which the network's application listens."""
     found = free_address()
     server = make_server("127.0.0.1", urlsplit(found).port or 0, network.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""What is signed and kept has one meaning, for people and for programs."""
+"""A signed text has one meaning, for people and for programs."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def platform_key() -> Any:
 
 
 def signed_again(receipt: dict[str, Any], key: Any) -> bytes:
-    """What a forger without the platform's key can do: sign with one of their own and put it in."""
+    """A forgery without the platform's key: sign with one of their own and put it in."""
     jwk = key.as_dict(private=False)
     receipt["keys"] = [*receipt["keys"], jwk]
     receipt.pop("signature", None)

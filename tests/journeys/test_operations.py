@@ -1,4 +1,4 @@
-"""What an operator relies on while the house runs with several processes."""
+"""Promises to an operator while the house runs with several processes."""
 
 import os
 import re

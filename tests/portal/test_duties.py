@@ -1,4 +1,4 @@
-"""What is done for every request is done behind both doors."""
+"""The duties of every request are done behind both doors."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -13,7 +13,7 @@ NOT_TRANSLATED = re.compile(r"RFC \d+")
 
 
 def texts(client: FlaskClient, language: str) -> list[str]:
-    """What people read first of the document: groups, summaries, parameters and answers, in their order."""
+    """The texts of the document that people read first: groups, summaries, parameters and answers, in their order."""
     document = client.get(DOCUMENT, headers={"Accept-Language": language}).get_json()
     return [text for text in _read(document["paths"]) if text and not NOT_TRANSLATED.fullmatch(text)] + [
         text for tag in document["tags"] for text in tag.values()

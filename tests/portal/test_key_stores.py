@@ -78,7 +78,7 @@ def published(jwks: dict[str, Any]) -> KeySet:
 
 
 def verified_kid(text: str, algorithm: str = "ES256", purpose: str = "openid") -> str:
-    """Which of the published keys verifies it. Raises JoseError, ValueError."""
+    """The published key that verifies it. Raises JoseError, ValueError."""
     found = joserfc_jws.deserialize_compact(text, published(public_jwks(purpose)), algorithms=[algorithm])
     return str(found.headers()["kid"])
 

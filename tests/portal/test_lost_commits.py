@@ -1,4 +1,4 @@
-"""When the connection is lost at a commit, the change exists whole or not at all, and asking again makes it once."""
+"""A change whose connection is lost at the commit exists whole or not at all, and asking again makes it once."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_a_logout_that_is_told_once_more_has_the_same_name(settings: Settings, p
 
 
 def claims_in(token: str) -> dict[str, Any]:
-    """What a token says, as somebody reads it who trusts its sender."""
+    """The claims of a token, as somebody reads it who trusts its sender."""
     found: dict[str, Any] = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
     return found
 

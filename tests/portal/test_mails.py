@@ -180,7 +180,7 @@ MODULES = {
     "interoperability.communications.actions",
     "catalogue.agreements.actions",
 }
-"""What sends mails. Whoever adds one adds what causes it to the table above."""
+"""The modules that send mails. A new one adds what causes it to the table above."""
 LANGUAGES = ("es", "en")
 
 

@@ -63,7 +63,7 @@ def inner_fields(field: ma.fields.Field[Any]) -> Iterator[ma.fields.Field[Any]]:
 
 
 def refusals(schema: type[ma.Schema]) -> Iterator[str]:
-    """What is said of everything wrong that can be sent in each place."""
+    """The refusals of everything wrong that can be sent in each place."""
     known = schema()
     whole: list[Any] = ["x", [], None, {}, {"nobody-knows": 1}]
     whole += [{field.data_key or name: wrong} for name, field in known.fields.items() for wrong in WRONG]

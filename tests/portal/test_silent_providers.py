@@ -95,7 +95,7 @@ class RunningHouse:
             return connection.getresponse().status
 
     def refused(self, request: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """What the server answers to bytes of any kind: status, headers, problem."""
+        """The server's answer to bytes of any kind: status, headers, problem."""
         with self.connect() as connection:
             connection.sendall(request)
             head, _, body = read_all(connection).partition(b"\r\n\r\n")

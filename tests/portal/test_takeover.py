@@ -109,7 +109,7 @@ def watch_until(child: Child, condition: Callable[[], bool], otherwise: str) -> 
 
 @contextmanager
 def asking_again_and_again(server: Server) -> Iterator[list[bytes]]:
-    """Who answered, of new connections all the time."""
+    """The processes that answered new connections made all the time."""
     answers, ended = list[bytes](), threading.Event()
 
     def ask() -> None:

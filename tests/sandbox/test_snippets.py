@@ -42,7 +42,7 @@ def test_the_flask_program_signs_a_test_person_in(provider: Flask, profile: str)
 
 
 def posted(command: str) -> tuple[str, str, dict[str, str]]:
-    """What curl would send: the path, the client's name and secret, the form."""
+    """The request that curl would send: the path, the client's name and secret, the form."""
     words = shlex.split(command)
     form = dict(after.split("=", 1) for before, after in pairwise(words) if before in ("-d", "--data-urlencode"))
     return urlsplit(words[1]).path, words[words.index("-u") + 1], form

@@ -15,7 +15,7 @@ from portal.app import create_app
 
 
 class NoWork(PasswordHasher):
-    """What looks like argon2id, and is one round of SHA-256."""
+    """A hash that looks like argon2id, and is one round of SHA-256."""
 
     def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
         digest = hashlib.sha256(password if isinstance(password, bytes) else password.encode()).digest()

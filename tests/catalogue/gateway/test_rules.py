@@ -1,4 +1,4 @@
-"""What passes the gateway, as pure decisions."""
+"""The gateway's decisions on what passes, as pure functions."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

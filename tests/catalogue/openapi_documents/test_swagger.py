@@ -17,7 +17,7 @@ OK = {"responses": {"200": {"description": "OK"}}}
 
 
 def converted(**members: Any) -> dict[str, Any]:
-    """What is published of a Swagger 2.0 document, which is sound OpenAPI 3.0."""
+    """The sound OpenAPI 3.0 that is published of a Swagger 2.0 document."""
     document = {"swagger": "2.0", "info": {"title": "A", "version": "1"}, "paths": {}, **members}
     published: dict[str, Any] = json.loads(read_openapi(json.dumps(document).encode()).text)
     assert official.complaint("3.0", published) == ""

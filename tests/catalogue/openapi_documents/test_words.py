@@ -1,4 +1,4 @@
-"""What is said of documents: in the reader's language, with cause and cure, and with no words of a library."""
+"""Words on documents: in the reader's language, with cause and cure, and with no words of a library."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def link(agency: str, path: str = MEMBERS) -> str:
 
 
 class TestSignedOut:
-    """Who has to sign in first."""
+    """A reader who has to sign in first."""
 
     def test_an_official_of_one_agency_is_there_after_signing_in(
         self, app: Flask, client: FlaskClient, of_one: Person
@@ -90,7 +90,7 @@ class TestSignedOut:
 
 
 class TestSignedIn:
-    """Who acts for nobody, or for another agency."""
+    """A reader who acts for nobody, or for another agency."""
 
     def test_who_has_more_agencies_is_asked_and_goes_on(self, app: Flask, client: FlaskClient, of_two: Person) -> None:
         sign_in(client, of_two)

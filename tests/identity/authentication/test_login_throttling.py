@@ -67,13 +67,13 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> Looking:
 
 
 def once(happens: Callable[[], object]) -> Callable[[], object]:
-    """The same, the first time alone: what happens while a password is looked at may be another sign-in."""
+    """The first attempt alone: what happens while a password is looked at may be another sign-in."""
     times = iter([happens])
     return lambda: next(times, lambda: None)()
 
 
 def failures() -> dict[str, int]:
-    """What each counter says, by the kind of its key; those of several accounts or addresses together."""
+    """Count per counter, by the kind of its key; those of several accounts or addresses together."""
     session().rollback()
     found: dict[str, int] = {}
     for key, count in session().execute(select(SignInThrottle.key, SignInThrottle.failures)):

@@ -62,11 +62,11 @@ WAYS: list[Asking] = [
 
 
 VARIES = re.compile(r"""nonce(-|=")[\w-]+|csrf_token" value="[^"]*|detour(=|%3D)[\w.-]+""")
-"""What differs between any two pages: nonces, form tokens, and our marks, which have the time in them."""
+"""Differences between any two pages: nonces, form tokens, and our marks, which have the time in them."""
 
 
 def answer_and_work(app: Flask, way: Asking, made: NewClient, run: str) -> tuple[int, str, str, list[str]]:
-    """What a browser that was never here before gets, and what was asked of the database for it."""
+    """The answer to a browser that was never here before, and the statements that it took."""
     browser = app.test_client()
     with counted() as statements:
         answer = way(browser, made, run)

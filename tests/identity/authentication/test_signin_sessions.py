@@ -1,4 +1,4 @@
-"""What a session costs a request, and how long it is kept."""
+"""A session's cost for each request, and how long it is kept."""
 
 from datetime import timedelta
 

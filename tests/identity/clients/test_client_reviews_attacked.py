@@ -1,4 +1,4 @@
-"""What a hostile owner tries, to have something in use that the authority has not seen."""
+"""Attempts of a hostile owner to have something in use that the authority has not seen."""
 
 from dataclasses import replace
 from typing import Any

@@ -130,7 +130,7 @@ def test_who_is_not_ready_is_told_why(app: Flask, administrator: FlaskClient, ap
 
 
 def seen(authority: FlaskClient, client_id: str) -> dict[str, str]:
-    """What the page that was looked at says of itself."""
+    """The fingerprint in the page that was looked at."""
     found = re.search(r'name="seen" value="([0-9a-f]{64})"', authority.get(f"/authority/applications/{client_id}").text)
     assert found
     return {"seen": found[1]}

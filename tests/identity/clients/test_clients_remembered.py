@@ -1,4 +1,4 @@
-"""What a process remembers of a client is forgotten as soon as anybody changes it, and never kept for long unheard."""
+"""Memory of a client is forgotten as soon as anybody changes it, and never kept for long unheard."""
 
 from collections.abc import Iterator
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""What may be registered: the rules alone."""
+"""Rules of registration alone: what may be registered."""
 
 from datetime import UTC, datetime, timedelta
 

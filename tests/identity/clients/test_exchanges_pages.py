@@ -1,4 +1,4 @@
-"""Who may call whom on behalf of people: the agency of the caller asks, the other one decides, either ends it."""
+"""Calls on behalf of people: the agency of the caller asks, the other one decides, either ends it."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What an application was given in its developer's name ends when an agency takes it over."""
+"""Tokens given to an application in its developer's name end when an agency takes it over."""
 
 import pytest
 from builders.clients import (
@@ -42,7 +42,7 @@ def developers(app: Flask) -> NewClient:
 
 
 def taken_over(app: Flask, made: NewClient) -> NewClient:
-    """The same application, with the secret that only the agency knows."""
+    """The application, with the secret that only the agency knows."""
     with app.app_context():
         offer(made.client.client_id, "AE001", "Es el formulario que encargaron.", owner=DEVELOPER, developer=EVA)
         seen = offer_to("AE001", made.client.client_id).fingerprint

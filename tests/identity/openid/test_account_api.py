@@ -82,7 +82,7 @@ def withdraw(client: FlaskClient, token: str, client_id: str) -> TestResponse:
 
 
 def challenge(answer: TestResponse) -> dict[str, str | None]:
-    """What the answer tells the application to ask for."""
+    """The values that the answer tells the application to ask for."""
     scheme, _, told = answer.headers["WWW-Authenticate"].partition(" ")
     return {"scheme": scheme, **parse_dict_header(told)}
 

@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Ear:
-    """What the applications were told."""
+    """The notices that the applications got."""
 
     status: int = 200
     heard: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Who may say a client's name without proof may not fill the tables in it."""
+"""A client's name said without proof fills no tables."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What OIDC Core, RFC 6749 and RFC 9700 say of every answer: what is in it, what is not, and how it travels."""
+"""Every answer by OIDC Core, RFC 6749 and RFC 9700: what is in it, what is not, and how it travels."""
 
 import re
 from datetime import timedelta

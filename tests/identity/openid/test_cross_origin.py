@@ -83,7 +83,7 @@ def exchanged(browser: FlaskClient, made: NewClient, origin: str, **changed: str
 
 
 class TestPreflight:
-    """What a browser asks before it lets a page send anything unusual."""
+    """A browser's question before it lets a page send anything unusual."""
 
     @pytest.mark.parametrize("path", CALLED)
     @pytest.mark.parametrize("slash", ["", "/"])
@@ -130,7 +130,7 @@ class TestPreflight:
 
 
 class TestAnswers:
-    """Who may read what is answered."""
+    """Answers, and the origins that may read them."""
 
     def test_a_page_reads_its_tokens_and_its_person(
         self, client: FlaskClient, person: Person, application: NewClient
@@ -207,7 +207,7 @@ class TestAnswers:
 
 
 class TestRemembered:
-    """What a process remembers of the origins is never old, whoever registers or ends an application."""
+    """A process's memory of the origins is never old, whoever registers or ends an application."""
 
     @pytest.fixture
     def elsewhere(self, app: Flask, settings: Settings) -> Iterator[Flask]:

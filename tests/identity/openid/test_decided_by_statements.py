@@ -1,4 +1,4 @@
-"""What a statement decides in its WHERE, and Python says as well, both decide alike, whatever is in the rows."""
+"""Rules that stand in a statement's WHERE and in Python decide alike, whatever is in the rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ def started(app: Flask, made: NewClient, **form: str) -> dict[str, Any]:
 
 
 def fields(page: TestResponse) -> dict[str, str]:
-    """What the page's form brings, with the code that is filled in."""
+    """The fields of the page's form, with the code that is filled in."""
     assert page.status_code == 200, page.text
     named = re.findall(r'<input[^>]*name="(user_code|detour)"[^>]*value="([^"]*)"', page.text)
     return {name: unescape(value) for name, value in named}

@@ -1,4 +1,4 @@
-"""What the provider tells of itself is what it does."""
+"""The provider does what it tells of itself."""
 
 import re
 from typing import Any

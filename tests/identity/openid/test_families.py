@@ -95,7 +95,7 @@ class Family(RuleBasedStateMachine):
 
     @rule()
     def refresh_with_the_newest_and_the_one_before(self) -> None:
-        """Whoever comes first decides: the one before is a retry, or a replay of what has been followed by two."""
+        """The first to come decides: the one before is a retry, or a replay of what has been followed by two."""
         if len(self.tokens) < 2 or self.is_over:
             return
         newest, before, is_late = self.tokens[-1], self.tokens[-2], self.past - self.used_at[-1] > GRACE
@@ -159,7 +159,7 @@ class Family(RuleBasedStateMachine):
         return lambda browser: browser.post("/openid/token", data=form, headers=headers).get_json()
 
     def _at_once(self, requests: Sequence[Request]) -> tuple[list[Answer], list[Answer]]:
-        """What was given and what was refused to callers who all ask at the same moment."""
+        """Tokens given and refusals told to callers who all ask at the same moment."""
         with clock.shifted(self.past):
             answers = at_once(self.app, requests)
         given = [answer for answer in answers if "access_token" in answer]

@@ -1,4 +1,4 @@
-"""What an application chooses about its ID tokens: how they are signed, and whether they tell names and e-mail."""
+"""An application's choices about its ID tokens: how they are signed, and whether they tell names and e-mail."""
 
 import json
 import re

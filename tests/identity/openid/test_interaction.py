@@ -1,4 +1,4 @@
-"""Who has to sign in, choose or agree: OIDC Core 3.1.2.1 by the letter, and RFC 9470."""
+"""Sign-in, choice and agreement: OIDC Core 3.1.2.1 by the letter, and RFC 9470."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who offers a service of the catalogue may ask about the tokens that are meant for it (RFC 7662 2.1)."""
+"""Providers of services of the catalogue may ask about the tokens that are meant for it (RFC 7662 2.1)."""
 
 import pytest
 from builders import catalogue

@@ -38,7 +38,7 @@ def bound(app: Flask, system: NewClient) -> NewClient:
 
 
 def principal_at(app: Flask, path: str, token: str) -> Principal | None:
-    """Who the bearer of the token is at this address."""
+    """The bearer of the token at this address."""
     with app.test_request_context(path, headers={"Authorization": f"Bearer {token}"}):
         return bearer_principal()
 

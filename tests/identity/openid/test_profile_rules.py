@@ -1,4 +1,4 @@
-"""Whatever a profile forbids is refused, and the refusal says where that is written.
+"""All that a profile forbids is refused, and the refusal says where that is written.
 
 The table of profiles is walked: each of its rules has a request here that breaks it.
 """

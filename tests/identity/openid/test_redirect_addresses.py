@@ -43,7 +43,7 @@ def returning(app: Flask, address: str) -> NewClient:
 
 
 def added_to(address: str, response: TestResponse) -> dict[str, str]:
-    """What came behind the address, of which not an octet is another one."""
+    """The octets behind the address, none of them another one."""
     location = response.headers["Location"]
     assert location.startswith(address)
     return dict(parse_qsl(location.removeprefix(address).lstrip("?&#"), strict_parsing=True))

@@ -164,7 +164,7 @@ def agreed_code(client: FlaskClient, made: NewClient, code: str, **asked: Any) -
 
 @pytest.fixture
 def lasting(app: Flask, made: NewClient) -> NewClient:
-    """The same agency's application, which may come back."""
+    """Another application of the agency, which may come back."""
     with app.app_context():
         act_as(Principal(kind="system", id="test"))
         scopes = ["openid", "offline_access"]

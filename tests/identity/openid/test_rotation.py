@@ -23,7 +23,7 @@ IMPATIENT = "builders.impatient_keys:application()"
 
 @dataclass
 class Everybody:
-    """Who asks for tokens: people at an application, and a system."""
+    """Askers for tokens: people at an application, and a system."""
 
     runs: list[str]
     made: NewClient

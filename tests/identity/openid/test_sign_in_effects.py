@@ -43,7 +43,7 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
 
 
 class TestRefused:
-    """What is wrong is told, and nothing is done twice for it."""
+    """Mistakes are told, and nothing is done twice for them."""
 
     def test_another_site_is_refused_before_anything_is_looked_at(self, asking: Asking) -> None:
         for site in ELSEWHERE:

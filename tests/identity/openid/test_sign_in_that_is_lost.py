@@ -1,4 +1,4 @@
-"""When the database is lost in the middle of a sign-in, all of it has been done or nothing, and nothing twice."""
+"""A sign-in whose database is lost in the middle is done whole or not at all, and nothing of it twice."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ def lost_at(part: str, *, after: bool = False) -> Iterator[list[str]]:
 
 
 def effects_of_loss(asking: Asking, part: str, *, times: int, after: bool = False, **changed: Any) -> Effects:
-    """What the form does where a statement is lost that is asked or written just so many times."""
+    """The form's effects where a statement is lost that is asked or written just so many times."""
     with lost_at(part, after=after) as lost:
         effects = asking.effects(**changed)
     assert len(lost) == times

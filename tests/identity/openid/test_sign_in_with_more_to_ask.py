@@ -136,7 +136,7 @@ ODD: list[dict[str, Any]] = [
 
 
 class TestElsewhere:
-    """Where `next` leads to anything but a plain and sound request."""
+    """A `next` that leads to anything but a plain and sound request."""
 
     def test_what_is_unusual_begins_one_session(self, asking: Asking, made: NewClient) -> None:
         for changed in UNUSUAL:

@@ -1,4 +1,4 @@
-"""Who proves itself with a key is answered by the direct door too: DPoP, mutual TLS and `private_key_jwt`."""
+"""Clients that prove themselves with a key use the direct door too: DPoP, mutual TLS and `private_key_jwt`."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

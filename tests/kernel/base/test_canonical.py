@@ -1,4 +1,4 @@
-"""What is hashed and signed is in the one form of RFC 8785, whichever way it was written."""
+"""Canonical JSON is in the one form of RFC 8785, whichever way it was written."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is sealed opens only with the same key, for the same owner, unchanged."""
+"""A sealed value opens only with the same key, for the same owner, unchanged."""
 
 import pytest
 from hypothesis import given

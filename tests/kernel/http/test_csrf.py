@@ -1,4 +1,4 @@
-"""What another site has a browser send is refused, and what a browser without a word sends needs the form's token."""
+"""Requests that another site has a browser send are refused; a browser that says nothing needs the form's token."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What every answer has, and how everything that goes wrong is told."""
+"""Headers of every answer, and how everything that goes wrong is told."""
 
 import re
 from dataclasses import replace

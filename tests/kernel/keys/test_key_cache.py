@@ -1,4 +1,4 @@
-"""What a process remembers of the published keys."""
+"""A process's memory of the published keys."""
 
 from flask import Flask
 

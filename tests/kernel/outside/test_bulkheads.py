@@ -1,4 +1,4 @@
-"""What waits for others takes a part of the threads, and gives back what it took."""
+"""Calls that wait for others take a part of the threads, and give back what they took."""
 
 import gc
 import socket

@@ -1,4 +1,4 @@
-"""What most tests of the second factor begin with: a person, and their app."""
+"""Fixtures of most tests of the second factor: a person, and their app."""
 
 import pytest
 from builders.identity import a_person

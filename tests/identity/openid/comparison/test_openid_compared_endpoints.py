@@ -25,7 +25,7 @@ def pushing(*also: tuple[str, str], **changed: Any) -> Doing:
 
 
 def pushed(provider: Provider) -> list[tuple[str, str]]:
-    """What the browser brings after a sound push."""
+    """The parameters that a browser brings after a sound push."""
     request_uri = provider.pushing().json()["request_uri"]
     return [("client_id", provider.clients["web"].client_id), ("request_uri", request_uri)]
 
@@ -80,7 +80,7 @@ def ending(kind: str, by: str = "web", **form: Any) -> Doing:
 
 
 def left_after(ended: str, used: str, by: str = "web") -> Doing:
-    """What becomes of one token when another of the same sign-in is ended."""
+    """The fate of one token when another of the same sign-in is ended."""
 
     def do(provider: Provider) -> str:
         tokens = provider.offline()

@@ -1,4 +1,4 @@
-"""What clients and callers sign, where the standards leave room for doubt, at ours and at npm's oidc-provider."""
+"""Signatures of clients and callers, where the standards leave room for doubt, at ours and at npm's oidc-provider."""
 
 import time
 from collections.abc import Callable

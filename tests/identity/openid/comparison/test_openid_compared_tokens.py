@@ -94,7 +94,7 @@ def a_code_twice(provider: Provider) -> str:
 
 
 def its_access_token(by: str) -> Doing:
-    """What becomes of what a code gave, when this client brings the code again."""
+    """The fate of a code's tokens when this client brings the code again."""
 
     def do(provider: Provider) -> str:
         code, given = redeemed(provider)

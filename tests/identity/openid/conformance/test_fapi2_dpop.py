@@ -69,7 +69,7 @@ def test_a_code_is_worth_nothing_with_another_key_than_its_proofs(
 
 
 def without_proof(client: FlaskClient, strict: Fapi2, **changed: str) -> dict[str, str]:
-    """What the browser brings back for a request that was pushed without a proof."""
+    """The browser's answer for a request that was pushed without a proof."""
     told = client.post("/openid/par", data=asked(strict, **changed) | strict.proves_itself()).get_json()
     return answered(client, shown_to(client, strict, told["request_uri"]))
 

@@ -21,7 +21,7 @@ from portal.local.postgres import EmbeddedPostgres
 
 @pytest.fixture(scope="package")
 def site() -> str:
-    """Where an application of the tests serves that the provider may call."""
+    """The place of a test's application that the provider may call."""
     return free_address()
 
 

@@ -92,7 +92,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def signed_in(page: Page, address: str, person: PersonWithBrowser) -> dict[str, Any]:
-    """What the application knows once the person has signed in and agreed."""
+    """The application's knowledge once the person has signed in and agreed."""
     page.goto(f"{address}/")
     page.locator("input[name=run]").fill(person.run)
     page.locator("input[name=password]").fill(person.password)

@@ -36,7 +36,7 @@ def registered(app: Flask, profile: str, key: Key | None = None, **others: Any) 
 
 
 def given(served: House, made: NewClient, key: Key | None = None) -> dict[str, Any]:
-    """What the owner of a client writes in its settings, and not more."""
+    """The settings that a client's owner writes, and not more."""
     found: dict[str, Any] = {
         "issuer": f"{served.base_url}/openid",
         "client_id": made.client.client_id,

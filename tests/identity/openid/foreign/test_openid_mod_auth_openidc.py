@@ -43,7 +43,7 @@ def page(app: Flask, served: House, site: str) -> Iterator[str]:
 
 
 def enter(person: PersonWithBrowser, page: str) -> str:
-    """What the page says to the person who signed in."""
+    """The page's words to the person who signed in."""
     back = person.http.get(person.go(page))
     assert (back.status_code, back.headers["Location"]) == (302, page), back.text
     return person.http.get(page).text

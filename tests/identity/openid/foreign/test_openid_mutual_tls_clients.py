@@ -31,7 +31,7 @@ def issued(name: str = SUBJECT, **others: Any) -> Issued:
 
 @pytest.fixture
 def authority(settings: Settings, served: House) -> Iterator[Issued]:
-    """Who issues certificates, while the proxy that trusts it runs."""
+    """An issuer of certificates, while the proxy that trusts it runs."""
     authority = issued("CN=Autoridad de Prueba,C=CL", is_authority=True)
     server = issued("CN=localhost", issuer=authority, san=[x509.DNSName("localhost")])
     with mutual_tls(settings.mtls_base_url, served.base_url, authority, server):
