@@ -22,6 +22,7 @@ from identity.clients.client_reviews.rules import (
 from identity.clients.client_secrets.rules import StoredSecret, end_of_new_secret, ended_by
 from identity.clients.registry.actions import (
     lock_active_client,
+    lock_client,
     lock_for,
     notify_owners,
     register_client,
@@ -222,7 +223,9 @@ def _waiting(work: Work, client_id: str) -> PendingReview:
 
 def _locked(work: Work, client_id: str) -> PendingReview | None:
     """Return the pending review, locked until the commit."""
-    query = pending().where(ClientReview.client_id == client_id.replace("\x00", ""))
+    client_id = client_id.replace("\x00", "")
+    lock_client(work, client_id)
+    query = pending().where(ClientReview.client_id == client_id)
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     return PendingReview(row[1], row[0]) if row is not None else None
 

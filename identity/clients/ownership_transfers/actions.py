@@ -13,7 +13,7 @@ from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.ownership_transfers.queries import Offer, pending
 from identity.clients.ownership_transfers.rules import AlreadyOffered, checked_words, without_ours
 from identity.clients.profiles.rules import SECRET_METHODS
-from identity.clients.registry.actions import NewClient, lock_active_client, replace_credentials
+from identity.clients.registry.actions import NewClient, lock_active_client, lock_client, replace_credentials
 from identity.clients.registry.rules import owned_by_agency
 from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
@@ -114,7 +114,9 @@ def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
 
 def _locked(work: Work, client_id: str) -> Offer | None:
     """Return the offer that waits for an agency's answer, locked until the commit."""
-    query = pending().where(OwnershipTransfer.client_id == client_id.replace("\x00", ""))
+    client_id = client_id.replace("\x00", "")
+    lock_client(work, client_id)
+    query = pending().where(OwnershipTransfer.client_id == client_id)
     row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     return Offer(row[1], row[0]) if row is not None else None
 

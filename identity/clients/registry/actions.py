@@ -322,6 +322,14 @@ def remove_open_clients(work: Work, made_before: datetime, limit: int, *in_use: 
     return len(clients)
 
 
+def lock_client(work: Work, client_id: str) -> None:
+    """Keep a client's row, if there is one, from others until the commit.
+
+    Call it before rows that hang on the client are locked: in another order two changes would wait for each other.
+    """
+    work.session.execute(select(Client.id).where(Client.client_id == client_id).with_for_update())
+
+
 def _locked(work: Work, client_id: str, owner: str | None) -> Client:
     """Locked, so that two rotations at once give two secrets that both work."""
     query = (
