@@ -10,10 +10,9 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, update
 
 from identity.clients.registry.queries import has_option
-from identity.openid.authorization.logout_actions import send_logout
+from identity.openid.authorization.logout_actions import tell_logout
 from identity.openid.models import ApplicationConsent, DeviceAuthorization, Grant, PushedRequest
 from identity.openid.tokens.revocation_cache import read_again
-from kernel.base.ids import new_token
 from kernel.recording.reactions import Event, reacts_to
 from kernel.recording.work import Work
 
@@ -56,8 +55,7 @@ def _tell_applications(work: Work, sids: Sequence[str]) -> None:
         .distinct()
     )
     for sid, client_id, person_id in work.session.execute(entered).all():
-        # 2.6: by its jti an application knows a logout that reaches it once more.
-        work.defer(send_logout, client_id=client_id, person_id=str(person_id), sid=sid, jti=new_token(22))
+        tell_logout(work, client_id, str(person_id), sid)
 
 
 @reacts_to("identity:person:password-changed")

@@ -19,6 +19,7 @@ from kernel.http.security import install_security
 from kernel.jobs.access import refuse_bare_views
 from kernel.jobs.jobs import install_jobs
 from kernel.keys.signatures import install_keys
+from kernel.outside.deliveries_lists import install_deliveries
 from kernel.outside.documents import install_documents
 from kernel.pages.layout import install_layout
 from kernel.pages.submissions import install_submissions
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_change_feed(app)
     install_keys(app, settings)
     install_documents(app, settings)
+    install_deliveries(app)
     install_jobs(app)
     install_i18n(app, wiring.translations(settings))
     install_layout(app, settings)

@@ -13,6 +13,7 @@ KERNEL = {
     "kernel:key:retired": _("A signing key was given the day on which it is no longer published"),
     "kernel:partition:dropped": _("A month of old records was deleted at the end of its retention period"),
     "kernel:job:replayed": _("Ran a failed job again"),
+    "kernel:delivery:replayed": _("Sent a notice to a server once more"),
 }
 IDENTITY = {
     "identity:person:registered": _("A person was given a digital identity"),

@@ -71,6 +71,11 @@ def owned_by_agency(code: str) -> str:
     return f"agency:{code}"
 
 
+def client_party(client_id: str) -> str:
+    """How a client is written where it is a party itself: what is sent to its own server is its own."""
+    return f"client:{client_id}"
+
+
 @dataclass(frozen=True)
 class RegisteredClient:
     """A client as the protocol sees it: detached from the database, so that it may be kept in memory for a moment."""

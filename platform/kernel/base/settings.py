@@ -89,6 +89,8 @@ class Settings:
     """The telephone that they may call, with its hours, such as `600 000 0000, Monday to Friday from 9 to 18`."""
     audit_kept_months: int = 240
     """How many months the audit is kept before a whole month of it is dropped."""
+    deliveries_kept_months: int = 3
+    """How many months it can be read what was sent to others' servers, and be sent again."""
     pool_size: int = 8
     """Database connections kept by each worker process."""
     log_level: str = "INFO"
@@ -156,6 +158,7 @@ def load(declared: Iterable[type] = ()) -> Settings:
             help_email=env.str("HELP_EMAIL", ""),
             help_phone=env.str("HELP_PHONE", ""),
             audit_kept_months=env.int("AUDIT_KEPT_MONTHS", defaults.audit_kept_months),
+            deliveries_kept_months=env.int("DELIVERIES_KEPT_MONTHS", defaults.deliveries_kept_months),
             pool_size=env.int("POOL_SIZE", defaults.pool_size),
             log_level=env.str("LOG_LEVEL", defaults.log_level).upper(),
             of_blocks={kind: _read(env, kind) for kind in declared},
@@ -227,6 +230,8 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError("CORDILLERA_KEY_ROTATION_DAYS must be at least 1")
     if settings.audit_kept_months < 1:
         raise SettingsError("CORDILLERA_AUDIT_KEPT_MONTHS must be at least 1")
+    if settings.deliveries_kept_months < 1:
+        raise SettingsError("CORDILLERA_DELIVERIES_KEPT_MONTHS must be at least 1")
     if settings.help_email and not re.fullmatch(r"[^@\s]+@[^@\s]+", settings.help_email):
         raise SettingsError("CORDILLERA_HELP_EMAIL must be an e-mail address such as ayuda@id.example")
     if settings.web_threads < 4:

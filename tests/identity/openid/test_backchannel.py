@@ -1,6 +1,7 @@
 """Back-channel logout: who is told of which session's end, by what token, and what ends with it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -8,6 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from builders.clients import a_client, tokens_for, userinfo
 from builders.identity import a_person, sign_in
+from builders.receiver import Answer, Receiver, a_receiver, bring_forward
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -20,48 +22,44 @@ from identity.clients.registry.actions import NewClient, revoke_client
 from identity.openid.authorization import logout_actions
 from identity.people.models import Person
 from kernel.base import clock
-from kernel.base.errors import BadGateway
-from kernel.database.db import engine, session
+from kernel.base.settings import Settings
+from kernel.database.db import engine, new_session, session
+from kernel.jobs import jobs
 from kernel.jobs.access import Principal, act_as
 from kernel.jobs.jobs import run_worker
+from kernel.outside.deliveries import Delivery
+from kernel.outside.deliveries_lists import attempts_of
 from kernel.recording.audit import AuditEvent
 
-HEARS = "https://aplicacion.example/salida"
 PASSWORD = "una frase larga y secreta"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-@dataclass
-class Answer:
-    status_code: int
-
-
-@dataclass
-class Ear:
-    """The notices that the applications got."""
-
-    status: int = 200
-    heard: list[tuple[str, str]] = field(default_factory=list)
-
-    def send(self, _method: str, url: str, *, headers: Any, content: bytes, timeout: float) -> Answer:
-        assert headers["Content-Type"] == "application/x-www-form-urlencoded"
-        self.heard.append((url, parse_qs(content.decode())["logout_token"][0]))
-        return Answer(self.status)
+@pytest.fixture
+def ear() -> Iterator[Receiver]:
+    """The server of the applications that are told."""
+    with a_receiver() as found:
+        yield found
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
-    found = Ear()
-    monkeypatch.setattr("identity.openid.authorization.logout_actions.outbound.send", found.send)
-    monkeypatch.setattr("identity.openid.authorization.logout_actions.outbound.read", lambda *_: b"")
-    return found
+def settings(settings: Settings, ear: Receiver) -> Settings:
+    return replace(settings, outbound_allowed=frozenset({ear.address}))
+
+
+def heard(ear: Receiver) -> list[tuple[str, str]]:
+    """The paths that were told, each with its logout token."""
+    for request in ear.requests:
+        assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert not any(name.lower().startswith("webhook-") for name in request.headers)
+    return [(request.path, parse_qs(request.body.decode())["logout_token"][0]) for request in ear.requests]
 
 
 @pytest.fixture
-def hearing(app: Flask) -> NewClient:
+def hearing(app: Flask, ear: Receiver) -> NewClient:
     with app.app_context():
         scopes = ["openid", "name", "offline_access"]
-        return a_client("standard", scopes=scopes, options={"backchannel_logout_uri": HEARS})
+        return a_client("standard", scopes=scopes, options={"backchannel_logout_uri": ear.url("/salida")})
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def claims_of(client: FlaskClient, token: str) -> dict[str, Any]:
 
 
 def test_whoever_was_entered_is_told_of_the_end(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, deaf: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, deaf: NewClient, ear: Receiver
 ) -> None:
     told = tokens_for(client, hearing, scope="openid")
     tokens_for(client, hearing, scope="openid")
@@ -87,8 +85,8 @@ def test_whoever_was_entered_is_told_of_the_end(
     id_token = jwt.decode(told["id_token"], keys, algorithms=["ES256"]).claims
     client.get("/openid/end-session", query_string={"id_token_hint": told["id_token"]})
     run_worker(app, until_empty=True)
-    [(address, token)] = ear.heard
-    assert address == HEARS
+    [(address, token)] = heard(ear)
+    assert address == "/salida"
     claims = claims_of(client, token)
     assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events"}
     assert claims["events"] == {EVENT: {}}
@@ -101,10 +99,10 @@ def test_whoever_was_entered_is_told_of_the_end(
 
 
 def test_each_application_is_told_in_its_own_name_and_once(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
     """Back-Channel Logout 2.4 and 2.5: one token for each, with its own aud, sub and jti."""
-    options = {"backchannel_logout_uri": "https://otra.example/salida"}
+    options = {"backchannel_logout_uri": ear.url("/otra/salida")}
     with app.app_context():
         other = a_client("standard", name="Otra", redirect_uris=["https://otra.example/vuelta"], options=options)
         revoked = a_client("standard", name="Revocada", options=options)
@@ -115,21 +113,21 @@ def test_each_application_is_told_in_its_own_name_and_once(
     for _ in range(2):
         client.post("/openid/end-session/confirm")
         run_worker(app, until_empty=True)
-    heard = {address: claims_of(client, token) for address, token in ear.heard}
-    assert len(ear.heard) == 2
-    told, told_other = heard[HEARS], heard["https://otra.example/salida"]
+    by_path = {path: claims_of(client, token) for path, token in heard(ear)}
+    assert len(ear.requests) == 2
+    told, told_other = by_path["/salida"], by_path["/otra/salida"]
     assert (told["aud"], told_other["aud"]) == (hearing.client.client_id, other.client.client_id)
     assert told["jti"] != told_other["jti"]
     assert told["sub"] != told_other["sub"]
 
 
 def test_a_logout_token_is_no_id_token_and_no_access_token(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
     tokens_for(client, hearing, scope="openid")
     client.post("/openid/end-session/confirm")
     run_worker(app, until_empty=True)
-    [(_, token)] = ear.heard
+    [(_, token)] = heard(ear)
     assert userinfo(client, token).status_code == 401
     sign_in(client, person)
     page = client.get("/openid/end-session", query_string={"id_token_hint": token})
@@ -137,41 +135,74 @@ def test_a_logout_token_is_no_id_token_and_no_access_token(
 
 
 def test_a_session_whose_code_was_never_redeemed_is_nobodys(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
     client.post("/openid/end-session/confirm")
     run_worker(app, until_empty=True)
-    assert ear.heard == []
+    assert ear.requests == []
 
 
 def test_who_is_out_of_order_is_told_again(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
+    ear.answers = [Answer(503), Answer(503), Answer(400)]
+    tokens_for(client, hearing, scope="openid")
+    client.post("/openid/end-session/confirm")
+    for _ in range(4):
+        run_worker(app, until_empty=True)
+        bring_forward(app)
+    # OIDC Back-Channel Logout 2.8: a refusal is final. 2.6: one name, over tokens that are made anew.
+    tokens = [claims_of(client, token) for _, token in heard(ear)]
+    assert len(tokens) == 3
+    assert len({claims["jti"] for claims in tokens}) == 1
     with app.app_context():
-        arguments = {"client_id": hearing.client.client_id, "person_id": str(person.id), "sid": "a-session"}
-        ear.status = 503
-        with pytest.raises(BadGateway):
-            logout_actions.send_logout(**arguments)
-        # OIDC Back-Channel Logout 2.8: a refusal is final.
-        ear.status = 400
-        logout_actions.send_logout(**arguments)
         event = session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:logout:told")).one()
-        assert event.detail == {"sid": "a-session", "status": 400}
+        assert event.detail == {"sid": tokens[0]["sid"], "status": 400}
+        delivery = session().scalars(select(Delivery)).one()
+        assert (delivery.status, delivery.owner) == ("failed", f"client:{hearing.client.client_id}")
+        assert [one.status for one in attempts_of(delivery.id)] == [503, 503, 400]
+
+
+def test_who_stays_out_of_order_is_told_for_an_hour(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
+) -> None:
+    ear.answers = [Answer(500)] * 20
+    tokens_for(client, hearing, scope="openid")
+    client.post("/openid/end-session/confirm")
+    for _ in range(14):
+        run_worker(app, until_empty=True)
+        bring_forward(app)
+    assert len(ear.requests) == 12
+    with app.app_context():
+        assert session().scalars(select(Delivery.status)).one() == "failed"
+        assert session().scalars(select(AuditEvent).where(AuditEvent.tag == "identity:logout:told")).all() == []
+
+
+def test_a_logout_that_an_older_release_put_off_is_told(
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
+) -> None:
+    with app.app_context(), new_session() as own:
+        told = {"client_id": hearing.client.client_id, "person_id": str(person.id), "sid": "a", "jti": "b"}
+        jobs.defer(own, logout_actions.send_logout, told)
+        own.commit()
+    run_worker(app, until_empty=True)
+    [(_, token)] = heard(ear)
+    assert (claims_of(client, token)["sid"], claims_of(client, token)["jti"]) == ("a", "b")
 
 
 def test_time_that_is_over_is_told_too_and_takes_nothing_away(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
     given = tokens_for(client, hearing, scope="openid")
     with clock.shifted(timedelta(minutes=29)), app.app_context():
         assert end_expired_batch() == 0
     run_worker(app, until_empty=True)
-    assert ear.heard == []
+    assert ear.requests == []
     with clock.shifted(timedelta(minutes=31)), app.app_context():
         act_as(Principal(kind="system", id="test", name="The test"))
         assert [end_expired_batch(), end_expired_batch()] == [1, 0]
     run_worker(app, until_empty=True)
-    assert len(ear.heard) == 1
+    assert len(ear.requests) == 1
     assert userinfo(client, given["access_token"]).status_code == 200
 
 
@@ -184,7 +215,7 @@ def test_leaving_ends_what_was_given_but_not_what_is_for_while_away(
     assert userinfo(client, away["access_token"]).status_code == 200
 
 
-def test_a_new_password_ends_everything(app: Flask, client: FlaskClient, ear: Ear) -> None:
+def test_a_new_password_ends_everything(app: Flask, client: FlaskClient, ear: Receiver) -> None:
     with app.app_context():
         real = a_person(password=PASSWORD)
         made = a_client("standard", scopes=["openid", "offline_access"])
@@ -199,7 +230,7 @@ def test_a_new_password_ends_everything(app: Flask, client: FlaskClient, ear: Ea
 
 
 def test_signing_in_anew_in_the_same_browser_keeps_the_sessions_name(
-    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Ear
+    app: Flask, client: FlaskClient, person: Person, hearing: NewClient, ear: Receiver
 ) -> None:
     keys = KeySet.import_key_set(client.get("/openid/jwks").get_json())
     first = tokens_for(client, hearing, scope="openid")
@@ -208,10 +239,10 @@ def test_signing_in_anew_in_the_same_browser_keeps_the_sessions_name(
     names = {jwt.decode(one["id_token"], keys, algorithms=["ES256"]).claims["sid"] for one in (first, second)}
     assert len(names) == 1
     run_worker(app, until_empty=True)
-    assert ear.heard == []
+    assert ear.requests == []
     with app.app_context():
         other = a_person(is_test_person=True)
     sign_in(client, other)
     run_worker(app, until_empty=True)
-    assert len(ear.heard) == 1
+    assert len(ear.requests) == 1
     assert userinfo(client, first["access_token"]).status_code == 401

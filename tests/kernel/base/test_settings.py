@@ -75,6 +75,7 @@ def test_the_manual_names_every_setting() -> None:
         ("MTLS_BASE_URL", "mtls.id.example"),
         ("MTLS_BASE_URL", "https://mtls.id.example"),
         ("AUDIT_KEPT_MONTHS", "0"),
+        ("DELIVERIES_KEPT_MONTHS", "0"),
     ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
