@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from flask_babel import format_date, gettext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from catalogue.agreements.models import AGREEMENT_NUMBER, Agreement
-from catalogue.agreements.queries import find
+from catalogue.agreements.queries import agreement_of, find
 from catalogue.agreements.rules import (
     ANSWER_DAYS,
     OPEN,
@@ -28,7 +26,6 @@ from catalogue.services.rules import NotInThisState, checked_reasons
 from kernel.base.clock import business_days_after, local
 from kernel.base.errors import NotYours
 from kernel.jobs.access import Principal
-from kernel.jobs.jobs import job
 from kernel.outside.mail import Letter, address_for, write_to
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
@@ -76,7 +73,6 @@ def request_agreement(
         raise AlreadyAgreed(log=service_code) from error
     work.record("catalogue:agreement:requested", agreement, owner=service.owner, service=version.code)
     lifecycle.watch_deadline(work, agreement)
-    work.defer(notify_owner, agreement_id=str(agreement.id))
     return agreement
 
 
@@ -111,8 +107,7 @@ def transition(work: Work, official: Principal, code: str, step: Transition, rea
     if rule.target == Status.ENDED:
         _revoke(agreement)
     other = agreement.consumer if side == Side.OWNER else agreement.owner
-    work.record(rule.tag, agreement, side=str(side), other=other)
-    work.defer(notify_other, agreement_id=str(agreement.id), agency=other, status=agreement.status)
+    work.record(rule.tag, agreement, side=str(side), other=other, status=str(rule.target))
     return agreement
 
 
@@ -160,27 +155,17 @@ def _side(agreement: Agreement, official: Principal) -> Side:
     return side
 
 
-@job("catalogue:agreement:notify-owner")
-def notify_owner(agreement_id: str) -> None:
-    """Tell the owner's publishers that a request waits for their answer."""
-    _notify_officials_of_owner(agreement_id)
-
-
 @action
-def _notify_officials_of_owner(work: Work, agreement_id: str) -> None:
-    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+def notify_owner(work: Work, code: str) -> None:
+    """Tell the owner's publishers that a request waits for their answer. Raises NotFound."""
+    agreement = agreement_of(code)
     write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _asked(agreement))
 
 
-@job("catalogue:agreement:remind-owner")
-def remind_owner(agreement_id: str) -> None:
-    """Tell the owner's publishers that the term for their answer has passed."""
-    _remind_owner(agreement_id)
-
-
 @action
-def _remind_owner(work: Work, agreement_id: str) -> None:
-    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+def remind_owner(work: Work, code: str) -> None:
+    """Tell the owner's publishers that the term for their answer has passed. Raises NotFound."""
+    agreement = agreement_of(code)
     write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _overdue(agreement))
 
 
@@ -215,15 +200,10 @@ def _asked(agreement: Agreement) -> Letter:
     return Letter(subject, text)
 
 
-@job("catalogue:agreement:notify-other")
-def notify_other(agreement_id: str, agency: str, status: str) -> None:
-    """Tell the other agency's publishers what was decided."""
-    _notify_officials_of_other(agreement_id, agency, Status(status))
-
-
 @action
-def _notify_officials_of_other(work: Work, agreement_id: str, agency: str, status: Status) -> None:
-    agreement = work.session.get_one(Agreement, UUID(agreement_id))
+def notify_other(work: Work, code: str, agency: str, status: Status) -> None:
+    """Tell the other agency's publishers what was decided. Raises NotFound."""
+    agreement = agreement_of(code)
     write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, agency, status))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select
 
@@ -30,6 +31,11 @@ def agreement_of(code: str) -> Agreement:
     if agreement is None:
         raise NotFound(log="no such agreement")
     return agreement
+
+
+def code_of(agreement_id: UUID) -> str:
+    """The code of the agreement in this row."""
+    return session().scalars(select(Agreement.code).where(Agreement.id == agreement_id)).one()
 
 
 def of_agency(

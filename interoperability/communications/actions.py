@@ -39,7 +39,7 @@ from kernel.database.db import session
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.http.uploads import Part
 from kernel.jobs.access import AgencyRef, Principal
-from kernel.jobs.jobs import job, periodic
+from kernel.jobs.jobs import periodic
 from kernel.outside.documents import StoredDocument, documents, send_document
 from kernel.outside.mail import Letter, address_for, write_to
 from kernel.pages.layout import format_local_time
@@ -152,7 +152,6 @@ def send_communication(
     _take(work, communication, Step.SENT, by=principal.name, facts=facts)
     for addressee in manifest.addressees:
         _take(work, communication, Step.AVAILABLE, by="Cordillera", addressee=addressee.agency)
-        work.defer(notify_addressee, code=communication.code, agency=addressee.agency)
     codes = [addressee.agency for addressee in manifest.addressees]
     work.record("interoperability:communication:sent", communication, addressees=codes, documents=len(stored))
     return communication
@@ -334,8 +333,7 @@ def _answer(work: Work, principal: Principal, code: str, step: Step, reason: str
             return view
         raise rules.NotAllowedNow(_who_answered(given), log=f"{step} after {given.step}")
     _change(work, principal, view, step, reason=reason)
-    work.record(TAGS[step], view.communication)
-    work.defer(notify_sender, code=code, agency=view.agency)
+    work.record(TAGS[step], view.communication, addressee=view.agency)
     return _fresh(work, view)
 
 
@@ -352,14 +350,14 @@ def _fresh(work: Work, view: PartyView) -> PartyView:
     return view
 
 
-@job("interoperability:communication:notify-addressee")
-def notify_addressee(code: str, agency: str) -> None:
+@action
+def notify_addressee(_work: Work, code: str, agency: str) -> None:
     """Tell an addressee's correspondents that something waits."""
     _write_to_correspondents(agency, _("A communication is waiting for you: %(code)s", code=code), code)
 
 
-@job("interoperability:communication:notify-sender")
-def notify_sender(code: str, agency: str) -> None:
+@action
+def notify_sender(_work: Work, code: str, agency: str) -> None:
     """Tell the sender's correspondents that an addressee has answered."""
     sender = session().scalars(select(Communication.sender).where(Communication.code == code)).one()
     subject = _("%(agency)s answered your communication %(code)s", agency=agency, code=code)

@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import select, text
 
 from catalogue.agreements import actions, queries
+from catalogue.agreements.reactions import remind_of_answer, tell_owner
 from catalogue.agreements.rules import (
     LIFECYCLE,
     OPEN,
@@ -45,6 +46,7 @@ from kernel.database.db import session
 from kernel.jobs.access import act_as
 from kernel.recording.audit import AuditEvent
 from kernel.recording.lifecycle import note_passed_deadline
+from kernel.recording.reactions import Event
 
 AS_OWNER, AS_CONSUMER, AS_STRANGER = an_official(OWNER), an_official(CONSUMER), an_official(STRANGER)
 
@@ -165,10 +167,10 @@ class TestAsking:
 
     def test_the_owner_is_told_by_mail(self, app: Flask) -> None:
         agreement = a_request()
-        queued = session().execute(text("SELECT task_name, args FROM procrastinate_jobs")).all()
-        assert ("catalogue:agreement:notify-owner", {"agreement_id": str(agreement.id)}) in queued
+        query = text("SELECT args FROM procrastinate_jobs WHERE task_name = 'catalogue:agreement:follow-request'")
+        (request,) = session().scalars(query).all()
         with app.app_context():
-            actions.notify_owner(str(agreement.id))
+            tell_owner(Event(**request))
         mails = session().scalars(text("SELECT args FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"))
         (mail,) = mails.all()
         assert mail["to"] == f"publisher@{OWNER.code.lower()}.example"
@@ -186,9 +188,9 @@ class TestAsking:
         session().commit()
         note_passed_deadline(**arguments)
         assert count_events("catalogue:agreement:answer-overdue") == 1
-        query = text("SELECT args FROM procrastinate_jobs WHERE task_name = 'catalogue:agreement:remind-owner'")
+        query = text("SELECT args FROM procrastinate_jobs WHERE task_name = 'catalogue:agreement:follow-lateness'")
         (reminder,) = session().scalars(query).all()
-        actions.remind_owner(**reminder)
+        remind_of_answer(Event(**reminder))
         query = text("SELECT args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'")
         assert agreement.code in session().scalars(query).one()
 
@@ -294,7 +296,7 @@ class TestDeciding:
     def test_the_other_agency_is_told(self, app: Flask) -> None:
         agreement = an_agreement()
         with app.app_context():
-            actions.notify_other(str(agreement.id), CONSUMER.code, "active")
+            actions.notify_other(agreement.code, CONSUMER.code, Status.ACTIVE)
         mails = session().scalars(text("SELECT args FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"))
         assert [mail["to"] for mail in mails] == [f"publisher@{CONSUMER.code.lower()}.example"]
 

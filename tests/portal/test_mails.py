@@ -18,6 +18,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from catalogue.agreements import actions as agreements
+from catalogue.agreements.rules import Status
 from identity.authentication.one_time_codes.actions import remove_for
 from identity.clients.client_reviews import actions as reviews
 from identity.clients.client_reviews.queries import get_pending
@@ -139,15 +140,15 @@ def communication_answered(scene: Scene) -> None:
 
 
 def agreement_asked(scene: Scene) -> None:
-    agreements.notify_owner(str(a_request().id))
+    agreements.notify_owner(a_request().code)
 
 
 def agreement_overdue(scene: Scene) -> None:
-    agreements.remind_owner(str(a_request().id))
+    agreements.remind_owner(a_request().code)
 
 
 def agreement_decided(scene: Scene) -> None:
-    agreements.notify_other(str(an_agreement().id), CONSUMER.code, "refused")
+    agreements.notify_other(an_agreement().code, CONSUMER.code, Status.REFUSED)
 
 
 Cause = Callable[[Scene], None]
