@@ -17,7 +17,7 @@ from builders.databases import MIGRATED, SharedDatabase, create_database, superu
 from builders.hsm import a_token
 from builders.random_order import AS_THEY_STAND, shuffled
 from builders.settings import settings_of_tests
-from builders.starts import CompiledTemplates, made_once_for_all_applications
+from builders.starts import CompiledTemplates, cheap_passwords, made_once_for_all_applications, rarely_collecting
 from builders.stopwatch import in_seconds
 from flask import Flask
 from flask.testing import FlaskClient
@@ -25,12 +25,15 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import make_url
 
+from identity.people import rules
 from kernel.base.settings import Settings
 from kernel.database import migrate
 from kernel.database.db import ENGINE
 from kernel.jobs.access import Principal, act_as
 from portal.app import create_app
 from portal.local.postgres import EmbeddedPostgres
+
+REAL_HASHER = rules._HASHER
 
 hypothesis_settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -140,9 +143,15 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session", autouse=True)
 def templates() -> Iterator[CompiledTemplates]:
-    """A server starts once; the tests start hundreds, of which only the first reads and compiles what all have."""
-    with made_once_for_all_applications():
+    """A server starts once; the tests start hundreds, of which only the first does what is the same for all."""
+    with made_once_for_all_applications(), rarely_collecting(), cheap_passwords():
         yield CompiledTemplates()
+
+
+@pytest.fixture
+def dear_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The passwords' hash as it is in production."""
+    monkeypatch.setattr(rules, "_HASHER", REAL_HASHER)
 
 
 @pytest.fixture

@@ -129,7 +129,8 @@ def test_a_stolen_hash_is_useless_without_the_pepper() -> None:
     assert not rules.password_matches("contraseña", stored, b"another")
 
 
-def test_nobodys_hash_costs_what_everybodys_costs() -> None:
+def test_nobodys_hash_costs_what_everybodys_costs(dear_passwords: None) -> None:
+    assert "m=19456,t=2,p=1" in rules.hash_password("contraseña", PEPPER)
     assert not rules.needs_rehash(rules.DUMMY_HASH)
     assert rules.needs_rehash("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$MTIzNDU2Nzg5MDEyMzQ1Ng")
 
