@@ -14,17 +14,26 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.queries import active_at
 from identity.authentication.sessions.rules import IDLE_LIMIT, is_active
-from identity.clients.registry.queries import known_client
+from identity.clients.registry.models import Client
+from identity.clients.registry.queries import (
+    active_client,
+    forget,
+    has_option,
+    keys_address_of,
+    known_client,
+    registered_client,
+    with_client,
+)
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.authorization import actions
 from identity.openid.grants.code_actions import PresentedCode, check_redeemable, try_redeem
-from identity.openid.grants.grant_actions import TokenRequest
-from identity.openid.models import AccessToken, ApplicationConsent, Grant
+from identity.openid.grants.grant_actions import TokenRequest, refresh
+from identity.openid.models import AccessToken, ApplicationConsent, Grant, RefreshToken
 from identity.openid.rules import OAuthProblem
 from identity.openid.tokens.access_tokens import active_token
 from identity.openid.tokens.consents import has_consented
@@ -66,8 +75,8 @@ class House:
             "created_at": self.now, "expires_at": self.now + TICK, "kept_until": self.now,
         }  # fmt: skip
         with engine().begin() as connection:
-            connection.execute(delete(AccessToken))
-            connection.execute(delete(Grant))
+            for table in (AccessToken, RefreshToken, Grant):
+                connection.execute(delete(table))
             connection.execute(insert(Grant).values(**{**usual, **values}))
         session().rollback()
         return grant_id, code
@@ -195,3 +204,47 @@ def test_a_session_is_alive_to_the_rule_and_to_the_statement(
         counted = connection.scalar(select(SignInSession.sid).where(active_at(house.now)))
     by_the_rule = ended_at is None and is_active(house.now, house.at(last_seen), house.at(expires_at))
     assert (counted is not None) == by_the_rule
+
+
+@often
+@given(revoked_at=PERHAPS, has_logout=st.booleans())
+def test_a_client_is_active_to_every_statement_or_to_none(
+    house: House, revoked_at: timedelta | None, has_logout: bool
+) -> None:
+    client_id = house.client.client_id
+    options = {"backchannel_logout_uri": "https://a.cl/out"} if has_logout else {}
+    row = {"revoked_at": house.at(revoked_at), "options": options, "jwks_uri": "https://a.cl/keys"}
+    with engine().begin() as connection:
+        connection.execute(update(Client).values(**row))
+    session().rollback()
+    forget(client_id)
+    is_active = revoked_at is None
+    found = registered_client(client_id) is not None, active_client(client_id) is not None
+    read = keys_address_of(client_id) is not None, known_client(client_id) is not None
+    assert (*found, *read) == (is_active,) * 4
+    house.a_grant()
+    joined = session().execute(with_client(select(Grant.id), Grant.client_id, is_active=True)).one_or_none()
+    named = session().scalar(select(has_option(literal(client_id), "backchannel_logout_uri")))
+    assert (joined is not None, named) == (is_active, is_active and has_logout)
+
+
+@often
+@given(expires_at=MOMENTS, revoked_at=PERHAPS, key=TEXTS, used_at=st.sampled_from([None, None, timedelta()]))
+def test_a_refresh_token_is_refreshed_exactly_if_introspection_calls_it_active(
+    house: House, expires_at: timedelta, revoked_at: timedelta | None, key: str | None, used_at: timedelta | None
+) -> None:
+    grant_id, _ = house.a_grant(revoked_at=house.at(revoked_at), scopes=["openid", "offline_access"])
+    token, constraint = new_token(), SenderConstraint(key)
+    row = {"token_hash": token_hash(token), "code_id": grant_id, "dpop_jkt": key, "created_at": house.now}
+    row |= {"expires_at": house.at(expires_at), "used_at": house.at(used_at)}
+    with engine().begin() as connection:
+        connection.execute(insert(RefreshToken).values(**row))
+    active = active_token(token)
+    try:
+        issued = refresh(house.client, token, TokenRequest(None, [], None, constraint))
+    except OAuthProblem:
+        issued = None
+    # One that was used this moment is no longer active, and is answered once more (RFC 9700 4.14.2).
+    is_retry = used_at is not None and revoked_at is None and expires_at > timedelta()
+    assert (issued is not None) == (active is not None or is_retry)
+    assert active is None or active.is_refresh_token
