@@ -45,7 +45,7 @@ class MachineClients(Protocol):
     """The credentials of agencies' systems."""
 
     def create(
-        self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]
+        self, *, name: str, agency_code: str, scopes: Sequence[str], service_binding: Mapping[str, str]
     ) -> Credentials: ...
 
     def revoke(self, client_id: str) -> None: ...

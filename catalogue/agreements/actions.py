@@ -127,7 +127,7 @@ def issue_credentials(work: Work, official: Principal, code: str) -> tuple[Agree
         name=f"{agreement.code} · {agreement.service_name}"[:100].strip(),
         agency_code=agreement.consumer,
         scopes=["gateway"],
-        binding={"agreement": agreement.code, "service": agreement.service_code, "version": agreement.version},
+        service_binding={"agreement": agreement.code, "service": agreement.service_code, "version": agreement.version},
     )
     agreement.client_id, agreement.client_issued_at = credentials.client_id, work.now
     work.record("catalogue:agreement:credentials-issued", agreement, client=credentials.client_id, replaced=replaced)

@@ -105,7 +105,7 @@ def _count(work: Work, agreement: Agreement) -> DailyCalls:
 
 def _agreed(machine: Principal, service: str, version: str) -> tuple[Agreement, str]:
     """A token of one service must not open another: service, version, agreement, agency and client have to fit."""
-    bound = machine.binding
+    bound = machine.service_binding
     if bound.get("service") != service or bound.get("version") != version:
         raise NotAgreed(log=f"{machine.id} is bound to {dict(bound)}")
     found = provider_of(bound.get("agreement", ""))

@@ -128,11 +128,13 @@ HAND_OVER = {"catalogue": hand_over_to_catalogue, "interoperability": hand_over_
 class CatalogueClients:
     """Identity's machine clients, as the catalogue asks for them."""
 
-    def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> Credentials:
+    def create(
+        self, *, name: str, agency_code: str, scopes: Sequence[str], service_binding: Mapping[str, str]
+    ) -> Credentials:
         from catalogue.ports import Credentials
         from identity.clients.machine_clients.actions import create_machine_client
 
-        made = create_machine_client(name, agency_code, scopes, binding)
+        made = create_machine_client(name, agency_code, scopes, service_binding)
         return Credentials(made.client.client_id, made.secret or "")
 
     def revoke(self, client_id: str) -> None:

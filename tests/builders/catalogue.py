@@ -45,7 +45,7 @@ def an_official(agency: AgencyRef, *roles: str) -> Principal:
 
 
 def a_machine(
-    agency: AgencyRef, *scopes: str, binding: Mapping[str, str] | None = None, client_id: str = ""
+    agency: AgencyRef, *scopes: str, service_binding: Mapping[str, str] | None = None, client_id: str = ""
 ) -> Principal:
     return Principal(
         "machine",
@@ -53,7 +53,7 @@ def a_machine(
         "System",
         agency,
         scopes=frozenset(scopes),
-        binding=binding or {},
+        service_binding=service_binding or {},
     )
 
 
@@ -82,9 +82,13 @@ class FakeClients:
     made: list[dict[str, Any]] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
 
-    def create(self, *, name: str, agency_code: str, scopes: Sequence[str], binding: Mapping[str, str]) -> Credentials:
+    def create(
+        self, *, name: str, agency_code: str, scopes: Sequence[str], service_binding: Mapping[str, str]
+    ) -> Credentials:
         client_id = f"client-{len(self.made) + 1}"
-        self.made.append({"id": client_id, "agency": agency_code, "scopes": list(scopes), "binding": dict(binding)})
+        self.made.append(
+            {"id": client_id, "agency": agency_code, "scopes": list(scopes), "binding": dict(service_binding)}
+        )
         return Credentials(client_id, "the-secret")
 
     def revoke(self, client_id: str) -> None:

@@ -55,10 +55,10 @@ def a_client_in_use(redirect_uri: str, **others: Any) -> NewClient:
 def a_system(
     agency: str = "AE001",
     scopes: Iterable[str] = ("communications.send",),
-    binding: Mapping[str, str] | None = None,
+    service_binding: Mapping[str, str] | None = None,
     **others: Any,
 ) -> NewClient:
-    return create_machine_client("Sistema de Prueba", agency, scopes, binding, **others)
+    return create_machine_client("Sistema de Prueba", agency, scopes, service_binding, **others)
 
 
 def s256(verifier: str = VERIFIER) -> str:

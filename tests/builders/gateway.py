@@ -107,7 +107,7 @@ class Consumer:
 
     def a_machine(self, **binding: str) -> Principal:
         bound = {"agreement": self.agreement, "service": self.service, "version": "v1", **binding}
-        return a_machine(CONSUMER, "gateway", binding=bound, client_id=self.client_id)
+        return a_machine(CONSUMER, "gateway", service_binding=bound, client_id=self.client_id)
 
     def call(
         self, path: str = "/permisos", method: str = "GET", by: Principal | None = None, **more: Any

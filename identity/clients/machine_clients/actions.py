@@ -48,7 +48,7 @@ def create_machine_client(
     name: str,
     agency_code: str,
     scopes: Iterable[str],
-    binding: Mapping[str, str] | None = None,
+    service_binding: Mapping[str, str] | None = None,
     *,
     environment: str = "production",
     auth_method: str | None = None,
@@ -58,11 +58,11 @@ def create_machine_client(
 ) -> NewClient:
     """Register an agency's system, which gets tokens for itself (RFC 6749 4.4). Raises Invalid.
 
-    binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own interfaces.
+    service_binding: the `agreement`, `service` and `version` that its tokens are good for; nothing for our own ones.
     """
     credentials = ProposedCredentials(auth_method, jwks, jwks_uri, options or {})
     credentials.verify_remote_metadata()
-    return _create(name, agency_code, scopes, binding or {}, environment, credentials)
+    return _create(name, agency_code, scopes, service_binding or {}, environment, credentials)
 
 
 @action
@@ -71,7 +71,7 @@ def _create(
     name: str,
     agency_code: str,
     scopes: Iterable[str],
-    binding: Mapping[str, str],
+    service_binding: Mapping[str, str],
     environment: str,
     credentials: ProposedCredentials,
 ) -> NewClient:
@@ -86,7 +86,7 @@ def _create(
         redirect_uris=[],
         post_logout_redirect_uris=[],
         scopes=checked_machine_scopes(scopes),
-        binding=dict(binding),
+        service_binding=dict(service_binding),
     )
     _give(client, credentials)
     return insert_client(work, client, has_secret=client.auth_method in SECRET_METHODS)

@@ -101,7 +101,7 @@ def register_client(
     if environment != "sandbox" and approved_by is None and who.kind not in TRUSTED:
         raise Invalid(fields={"environment": [_("Begin in the sandbox, and ask the authority from there.")]})
     client_id = secrets.token_hex(16)
-    client = Client(client_id=client_id, environment=environment, owner=owner, binding={})
+    client = Client(client_id=client_id, environment=environment, owner=owner, service_binding={})
     _fill(client, sound_registration(asked, environment))
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
@@ -150,7 +150,7 @@ def insert_client(work: Work, client: Client, *, has_secret: bool) -> NewClient:
         scopes=client.scopes,
         redirect_uris=client.redirect_uris,
         options=client.options,
-        binding=client.binding,
+        binding=client.service_binding,
     )
     forget(client.client_id)
     return NewClient(client, secret)

@@ -38,7 +38,7 @@ class Client(Identified, Base):
     redirect_uris: Mapped[list[str]]
     post_logout_redirect_uris: Mapped[list[str]]
     scopes: Mapped[list[str]]
-    binding: Mapped[dict[str, Any]]
+    service_binding: Mapped[dict[str, Any]] = mapped_column("binding")
     secrets: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     created_at: Mapped[datetime]
     secret_created_at: Mapped[datetime | None]

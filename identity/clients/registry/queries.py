@@ -170,7 +170,7 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         redirect_uris=tuple(client.redirect_uris),
         post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
         scopes=frozenset(client.scopes),
-        binding=client.binding,
+        service_binding=client.service_binding,
         secrets=tuple(StoredSecret.from_row(kept) for kept in client.secrets),
         agency_code=agency.code if agency else None,
         agency_name=agency.name if agency else None,

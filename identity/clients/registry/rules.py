@@ -90,7 +90,7 @@ class RegisteredClient:
     redirect_uris: tuple[str, ...]
     post_logout_redirect_uris: tuple[str, ...]
     scopes: frozenset[str]
-    binding: Mapping[str, str]
+    service_binding: Mapping[str, str]
     secrets: tuple[StoredSecret, ...] = field(repr=False)
     agency_code: str | None
     agency_name: str | None

@@ -86,7 +86,7 @@ def _says(active: ActiveToken) -> dict[str, Any]:
         said |= {"auth_time": int(active.authenticated_at.timestamp()), "acr": active.acr}
     optional: dict[str, Any] = {"jti": active.token_id, "cnf": active.confirmation, "act": active.act}
     # RFC 9396 9.2
-    optional |= {"authorization_details": list(active.authorization_details), **(active.binding or {})}
+    optional |= {"authorization_details": list(active.authorization_details), **(active.service_binding or {})}
     return said | {name: value for name, value in optional.items() if value}
 
 

@@ -121,7 +121,7 @@ def redeem_code(client: RegisteredClient, shown: PresentedCode, wanted: TokenReq
 
 def try_redeem(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
     """Redeem a code for a request in which everything is right; None for any other, and then nothing has been done."""
-    now, binding = clock.now(), wanted.binding
+    now, constraint = clock.now(), wanted.constraint
     access_token, refresh_token = new_access_token(client, wanted), new_token()
     row = _redeem(
         code_hash=token_hash(shown.code),
@@ -137,11 +137,11 @@ def try_redeem(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequ
         audience=list(wanted.resources) or None,
         default_audience=audience_or_default(()),
         access_expires_at=now + ACCESS_TOKEN_LIFETIME,
-        dpop_jkt=binding.dpop_jkt,
-        cert_thumbprint=binding.cert_thumbprint,
+        dpop_jkt=constraint.dpop_jkt,
+        cert_thumbprint=constraint.cert_thumbprint,
         refresh_hash=token_hash(refresh_token),
-        refresh_jkt=bound_refresh(client, binding).dpop_jkt,
-        refresh_thumbprint=bound_refresh(client, binding).cert_thumbprint,
+        refresh_jkt=bound_refresh(client, constraint).dpop_jkt,
+        refresh_thumbprint=bound_refresh(client, constraint).cert_thumbprint,
         refresh_expires_at=now + REFRESH_TOKEN_LIFETIME,
         **recorded("identity:code:redeemed", f"client:{client.client_id}"),
     )
@@ -189,7 +189,7 @@ def check_redeemable(known: Grant, shown: PresentedCode, wanted: TokenRequest, n
     if shown.redirect_uri != known.redirect_uri:
         raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
     _check_challenge(known.code_challenge, shown.code_challenge)
-    if known.dpop_jkt is not None and known.dpop_jkt != wanted.binding.dpop_jkt:
+    if known.dpop_jkt is not None and known.dpop_jkt != wanted.constraint.dpop_jkt:
         raise InvalidGrant("The code is bound to another DPoP key.")
     downscoped(known, wanted)
 

@@ -37,7 +37,7 @@ def exchange(
     subject: ActiveToken | None,
     target_id: str,
     asked: frozenset[str] | None,
-    binding: SenderConstraint,
+    constraint: SenderConstraint,
 ) -> Exchanged:
     """A token with which the actor calls the target on behalf of the person that the subject's token speaks of.
 
@@ -66,7 +66,7 @@ def exchange(
         work.now,
         expires_at,
         subject=subject_for(target, grant.person_id),
-        confirmation=binding.cnf,
+        confirmation=constraint.cnf,
         act=act,
     )
     work.record(

@@ -45,7 +45,7 @@ class TokenRequest:
     scopes: frozenset[str] | None = None
     resources: Sequence[str] = ()
     details: Sequence[dict[str, Any]] | None = None
-    binding: SenderConstraint = UNBOUND
+    constraint: SenderConstraint = UNBOUND
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ def issue(
     grant = downscoped(code, wanted)
     access_token = new_access_token(client, wanted)
     if access_token is not None:
-        _keep_access_token(work, grant, access_token, wanted.binding)
+        _keep_access_token(work, grant, access_token, wanted.constraint)
     if refresh_token is None and "offline_access" in code.scopes:
         refresh_token = new_token()
-        _keep_refresh_token(work, client, code.id, refresh_token, wanted.binding)
+        _keep_refresh_token(work, client, code.id, refresh_token, wanted.constraint)
     return issued(client, code, wanted, work.now, access_token, refresh_token)
 
 
@@ -122,13 +122,13 @@ def issued(
     grant = downscoped(code, wanted)
     if access_token is None:
         expires_at = now + ACCESS_TOKEN_LIFETIME
-        access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.binding.cnf)
+        access_token = person_access_token(client, grant, now, expires_at, confirmation=wanted.constraint.cnf)
     signed = None
     if "openid" in grant.scopes:
         person = get_person(grant.person_id) if tells_of_person(client, grant) else None
         signed = id_token(client, replace(grant, nonce=nonce), access_token, now, person)
     details = grant.authorization_details
-    return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.binding.token_type)
+    return Issued(access_token, grant.scopes, signed, refresh_token, details, wanted.constraint.token_type)
 
 
 def downscoped(code: Redeemed | Grant, wanted: TokenRequest) -> GrantView:
@@ -170,15 +170,15 @@ def new_access_token(client: RegisteredClient, wanted: TokenRequest) -> str | No
     return secrets.token_hex(16)
 
 
-def _keep_access_token(work: Work, grant: GrantView, access_token: str, binding: SenderConstraint) -> None:
+def _keep_access_token(work: Work, grant: GrantView, access_token: str, constraint: SenderConstraint) -> None:
     work.add(
         AccessToken(
             token_hash=token_hash(access_token),
             code_id=grant.id,
             scopes=sorted(grant.scopes),
             audience=list(grant.audience),
-            dpop_jkt=binding.dpop_jkt,
-            cert_thumbprint=binding.cert_thumbprint,
+            dpop_jkt=constraint.dpop_jkt,
+            cert_thumbprint=constraint.cert_thumbprint,
             created_at=work.now,
             expires_at=work.now + ACCESS_TOKEN_LIFETIME,
         )
@@ -186,9 +186,9 @@ def _keep_access_token(work: Work, grant: GrantView, access_token: str, binding:
 
 
 def _keep_refresh_token(
-    work: Work, client: RegisteredClient, grant_id: UUID, token: str, binding: SenderConstraint
+    work: Work, client: RegisteredClient, grant_id: UUID, token: str, constraint: SenderConstraint
 ) -> None:
-    bound = bound_refresh(client, binding)
+    bound = bound_refresh(client, constraint)
     work.add(
         RefreshToken(
             token_hash=token_hash(token),
@@ -201,10 +201,10 @@ def _keep_refresh_token(
     )
 
 
-def bound_refresh(client: RegisteredClient, binding: SenderConstraint) -> SenderConstraint:
+def bound_refresh(client: RegisteredClient, constraint: SenderConstraint) -> SenderConstraint:
     """The constraint of a refresh token: only a client without credentials is held to its key (RFC 9449 5)."""
     # RFC 9449 5, RFC 8705 4: who has no other credentials is bound to the key it showed first.
-    return binding if client.auth_method == "none" else UNBOUND
+    return constraint if client.auth_method == "none" else UNBOUND
 
 
 @action
@@ -226,7 +226,7 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: TokenReque
     shown, code = found
     if code.revoked_at is not None or shown.expires_at <= work.now:
         raise InvalidGrant("The refresh token has expired or was revoked.")
-    _check_key(shown, wanted.binding)
+    _check_key(shown, wanted.constraint)
     if not PROFILES[client.profile].refresh_rotates:
         code.kept_until = shown.expires_at = work.now + REFRESH_TOKEN_LIFETIME
         return issue(work, client, code, wanted, refresh_token=token)
@@ -234,7 +234,7 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: TokenReque
     if shown.used_at is None:
         shown.used_at = work.now
         code.kept_until = work.now + REFRESH_TOKEN_LIFETIME
-        _keep_refresh_token(work, client, code.id, successor, wanted.binding)
+        _keep_refresh_token(work, client, code.id, successor, wanted.constraint)
     elif not _is_retry(work, shown, successor):
         revoke_grants(work, [code.id])
         work.record("identity:refresh:replayed", f"client:{client.client_id}", person=str(code.person_id))
@@ -242,8 +242,8 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: TokenReque
     return issue(work, client, code, wanted, refresh_token=successor)
 
 
-def _check_key(shown: RefreshToken, binding: SenderConstraint) -> None:
-    expected, given = (shown.dpop_jkt, shown.cert_thumbprint), (binding.dpop_jkt, binding.cert_thumbprint)
+def _check_key(shown: RefreshToken, constraint: SenderConstraint) -> None:
+    expected, given = (shown.dpop_jkt, shown.cert_thumbprint), (constraint.dpop_jkt, constraint.cert_thumbprint)
     if any(one is not None and one != other for one, other in zip(expected, given, strict=True)):
         raise InvalidGrant("The refresh token is bound to another key.")
 

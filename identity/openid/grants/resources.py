@@ -30,7 +30,7 @@ def known_resources(client: RegisteredClient, details: Iterable[dict[str, Any]] 
         {
             settings().base_url,
             f"{settings().base_url}/api/v1",
-            service_audience(client.binding),
+            service_audience(client.service_binding),
             *services,
             *map(audience_named, called),
         }

@@ -41,7 +41,7 @@ class ActiveToken:
     acr: str | None = None
     confirmation: Mapping[str, Any] | None = None
     act: Mapping[str, Any] | None = None
-    binding: Mapping[str, str] | None = None
+    service_binding: Mapping[str, str] | None = None
     authorization_details: Sequence[Mapping[str, Any]] = ()
     is_refresh_token: bool = False
 
@@ -110,7 +110,7 @@ def _by_value(token: str) -> ActiveToken | None:
         confirmation=claims.get("cnf"),
         act=claims.get("act"),
         authorization_details=claims.get("authorization_details", ()),
-        binding={name: claims[name] for name in BINDING_CLAIMS if claims.get(name) is not None},
+        service_binding={name: claims[name] for name in BINDING_CLAIMS if claims.get(name) is not None},
     )
 
 

@@ -21,14 +21,19 @@ _AUTHORIZATION = re.compile(r"([Bb][Ee][Aa][Rr][Ee][Rr]|[Dd][Pp][Oo][Pp]) +([A-Z
 
 
 def client_principal(
-    client: RegisteredClient, scopes: frozenset[str] = frozenset(), binding: Mapping[str, str] | None = None
+    client: RegisteredClient, scopes: frozenset[str] = frozenset(), service_binding: Mapping[str, str] | None = None
 ) -> Principal:
     """The client as whoever acts in the audit and in access declarations."""
     agency = None
     if client.agency_code is not None:
         agency = AgencyRef(client.agency_code, client.agency_name or "", client.agency_is_authority)
     return Principal(
-        kind="machine", id=client.client_id, name=client.name, agency=agency, scopes=scopes, binding=dict(binding or {})
+        kind="machine",
+        id=client.client_id,
+        name=client.name,
+        agency=agency,
+        scopes=scopes,
+        service_binding=dict(service_binding or {}),
     )
 
 
@@ -70,7 +75,7 @@ def bearer_principal() -> Principal | None:
     check_sender_constraint(active.confirmation, token, scheme, client, incoming)
     if client.profile != "machine":
         return _person_principal(active, incoming.path)
-    said = active.binding or {}
+    said = active.service_binding or {}
     return client_principal(client, active.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
 
 

@@ -66,10 +66,10 @@ def _subject_key(master_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"cordillera:openid:pairwise-subject").derive(master_key)
 
 
-def service_audience(binding: Mapping[str, str]) -> str:
+def service_audience(service_binding: Mapping[str, str]) -> str:
     """Return the audience of a system's token: the service that it is bound to, or this platform (RFC 9068 2.2)."""
-    if "service" in binding and "version" in binding:
-        return f"{SERVICE_PREFIX}{binding['service']}:{binding['version']}"
+    if "service" in service_binding and "version" in service_binding:
+        return f"{SERVICE_PREFIX}{service_binding['service']}:{service_binding['version']}"
     return settings().base_url
 
 
@@ -91,7 +91,7 @@ def machine_access_token(
         "aud": audience[0] if len(audience) == 1 else list(audience),
         "scope": " ".join(sorted(scopes)),
         "agency": client.agency_code,
-        **client.binding,
+        **client.service_binding,
         "jti": token_id,
         "iat": issued_at,
         "exp": issued_at + int(MACHINE_TOKEN_LIFETIME.total_seconds()),

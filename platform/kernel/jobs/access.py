@@ -46,8 +46,8 @@ class Principal:
     kind: anonymous, person (signed in, acting for nobody), official (acting for `agency`), machine (an agency's
     system), system, or one that a block brings. id: the person's or client's identifier. roles: the functions that an
     official holds, and what follows from them, in words of the blocks. is_authority: whether they decide for the
-    authority. scopes: of the access token that was brought. binding: what a machine's token is bound to. application:
-    of a person who is not here themselves, the `client_id` of the one that brought their token; acr and
+    authority. scopes: of the access token that was brought. service_binding: what a machine's token is bound to.
+    application: of a person who is not here themselves, the `client_id` of the one that brought their token; acr and
     authenticated_at: how surely and when they signed in to it. has_agencies: of a person signed in to our pages,
     whether they work for some agency.
     """
@@ -59,7 +59,7 @@ class Principal:
     roles: frozenset[str] = frozenset()
     is_authority: bool = False
     scopes: frozenset[str] = frozenset()
-    binding: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    service_binding: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     application: str = ""
     acr: str = ""
     authenticated_at: datetime | None = None

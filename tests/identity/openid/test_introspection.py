@@ -39,7 +39,7 @@ def other(app: Flask) -> NewClient:
 @pytest.fixture
 def system(app: Flask) -> NewClient:
     with app.app_context():
-        return a_system(binding={"agreement": "CON-1", "service": "SRV-1", "version": "1"})
+        return a_system(service_binding={"agreement": "CON-1", "service": "SRV-1", "version": "1"})
 
 
 def ask(

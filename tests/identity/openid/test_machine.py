@@ -91,7 +91,7 @@ def test_at_our_interfaces_the_bearer_is_the_agencys_system(
     assert principal.scopes == {"communications.send", "communications.receive"}
     behind = principal_at(app, "/gateway/SRV-000001/1/x", machine_token(client, bound))
     assert behind is not None
-    assert behind.binding == BINDING
+    assert behind.service_binding == BINDING
 
 
 def test_a_token_for_a_service_is_no_good_elsewhere(app: Flask, client: FlaskClient, bound: NewClient) -> None:

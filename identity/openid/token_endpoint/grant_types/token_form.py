@@ -121,10 +121,10 @@ def token_for_system(form: TokenForm) -> dict[str, Any]:
     # RFC 6749 3.3
     if scopes - client.scopes:
         raise InvalidScope("The system is not registered for one of the scopes.")
-    usual = service_audience(client.binding)
+    usual = service_audience(client.service_binding)
     # RFC 8707 2.2. Who is bound to one service is bound to it here, too.
     audience = check_resources(form.several("resource"), client) or (usual,)
-    if client.binding and set(audience) != {usual}:
+    if client.service_binding and set(audience) != {usual}:
         raise InvalidTarget("The system is bound to one service.")
     constraint, token_id = form.sender_constraint(), new_token(22)
     token = machine_access_token(
