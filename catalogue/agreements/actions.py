@@ -97,7 +97,7 @@ def transition(work: Work, official: Principal, code: str, step: Transition, rea
     """
     agreement = _locked(work, official, code)
     side = _side(agreement, official)
-    rule = lifecycle.transition(work, agreement, step, *agreement.sides_of(side))
+    rule = lifecycle.rule(agreement, step, *agreement.sides_of(side))
     agreement.suspended_by = str(side) if rule.target == Status.SUSPENDED else None
     agreement.ended_by = str(side) if rule.target == Status.ENDED else None
     agreement.reasons = checked_reasons(reasons) if rule.needs_reasons else ""
@@ -107,7 +107,7 @@ def transition(work: Work, official: Principal, code: str, step: Transition, rea
     if rule.target == Status.ENDED:
         _revoke(agreement)
     other = agreement.consumer if side == Side.OWNER else agreement.owner
-    work.record(rule.tag, agreement, side=str(side), other=other, status=str(rule.target))
+    lifecycle.transition(work, agreement, rule, side=str(side), other=other, status=str(rule.target))
     return agreement
 
 

@@ -19,6 +19,7 @@ from catalogue.services.rules import (
     service_code,
 )
 from kernel.base.errors import NotFound
+from kernel.base.lifecycles import TransitionRule
 from kernel.jobs.access import Principal
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
@@ -57,9 +58,9 @@ def new_version(work: Work, publisher: Principal, code: str, facts: VersionFacts
 def edit_version(work: Work, publisher: Principal, code: str, name: str, facts: VersionFacts) -> ServiceVersion:
     """Change a version that is not under review nor published. Raises NotFound, NotYours, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    rule = lifecycle.transition(work, version, Transition.EDIT)
+    rule = lifecycle.rule(version, Transition.EDIT)
     _describe(version, facts)
-    work.record(rule.tag, version, base_url=version.base_url)
+    lifecycle.transition(work, version, rule, base_url=version.base_url)
     return version
 
 
@@ -81,10 +82,10 @@ def put_service(work: Work, publisher: Principal, code: str, facts: ServiceFacts
 def submit_version(work: Work, publisher: Principal, code: str, name: str) -> ServiceVersion:
     """Send a version to the authority. Raises NotFound, NotYours, NotComplete, NotInThisState."""
     version = _version(_own_locked(work, publisher, code), name)
-    rule = lifecycle.transition(work, version, Transition.SUBMIT)
+    rule = lifecycle.rule(version, Transition.SUBMIT)
     refuse_incomplete(version.base_url, version.openapi_type)
     version.submitted_at, version.reasons = work.now, ""
-    work.record(rule.tag, version)
+    lifecycle.transition(work, version, rule)
     return version
 
 
@@ -95,12 +96,9 @@ def approve_version(work: Work, authority: Principal, code: str, name: str, seen
     seen: when the version was submitted, as the decider saw it; another submission since then is NotInThisState.
     Raises NotFound, NotInThisState.
     """
-    version, tag = _decide(work, code, name, seen, Transition.APPROVE)
-    service = version.service
-    version.decided_at = work.now
-    service.published_at = service.published_at or work.now
-    own_agency = authority.acting_agency.code == service.owner
-    work.record(tag, version, owner=service.owner, own_agency=own_agency)
+    version, rule = _submitted(work, code, name, seen, Transition.APPROVE)
+    version.service.published_at = version.service.published_at or work.now
+    _decide(work, authority, version, rule)
     return version
 
 
@@ -110,10 +108,9 @@ def return_version(
 ) -> ServiceVersion:
     """Give a version back to its owner with reasons. Raises NotFound, Invalid, NotInThisState."""
     reasons = checked_reasons(reasons)
-    version, tag = _decide(work, code, name, seen, Transition.RETURN)
-    version.decided_at, version.reasons = work.now, reasons
-    own_agency = authority.acting_agency.code == version.service.owner
-    work.record(tag, version, owner=version.service.owner, own_agency=own_agency)
+    version, rule = _submitted(work, code, name, seen, Transition.RETURN)
+    version.reasons = reasons
+    _decide(work, authority, version, rule)
     return version
 
 
@@ -137,13 +134,22 @@ def _version(service: Service, name: str) -> ServiceVersion:
     return version
 
 
-def _decide(work: Work, code: str, name: str, seen: str, step: Transition) -> tuple[ServiceVersion, str]:
-    """The version in its next state, and the tag of the record that is due."""
+def _submitted(
+    work: Work, code: str, name: str, seen: str, step: Transition
+) -> tuple[ServiceVersion, TransitionRule[Status]]:
+    """The version to be decided, locked, and the rule that allows the decision."""
     version = version_to_review(code, name)
     _lock(work, version.service)
     if seen and version.submitted_at is not None and version.submitted_at.isoformat() != seen:
         raise NotInThisState(log=f"{version.code} was submitted again")
-    return version, lifecycle.transition(work, version, step).tag
+    return version, lifecycle.rule(version, step)
+
+
+def _decide(work: Work, authority: Principal, version: ServiceVersion, rule: TransitionRule[Status]) -> None:
+    owner = version.service.owner
+    version.decided_at = work.now
+    own_agency = authority.acting_agency.code == owner
+    lifecycle.transition(work, version, rule, owner=owner, own_agency=own_agency)
 
 
 def _draft_version(work: Work, service: Service, facts: VersionFacts) -> ServiceVersion:

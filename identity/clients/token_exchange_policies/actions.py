@@ -15,6 +15,7 @@ from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.clients.token_exchange_policies.queries import find
 from identity.clients.token_exchange_policies.rules import (
     AlreadyAsked,
+    Side,
     Status,
     Transition,
     Wish,
@@ -87,43 +88,39 @@ def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reason
     policy = told.policy
     take_turn(work, policy.actor_client_id)
     lifecycle.lock(work, policy)
-    rule = policy.LIFECYCLE.rule(policy.status, step, *told.sides_of(owner))
+    sides = told.sides_of(owner)
+    rule = lifecycle.rule(policy, step, *sides)
     policy.reasons = checked_reasons(reasons, required=rule.needs_reasons)
-    if rule.target == Status.ALLOWED:
+    if step == Transition.ALLOW:
         _allow(work, policy)
-    elif rule.target == Status.REFUSED:
-        _decide(work, policy, Status.REFUSED)
-        work.record(
-            rule.tag, f"client:{policy.actor_client_id}", target=policy.target_client_id, reasons=policy.reasons
-        )
+    elif step == Transition.REFUSE:
+        _decide(work, policy)
+        lifecycle.transition(work, policy, rule, target=policy.target_client_id, reasons=policy.reasons)
     else:
-        _end(work, policy)
-        _record_end(work, policy)
+        _end(work, policy, *sides)
     return policy
 
 
-def _decide(work: Work, policy: ExchangePolicy, status: Status) -> None:
-    policy.status, policy.decided_by, policy.decided_at = status, current_principal().name, work.now
+def _decide(work: Work, policy: ExchangePolicy) -> None:
+    policy.decided_by, policy.decided_at = current_principal().name, work.now
 
 
 def _allow(work: Work, policy: ExchangePolicy) -> None:
+    """Allow it in the place of what was allowed before."""
+    rule = lifecycle.rule(policy, Transition.ALLOW, Side.TARGET)
     earlier = _living(work, policy.actor_client_id, policy.target_client_id, Status.ALLOWED)
     if earlier is not None:
-        _end(work, earlier)
+        earlier.status, earlier.ended_at = Status.ENDED, work.now  # the record of its successor tells of it
         work.session.flush()
-    _decide(work, policy, Status.ALLOWED)
+    _decide(work, policy)
     before = {"before": earlier.scopes} if earlier is not None else {}
-    work.record(
-        "identity:exchange:allowed",
-        f"client:{policy.actor_client_id}",
-        target=policy.target_client_id,
-        scopes=policy.scopes,
-        **before,
-    )
+    lifecycle.transition(work, policy, rule, target=policy.target_client_id, scopes=policy.scopes, **before)
 
 
-def _end(work: Work, policy: ExchangePolicy) -> None:
-    policy.status, policy.ended_at = Status.ENDED, work.now
+def _end(work: Work, policy: ExchangePolicy, *sides: str) -> None:
+    rule = lifecycle.rule(policy, Transition.END, *sides)
+    policy.ended_at = work.now
+    lifecycle.transition(work, policy, rule, target=policy.target_client_id)
 
 
 @action
@@ -131,13 +128,8 @@ def end_all_of(work: Work, client_id: str) -> None:
     """End every call that a client makes or answers, for it is somebody else's from now on."""
     concerned = or_(ExchangePolicy.actor_client_id == client_id, ExchangePolicy.target_client_id == client_id)
     living = select(ExchangePolicy).where(concerned, ExchangePolicy.status.in_((Status.ASKED, Status.ALLOWED)))
-    for policy in work.session.scalars(living.with_for_update()):
-        _end(work, policy)
-        _record_end(work, policy)
-
-
-def _record_end(work: Work, policy: ExchangePolicy) -> None:
-    work.record("identity:exchange:forbidden", f"client:{policy.actor_client_id}", target=policy.target_client_id)
+    for policy in work.session.scalars(living.order_by(ExchangePolicy.id).with_for_update()):
+        _end(work, policy, *Side)
 
 
 def _living(work: Work, actor_id: str, target_id: str, status: Status) -> ExchangePolicy | None:
@@ -171,5 +163,4 @@ def forbid_exchange(work: Work, actor_id: str, target_id: str) -> None:
     policy = _living(work, actor_id, target_id, Status.ALLOWED)
     if policy is None:
         raise NotFound()
-    _end(work, policy)
-    _record_end(work, policy)
+    _end(work, policy, *Side)

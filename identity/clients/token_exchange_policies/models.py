@@ -44,3 +44,8 @@ class ExchangePolicy(Identified, Base):
     decided_by: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def audit_name(self) -> str:
+        """The calling client: the audit tells of it what it may do."""
+        return f"client:{self.actor_client_id}"

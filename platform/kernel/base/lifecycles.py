@@ -31,11 +31,13 @@ class TransitionRule(Generic[S]):
 class Deadline:
     """Until when a state has to be left.
 
-    due: the attribute of the row that says when. tag: the record of its having passed, which others react to.
+    due: the attribute of the row that says when. tag: the record of its having passed, which others react to. target:
+    the state in which the row is then; None where it stays and somebody is only reminded.
     """
 
     due: str
     tag: str
+    target: str | None = None
 
 
 class Lifecycle(Generic[S, T]):

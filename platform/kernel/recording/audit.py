@@ -101,6 +101,12 @@ def record_once(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
     session.connection().execute(_INSERT_ONCE, list(events))
 
 
+def is_recorded(session: Session, tag: str, subject: object, since: datetime) -> bool:
+    """Whether this was recorded of a thing since a time."""
+    same = (AuditEvent.tag == tag, AuditEvent.subject == subject_name(subject), AuditEvent.at >= since)
+    return session.scalar(select(AuditEvent.id).where(*same).limit(1)) is not None
+
+
 def record_of(done: CTE, details: Sequence[str] = ()) -> CTE:
     """The record as part of the statement that changes something: one for each row of `done`, none where it has none.
 
@@ -144,7 +150,11 @@ def _through(principal: Principal) -> dict[str, str]:
 
 
 def subject_name(subject: object) -> str:
-    """How the audit names a thing: `table:code` or `table:id` for a row, a string as it is."""
+    """How the audit names a thing: `table:code` or `table:id` for a row, or as the row itself says (`audit_name`, where
+    it is about another thing); a string as it is.
+    """
+    if named := getattr(subject, "audit_name", None):
+        return str(named)
     if isinstance(subject, Base):
         return f"{subject.__tablename__}:{getattr(subject, 'code', None) or getattr(subject, 'id', '')}"
     return str(subject)
