@@ -24,7 +24,7 @@ from interoperability.communications.models import (
     communication_number,
 )
 from interoperability.communications.queries import PartyView, SignedManifest
-from interoperability.communications.rules import DocumentDescriptor, Step
+from interoperability.communications.rules import DocumentDescriptor, Status, Step, Transition
 from interoperability.communications.schemas import read_manifest, write_manifest
 from interoperability.directory.actions import sign_for_officials
 from interoperability.directory.rules import SignatureInvalid
@@ -44,14 +44,10 @@ from kernel.outside.documents import StoredDocument, documents, send_document
 from kernel.outside.mail import Letter, address_for, write_to
 from kernel.pages.layout import format_local_time
 from kernel.pages.submissions import submit_once
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 LARGEST_MANIFEST = 256 * 1024
-TAGS = {
-    Step.ACKNOWLEDGED: "interoperability:communication:acknowledged",
-    Step.REJECTED: "interoperability:communication:rejected",
-}
-"""The audit's tags of the answers."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def _insert(work: Work, agency: AgencyRef, signed: SignedManifest, idempotency_k
         "manifest_digest": signed.digest,
         "thumbprint": signed.thumbprint,
         "idempotency_key": idempotency_key,
-        "status": Step.AVAILABLE.value,
+        "status": Status.AVAILABLE.value,
         "sent_at": work.now,
     }
     statement = insert(Communication).values(values).on_conflict_do_nothing().returning(Communication)
@@ -194,7 +190,7 @@ def _addressee(communication: Communication, position: int, addressee: rules.Add
         agency_name=agency.name if agency else addressee.agency,
         is_copy=addressee.is_copy,
         persons=[vars(person) for person in addressee.persons],
-        status=Step.AVAILABLE.value,
+        status=Status.AVAILABLE.value,
     )
 
 
@@ -277,8 +273,7 @@ def note_delivery(work: Work, principal: Principal, code: str, number: int, part
         return
     if len(part) < document.size and not _completes(work, document, view.own, part):
         return
-    _change(work, principal, view, Step.DOWNLOADED, document=number)
-    work.record("interoperability:communication:downloaded", view.communication, document=number)
+    _transition(work, principal, view, Transition.DOWNLOAD, {"document": number}, document=number)
     work.session.execute(delete(PartialDelivery).where(*_of(document, view.own)))
 
 
@@ -300,15 +295,21 @@ def _of(document: Document, addressee: Addressee) -> tuple[ColumnElement[bool], 
     return (PartialDelivery.document_id == document.id, PartialDelivery.addressee_id == addressee.id)
 
 
-def _change(work: Work, principal: Principal, view: PartyView, step: Step, **said: Any) -> None:
+def _transition(
+    work: Work, principal: Principal, view: PartyView, name: Transition, detail: dict[str, Any], **said: Any
+) -> None:
+    """Bring the addressee that acts, and with it the whole, into the next state. detail: of the audit's record."""
     own = view.own
-    if own is None or (own.is_copy and step in rules.ANSWERS):
+    if own is None or (own.is_copy and name is not Transition.DOWNLOAD):
         raise rules.NotAnAddressee()
-    own.status = rules.status_after(own.status, step).value
-    answered = [one.status for one in view.communication.addressees if not one.is_copy]
-    view.communication.status = rules.status_of_all(answered).value
-    own.reason = said.get("reason")
+    rule = lifecycle.rule(own, name, own.side)
+    if rule.needs_reasons:
+        own.reason = said["reason"]
+    others = [one.status for one in view.communication.addressees if not one.is_copy and one is not own]
+    view.communication.status = rules.status_of_all(others if own.is_copy else [*others, rule.target]).value
+    step = Step(name)
     _take(work, view.communication, step, by=principal.name, principal=principal, addressee=own.agency, **said)
+    lifecycle.transition(work, own, rule, **detail)
 
 
 @action
@@ -317,23 +318,22 @@ def acknowledge(work: Work, principal: Principal, code: str) -> PartyView:
 
     Raises NotFound, NotYours, NotAnAddressee, and NotAllowedNow for another answer than the one that was given.
     """
-    return _answer(work, principal, code, Step.ACKNOWLEDGED, None)
+    return _answer(work, principal, code, Transition.ACKNOWLEDGE, None)
 
 
 @action
 def reject(work: Work, principal: Principal, code: str, reason: str) -> PartyView:
     """The addressee's reasoned refusal, repeated and raising as `acknowledge`."""
-    return _answer(work, principal, code, Step.REJECTED, reason)
+    return _answer(work, principal, code, Transition.REJECT, reason)
 
 
-def _answer(work: Work, principal: Principal, code: str, step: Step, reason: str | None) -> PartyView:
+def _answer(work: Work, principal: Principal, code: str, name: Transition, reason: str | None) -> PartyView:
     view = queries.find(principal, code, lock=True)
     if (given := view.answer) is not None:
-        if (given.principal, given.step, given.reason) == (principal.id, step, reason):
+        if (given.principal, given.step, given.reason) == (principal.id, name, reason):
             return view
-        raise rules.NotAllowedNow(_who_answered(given), log=f"{step} after {given.step}")
-    _change(work, principal, view, step, reason=reason)
-    work.record(TAGS[step], view.communication, addressee=view.agency)
+        raise rules.NotAllowedNow(_who_answered(given), log=f"{name} after {given.step}")
+    _transition(work, principal, view, name, {"addressee": view.agency}, reason=reason)
     return _fresh(work, view)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Sequence,
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from interoperability.communications.rules import LIFECYCLE, Side
 from kernel.database.db import Base, Identified
 
 communication_number = Sequence("communication_number", metadata=Base.metadata)
@@ -55,6 +56,7 @@ class Communication(Base, Identified):
 class Addressee(Base, Identified):
     """An agency that a communication is for, and where it stands there."""
 
+    LIFECYCLE = LIFECYCLE
     __tablename__ = "addressee"
     __table_args__ = (
         UniqueConstraint("communication_id", "agency"),
@@ -72,6 +74,15 @@ class Addressee(Base, Identified):
     reason: Mapped[str | None] = mapped_column(Text)
 
     communication: Mapped[Communication] = relationship(back_populates="addressees")
+
+    @property
+    def side(self) -> Side:
+        return Side.COPY if self.is_copy else Side.ADDRESSEE
+
+    @property
+    def audit_name(self) -> str:
+        """The communication: the audit tells of it what its addressees did."""
+        return f"communication:{self.communication.code}"
 
 
 class Document(Base, Identified):

@@ -78,7 +78,7 @@ class PartyView:
     @property
     def may_answer(self) -> bool:
         own = self.own
-        return own is not None and not own.is_copy and own.status not in rules.ANSWERS
+        return own is not None and rules.Transition.ACKNOWLEDGE in own.LIFECYCLE.possible(own.status, own.side)
 
     def shows_status_of(self, addressee: Addressee) -> bool:
         return self.is_sender or addressee.agency == self.agency
@@ -98,7 +98,7 @@ def inbox(agency: str, status: str | None, cursor: str | None, limit: int | None
     (`_waits`).
     """
     query = select(Addressee).where(Addressee.agency == agency)
-    if status == rules.Step.AVAILABLE:
+    if status == rules.Status.AVAILABLE:
         query = query.where(_waits())
     elif status:
         query = query.where(Addressee.status == status)
@@ -117,8 +117,8 @@ def _waits() -> ColumnElement[bool]:
         CommunicationStep.step == rules.Step.DOWNLOADED,
     )
     is_incomplete = downloads.scalar_subquery() < documents.scalar_subquery()
-    began = and_(Addressee.status == rules.Step.DOWNLOADED, or_(~Addressee.is_copy, is_incomplete))
-    return or_(Addressee.status == rules.Step.AVAILABLE, began)
+    began = and_(Addressee.status == rules.Status.DOWNLOADED, or_(~Addressee.is_copy, is_incomplete))
+    return or_(Addressee.status == rules.Status.AVAILABLE, began)
 
 
 def count_by_status(agency: str) -> dict[str, int]:

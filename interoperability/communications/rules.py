@@ -10,6 +10,7 @@ from typing import Any
 
 from interoperability.uploads.rules import PDF
 from kernel.base.errors import Conflict, Forbidden, Invalid, TooLarge, _
+from kernel.base.lifecycles import Lifecycle, TransitionRule
 
 MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
 LONGEST_NAME = 255
@@ -68,28 +69,72 @@ class Step(StrEnum):
     REJECTED = "rejected"
 
 
-ANSWERS = frozenset({Step.ACKNOWLEDGED, Step.REJECTED})
-STATUSES = tuple(step.value for step in Step if step is not Step.SENT)
+class Status(StrEnum):
+    """Where a communication stands at one addressee."""
+
+    AVAILABLE = "available"
+    DOWNLOADED = "downloaded"
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
 
 
-def status_after(status: str, step: Step) -> Step:
-    """Return the status of an addressee after a step. Raises NotAllowedNow: an answer is given once and stands."""
-    if status in ANSWERS:
-        if step is not Step.DOWNLOADED:
-            raise NotAllowedNow(log=f"{step} after {status}")
-        return Step(status)
-    if step in ANSWERS or step is Step.DOWNLOADED:
-        return step
-    raise NotAllowedNow(log=f"{step} after {status}")
+class Transition(StrEnum):
+    """Acts of an addressee; the value is the step that it leaves."""
+
+    DOWNLOAD = "downloaded"
+    ACKNOWLEDGE = "acknowledged"
+    REJECT = "rejected"
 
 
-def status_of_all(addressees: Sequence[str]) -> Step:
+class Side(StrEnum):
+    """The side of an addressee: it is written to, or it has a copy."""
+
+    ADDRESSEE = "addressee"
+    COPY = "copy"
+
+
+ANSWERS = frozenset({Status.ACKNOWLEDGED, Status.REJECTED})
+STATUSES = tuple(status.value for status in Status)
+ADDRESSEES = frozenset({Side.ADDRESSEE})
+DOWNLOADED = "interoperability:communication:downloaded"
+# DS 4 art. 36: an answer is given once and stands; documents can be had before and after it.
+LIFECYCLE = Lifecycle[Status, Transition](
+    {
+        **{
+            (status, Transition.DOWNLOAD): TransitionRule(
+                status if status in ANSWERS else Status.DOWNLOADED, DOWNLOADED
+            )
+            for status in Status
+        },
+        **{
+            (status, Transition.ACKNOWLEDGE): TransitionRule(
+                Status.ACKNOWLEDGED, "interoperability:communication:acknowledged", ADDRESSEES
+            )
+            for status in (Status.AVAILABLE, Status.DOWNLOADED)
+        },
+        **{
+            (status, Transition.REJECT): TransitionRule(
+                Status.REJECTED, "interoperability:communication:rejected", ADDRESSEES, needs_reasons=True
+            )
+            for status in (Status.AVAILABLE, Status.DOWNLOADED)
+        },
+    },
+    refusal=NotAllowedNow,
+)
+
+
+def next_status(status: str, transition: Transition) -> Status:
+    """The status of an addressee after what it did. Raises NotAllowedNow: an answer is given once and stands."""
+    return LIFECYCLE.rule(status, transition, Side.ADDRESSEE).target
+
+
+def status_of_all(addressees: Sequence[str]) -> Status:
     """How the whole stands for its sender: one rejection stands out, acknowledged is it when all have done so."""
-    if Step.REJECTED in addressees:
-        return Step.REJECTED
-    if all(status == Step.ACKNOWLEDGED for status in addressees):
-        return Step.ACKNOWLEDGED
-    return Step.AVAILABLE if all(status == Step.AVAILABLE for status in addressees) else Step.DOWNLOADED
+    if Status.REJECTED in addressees:
+        return Status.REJECTED
+    if all(status == Status.ACKNOWLEDGED for status in addressees):
+        return Status.ACKNOWLEDGED
+    return Status.AVAILABLE if all(status == Status.AVAILABLE for status in addressees) else Status.DOWNLOADED
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interoperability.communications.rules import NotAllowedNow, Step, status_after
+from interoperability.communications.rules import NotAllowedNow, Step, Transition, next_status
 from interoperability.directory.rules import SignatureInvalid, open_signed
 from interoperability.evidence import rules as log
 from interoperability.evidence.rules import BrokenProof
@@ -156,7 +156,7 @@ def _follow(
         raise BrokenProof(f"the step {step} is not one that {agency} took")
     else:
         try:
-            stands[agency] = status_after(stands[agency], step)
+            stands[agency] = next_status(stands[agency], Transition(step))
         except NotAllowedNow as problem:
             raise BrokenProof(f"{agency} answered twice") from problem
 
