@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from builders.catalogue import CONSUMER, a_request, an_agreement
 from builders.clients import a_client, a_client_in_use, a_system
-from builders.identity import a_person, an_official
+from builders.identity import a_person, an_agency, an_official
 from builders.interoperability import Network
 from builders.second_factor import a_test_person_with_code, enrol
 from flask import Flask
@@ -37,6 +37,7 @@ from kernel.base import clock
 from kernel.database.db import session
 from kernel.jobs.access import AgencyRef, Principal, act_as
 from kernel.outside.mail import Mailbox
+from kernel.recording.lifecycle import note_passed_deadline
 from sandbox.accounts.actions import request_link
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,11 @@ def adoption_declined(scene: Scene) -> None:
     transfers.decline(scene.offered().client.client_id, "AE001", "No la encargamos.")
 
 
+def adoption_expired(scene: Scene) -> None:
+    client_id = scene.offered().client.client_id
+    pass_deadline("adoption_request", client_id, days=40)
+
+
 def exchange_asked(scene: Scene) -> None:
     portal = a_client("standard", owner="agency:AE001", environment="sandbox")
     register = a_system("AE002", environment="sandbox")
@@ -97,6 +103,19 @@ def approved(scene: Scene) -> None:
 
 def given_back(scene: Scene) -> None:
     reviews.give_back(scene.waiting(), "Falta el fundamento.")
+
+
+def review_overdue(scene: Scene) -> None:
+    an_agency("AE900", "La Autoridad", is_authority=True)
+    people.choose_language(an_official("AE900").id, scene.reader)
+    pass_deadline("approval_request", scene.waiting(), days=30)
+
+
+def pass_deadline(table: str, client_id: str, *, days: int) -> None:
+    query = text(f"SELECT id FROM {table} WHERE client_id = :client_id")
+    row_id = session().scalars(query, {"client_id": client_id}).one()
+    with clock.shifted(timedelta(days=days)):
+        note_passed_deadline(table, str(row_id), "waiting")
 
 
 def keys_unreachable(scene: Scene) -> None:
@@ -156,9 +175,11 @@ MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
     (adoption_offered, ("ofrece a su organismo", "offers your agency"), (OFFERED, OFFERED)),
     (adoption_accepted, ("fue recibida", "was taken over"), ("fue recibida", "was taken over")),
     (adoption_declined, ("no fue recibida", "was not taken over"), ("no fue recibida", "was not taken over")),
+    (adoption_expired, ("nadie respondió", "nobody answered"), ("nadie respondió", "nobody answered")),
     (exchange_asked, ("pide", "asks to call"), ("Su aplicación", "Its client")),
     (approved, ("aprob", "was approved"), ("aprob", "was approved")),
     (given_back, ("devuel", "was returned"), ("devuel", "was returned")),
+    (review_overdue, ("sigue esperando", "still waiting"), ("días hábiles", "business days")),
     (keys_unreachable, ("no se pueden obtener", "cannot be fetched"), ("publica sus claves", "publishes its keys")),
     (credentials_end, ("vencen", "expire on"), ("Cree otro", "Create a new one")),
     (second_step_set_up, ("configuró", "was set up"), ("cambie su contraseña", "change your password")),

@@ -1,7 +1,9 @@
 """A developer's application leaves the sandbox with an agency, and nobody else decides that."""
 
 import re
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from kernel.base import clock
 from kernel.base.ids import new_id
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
+from kernel.recording.lifecycle import note_passed_deadline
 
 OFFER = {"agency": "ae001", "reason": "Es el formulario que su equipo encargó."}
 
@@ -66,7 +69,7 @@ def seen_on(page: str) -> dict[str, str]:
 
 def state_of(app: Flask, client_id: str) -> list[str]:
     with app.app_context():
-        query = select(OwnershipTransfer.state).where(OwnershipTransfer.client_id == client_id)
+        query = select(OwnershipTransfer.status).where(OwnershipTransfer.client_id == client_id)
         return list(session().scalars(query.order_by(OwnershipTransfer.asked_at)))
 
 
@@ -185,6 +188,63 @@ def test_what_was_deleted_is_not_taken_over(app: Flask, developer: FlaskClient, 
     assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
     with app.app_context():
         assert registered_client(client_id) is None
+
+
+def deadline_jobs() -> list[tuple[datetime, dict[str, str]]]:
+    query = (
+        "SELECT scheduled_at, args FROM procrastinate_jobs WHERE task_name = 'kernel:lifecycle:deadline' ORDER BY id"
+    )
+    return [(row[0], row[1]) for row in session().execute(text(query))]
+
+
+def test_an_offer_that_nobody_answers_ends_and_can_be_made_again(
+    app: Flask, developer: FlaskClient, ours: FlaskClient
+) -> None:
+    client_id, _secret = an_application(developer)
+    assert offer(developer, client_id) == 303
+    with app.app_context():
+        ((due, arguments),) = deadline_jobs()
+        assert due == session().scalars(select(OwnershipTransfer)).one().answer_by
+        note_passed_deadline(**arguments)
+    assert state_of(app, client_id) == ["waiting"]
+    with app.app_context(), clock.shifted(due - clock.now()):
+        for _attempt in range(2):  # a worker may die between its commit and the end of its job
+            note_passed_deadline(**arguments)
+        ended = select(AuditEvent).where(AuditEvent.tag == "identity:client:adoption-expired")
+        assert session().scalars(ended).one().subject == f"client:{client_id}"
+    assert state_of(app, client_id) == ["expired"]
+    told = "«Trámites de Ñuble» no fue recibida: nadie respondió dentro del plazo"
+    assert [subject for to, subject in mails(app) if to == "eva@example.cl"].count(told) == 1
+    assert ours.get(f"/agency/adoptions/{client_id}").status_code == 404
+    assert ours.post(f"/agency/adoptions/{client_id}/accept").status_code == 404
+    page = developer.get(f"/sandbox/applications/{client_id}", headers={"Accept-Language": "en"}).text
+    assert "AE001 did not answer in time" in page
+    assert offer(developer, client_id) == 303
+    assert state_of(app, client_id) == ["expired", "waiting"]
+
+
+def test_an_answer_and_the_end_of_its_term_at_once_leave_one_of_them(
+    app: Flask, developer: FlaskClient, ours: FlaskClient
+) -> None:
+    client_id, _secret = an_application(developer)
+    assert offer(developer, client_id) == 303
+    seen, start = seen_on(ours.get(f"/agency/adoptions/{client_id}").text), Barrier(2)
+    with app.app_context():
+        ((due, arguments),) = deadline_jobs()
+
+    def answer() -> int:
+        start.wait()
+        return ours.post(f"/agency/adoptions/{client_id}/accept", data=seen).status_code
+
+    def expire() -> None:
+        start.wait()
+        with app.app_context():
+            note_passed_deadline(**arguments)
+
+    with clock.shifted(due - clock.now()), ThreadPoolExecutor(2) as both:
+        answered, expired = both.submit(answer), both.submit(expire)
+        expired.result()
+    assert state_of(app, client_id) == ["accepted" if answered.result() == 200 else "expired"]
 
 
 def many_offers(count: int) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flask_babel import gettext
 from sqlalchemy import select
 
+from identity.agencies.queries import active_agencies
 from identity.clients.client_reviews.models import ClientReview
-from identity.clients.client_reviews.queries import PendingReview, pending
+from identity.clients.client_reviews.queries import PendingReview, find_pending, pending
 from identity.clients.client_reviews.rules import (
+    DECISION_DAYS,
     AlreadyAsked,
     ChangedMeanwhile,
+    Side,
+    Status,
+    Transition,
     as_row,
     check_ready,
     check_step,
@@ -38,9 +45,12 @@ from identity.clients.registry.queries import (
     verify_remote_metadata,
 )
 from identity.clients.registry.rules import Registration, checked_environment
+from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.base.lifecycles import TransitionRule
 from kernel.jobs.access import current_principal
-from kernel.outside.mail import Letter
+from kernel.outside.mail import Letter, address_for, write_to
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 if TYPE_CHECKING:
@@ -79,9 +89,7 @@ def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: 
     check_step(environment, client.environment)
     check_ready(registration_of(client))
     asked = _ask(work, client, environment, None)
-    work.record(
-        "identity:client:environment-asked", client, environment=environment, scope_reasons=client.scope_reasons
-    )
+    work.record("identity:client:environment-asked", asked, environment=environment, scope_reasons=client.scope_reasons)
     return asked
 
 
@@ -117,7 +125,7 @@ def make_or_ask(work: Work, proposal: Proposal) -> ChangeResult:
     request = _ask(work, client, client.environment, as_row(found))
     work.record(
         "identity:client:change-asked",
-        client,
+        request,
         undecided=undecided,
         before={one.name: one.before for one in found},
         after={one.name: one.after for one in found},
@@ -126,19 +134,21 @@ def make_or_ask(work: Work, proposal: Proposal) -> ChangeResult:
 
 
 def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any] | None) -> ClientReview:
-    present = select(ClientReview.id).where(ClientReview.client_id == client.client_id, ClientReview.state == "waiting")
+    present = select(ClientReview.id).where(
+        ClientReview.client_id == client.client_id, ClientReview.status == Status.WAITING
+    )
     if work.session.scalar(present) is not None:
         raise AlreadyAsked()
     asked = ClientReview(
         client_id=client.client_id,
         environment=environment,
         changes=dict(changes) if changes is not None else None,
-        state="waiting",
+        status=str(Status.WAITING),
         asked_by=current_principal().name,
         asked_at=work.now,
     )
     work.add(asked)
-    work.session.flush()
+    lifecycle.watch_deadline(work, asked)
     return asked
 
 
@@ -148,8 +158,8 @@ def withdraw_request(work: Work, client_id: str, *, owner: str) -> None:
     lock_active_client(work, client_id, owner)
     asked = _locked(work, client_id)
     if asked is not None:
-        _decide(work, asked, "withdrawn")
-        work.record("identity:client:request-withdrawn", asked.client, environment=asked.request.environment)
+        rule = _decide(work, asked.request, Transition.WITHDRAW, Side.OWNER)
+        lifecycle.transition(work, asked.request, rule, environment=asked.request.environment)
 
 
 @action
@@ -164,38 +174,30 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
     # What was sound when it was asked may be so no longer, as when a contact was taken away.
     check_ready(asked.proposed)
     client = asked.client
-    client.approved_by, client.approved_at = current_principal().name, work.now
-    _decide(work, asked, "approved")
-    if asked.request.changes is None:
-        _let_in(work, client, asked.request.environment)
-    else:
-        _put_in_use(work, asked)
+    rule = _decide(work, asked.request, Transition.APPROVE, Side.AUTHORITY)
+    client.approved_by, client.approved_at = asked.request.decided_by, work.now
+    found = _let_in(work, asked) if asked.request.changes is None else _put_in_use(work, asked)
+    lifecycle.transition(work, asked.request, rule, **found, own_agency=_is_own(client))
     forget(client_id)
     _tell(work, client, _("“%(name)s” was approved", name=client.name), "")
     return client
 
 
-def _let_in(work: Work, client: Client, environment: str) -> None:
+def _let_in(work: Work, asked: PendingReview) -> dict[str, Any]:
     """Nothing of the environment before leads into this one: neither what test persons gave nor who called whom."""
+    client, environment = asked.client, asked.request.environment
     before = client.environment
     check_step(environment, before)
     client.environment = environment
     kept = [StoredSecret.from_row(row) for row in client.secrets]
     client.secrets = [one.as_row() for one in ended_by(kept, end_of_new_secret(environment, work.now))]
-    work.record(
-        "identity:client:environment-approved",
-        client,
-        before=before,
-        environment=environment,
-        sector=client.sector,
-        own_agency=_is_own(client),
-    )
+    return {"before": before, "environment": environment, "sector": client.sector}
 
 
-def _put_in_use(work: Work, asked: PendingReview) -> None:
+def _put_in_use(work: Work, asked: PendingReview) -> dict[str, Any]:
     changed = [one.name for one in asked.differences]
     replace_registration(work, asked.client, sound_registration(asked.proposed, asked.client.environment))
-    work.record("identity:client:change-approved", asked.client, changed=changed, own_agency=_is_own(asked.client))
+    return {"changed": changed}
 
 
 @action
@@ -203,14 +205,9 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
     """Say what is missing before the application may go on. Raises NotFound, Invalid."""
     remark = checked_remark(remark)
     asked = _waiting(work, client_id)
+    rule = _decide(work, asked.request, Transition.RETURN, Side.AUTHORITY)
     asked.request.remark = remark
-    _decide(work, asked, "returned")
-    work.record(
-        "identity:client:environment-returned" if asked.request.changes is None else "identity:client:change-returned",
-        asked.client,
-        environment=asked.request.environment,
-        remark=remark,
-    )
+    lifecycle.transition(work, asked.request, rule, environment=asked.request.environment, remark=remark)
     _tell(work, asked.client, _("“%(name)s” was returned", name=asked.client.name), remark)
 
 
@@ -225,14 +222,16 @@ def _locked(work: Work, client_id: str) -> PendingReview | None:
     """Return the pending review, locked until the commit."""
     client_id = client_id.replace("\x00", "")
     lock_client(work, client_id)
-    query = pending().where(ClientReview.client_id == client_id)
-    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    query = pending().where(ClientReview.client_id == client_id).with_for_update(of=ClientReview)
+    row = work.session.execute(query.execution_options(populate_existing=True)).one_or_none()
     return PendingReview(row[1], row[0]) if row is not None else None
 
 
-def _decide(work: Work, asked: PendingReview, state: str) -> None:
-    asked.request.state, asked.request.decided_at = state, work.now
-    asked.request.decided_by = current_principal().name
+def _decide(work: Work, review: ClientReview, step: Transition, side: Side) -> TransitionRule[Status]:
+    """Note by whom it is decided; the rule that lets them, which is followed once everything else is changed."""
+    rule = lifecycle.rule(review, step, side)
+    review.decided_at, review.decided_by = work.now, current_principal().name
+    return rule
 
 
 def _is_own(client: Client) -> bool:
@@ -243,3 +242,22 @@ def _is_own(client: Client) -> bool:
 def _tell(work: Work, client: Client, subject: Text, remark: str) -> None:
     rest = f"\n\n{remark}".rstrip() + f"\n\n{client.client_id}\n"
     notify_owners(work, client, lambda: Letter(str(subject), f"{subject}.{rest}"))
+
+
+@action
+def remind_authority(work: Work, client_id: str) -> None:
+    """Tell the authority's administrators that a review waits for longer than it should."""
+    asked = find_pending(client_id)
+    if asked is None:
+        return
+    for agency in active_agencies():
+        if agency.is_authority:
+            address = address_for(agency.code, f"/authority/applications/{client_id}")
+            letter = partial(_overdue, asked.client.name, address)
+            write_to(work, officials_of(agency.code, "administrator"), letter)
+
+
+def _overdue(name: str, address: str) -> Letter:
+    subject = gettext("“%(name)s” is still waiting for the authority", name=name)
+    text = gettext("Its owner asked more than %(days)s business days ago.", days=DECISION_DAYS)
+    return Letter(subject, f"{text}\n\n{address}\n")

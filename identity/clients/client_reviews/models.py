@@ -9,6 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from identity.clients.client_reviews.rules import DECISION_DAYS, OF_CHANGE, OF_ENVIRONMENT, Status, Transition
+from kernel.base.clock import business_days_after
+from kernel.base.lifecycles import Lifecycle
 from kernel.database.db import Base, Identified
 
 
@@ -30,7 +33,7 @@ class ClientReview(Identified, Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id"))
     environment: Mapped[str] = mapped_column(Text)
     changes: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    state: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column("state", Text)
     asked_by: Mapped[str] = mapped_column(Text)
     asked_at: Mapped[datetime]
     decided_by: Mapped[str | None] = mapped_column(Text)
@@ -38,6 +41,15 @@ class ClientReview(Identified, Base):
     remark: Mapped[str | None] = mapped_column(Text)
 
     @property
-    def code(self) -> str:
-        """How the audit names it."""
-        return self.client_id
+    def LIFECYCLE(self) -> Lifecycle[Status, Transition]:  # noqa: N802 - which table it is depends on what is asked
+        return OF_ENVIRONMENT if self.changes is None else OF_CHANGE
+
+    @property
+    def decide_by(self) -> datetime:
+        """The time after which the authority is reminded."""
+        return business_days_after(self.asked_at, DECISION_DAYS)
+
+    @property
+    def audit_name(self) -> str:
+        """The application: the audit tells of it what was asked and decided."""
+        return f"client:{self.client_id}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Exists, Row, Select, exists, select
 
 from identity.clients.client_reviews.models import ClientReview
-from identity.clients.client_reviews.rules import Difference, differences, fingerprint, with_changes
+from identity.clients.client_reviews.rules import Difference, Status, differences, fingerprint, with_changes
 from identity.clients.registry.queries import registration_of, with_client
 from identity.clients.registry.rules import Registration
 from kernel.base.errors import NotFound
@@ -71,13 +71,13 @@ def pending_by_client(client_ids: Collection[str]) -> dict[str, PendingReview]:
 def pending() -> Select[ClientReview, Client]:
     """Pending reviews, each with its active application."""
     found = with_client(select(ClientReview), ClientReview.client_id, is_active=True)
-    return found.where(ClientReview.state == "waiting")
+    return found.where(ClientReview.status == Status.WAITING)
 
 
 def asks_for_logo(logo: Column[str]) -> Exists:
     """Whether a query's picture is asked for in a request that waits."""
     after = ClientReview.changes["logo"]["after"].astext
-    return exists().where(ClientReview.state == "waiting", after == logo)
+    return exists().where(ClientReview.status == Status.WAITING, after == logo)
 
 
 def _asked(row: Row[ClientReview, Client]) -> PendingReview:

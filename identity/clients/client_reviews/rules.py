@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from identity.clients.profiles.rules import DECIDED_OPTIONS
 from identity.clients.registry.rules import Registration, checked_scopes
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 ASKED_FOR = ("certification", "production")
@@ -36,6 +38,57 @@ class ChangedMeanwhile(Conflict):
     title = _("The application was changed while you were looking at it")
     explanation = _("Only what you have seen can be approved.")
     remedy = _("Review it again.")
+
+
+class Status(StrEnum):
+    """The status of a review."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+
+
+class Transition(StrEnum):
+    APPROVE = "approve"
+    RETURN = "return"
+    WITHDRAW = "withdraw"
+
+
+class Side(StrEnum):
+    """The side of a review for which somebody acts: the application's owner, or the authority."""
+
+    OWNER = "owner"
+    AUTHORITY = "authority"
+
+
+OWNERS, AUTHORITIES = frozenset({Side.OWNER}), frozenset({Side.AUTHORITY})
+DECISION_DAYS = 10
+"""Business days after which the authority is reminded of a review that still waits."""
+REVIEW_OVERDUE = "identity:client:review-overdue"
+
+
+def _lifecycle(subject: str) -> Lifecycle[Status, Transition]:
+    """The table of reviews; subject: the word in their tags."""
+    return Lifecycle[Status, Transition](
+        {
+            (Status.WAITING, Transition.APPROVE): TransitionRule(
+                Status.APPROVED, f"identity:client:{subject}-approved", AUTHORITIES
+            ),
+            (Status.WAITING, Transition.RETURN): TransitionRule(
+                Status.RETURNED, f"identity:client:{subject}-returned", AUTHORITIES, needs_reasons=True
+            ),
+            (Status.WAITING, Transition.WITHDRAW): TransitionRule(
+                Status.WITHDRAWN, "identity:client:request-withdrawn", OWNERS
+            ),
+        },
+        refusal=ChangedMeanwhile,
+        deadlines={Status.WAITING: Deadline("decide_by", REVIEW_OVERDUE)},
+    )
+
+
+OF_ENVIRONMENT, OF_CHANGE = _lifecycle("environment"), _lifecycle("change")
+"""Reviews of whether an application goes on to another environment, and of a change of one that is in use."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,25 @@ from flask_babel import gettext
 from identity.agencies.queries import find_agency
 from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.ownership_transfers.models import OwnershipTransfer
-from identity.clients.ownership_transfers.queries import Offer, pending
-from identity.clients.ownership_transfers.rules import AlreadyOffered, checked_words, without_ours
+from identity.clients.ownership_transfers.queries import Offer, last_offer, pending
+from identity.clients.ownership_transfers.rules import (
+    AlreadyOffered,
+    Side,
+    Status,
+    Transition,
+    checked_words,
+    without_ours,
+)
 from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, lock_client, replace_credentials
 from identity.clients.registry.rules import owned_by_agency
 from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.installation import settings
+from kernel.base.lifecycles import TransitionRule
 from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, Mailbox, address_for, write_to
+from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 
@@ -44,15 +53,15 @@ def offer(
     asked = OwnershipTransfer(
         client_id=client_id,
         agency_code=agency.code,
-        state="waiting",
+        status=str(Status.WAITING),
         developer=developer.email,
         developer_language=developer.language,
         reason=reason,
         asked_at=work.now,
     )
     work.add(asked)
-    work.session.flush()
-    work.record("identity:client:adoption-offered", client, agency=agency.code, reason=reason)
+    lifecycle.watch_deadline(work, asked)
+    work.record("identity:client:adoption-offered", asked, agency=agency.code, reason=reason)
     write_to(work, officials_of(agency.code, "administrator"), lambda: _offered(asked, client.name))
     return asked
 
@@ -66,11 +75,11 @@ def _offered(asked: OwnershipTransfer, name: str) -> Letter:
 @action
 def take_back(work: Work, client_id: str, *, owner: str) -> None:
     """Offer it no longer; nothing happens where nothing waits. Raises NotFound, ClientRevoked."""
-    client = lock_active_client(work, client_id, owner)
+    lock_active_client(work, client_id, owner)
     found = _locked(work, client_id)
     if found is not None:
-        _decide(work, found, "withdrawn")
-        work.record("identity:client:adoption-withdrawn", client, agency=found.request.agency_code)
+        rule = _decide(work, found.request, Transition.WITHDRAW, Side.DEVELOPER)
+        lifecycle.transition(work, found.request, rule, agency=found.request.agency_code)
 
 
 @action
@@ -83,13 +92,13 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
     found = _waiting_at(work, client_id, agency_code)
     if found.fingerprint != seen:
         raise ChangedMeanwhile()
+    rule = _decide(work, found.request, Transition.ACCEPT, Side.AGENCY)
     client, before = found.client, found.client.owner
     client.owner = client.sector = owned_by_agency(agency_code)
     client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
     client.registration_token_hash = None
     secret = replace_credentials(work, client)
-    _decide(work, found, "accepted")
-    work.record("identity:client:adopted", client, before=before, agency=agency_code)
+    lifecycle.transition(work, found.request, rule, before=before, agency=agency_code)
     _tell(work, found, _("“%(name)s” was taken over", name=client.name))
     return NewClient(client, secret)
 
@@ -99,10 +108,17 @@ def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
     """Leave the application with its developer, and say why. Raises NotFound, Invalid."""
     remark = checked_words(remark, "remark")
     found = _waiting_at(work, client_id, agency_code)
+    rule = _decide(work, found.request, Transition.DECLINE, Side.AGENCY)
     found.request.remark = remark
-    _decide(work, found, "declined")
-    work.record("identity:client:adoption-declined", found.client, agency=agency_code, remark=remark)
+    lifecycle.transition(work, found.request, rule, agency=agency_code, remark=remark)
     _tell(work, found, _("“%(name)s” was not taken over", name=found.client.name))
+
+
+@action
+def tell_of_expiry(work: Work, client_id: str) -> None:
+    """Write to the developer whose last offer of an application nobody has answered in time."""
+    found = last_offer(client_id)
+    _tell(work, found, _("“%(name)s” was not taken over: nobody answered in time", name=found.client.name))
 
 
 def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
@@ -116,14 +132,16 @@ def _locked(work: Work, client_id: str) -> Offer | None:
     """Return the offer that waits for an agency's answer, locked until the commit."""
     client_id = client_id.replace("\x00", "")
     lock_client(work, client_id)
-    query = pending().where(OwnershipTransfer.client_id == client_id)
-    row = work.session.execute(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    query = pending().where(OwnershipTransfer.client_id == client_id).with_for_update(of=OwnershipTransfer)
+    row = work.session.execute(query.execution_options(populate_existing=True)).one_or_none()
     return Offer(row[1], row[0]) if row is not None else None
 
 
-def _decide(work: Work, found: Offer, state: str) -> None:
-    found.request.state, found.request.decided_at = state, work.now
-    found.request.decided_by = current_principal().name
+def _decide(work: Work, request: OwnershipTransfer, step: Transition, side: Side) -> TransitionRule[Status]:
+    """Note by whom it is decided; the rule that lets them, which is followed once everything else is changed."""
+    rule = lifecycle.rule(request, step, side)
+    request.decided_at, request.decided_by = work.now, current_principal().name
+    return rule
 
 
 def _tell(work: Work, found: Offer, subject: Text) -> None:

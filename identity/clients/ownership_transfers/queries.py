@@ -10,6 +10,7 @@ from sqlalchemy import Select, select
 
 from identity.clients.client_reviews.rules import fingerprint
 from identity.clients.ownership_transfers.models import OwnershipTransfer
+from identity.clients.ownership_transfers.rules import Status
 from identity.clients.registry.queries import registration_of, with_client
 from kernel.base.errors import NotFound
 from kernel.database.db import session
@@ -38,7 +39,7 @@ def offers(*, is_active: bool = False) -> Select[OwnershipTransfer, Client]:
 
 def pending() -> Select[OwnershipTransfer, Client]:
     """Offers that wait for an answer, each with its active application."""
-    return offers(is_active=True).where(OwnershipTransfer.state == "waiting")
+    return offers(is_active=True).where(OwnershipTransfer.status == Status.WAITING)
 
 
 def pending_at(agency_code: str) -> list[Offer]:
@@ -66,11 +67,18 @@ def last_offer_of(client_id: str) -> OwnershipTransfer | None:
     return session().scalar(query.order_by(OwnershipTransfer.asked_at.desc()).limit(1))
 
 
+def last_offer(client_id: str) -> Offer:
+    """The last time that an application was offered, with the application."""
+    query = offers().where(OwnershipTransfer.client_id == client_id).order_by(OwnershipTransfer.asked_at.desc())
+    request, client = session().execute(query.limit(1)).one()
+    return Offer(client, request)
+
+
 def completed_by(developer: str) -> Sequence[Offer]:
     """List applications that agencies took over of a developer, the newest first."""
     query = (
         offers()
-        .where(OwnershipTransfer.developer == developer, OwnershipTransfer.state == "accepted")
+        .where(OwnershipTransfer.developer == developer, OwnershipTransfer.status == Status.ACCEPTED)
         .order_by(OwnershipTransfer.decided_at.desc())
         .limit(50)
     )

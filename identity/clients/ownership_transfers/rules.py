@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
+from identity.clients.client_reviews.rules import ChangedMeanwhile
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 
@@ -13,6 +16,48 @@ class AlreadyOffered(Conflict):
     title = _("The application has already been offered")
     explanation = _("An agency is reviewing it, or already has it.")
     remedy = _("Wait for the answer, or withdraw the offer.")
+
+
+class Status(StrEnum):
+    """The status of an offer."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class Transition(StrEnum):
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    WITHDRAW = "withdraw"
+
+
+class Side(StrEnum):
+    """The side of an offer for which somebody acts: the developer who makes it, or the agency that answers."""
+
+    DEVELOPER = "developer"
+    AGENCY = "agency"
+
+
+DEVELOPERS, AGENCIES = frozenset({Side.DEVELOPER}), frozenset({Side.AGENCY})
+ANSWER_DAYS = 20
+"""Business days after which an offer that nobody has answered ends."""
+OFFER_EXPIRED = "identity:client:adoption-expired"
+LIFECYCLE = Lifecycle[Status, Transition](
+    {
+        (Status.WAITING, Transition.ACCEPT): TransitionRule(Status.ACCEPTED, "identity:client:adopted", AGENCIES),
+        (Status.WAITING, Transition.DECLINE): TransitionRule(
+            Status.DECLINED, "identity:client:adoption-declined", AGENCIES, needs_reasons=True
+        ),
+        (Status.WAITING, Transition.WITHDRAW): TransitionRule(
+            Status.WITHDRAWN, "identity:client:adoption-withdrawn", DEVELOPERS
+        ),
+    },
+    refusal=ChangedMeanwhile,
+    deadlines={Status.WAITING: Deadline("answer_by", OFFER_EXPIRED, target=Status.EXPIRED)},
+)
 
 
 def checked_words(words: str, field: str) -> str:

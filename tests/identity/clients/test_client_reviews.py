@@ -242,7 +242,7 @@ def test_nothing_of_a_revoked_application_is_decided(
         revoke_client(in_use)
     assert authority.post(f"/authority/applications/{in_use}/approve", data=data).status_code == 404
     with app.app_context():
-        assert session().scalars(select(ClientReview.state)).one() == "waiting"
+        assert session().scalars(select(ClientReview.status)).one() == "waiting"
 
 
 def test_people_are_told_when_others_know_them_by_the_same_identifier(app: Flask, client: FlaskClient) -> None:
@@ -278,7 +278,7 @@ def test_of_an_approval_and_a_withdrawal_at_once_one_counts(
         assert withdrawn.result() == 303
         assert approved.result() in (303, 404)
         with app.app_context():
-            query = select(ClientReview.state).order_by(ClientReview.asked_at.desc()).limit(1)
+            query = select(ClientReview.status).order_by(ClientReview.asked_at.desc()).limit(1)
             state = session().scalars(query).one()
         assert state == ("approved" if approved.result() == 303 else "withdrawn")
         assert (added in present().redirect_uris) is (state == "approved")

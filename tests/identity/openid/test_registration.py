@@ -305,7 +305,7 @@ def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClien
     made = made_by(register(client, PRODUCTION, given.token))
     assert made["environment"] == "sandbox"
     asked = session().scalars(select(ClientReview)).one()
-    assert (asked.environment, asked.state) == ("production", "waiting")
+    assert (asked.environment, asked.status) == ("production", "waiting")
     act_as(Principal(kind="official", id="2", name="La autoridad"))
     approve(made["client_id"], get_pending(made["client_id"]).fingerprint)
     found = registered_client(made["client_id"])
