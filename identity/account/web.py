@@ -121,7 +121,7 @@ def change_password() -> Page:
     form = PasswordForm()
     if form.validate_on_submit():
         try:
-            replace_password(form.current.data, form.new.data, request.remote_addr or "")
+            replace_password(current_principal(), form.current.data, form.new.data, request.remote_addr or "")
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
             return _password(form), problem.status, problem.headers

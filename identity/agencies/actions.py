@@ -26,7 +26,6 @@ from identity.agencies.rules import (
 )
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound, Text, _
-from kernel.jobs.access import current_principal
 from kernel.jobs.jobs import periodic
 from kernel.recording.work import Work, action
 
@@ -217,7 +216,6 @@ def _explain_below(faults: list[TreeFault]) -> Text:
 
 def _note(work: Work, agency: Agency, counts_from: date, fields: Mapping[str, Any], norm: str) -> None:
     """Keep a change; of an agency without a history also what it was before."""
-    by = current_principal()
     known = select(func.count()).select_from(AgencyChangeRecord).where(AgencyChangeRecord.agency_code == agency.code)
     begins = {"name": agency.name, "kind": agency.kind, "parent": agency.parent_code}
     # Registered by a node of the version before, while this one serves already.
@@ -241,8 +239,8 @@ def _note(work: Work, agency: Agency, counts_from: date, fields: Mapping[str, An
             fields=dict(fields),
             norm=norm,
             changed_at=work.now,
-            changed_by=by.id,
-            changed_by_name=by.name,
+            changed_by=work.by.id,
+            changed_by_name=work.by.name,
         )
     )
     work.session.flush()

@@ -24,7 +24,6 @@ from identity.officials.rules import (
 from identity.people.queries import find_by_run
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound, _
-from kernel.jobs.access import current_principal
 from kernel.recording.work import Work, action
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def appoint(
         ends_on=term.last,
         norm=norm,
         created_at=work.now,
-        created_by_name=current_principal().name,
+        created_by_name=work.by.name,
     )
     work.add(made)
     work.record("identity:membership:granted", agency, person=str(person.id), **_as_told(made))
@@ -106,7 +105,7 @@ def end_appointment(work: Work, agency_code: str, appointment_id: UUID) -> Appoi
     if found is None or found.ended_at is not None or (found.ends_on and found.ends_on < clock.today()):
         raise NotFound()
     is_in_effect = found.is_in_effect(clock.today())
-    found.ended_at, found.ended_by_name = work.now, current_principal().name
+    found.ended_at, found.ended_by_name = work.now, work.by.name
     if is_in_effect and ADMINISTRATOR in FUNCTIONS[found.function].roles and not _has_administrator(work, agency.code):
         raise LastAdministrator()
     work.record("identity:membership:revoked", agency, person=str(found.person_id), **_as_told(found))

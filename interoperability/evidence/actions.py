@@ -14,7 +14,6 @@ from interoperability.evidence.queries import ALGORITHM, PURPOSE, frontier, late
 from kernel.base import clock
 from kernel.base.canonical import canonical_json
 from kernel.base.ids import new_id
-from kernel.jobs.access import current_principal
 from kernel.keys.signatures import sign
 from kernel.recording.sealing import BATCH
 from kernel.recording.work import Work
@@ -22,7 +21,7 @@ from kernel.recording.work import Work
 
 def append(work: Work, kind: str, subject: str, facts: dict[str, Any]) -> EvidenceEntry:
     """Write a record into the caller's transaction. facts: strings, whole numbers, lists, objects; no document."""
-    agency = current_principal().agency
+    agency = work.by.agency
     identifier = new_id()
     statement = {
         "id": str(identifier),

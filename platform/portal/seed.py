@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catalogue.openapi_documents.reader import read_openapi
 from catalogue.services import actions as services
@@ -24,10 +25,13 @@ from identity.officials.actions import appoint
 from identity.people.queries import find_by_run
 from kernel.base.errors import Forbidden
 from kernel.base.installation import settings
-from kernel.jobs.access import AgencyRef, Principal, act_as, current_principal
+from kernel.jobs.access import AgencyRef, Principal, acting_as
 from sandbox.demonstration import provider
 from sandbox.demonstration.settings import DemonstrationSettings
 from sandbox.personas.actions import seed_personas
+
+if TYPE_CHECKING:
+    from catalogue.services.models import ServiceVersion
 
 EVERY_ROLE = ("administrator", "publisher", "correspondent")
 
@@ -46,14 +50,12 @@ def seed() -> None:
     """Fill the sandbox. Raises Forbidden in production."""
     if settings().is_production:
         raise Forbidden("The sandbox's persons have a password that everyone knows: not in production.")
-    operator = current_principal()
     seed_personas()
     if not find_agency(MINISTRY):
         create_agency(MINISTRY, "Ministerio de Gobierno y Territorio", kind="ministry", valid_from=date(2000, 1, 1))
     for code, name, official, is_authority in AGENCIES:
         _seed_agency(code, name, official, is_authority=is_authority)
     _seed_service()
-    act_as(operator)
     _seed_demonstration_site()
 
 
@@ -86,7 +88,16 @@ def _seed_service() -> None:
     if not address:
         return
     publisher = _official("88.888.888-8", TERRITORY, EVERY_ROLE)
-    act_as(publisher)
+    with acting_as(publisher):
+        version = _submitted_version(publisher, address)
+    if version is not None:
+        reviewer = _official("55.555.555-5", AUTHORITY, (*EVERY_ROLE, "authority"))
+        with acting_as(reviewer):
+            services.approve_version(reviewer, version.service.code, version.version)
+
+
+def _submitted_version(publisher: Principal, address: str) -> ServiceVersion | None:
+    """A version of the provider at its address that waits for the authority; None where it was approved before."""
     document = read_openapi(json.dumps(provider.openapi_document(address)).encode())
     base_url = address + provider.BASE_PATH
     existing = catalogue.of_agency(TERRITORY).items
@@ -97,12 +108,8 @@ def _seed_service() -> None:
         name = f"v{len(service.versions) + 1}"
         services.new_version(publisher, service.code, catalogue.prepare_version(name, base_url, document))
     else:
-        return
-    version = f"v{len(service.versions)}"
-    services.submit_version(publisher, service.code, version)
-    reviewer = _official("55.555.555-5", AUTHORITY, (*EVERY_ROLE, "authority"))
-    act_as(reviewer)
-    services.approve_version(reviewer, service.code, version)
+        return None
+    return services.submit_version(publisher, service.code, f"v{len(service.versions)}")
 
 
 def _facts() -> ServiceFacts:

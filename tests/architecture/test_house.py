@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builders.audit_tags import documented_tags
-from builders.source import ROOT, source_files, syntax_trees
+from builders.source import ROOT, is_below, source_files, syntax_trees
 from flask import Flask
 
 from kernel.jobs.access import declared_access
@@ -125,6 +125,27 @@ def test_every_documented_audit_tag_is_recorded() -> None:
     elsewhere = documented_tags() - literal
     in_tables = {tag for tree in syntax_trees().values() for tag in _strings(tree) if tag in elsewhere}
     assert sorted(elsewhere - in_tables) == []
+
+
+ASKS_WHO_CALLS = ("platform/kernel/http", "platform/kernel/pages", "identity/openid/endpoints")
+"""Rooms of views."""
+KNOWS_WHO_CALLS = {
+    "platform/kernel/jobs/access.py",
+    "platform/kernel/recording/work.py",  # `Work.by`
+    "platform/kernel/recording/audit.py",  # records that a prepared write makes by itself, without a Work
+    "platform/kernel/outside/documents.py",  # an answer that goes on after its request
+}
+
+
+def test_nothing_below_the_views_asks_who_calls() -> None:
+    asking = {
+        str(path.relative_to(ROOT))
+        for path, tree in syntax_trees().items()
+        if path.name not in ("web.py", "api.py") and not is_below(path, *ASKS_WHO_CALLS, "tests")
+        for node in ast.walk(tree)
+        if "current_principal" in (getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", ""))
+    }
+    assert asking == KNOWS_WHO_CALLS
 
 
 def test_nothing_committed_names_a_package_registry() -> None:

@@ -39,7 +39,7 @@ from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED
 from kernel.base.crypto import seal
 from kernel.base.errors import Forbidden, NotFound, Text, _
 from kernel.base.installation import settings
-from kernel.jobs.access import current_principal
+from kernel.jobs.access import Principal
 from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action, autonomous_work
 
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from identity.people.models import Person
 
 
-def enroll(password: str, address: str) -> None:
+def enroll(by: Principal, password: str, address: str) -> None:
     """Make a secret for the app of the person signed in; it counts once `activate` was called.
 
     Raises Invalid at `password`, WaitBeforeTrying, SharedTestPerson, AlreadyEnrolled.
     """
-    person = confirm_password(password, address)
+    person = confirm_password(by, password, address)
     give_secret(person.id, new_secret())
 
 
@@ -86,7 +86,7 @@ def activate(work: Work, code: str, address: str) -> tuple[list[str], StartedSes
 
     Raises WrongCode, WaitBeforeTrying, NotEnrolled.
     """
-    person = get_person(current_principal().id)
+    person = get_person(work.by.id)
     proof = _authenticate(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
     _activate(work, person, factor, SECOND_FACTOR_ALWAYS)
@@ -115,7 +115,7 @@ def sign_in_with_code(
 @action
 def step_up(work: Work, code: str, address: str) -> StartedSession:
     """Let this session count for more, by the code alone. Raises WrongCode, WaitBeforeTrying, NotEnrolled."""
-    return raise_session(_authenticate(work, get_person(current_principal().id), code, address))
+    return raise_session(_authenticate(work, get_person(work.by.id), code, address))
 
 
 @action
@@ -136,12 +136,12 @@ def choose_use(work: Work, *, always: bool) -> None:
     work.record("identity:second-factor:use-chosen", f"person:{person.id}", use=person.second_factor)
 
 
-def renew_recovery_codes(password: str, code: str, address: str) -> list[str]:
+def renew_recovery_codes(by: Principal, password: str, code: str, address: str) -> list[str]:
     """New recovery codes; those before are worth nothing from now on.
 
     Raises Invalid at `password`, WrongCode, WaitBeforeTrying, SharedTestPerson, NotEnrolled.
     """
-    return _renew_recovery_codes(confirm_password(password, address), code, address)
+    return _renew_recovery_codes(confirm_password(by, password, address), code, address)
 
 
 @action
@@ -152,12 +152,12 @@ def _renew_recovery_codes(work: Work, person: Person, code: str, address: str) -
     return codes
 
 
-def remove(password: str, code: str, address: str) -> None:
+def remove(by: Principal, password: str, code: str, address: str) -> None:
     """Take the second factor away from the person signed in.
 
     Raises Invalid at `password`, WrongCode, WaitBeforeTrying, SharedTestPerson, NotEnrolled.
     """
-    _remove_with_code(confirm_password(password, address), code, address)
+    _remove_with_code(confirm_password(by, password, address), code, address)
 
 
 @action

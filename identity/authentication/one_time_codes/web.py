@@ -81,7 +81,7 @@ def enroll() -> Page:
     form = EnrollForm()
     if form.validate_on_submit():
         try:
-            actions.enroll(form.password.data, _address())
+            actions.enroll(current_principal(), form.password.data, _address())
         except (Invalid, WaitBeforeTrying) as problem:
             explain(form, problem)
             return _home(form), problem.status, problem.headers
@@ -144,7 +144,7 @@ def renew_recovery_codes() -> Page:
     if not form.validate_on_submit():
         return _proof_page("one_time_codes/renew.html", form), 422
     try:
-        codes = actions.renew_recovery_codes(form.password.data, form.code.data, _address())
+        codes = actions.renew_recovery_codes(current_principal(), form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _proof_page("one_time_codes/renew.html", form), problem.status, problem.headers
@@ -165,7 +165,7 @@ def remove() -> Page:
     if not form.validate_on_submit():
         return _proof_page("one_time_codes/remove.html", form), 422
     try:
-        actions.remove(form.password.data, form.code.data, _address())
+        actions.remove(current_principal(), form.password.data, form.code.data, _address())
     except (Invalid, WaitBeforeTrying) as problem:
         explain(form, problem)
         return _proof_page("one_time_codes/remove.html", form), problem.status, problem.headers

@@ -27,39 +27,39 @@ from identity.people.rules import (
 from kernel.base.errors import Invalid, _
 from kernel.base.installation import settings
 from kernel.database.prepared import PreparedQuery
-from kernel.jobs.access import current_principal
+from kernel.jobs.access import Principal
 from kernel.recording.work import Work, action, autonomous_work
 
 if TYPE_CHECKING:
     from identity.people.models import Person
 
 
-def change_password(current: str, new: str, address: str) -> None:
+def change_password(by: Principal, current: str, new: str, address: str) -> None:
     """Replace the password of the person signed in, and end their sessions elsewhere.
 
     Raises Invalid at `current` or `new`, WaitBeforeTrying, SharedTestPerson.
     """
     check_new_password(new, "new")
-    person, counted_at = _confirm_password(current, address, "current")
+    person, counted_at = _confirm_password(by, current, address, "current")
     _replace_password(person, new, counted_at)
 
 
-def confirm_password(password: str, address: str) -> Person:
+def confirm_password(by: Principal, password: str, address: str) -> Person:
     """The person signed in, who has just typed their password once more.
 
     Raises Invalid at `password`, WaitBeforeTrying, and SharedTestPerson: what asks for the password again is what a
     shared person may not do.
     """
-    person, counted_at = _confirm_password(password, address, "password")
+    person, counted_at = _confirm_password(by, password, address, "password")
     forgive(counted_at)
     return person
 
 
-def _confirm_password(password: str, address: str, field: str) -> tuple[Person, Sequence[str]]:
+def _confirm_password(by: Principal, password: str, address: str, field: str) -> tuple[Person, Sequence[str]]:
     """Check the current person's password, and return the counters that the attempt was counted at. field: where it is
     told that it is wrong.
     """
-    person = get_person(current_principal().id)
+    person = get_person(by.id)
     if person.is_test_person:
         raise SharedTestPerson()
     try:

@@ -30,10 +30,10 @@ from kernel.base.errors import NotFound, SignInRequired
 from kernel.base.ids import new_id, new_token, token_hash
 from kernel.database.prepared import PreparedWrite
 from kernel.database.pruning import remove_batch, until_empty
-from kernel.jobs.access import Principal, act_as, current_principal
+from kernel.jobs.access import Principal
 from kernel.jobs.jobs import periodic
 from kernel.recording.audit import record_of, recorded
-from kernel.recording.work import Work, action
+from kernel.recording.work import Work, action, continue_as
 
 ENDED_AT_A_TIME = 500
 
@@ -64,7 +64,7 @@ def sign_out(work: Work) -> None:
 @action
 def end_session(work: Work, sid: str) -> None:
     """End one session of the person signed in. Raises NotFound for a session that is not theirs, SharedTestPerson."""
-    person_id = current_principal().id
+    person_id = work.by.id
     if get_person(person_id).is_test_person:
         raise SharedTestPerson()
     found = work.session.scalar(
@@ -126,7 +126,7 @@ def start_session(
     Where changes are made `together` it begins with the next one.
     forgives: the counters that the proof was counted at, if it was.
     """
-    act_as(Principal(kind="person", id=str(person.id), name=person.name))
+    continue_as(Principal(kind="person", id=str(person.id), name=person.name))
     if not replaces:
         return _begin_session(person, proof, address, device, new_token(22), forgives)
     return _replace_session(person, proof, address, device, replaces, forgives)

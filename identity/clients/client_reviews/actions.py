@@ -48,7 +48,6 @@ from identity.clients.registry.rules import Registration, checked_environment
 from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.lifecycles import TransitionRule
-from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, address_for, write_to
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
@@ -116,7 +115,7 @@ def replace_keys(client: Client, jwks: object, jwks_uri: str | None) -> ChangeRe
 def make_or_ask(work: Work, proposal: Proposal) -> ChangeResult:
     """Make a proposed change, or ask the authority for it. Raises as `change_application`."""
     client, after = lock_for(work, proposal)
-    undecided = undecided_changes(client, after)
+    undecided = undecided_changes(work, client, after)
     if not undecided:
         made = replace_registration(work, client, after)
         return ChangeResult(made.client, made.secret, None)
@@ -144,7 +143,7 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
         environment=environment,
         changes=dict(changes) if changes is not None else None,
         status=str(Status.WAITING),
-        asked_by=current_principal().name,
+        asked_by=work.by.name,
         asked_at=work.now,
     )
     work.add(asked)
@@ -177,7 +176,7 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
     rule = _decide(work, asked.request, Transition.APPROVE, Side.AUTHORITY)
     client.approved_by, client.approved_at = asked.request.decided_by, work.now
     found = _let_in(work, asked) if asked.request.changes is None else _put_in_use(work, asked)
-    lifecycle.transition(work, asked.request, rule, **found, own_agency=_is_own(client))
+    lifecycle.transition(work, asked.request, rule, **found, own_agency=_is_own(work, client))
     forget(client_id)
     _tell(work, client, _("“%(name)s” was approved", name=client.name), "")
     return client
@@ -230,12 +229,12 @@ def _locked(work: Work, client_id: str) -> PendingReview | None:
 def _decide(work: Work, review: ClientReview, step: Transition, side: Side) -> TransitionRule[Status]:
     """Note by whom it is decided; the rule that lets them, which is followed once everything else is changed."""
     rule = lifecycle.rule(review, step, side)
-    review.decided_at, review.decided_by = work.now, current_principal().name
+    review.decided_at, review.decided_by = work.now, work.by.name
     return rule
 
 
-def _is_own(client: Client) -> bool:
-    agency = current_principal().agency
+def _is_own(work: Work, client: Client) -> bool:
+    agency = work.by.agency
     return agency is not None and client.owner == f"agency:{agency.code}"
 
 

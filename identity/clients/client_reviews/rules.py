@@ -68,15 +68,13 @@ DECISION_DAYS = 10
 REVIEW_OVERDUE = "identity:client:review-overdue"
 
 
-def _lifecycle(subject: str) -> Lifecycle[Status, Transition]:
-    """The table of reviews; subject: the word in their tags."""
+def _lifecycle(*, approved: str, returned: str) -> Lifecycle[Status, Transition]:
+    """The table of reviews, whose decisions have tags of their own."""
     return Lifecycle[Status, Transition](
         {
-            (Status.WAITING, Transition.APPROVE): TransitionRule(
-                Status.APPROVED, f"identity:client:{subject}-approved", AUTHORITIES
-            ),
+            (Status.WAITING, Transition.APPROVE): TransitionRule(Status.APPROVED, approved, AUTHORITIES),
             (Status.WAITING, Transition.RETURN): TransitionRule(
-                Status.RETURNED, f"identity:client:{subject}-returned", AUTHORITIES, needs_reasons=True
+                Status.RETURNED, returned, AUTHORITIES, needs_reasons=True
             ),
             (Status.WAITING, Transition.WITHDRAW): TransitionRule(
                 Status.WITHDRAWN, "identity:client:request-withdrawn", OWNERS
@@ -87,8 +85,12 @@ def _lifecycle(subject: str) -> Lifecycle[Status, Transition]:
     )
 
 
-OF_ENVIRONMENT, OF_CHANGE = _lifecycle("environment"), _lifecycle("change")
-"""Reviews of whether an application goes on to another environment, and of a change of one that is in use."""
+OF_ENVIRONMENT = _lifecycle(
+    approved="identity:client:environment-approved", returned="identity:client:environment-returned"
+)
+"""Reviews of whether an application goes on to another environment."""
+OF_CHANGE = _lifecycle(approved="identity:client:change-approved", returned="identity:client:change-returned")
+"""Reviews of a change of one that is in use."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from identity.clients.registry.queries import sound_registration, verify_remote_
 from identity.clients.registry.rules import OPEN, Registration, checked_environment
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.ids import new_token, same, token_hash
-from kernel.jobs.access import Principal, act_as, current_principal
-from kernel.recording.work import Work, action
+from kernel.jobs.access import Principal
+from kernel.recording.work import Work, action, continue_as
 
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
@@ -52,14 +52,14 @@ def create_initial_token(
     sandbox and ask the authority for it.
     """
     purpose, lives = checked_token(purpose, uses, days)
-    who, token = current_principal(), new_token()
+    token = new_token()
     kept = InitialAccessToken(
         token_hash=token_hash(token),
         owner=owner,
         environment=checked_environment(environment),
         purpose=purpose,
-        is_approval=who.kind in TRUSTED,
-        created_by=who.name,
+        is_approval=work.by.kind in TRUSTED,
+        created_by=work.by.name,
         created_at=work.now,
         expires_at=work.now + lives,
         uses_left=uses,
@@ -137,7 +137,7 @@ def _used(initial_token: str) -> InitialAccessToken:
     kept = active_token(initial_token, for_use=True)
     kept.uses_left -= 1
     agency = find_agency(kept.owner.removeprefix("agency:")) if kept.owner.startswith("agency:") else None
-    act_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
+    continue_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
     return kept
 
 
@@ -170,5 +170,5 @@ def delete_registered(work: Work, client_id: str, token: str | None) -> None:
 
 def _managed(client_id: str, token: str | None) -> Client:
     client = client_managed_by(client_id, token)
-    act_as(Principal(kind="machine", id=client.client_id, name=client.name))
+    continue_as(Principal(kind="machine", id=client.client_id, name=client.name))
     return client

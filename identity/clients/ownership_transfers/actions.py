@@ -26,7 +26,6 @@ from identity.officials.queries import officials_of
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.installation import settings
 from kernel.base.lifecycles import TransitionRule
-from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, Mailbox, address_for, write_to
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
@@ -140,7 +139,7 @@ def _locked(work: Work, client_id: str) -> Offer | None:
 def _decide(work: Work, request: OwnershipTransfer, step: Transition, side: Side) -> TransitionRule[Status]:
     """Note by whom it is decided; the rule that lets them, which is followed once everything else is changed."""
     rule = lifecycle.rule(request, step, side)
-    request.decided_at, request.decided_by = work.now, current_principal().name
+    request.decided_at, request.decided_by = work.now, work.by.name
     return rule
 
 

@@ -46,7 +46,6 @@ from identity.people.queries import mailboxes
 from kernel.base.errors import Conflict, Invalid, NotFound, _
 from kernel.base.ids import new_token
 from kernel.database.pruning import remove_batch, until_empty
-from kernel.jobs.access import current_principal
 from kernel.jobs.jobs import periodic
 from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action
@@ -96,16 +95,15 @@ def register_client(
     approved_by: who let it outside the sandbox. Raises Invalid.
     """
     environment = checked_environment(environment)
-    who = current_principal()
     # Agencies and developers begin in the sandbox, and the authority lets them go on.
-    if environment != "sandbox" and approved_by is None and who.kind not in TRUSTED:
+    if environment != "sandbox" and approved_by is None and work.by.kind not in TRUSTED:
         raise Invalid(fields={"environment": [_("Begin in the sandbox, and ask the authority from there.")]})
     client_id = secrets.token_hex(16)
     client = Client(client_id=client_id, environment=environment, owner=owner, service_binding={})
     _fill(client, sound_registration(asked, environment))
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
-        client.approved_by, client.approved_at = approved_by or who.name, work.now
+        client.approved_by, client.approved_at = approved_by or work.by.name, work.now
     return insert_client(work, client, has_secret=client.auth_method in SECRET_METHODS)
 
 
@@ -164,7 +162,7 @@ def change_registration(work: Work, proposal: Proposal) -> NewClient:
     ClientRevoked, NeedsApproval, Conflict, and Invalid, which names the rule that the profile would break.
     """
     client, after = lock_for(work, proposal)
-    if undecided := undecided_changes(client, after):
+    if undecided := undecided_changes(work, client, after):
         raise NeedsApproval(log=", ".join(undecided))
     return replace_registration(work, client, after)
 
@@ -178,9 +176,9 @@ def lock_for(work: Work, proposal: Proposal) -> tuple[Client, Registration]:
     return client, settled(proposal, client)
 
 
-def undecided_changes(client: Client, after: Registration) -> list[str]:
+def undecided_changes(work: Work, client: Client, after: Registration) -> list[str]:
     """The fields that the authority has to approve before a client may become this."""
-    is_decided = client.environment == "production" and current_principal().kind not in TRUSTED
+    is_decided = client.environment == "production" and work.by.kind not in TRUSTED
     return needing_approval(registration_of(client), after) if is_decided else []
 
 

@@ -24,7 +24,6 @@ from identity.clients.token_exchange_policies.rules import (
 )
 from identity.officials.queries import officials_of
 from kernel.base.errors import NotFound
-from kernel.jobs.access import current_principal
 from kernel.outside.mail import Letter, address_for, write_to
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
@@ -61,7 +60,7 @@ def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePo
         scopes=list(wish.scopes),
         purpose=wish.purpose,
         status=Status.ASKED,
-        asked_by=current_principal().name,
+        asked_by=work.by.name,
         created_at=work.now,
     )
     work.add(policy)
@@ -102,7 +101,7 @@ def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reason
 
 
 def _decide(work: Work, policy: ExchangePolicy) -> None:
-    policy.decided_by, policy.decided_at = current_principal().name, work.now
+    policy.decided_by, policy.decided_at = work.by.name, work.now
 
 
 def _allow(work: Work, policy: ExchangePolicy) -> None:

@@ -21,7 +21,6 @@ from identity.clients.registry.rules import RegisteredClient
 from identity.openid.tokens.bearer import client_principal
 from kernel.base.slots import Slot
 from kernel.database.outage import is_away
-from kernel.jobs.access import act_as
 from kernel.recording.audit import prepared, record_once
 from kernel.recording.work import autonomous_work
 
@@ -95,11 +94,12 @@ def write_waiting(app: Flask) -> None:
 def _records(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> list[Record]:
     records: list[Record] = []
     for (client_id, scopes, audience), identifiers in tokens.items():
-        act_as(client_principal(clients[client_id]))
+        caller = client_principal(clients[client_id])
         records += [
             prepared(
                 "identity:machine-token:issued",
                 f"client:{client_id}",
+                caller,
                 tokens=identifiers[start : start + TOKENS_A_RECORD],
                 scopes=list(scopes),
                 audience=list(audience),

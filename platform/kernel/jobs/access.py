@@ -6,7 +6,8 @@ that there are; this module knows only the shape of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
@@ -177,6 +178,17 @@ def program_paths(path: str) -> ProgramPaths | None:
 def act_as(principal: Principal) -> None:
     """Name who acts in this application context (jobs, command line, tests, and a sign-in that just succeeded)."""
     g.principal = principal
+
+
+@contextmanager
+def acting_as(principal: Principal) -> Iterator[None]:
+    """Let somebody act for a while, and then whoever did before."""
+    before = current_principal()
+    act_as(principal)
+    try:
+        yield
+    finally:
+        act_as(before)
 
 
 def _authenticate() -> Principal:

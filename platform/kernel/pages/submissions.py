@@ -102,9 +102,10 @@ def submit_once(change: Callable[[], T], leads_to: Callable[[T], str]) -> T:
         return change()
 
     def claimed(work: Work, change: Callable[[], T]) -> T:
+        by = work.by.id
         _claim(work, found)
         made = change()
-        own = (FormSubmission.principal == current_principal().id, FormSubmission.form_id == found)
+        own = (FormSubmission.principal == by, FormSubmission.form_id == found)
         work.session.execute(update(FormSubmission).where(*own).values(address=leads_to(made)))
         return made
 
@@ -114,7 +115,7 @@ def submit_once(change: Callable[[], T], leads_to: Callable[[T], str]) -> T:
 
 def _claim(work: Work, found: UUID) -> None:
     """Take the form for this transaction, after waiting for another one that has it in its hands."""
-    values = {"principal": current_principal().id, "form_id": found, "address": "", "at": work.now}
+    values = {"principal": work.by.id, "form_id": found, "address": "", "at": work.now}
     statement = insert(FormSubmission).values(values).on_conflict_do_nothing()
     if work.session.scalar(statement.returning(FormSubmission.form_id)) is None:
         raise AlreadySubmitted(_address_of(found) or "/")

@@ -81,16 +81,16 @@ _INSERT_ONCE = postgresql.insert(AuditEvent.__table__).on_conflict_do_nothing() 
 _WRITTEN = ("id", "at", "tag", "actor_kind", "actor", "actor_name", "agency", "subject", "request_id", "detail")
 
 
-def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any]) -> None:
-    """Add the record of a change to its transaction; the actor is the current principal."""
+def record(session: Session, tag: str, subject: object, detail: Mapping[str, Any], by: Principal) -> None:
+    """Add the record of a change to its transaction. by: the actor."""
     session.flush()  # what a new row is called may be for the database to say
     session.info["recorded"] = True
-    session.connection().execute(_INSERT, _event(tag, subject, detail))
+    session.connection().execute(_INSERT, _event(tag, subject, detail, by))
 
 
-def prepared(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
-    """A record for `record_once`; the actor is the current principal, the time is now."""
-    return _event(tag, subject, detail)
+def prepared(tag: str, subject: object, by: Principal, **detail: Any) -> dict[str, Any]:
+    """A record for `record_once`. by: the actor; the time is now."""
+    return _event(tag, subject, detail, by)
 
 
 def record_once(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
@@ -122,11 +122,10 @@ def record_of(done: CTE, details: Sequence[str] = ()) -> CTE:
 
 def recorded(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
     """The parameters of `record_of`; the actor is the current principal."""
-    return {f"audit_{name}": value for name, value in _event(tag, subject, detail).items()}
+    return {f"audit_{name}": value for name, value in _event(tag, subject, detail, current_principal()).items()}
 
 
-def _event(tag: str, subject: object, detail: Mapping[str, Any]) -> dict[str, Any]:
-    principal = current_principal()
+def _event(tag: str, subject: object, detail: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     return {
         "id": new_id(),
         "at": clock.now(),

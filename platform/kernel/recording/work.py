@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import g
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from kernel.base import clock
 from kernel.database.db import Base, new_session, session
 from kernel.jobs import jobs
+from kernel.jobs.access import Principal, act_as, current_principal
 from kernel.recording import audit
 from kernel.recording.reactions import Event, react
 
@@ -33,6 +34,15 @@ class Work:
         self.session = session
         self.now = clock.now()
 
+    @cached_property
+    def by(self) -> Principal:
+        """The one who acts: the caller of the request, the operator of a command, or the system in a job.
+
+        Looked for when it is first asked, because those who find out who calls have transactions of their own; from
+        then on it is the same for the whole transaction.
+        """
+        return current_principal()
+
     def add(self, row: Base) -> None:
         self.session.add(row)
 
@@ -43,7 +53,7 @@ class Work:
 
         subject: the row changed, or its readable code. detail: plain values, no secret and no document content.
         """
-        audit.record(self.session, tag, subject, detail)
+        audit.record(self.session, tag, subject, detail, self.by)
         react(self, Event(tag, audit.subject_name(subject), detail))
 
     def defer(self, job: Callable[..., Any], **arguments: Any) -> None:
@@ -110,6 +120,13 @@ def autonomous_work() -> Iterator[Work]:
         work = Work(beside)
         yield work
         beside.commit()
+
+
+def continue_as(principal: Principal) -> None:
+    """Name who acts from here on, in the transaction that is open too: somebody has just proved who they are."""
+    act_as(principal)
+    if in_action():
+        g.work.by = principal
 
 
 def in_action() -> bool:

@@ -13,10 +13,10 @@ from kernel.base.ids import new_id, new_token, token_hash
 from kernel.base.installation import settings
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.http.i18n import chosen_language
-from kernel.jobs.access import Principal, act_as
+from kernel.jobs.access import Principal
 from kernel.jobs.jobs import periodic
 from kernel.outside.mail import Letter, Mailbox, write_to
-from kernel.recording.work import Work, action
+from kernel.recording.work import Work, action, continue_as
 from sandbox.accounts import queries
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
 from sandbox.accounts.rules import (
@@ -99,7 +99,7 @@ def confirm_link(work: Work, token: str) -> NewSession:
         .returning(Developer.id)
     ).one_or_none()
     developer = work.session.scalars(select(Developer).where(Developer.email == email)).one()
-    act_as(principal_of(developer))
+    continue_as(principal_of(developer))
     if created is not None:
         work.record("sandbox:developer:signed-up", developer)
     browser = new_token()

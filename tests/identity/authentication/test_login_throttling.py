@@ -25,6 +25,7 @@ from kernel.base.clock import shifted
 from kernel.database.db import engine, session
 from kernel.database.direct import Row
 from kernel.database.prepared import PreparedQuery
+from kernel.jobs.access import current_principal
 
 RUN = "12.345.678-5"
 HERE = "192.0.2.1"
@@ -268,8 +269,8 @@ class TestWhileNobodyHasFailed:
         a_person(RUN)
         assert attempt(PASSWORD) == "in"
         with counted() as statements:
-            confirm_password(PASSWORD, HERE)
-            change_password(PASSWORD, "otra frase larga y distinta", HERE)
+            confirm_password(current_principal(), PASSWORD, HERE)
+            change_password(current_principal(), PASSWORD, "otra frase larga y distinta", HERE)
         assert sum("sign_in_throttle" in statement for statement in statements) == 2
         assert failures() == {}
 
@@ -293,7 +294,7 @@ class TestAfterAFailure:
     def test_a_password_confirmed_forgives_like_one_to_sign_in(self) -> None:
         assert attempt(PASSWORD) == "in"
         attempt("guess")
-        confirm_password(PASSWORD, HERE)
+        confirm_password(current_principal(), PASSWORD, HERE)
         assert failures() == {"address": 2}
 
     def test_an_address_is_enough(self, looking: Looking) -> None:
@@ -304,7 +305,7 @@ class TestAfterAFailure:
 
     def test_a_password_changed_forgives(self) -> None:
         assert [attempt(PASSWORD), attempt("guess")] == ["in", "wrong"]
-        change_password(PASSWORD, "otra frase larga y distinta", HERE)
+        change_password(current_principal(), PASSWORD, "otra frase larga y distinta", HERE)
         assert failures() == {"address": 2}
 
 

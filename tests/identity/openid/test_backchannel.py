@@ -25,7 +25,7 @@ from kernel.base import clock
 from kernel.base.settings import Settings
 from kernel.database.db import engine, new_session, session
 from kernel.jobs import jobs
-from kernel.jobs.access import Principal, act_as
+from kernel.jobs.access import Principal, act_as, current_principal
 from kernel.jobs.jobs import run_worker
 from kernel.outside.deliveries import Delivery
 from kernel.outside.deliveries_lists import attempts_of
@@ -225,7 +225,7 @@ def test_a_new_password_ends_everything(app: Flask, client: FlaskClient, ear: Re
     given = tokens_for(client, made, scope="openid offline_access")
     with app.app_context():
         act_as(Principal(kind="person", id=str(real.id), name=real.name))
-        change_password(PASSWORD, "otra frase larga y distinta", "127.0.0.1")
+        change_password(current_principal(), PASSWORD, "otra frase larga y distinta", "127.0.0.1")
     assert userinfo(client, given["access_token"]).status_code == 401
 
 

@@ -8,12 +8,13 @@ from sqlalchemy.exc import ProgrammingError
 
 from kernel.database.db import UnrecordedChange, new_session, session
 from kernel.database.outage import is_away
-from kernel.jobs.jobs import job
+from kernel.jobs.access import AUTHENTICATORS, Principal, act_as, current_principal
+from kernel.jobs.jobs import job, run_worker
 from kernel.keys import signatures
 from kernel.keys.signatures import SigningKey
 from kernel.recording import audit_chain, sealing
 from kernel.recording.audit import AuditEvent
-from kernel.recording.work import Work, action, autonomous_work
+from kernel.recording.work import Work, action, autonomous_work, continue_as
 
 
 def a_key(work: Work, kid: str) -> SigningKey:
@@ -96,6 +97,60 @@ def test_what_must_be_remembered_of_a_refusal_outlives_it(context: None) -> None
     with pytest.raises(RuntimeError):
         refuse()
     assert (count(SigningKey), count(AuditEvent)) == (0, 1)
+
+
+def test_a_transaction_has_one_actor_whoever_comes_meanwhile(context: None) -> None:
+    ana, eva, meanwhile = (Principal("person", str(number), name) for number, name in enumerate(("Ana", "Eva", "?")))
+
+    @action
+    def sign(work: Work) -> None:
+        work.record("kernel:key:created", "key:first")
+        act_as(meanwhile)
+        work.record("kernel:key:created", "key:second")
+        continue_as(eva)
+        work.record("kernel:key:created", "key:third")
+
+    act_as(ana)
+    sign()
+    events = session().scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert [event.actor_name for event in events] == ["Ana", "Ana", "Eva"]
+
+
+def test_who_finds_out_who_calls_may_open_a_transaction(app: Flask) -> None:
+    @action
+    def find_out(work: Work) -> Principal:
+        assert work.session.scalar(select(func.count()).select_from(SigningKey)) == 0
+        return Principal("person", "1", "Ana")
+
+    before = AUTHENTICATORS.of(app)[:]
+    AUTHENTICATORS.of(app)[:] = [find_out]
+    try:
+        with app.test_request_context():
+            assert current_principal().name == "Ana"
+            recorded("one")
+            assert session().scalar(select(AuditEvent.actor_name)) == "Ana"
+    finally:
+        AUTHENTICATORS.of(app)[:] = before
+
+
+def test_a_job_acts_as_the_system(app: Flask, context: None) -> None:
+    @job("test:key:recorded")
+    def record_it() -> None:
+        recorded("by a job")
+
+    @action
+    def defer_it(work: Work) -> None:
+        work.record("kernel:key:created", "key:now")
+        work.defer(record_it)
+
+    act_as(Principal("operator", "ana", "Ana"))
+    defer_it()
+    run_worker(app, until_empty=True)
+    events = session().scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert [(event.actor_kind, event.actor) for event in events] == [
+        ("operator", "ana"),
+        ("system", "test:key:recorded"),
+    ]
 
 
 def test_the_sealed_chain_holds(app: Flask, context: None) -> None:
