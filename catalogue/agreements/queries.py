@@ -14,6 +14,7 @@ from kernel.base.errors import NotFound, NotYours
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import Principal
+from kernel.recording.pending import pending_columns
 
 
 def find(code: str, reader: Principal) -> Agreement:
@@ -53,8 +54,19 @@ def of_agency(
 
 def count_to_answer(agency: str) -> int:
     """How many requests wait for the agency's answer."""
-    query = select(func.count()).select_from(Agreement)
-    return session().scalar(query.where(Agreement.owner == agency, Agreement.status == Status.REQUESTED)) or 0
+    return session().scalar(select(func.count()).select_from(requests_to(agency).subquery())) or 0
+
+
+def requests_to(agency: str) -> Select[Any]:
+    """Requests that wait for an agency's answer, for the list of pending decisions."""
+    columns = pending_columns(
+        Agreement.id,
+        Agreement.consumer + " · " + Agreement.service_name + " " + Agreement.version,
+        Agreement.requested_at,
+        "/agency/agreements/" + Agreement.code,
+        Agreement.answer_by,
+    )
+    return select(*columns).where(Agreement.owner == agency, Agreement.status == Status.REQUESTED)
 
 
 def provider_of(code: str) -> tuple[Agreement, str] | None:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from flask import url_for
 from flask_babel import lazy_gettext as _
 
-from catalogue.services.queries import count_returned, pending_versions
-from kernel.composition import AgencyTask, Composition, PendingDecision
-from kernel.jobs.access import Principal
+from catalogue.services.queries import returned_versions, submitted_versions
+from kernel.composition import Composition
 from kernel.pages.layout import add_navigation
+from kernel.recording.pending import PendingKind
 
 
 def compose(house: Composition) -> None:
     """The catalogue's page, its publishers, and what waits for them and for the authority."""
     house.machine_scopes["catalogue.publish"] = _("Describe services and send them for approval")
     house.api_texts.subjects.append("services")
-    house.pending_decisions.append(pending_decisions)
-    house.agency_tasks.append(returned_versions)
-    add_navigation(house.app, _("Catalogue"), "services.catalogue", order=10)
-
-
-def pending_decisions() -> list[PendingDecision]:
-    """Versions of services, by the time of their submission."""
-    return [
-        PendingDecision(
-            f"{version.service.name} {version.version}",
-            version.submitted_at,
-            url_for("services.review", code=version.service.code, version=version.version),
+    house.pending_kinds += [
+        PendingKind(
+            "service-version",
             _("Service"),
-        )
-        for version in pending_versions()
-        if version.submitted_at
+            _("services to review"),
+            "/authority/services",
+            submitted_versions,
+            frozenset({"authority"}),
+            is_for_authority=True,
+        ),
+        PendingKind(
+            "returned-version",
+            _("Returned service"),
+            _("versions that the authority returned"),
+            "/agency/services",
+            returned_versions,
+            frozenset({"administrator", "publisher"}),
+        ),
     ]
-
-
-def returned_versions(official: Principal) -> list[AgencyTask]:
-    """Versions that the authority gave back."""
-    if not official.roles & {"administrator", "publisher"}:
-        return []
-    count = count_returned(official.acting_agency.code)
-    return [AgencyTask(count, _("versions that the authority returned"), "/agency/services")]
+    add_navigation(house.app, _("Catalogue"), "services.catalogue", order=10)

@@ -26,12 +26,11 @@ from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import Principal
 from kernel.outside.outbound import AddressRefused, check_url
+from kernel.recording.pending import pending_columns
 from kernel.recording.work import release_connection
 
 if TYPE_CHECKING:
     from catalogue.openapi_documents.reader import Document
-
-WAITING = 25
 
 
 def with_address(query: Select[Any], version_id: Column[UUID]) -> Select[Any]:
@@ -165,22 +164,27 @@ def of_agency(owner: str, *, cursor: str | None = None, limit: int | None = None
     return page(session(), query, [Service.created_at, Service.id], cursor=cursor, limit=limit)
 
 
-def pending_versions(limit: int = WAITING) -> Sequence[ServiceVersion]:
-    """Versions that wait for the authority, the longest waiting first."""
-    query = select(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
-    return session().scalars(query.order_by(ServiceVersion.submitted_at, ServiceVersion.id).limit(limit)).all()
-
-
 def count_waiting() -> int:
     """Count the versions that wait for the authority."""
     query = select(func.count()).select_from(ServiceVersion).where(ServiceVersion.status == Status.SUBMITTED)
     return session().scalar(query) or 0
 
 
-def count_returned(owner: str) -> int:
-    """How many of an agency's versions the authority gave back, for the agency to correct."""
-    query = select(func.count()).select_from(ServiceVersion).join(Service)
-    return session().scalar(query.where(Service.owner == owner, ServiceVersion.status == Status.RETURNED)) or 0
+def submitted_versions(_authority: str) -> Select[Any]:
+    """Versions that wait for the authority, for the list of pending decisions."""
+    href = "/authority/services/" + Service.code + "/" + ServiceVersion.version
+    return _pending(ServiceVersion.submitted_at, href).where(ServiceVersion.status == Status.SUBMITTED)
+
+
+def returned_versions(owner: str) -> Select[Any]:
+    """An agency's versions that the authority gave back, for the agency to correct."""
+    mine = (Service.owner == owner, ServiceVersion.status == Status.RETURNED)
+    return _pending(ServiceVersion.decided_at, "/agency/services/" + Service.code).where(*mine)
+
+
+def _pending(since: Any, href: Any) -> Select[Any]:
+    title = Service.name + " " + ServiceVersion.version
+    return select(*pending_columns(ServiceVersion.id, title, since, href)).join(Service).where(since.is_not(None))
 
 
 def to_review(*, cursor: str | None = None) -> Page[ServiceVersion]:

@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response
 from identity.acting import actions
 from identity.officials.queries import agencies_of
 from identity.officials.rules import FUNCTIONS, effective_roles
-from kernel.composition import agency_tasks
 from kernel.http.duties import only_behind_flask
 from kernel.jobs.access import ACTING_FOR, Principal, Rule, current_principal, declared_rules, person, requires
 from kernel.pages.layout import local_path
+from kernel.recording.pending import count_pending
 
 pages = Blueprint("acting", __name__, template_folder="templates")
 Page = str | Response
@@ -76,7 +76,7 @@ def home() -> Page:
         "acting/home.html",
         agencies=agencies,
         acting=principal.agency,
-        tasks=agency_tasks(principal) if principal.agency else [],
+        pending=count_pending(principal) if principal.agency else [],
         roles=principal.roles,
         functions=FUNCTIONS,
         next=request.args.get("next", ""),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask_babel import lazy_gettext as _
 
-from interoperability.communications.queries import count_by_status
-from interoperability.communications.web import is_correspondent
-from kernel.composition import AgencyTask, Composition
-from kernel.jobs.access import Principal
+from interoperability.communications.queries import unanswered
+from interoperability.communications.rules import Status
+from interoperability.communications.web import CORRESPONDENT, is_correspondent
+from kernel.composition import Composition
 from kernel.pages.layout import add_navigation
+from kernel.recording.pending import PendingKind
 
 
 def compose(house: Composition) -> None:
@@ -18,16 +21,22 @@ def compose(house: Composition) -> None:
         "communications.receive": _("Receive official communications and answer them"),
     }
     house.api_texts.subjects.append("official communications and their evidence")
-    house.agency_tasks.append(unread)
-    add_navigation(house.app, _("Communications"), "communications.mailbox", is_correspondent, order=40)
-
-
-def unread(official: Principal) -> list[AgencyTask]:
-    """Communications that nobody has downloaded, or answered."""
-    if not is_correspondent(official):
-        return []
-    counts, inbox = count_by_status(official.acting_agency.code), "/agency/communications?status="
-    return [
-        AgencyTask(counts.get("available", 0), _("communications not downloaded yet"), f"{inbox}available"),
-        AgencyTask(counts.get("downloaded", 0), _("communications downloaded and not answered"), f"{inbox}downloaded"),
+    house.pending_kinds += [
+        PendingKind(
+            "communication-to-download",
+            _("Communication not downloaded"),
+            _("communications not downloaded yet"),
+            "/agency/communications?status=available",
+            partial(unanswered, Status.AVAILABLE),
+            frozenset({CORRESPONDENT}),
+        ),
+        PendingKind(
+            "communication-to-answer",
+            _("Communication not answered"),
+            _("communications downloaded and not answered"),
+            "/agency/communications?status=downloaded",
+            partial(unanswered, Status.DOWNLOADED),
+            frozenset({CORRESPONDENT}),
+        ),
     ]
+    add_navigation(house.app, _("Communications"), "communications.mailbox", is_correspondent, order=40)

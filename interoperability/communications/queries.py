@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from interoperability.communications import rules
@@ -21,6 +22,7 @@ from kernel.base.installation import settings
 from kernel.database.db import session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef, Principal
+from kernel.recording.pending import pending_columns
 
 SEND, RECEIVE = "communications.send", "communications.receive"
 WHOLE = (
@@ -121,10 +123,13 @@ def _waits() -> ColumnElement[bool]:
     return or_(Addressee.status == rules.Status.AVAILABLE, began)
 
 
-def count_by_status(agency: str) -> dict[str, int]:
-    """How many communications that an agency has received, and not only for its information, stand in each status."""
-    query = select(Addressee.status, func.count()).where(Addressee.agency == agency, Addressee.is_copy.is_(False))
-    return {row[0]: row[1] for row in session().execute(query.group_by(Addressee.status))}
+def unanswered(status: rules.Status, agency: str) -> Select[Any]:
+    """Communications that an agency has received in a status, and not only for its information, for the list of
+    pending decisions. They are told by their codes: a subject is for whom it is addressed to.
+    """
+    title, href = Communication.code + " · " + Communication.sender_name, "/agency/communications/" + Communication.code
+    query = select(*pending_columns(Addressee.id, title, Communication.sent_at, href)).join(Addressee.communication)
+    return query.where(Addressee.agency == agency, Addressee.status == status, Addressee.is_copy.is_(False))
 
 
 def mailbox(

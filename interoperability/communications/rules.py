@@ -70,7 +70,7 @@ class Step(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a communication stands at one addressee."""
+    """The status of a communication at one addressee."""
 
     AVAILABLE = "available"
     DOWNLOADED = "downloaded"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 
 import flask
@@ -24,37 +23,14 @@ from kernel.jobs.access import (
     PROGRAM_PATHS,
     SIGN_IN_ENDPOINT,
     Authenticator,
-    Principal,
     ProgramPaths,
 )
 from kernel.keys.signatures import ROTATED_PURPOSES
+from kernel.recording.pending import PENDING_KINDS, PendingKind
 from kernel.recording.sealing import SealedLog, install_sealing
 
-
-@dataclass(frozen=True)
-class PendingDecision:
-    """Something that the authority has to decide: what, since when, where, and of which kind (a word for people)."""
-
-    title: str
-    since: datetime
-    href: str
-    kind: Text
-
-
-@dataclass(frozen=True)
-class AgencyTask:
-    """Something that waits for an agency: how many of them, what they are (a word for people), and where."""
-
-    count: int
-    label: Text
-    href: str
-
-
-PendingDecisions: TypeAlias = Callable[[], list[PendingDecision]]
 AuditNames: TypeAlias = Callable[[Collection[str]], Mapping[str, str]]
 """The names that people know of identifiers."""
-AgencyTasks: TypeAlias = Callable[[Principal], list[AgencyTask]]
-"""Functions that list what waits for the official's agency, of what their roles let them do."""
 
 
 @dataclass
@@ -73,8 +49,7 @@ class Composition:
     rotated_purposes: list[str] = field(default_factory=list)
     """Purposes of keys of our own, which are replaced by schedule."""
     sealed_logs: list[SealedLog] = field(default_factory=list)
-    pending_decisions: list[PendingDecisions] = field(default_factory=list)
-    agency_tasks: list[AgencyTasks] = field(default_factory=list)
+    pending_kinds: list[PendingKind] = field(default_factory=list)
     audit_names: dict[str, AuditNames] = field(default_factory=dict)
     """By the table whose rows are named: the audit names them `table:identifier`."""
 
@@ -87,6 +62,7 @@ class Composition:
         SIGN_IN_ENDPOINT.fill(app, self.sign_in_endpoint)
         MACHINE_SCOPES.fill(app, self.machine_scopes)
         ROTATED_PURPOSES.fill(app, self.rotated_purposes)
+        PENDING_KINDS.fill(app, self.pending_kinds)
         install_sealing(app, self.sealed_logs)
         for blueprint in self.pages:
             app.register_blueprint(blueprint)
@@ -94,17 +70,6 @@ class Composition:
 
 
 COMPOSITION: Slot[Composition] = Slot("composition")
-
-
-def pending_decisions() -> list[PendingDecision]:
-    """Everything that waits for the authority, in every block, the oldest first."""
-    found = (pending for source in COMPOSITION().pending_decisions for pending in source())
-    return sorted(found, key=lambda pending: pending.since)
-
-
-def agency_tasks(official: Principal) -> list[AgencyTask]:
-    """List what waits for the official's agency, in every block."""
-    return [task for source in COMPOSITION().agency_tasks for task in source(official)]
 
 
 def audit_names(subjects: Collection[str]) -> dict[str, str]:

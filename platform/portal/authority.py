@@ -15,9 +15,9 @@ from kernel import composition
 from kernel.base.clock import SANTIAGO
 from kernel.base.errors import Invalid
 from kernel.database.db import session
-from kernel.jobs.access import authority, requires
+from kernel.jobs.access import authority, current_principal, requires
 from kernel.pages.layout import is_reachable
-from kernel.recording import audit, audit_chain, job_admin
+from kernel.recording import audit, audit_chain, job_admin, pending
 from kernel.recording.sealing import unsealed
 from portal.audit_sentences import sentence_of
 
@@ -54,7 +54,7 @@ def tabs() -> list[tuple[str, str, bool]]:
 def pending_decisions() -> str:
     return render_template(
         "portal/authority/waiting.html",
-        waiting=composition.pending_decisions(),
+        page=pending.pending_decisions(current_principal(), for_authority=True, cursor=request.args.get("cursor")),
         failed_jobs=job_admin.count_failed(session()),
         seals=unsealed(session()),
     )

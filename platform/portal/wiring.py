@@ -25,6 +25,7 @@ from kernel.jobs.access import authority
 from kernel.pages.layout import add_navigation
 from kernel.recording import audit_chain
 from kernel.recording.sealing import SealedLog
+from portal import pending
 from portal.authority import install_authority
 from portal.capabilities import blocks, capabilities
 from portal.developers import install_developers
@@ -66,6 +67,7 @@ def install_blocks(app: Flask, settings: Settings) -> None:
     install_home(app)
     install_authority(app)
     install_developers(app)
+    pending.compose(house)
     for block in deployed_blocks(settings):
         for capability in capabilities(block):
             mount(house, capability)

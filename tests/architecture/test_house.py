@@ -134,6 +134,8 @@ KNOWS_WHO_CALLS = {
     "platform/kernel/recording/work.py",  # `Work.by`
     "platform/kernel/recording/audit.py",  # records that a prepared write makes by itself, without a Work
     "platform/kernel/outside/documents.py",  # an answer that goes on after its request
+    "platform/portal/authority.py",  # views
+    "platform/portal/pending.py",
 }
 
 

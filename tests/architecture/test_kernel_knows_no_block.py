@@ -15,8 +15,8 @@ from portal.capabilities import LAYERS, blocks, capabilities
 
 KERNEL = Path(__file__).resolve().parents[2] / "platform/kernel"
 KERNELS_OWN_PATHS = {"", "api", "health", "metrics"}
-KERNELS_OWN_WORDS = {"person", "agency", "acting_for", "head"}
-"""Of `Principal`, who acts and for whom; and the newest revision of the tables, as Alembic calls it."""
+KERNELS_OWN_WORDS = {"person", "agency", "developer", "acting_for", "head"}
+"""Of `Principal` and `Party`, who acts and for whom; and the newest revision of the tables, as Alembic calls it."""
 
 
 def literals() -> Iterator[tuple[str, int, str]]:

@@ -77,7 +77,7 @@ def test_the_authority_sees_what_was_submitted() -> None:
     actions.submit_version(PUBLISHER, service.code, "v1")
     assert queries.find(service.code, REVIEWER) is service
     assert queries.count_waiting() == 1
-    assert [version.code for version in queries.pending_versions()] == [f"{service.code}/v1"]
+    assert [version.code for version in queries.to_review().items] == [f"{service.code}/v1"]
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import force_locale
-from sqlalchemy import text
+from sqlalchemy import Select, literal, select, text, union_all
 
 from identity.agencies.actions import create_agency
 from identity.people.actions import register_person
 from kernel.base import clock
-from kernel.composition import COMPOSITION, PendingDecision
 from kernel.database.db import session
 from kernel.jobs.access import AUTHENTICATORS, AgencyRef, Principal, act_as
 from kernel.outside import mail
 from kernel.recording import audit_chain
+from kernel.recording.pending import PENDING_KINDS, PendingKind, pending_columns
 from kernel.recording.work import Work, action
 from portal.audit_sentences import SENTENCES, sentence_of
 
@@ -89,19 +91,45 @@ def test_the_pages_are_the_authoritys_alone(being: Callable[[Principal], FlaskCl
     assert being(Principal()).get(path).status_code == 303
 
 
-def test_pending_decisions_is_listed_the_oldest_first(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
-    now = clock.now()
-    COMPOSITION.of(app).pending_decisions[:] = [
-        lambda: [PendingDecision("Newer service", now, "/newer", "Service")],
-        lambda: [PendingDecision("Older <b>service</b>", now - timedelta(days=1), "/older", "Service")],
-    ]
-    page = being(AUTHORITY).get("/authority").text
-    assert page.index("/older") < page.index("/newer")
-    assert "Older &lt;b&gt;service&lt;/b&gt;" in page
+def waiting(name: str, *since: datetime, due: datetime | None = None) -> PendingKind:
+    """A kind of thing that waits for the authority, one since each of these times."""
+    one_each = [select(literal(at).label("since"), literal(f"/{name}/{at.day}").label("href")) for at in since]
+
+    def query(_agency: str) -> Select[Any]:
+        rows = union_all(*one_each).subquery()
+        title = f"The <b>{name}</b> " + rows.c.href
+        return select(*pending_columns(rows.c.href, title, rows.c.since, rows.c.href, literal(due) if due else None))
+
+    return PendingKind(name, name, name, f"/{name}", query, frozenset({"authority"}), is_for_authority=True)
+
+
+def test_pending_decisions_are_listed_the_overdue_first_then_the_oldest(
+    app: Flask, being: Callable[[Principal], FlaskClient]
+) -> None:
+    day = datetime(2026, 3, 20, tzinfo=UTC)
+    newer, older = waiting("newer", day), waiting("older", day - timedelta(days=1))
+    PENDING_KINDS.of(app)[:] = [newer, older, waiting("late", day + timedelta(days=1), due=day + timedelta(days=2))]
+    page = being(AUTHORITY).get("/authority", headers={"Accept-Language": "en"}).text
+    assert page.index("/late/21") < page.index("/older/19") < page.index("/newer/20")
+    assert page.count("Overdue") == 1
+    assert "The &lt;b&gt;older&lt;/b&gt;" in page
+
+
+def test_a_long_list_comes_in_pages_and_nothing_twice(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
+    days = [datetime(2026, 3, day, tzinfo=UTC) for day in range(1, 31)]
+    PENDING_KINDS.of(app)[:] = [waiting("odd", *days[::2]), waiting("even", *days[1::2])]
+    browser, found, path = being(AUTHORITY), list[str](), "/authority"
+    while path:
+        page = browser.get(path).text
+        found += re.findall(r'href="/(?:odd|even)/(\d+)"', page)
+        following = re.search(r'class="pager-next" rel="next" href="([^"]+)"', page)
+        path = html.unescape(following[1]) if following else ""
+    assert found == [str(day.day) for day in days]
+    assert browser.get("/authority?cursor=nonsense").status_code == 422
 
 
 def test_nothing_waiting_is_said(app: Flask, being: Callable[[Principal], FlaskClient]) -> None:
-    COMPOSITION.of(app).pending_decisions.clear()
+    PENDING_KINDS.of(app)[:] = []
     assert being(AUTHORITY).get("/authority").status_code == 200
 
 

@@ -46,6 +46,7 @@ from identity.clients.registry.queries import (
 )
 from identity.clients.registry.rules import Registration, checked_environment
 from identity.officials.queries import officials_of
+from kernel.base.clock import business_days_after
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.lifecycles import TransitionRule
 from kernel.outside.mail import Letter, address_for, write_to
@@ -145,6 +146,7 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
         status=str(Status.WAITING),
         asked_by=work.by.name,
         asked_at=work.now,
+        decide_by=business_days_after(work.now, DECISION_DAYS),
     )
     work.add(asked)
     lifecycle.watch_deadline(work, asked)

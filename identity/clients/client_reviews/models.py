@@ -9,8 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from identity.clients.client_reviews.rules import DECISION_DAYS, OF_CHANGE, OF_ENVIRONMENT, Status, Transition
-from kernel.base.clock import business_days_after
+from identity.clients.client_reviews.rules import OF_CHANGE, OF_ENVIRONMENT, Status, Transition
 from kernel.base.lifecycles import Lifecycle
 from kernel.database.db import Base, Identified
 
@@ -19,7 +18,8 @@ class ClientReview(Identified, Base):
     """To let an application into an environment, or to change one that is in use. At most one waits for each.
 
     `changes`: the fields of its registration that would be different, each `before` and `after`, so that what changes
-    of them while it waits is not undone; null where only the environment would be.
+    of them while it waits is not undone; null where only the environment would be. `decide_by`: null in what a node of
+    the version before wrote.
     """
 
     __tablename__ = "approval_request"
@@ -36,6 +36,7 @@ class ClientReview(Identified, Base):
     status: Mapped[str] = mapped_column("state", Text)
     asked_by: Mapped[str] = mapped_column(Text)
     asked_at: Mapped[datetime]
+    decide_by: Mapped[datetime | None]
     decided_by: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None]
     remark: Mapped[str | None] = mapped_column(Text)
@@ -43,11 +44,6 @@ class ClientReview(Identified, Base):
     @property
     def LIFECYCLE(self) -> Lifecycle[Status, Transition]:  # noqa: N802 - which table it is depends on what is asked
         return OF_ENVIRONMENT if self.changes is None else OF_CHANGE
-
-    @property
-    def decide_by(self) -> datetime:
-        """The time after which the authority is reminded."""
-        return business_days_after(self.asked_at, DECISION_DAYS)
 
     @property
     def audit_name(self) -> str:

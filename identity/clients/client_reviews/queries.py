@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Exists, Row, Select, exists, select
 
 from identity.clients.client_reviews.models import ClientReview
 from identity.clients.client_reviews.rules import Difference, Status, differences, fingerprint, with_changes
-from identity.clients.registry.queries import registration_of, with_client
+from identity.clients.registry.queries import name_of, registration_of, with_client
 from identity.clients.registry.rules import Registration
 from kernel.base.errors import NotFound
 from kernel.database.db import Column, session
+from kernel.recording.pending import pending_columns
 
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
@@ -72,6 +73,13 @@ def pending() -> Select[ClientReview, Client]:
     """Pending reviews, each with its active application."""
     found = with_client(select(ClientReview), ClientReview.client_id, is_active=True)
     return found.where(ClientReview.status == Status.WAITING)
+
+
+def reviews_to_decide(_authority: str) -> Select[Any]:
+    """Reviews that wait for the authority, for the list of pending decisions."""
+    name, href = name_of(ClientReview.client_id), "/authority/applications/" + ClientReview.client_id
+    columns = pending_columns(ClientReview.id, name, ClientReview.asked_at, href, ClientReview.decide_by)
+    return select(*columns).where(ClientReview.status == Status.WAITING, name.is_not(None))
 
 
 def asks_for_logo(logo: Column[str]) -> Exists:

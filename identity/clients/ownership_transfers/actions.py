@@ -12,6 +12,7 @@ from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.ownership_transfers.queries import Offer, last_offer, pending
 from identity.clients.ownership_transfers.rules import (
+    ANSWER_DAYS,
     AlreadyOffered,
     Side,
     Status,
@@ -23,6 +24,7 @@ from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, lock_client, replace_credentials
 from identity.clients.registry.rules import owned_by_agency
 from identity.officials.queries import officials_of
+from kernel.base.clock import business_days_after
 from kernel.base.errors import Invalid, NotFound, Text, _
 from kernel.base.installation import settings
 from kernel.base.lifecycles import TransitionRule
@@ -57,6 +59,7 @@ def offer(
         developer_language=developer.language,
         reason=reason,
         asked_at=work.now,
+        answer_by=business_days_after(work.now, ANSWER_DAYS),
     )
     work.add(asked)
     lifecycle.watch_deadline(work, asked)

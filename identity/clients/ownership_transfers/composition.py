@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
-from identity.clients.ownership_transfers.queries import pending_at
+from identity.clients.ownership_transfers.queries import offers_to_answer
 from identity.officials.rules import ADMINISTRATOR
-from kernel.composition import AgencyTask, Composition
-from kernel.jobs.access import Principal
+from kernel.composition import Composition
+from kernel.recording.pending import PendingKind
 
 
 def compose(house: Composition) -> None:
     """Applications that an agency is offered."""
-    house.agency_tasks.append(offers)
-
-
-def offers(official: Principal) -> list[AgencyTask]:
-    """List what developers offer to the official's agency."""
-    if ADMINISTRATOR not in official.roles:
-        return []
-    count = len(pending_at(official.acting_agency.code))
-    return [AgencyTask(count, _("applications offered by developers"), "/agency/adoptions")]
+    house.pending_kinds.append(
+        PendingKind(
+            "ownership-transfer",
+            _("Application of a developer"),
+            _("applications offered by developers"),
+            "/agency/adoptions",
+            offers_to_answer,
+            frozenset({ADMINISTRATOR}),
+        )
+    )

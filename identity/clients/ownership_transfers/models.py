@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from identity.clients.ownership_transfers.rules import ANSWER_DAYS, LIFECYCLE
-from kernel.base.clock import business_days_after
+from identity.clients.ownership_transfers.rules import LIFECYCLE
 from kernel.database.db import Base, Identified
 
 
@@ -31,14 +30,11 @@ class OwnershipTransfer(Identified, Base):
     developer_language: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     asked_at: Mapped[datetime]
+    answer_by: Mapped[datetime | None]
+    """The end of the offer, if nobody answers; null in what a node of the version before wrote."""
     decided_by: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None]
     remark: Mapped[str | None] = mapped_column(Text)
-
-    @property
-    def answer_by(self) -> datetime:
-        """The end of the offer, if nobody answers."""
-        return business_days_after(self.asked_at, ANSWER_DAYS)
 
     @property
     def audit_name(self) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, select
 
 from identity.clients.client_reviews.rules import fingerprint
 from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.ownership_transfers.rules import Status
-from identity.clients.registry.queries import registration_of, with_client
+from identity.clients.registry.queries import name_of, registration_of, with_client
 from kernel.base.errors import NotFound
 from kernel.database.db import session
+from kernel.recording.pending import pending_columns
 
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
@@ -48,6 +49,14 @@ def pending_at(agency_code: str) -> list[Offer]:
         pending().where(OwnershipTransfer.agency_code == agency_code).order_by(OwnershipTransfer.asked_at).limit(200)
     )
     return [Offer(client, request) for request, client in session().execute(query)]
+
+
+def offers_to_answer(agency_code: str) -> Select[Any]:
+    """Offers that wait for an agency's answer, for the list of pending decisions."""
+    name, href = name_of(OwnershipTransfer.client_id), "/agency/adoptions/" + OwnershipTransfer.client_id
+    columns = pending_columns(OwnershipTransfer.id, name, OwnershipTransfer.asked_at, href, OwnershipTransfer.answer_by)
+    waiting = (OwnershipTransfer.agency_code == agency_code, OwnershipTransfer.status == Status.WAITING)
+    return select(*columns).where(*waiting, name.is_not(None))
 
 
 def offer_to(agency_code: str, client_id: str) -> Offer:

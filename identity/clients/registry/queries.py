@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
-from sqlalchemy import Exists, Select, and_, exists, func, select, true
+from sqlalchemy import Exists, ScalarSelect, Select, and_, exists, func, select, true
 
 from identity.agencies.queries import find_agency, with_owning_agency
 from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
@@ -58,6 +58,11 @@ def with_client(query: Select[Any], client_id: Column[str], *, is_active: bool =
 def with_client_and_owner(query: Select[Any], client_id: Column[str]) -> Select[Any]:
     """The rows as `with_client` has them, each with the agency that owns the client, None for another owner."""
     return with_owning_agency(with_client(query, client_id), Client.owner)
+
+
+def name_of(client_id: Column[str]) -> ScalarSelect[str]:
+    """The name of a query's client; null for one that was revoked."""
+    return select(Client.name).where(Client.client_id == client_id, Client.revoked_at.is_(None)).scalar_subquery()
 
 
 def has_option(client_id: Column[str], name: str) -> Exists:

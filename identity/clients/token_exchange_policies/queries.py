@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, exists, func, or_, select
+from sqlalchemy import ColumnElement, Exists, Select, Text, cast, exists, or_, select
 
-from identity.clients.registry.queries import applications_of, clients_with_owners, ids_of_owner, systems_of
+from identity.clients.registry.queries import (
+    applications_of,
+    clients_with_owners,
+    ids_of_owner,
+    name_of,
+    systems_of,
+)
+from identity.clients.registry.rules import owned_by_agency
 from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.clients.token_exchange_policies.rules import Side, Status, Transition
 from kernel.base.errors import NotYours
 from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
+from kernel.recording.pending import pending_columns
 
 if TYPE_CHECKING:
     from identity.agencies.models import Agency
@@ -73,11 +81,14 @@ def of_owner(owner: str) -> Sequence[PolicyView]:
     return _told(or_(ExchangePolicy.actor_client_id.in_(own), ExchangePolicy.target_client_id.in_(own)))
 
 
-def count_to_decide(owner: str) -> int:
-    """How many requests to call the owner's clients wait for its decision."""
-    asked = ExchangePolicy.status == Status.ASKED
-    query = select(func.count()).select_from(ExchangePolicy)
-    return session().scalar(query.where(asked, ExchangePolicy.target_client_id.in_(ids_of_owner(owner)))) or 0
+def requests_to(agency_code: str) -> Select[Any]:
+    """Requests to call an agency's clients, for the list of pending decisions."""
+    title = name_of(ExchangePolicy.actor_client_id) + " → " + name_of(ExchangePolicy.target_client_id)
+    href = "/agency/exchanges/" + cast(ExchangePolicy.id, Text)
+    own = ids_of_owner(owned_by_agency(agency_code))
+    columns = pending_columns(ExchangePolicy.id, title, ExchangePolicy.created_at, href)
+    waiting = (ExchangePolicy.status == Status.ASKED, ExchangePolicy.target_client_id.in_(own))
+    return select(*columns).where(*waiting, title.is_not(None))
 
 
 def find(policy_id: UUID, owner: str) -> PolicyView:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Response, jsonify, request
-from sqlalchemy import Select, tuple_
+from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kernel.base.errors import Invalid, _
@@ -53,6 +53,31 @@ def page(
 
     Raises Invalid when the cursor is not one that we gave, or the limit is not between 1 and 100.
     """
+    return _page(session.scalars, query, keys, cursor, limit, descending=descending)
+
+
+def page_of_rows(
+    session: Session,
+    query: Select[Any],
+    keys: Sequence[ColumnElement[Any]],
+    *,
+    cursor: str | None = None,
+    limit: int | None = None,
+    descending: bool = True,
+) -> Page[Any]:
+    """One page of a query of several columns, as `page` gives it."""
+    return _page(session.execute, query, keys, cursor, limit, descending=descending)
+
+
+def _page(
+    fetch: Callable[[Select[Any]], Any],
+    query: Select[Any],
+    keys: Sequence[Any],
+    cursor: str | None,
+    limit: int | None,
+    *,
+    descending: bool,
+) -> Page[Any]:
     size = DEFAULT_LIMIT if limit is None else limit
     if not 1 <= size <= MAX_LIMIT:
         raise Invalid(fields={"limit": [_("A number from 1 to 100.")]})
@@ -60,12 +85,12 @@ def page(
         after = tuple_(*keys), tuple_(*_decode(cursor, keys))
         query = query.where(after[0] < after[1] if descending else after[0] > after[1])
     order = [key.desc() if descending else key.asc() for key in keys]
-    rows = session.scalars(query.order_by(*order).limit(size + 1)).all()
+    rows = fetch(query.order_by(*order).limit(size + 1)).all()
     more = len(rows) > size
     return Page(rows[:size], _encode(rows[size - 1], keys) if more else None)
 
 
-def _encode(row: object, keys: Sequence[InstrumentedAttribute[Any]]) -> str:
+def _encode(row: object, keys: Sequence[Any]) -> str:
     values = [_plain(getattr(row, key.key)) for key in keys]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
@@ -76,7 +101,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _decode(cursor: str, keys: Sequence[InstrumentedAttribute[Any]]) -> list[Any]:
+def _decode(cursor: str, keys: Sequence[Any]) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(values, list) or len(values) != len(keys):

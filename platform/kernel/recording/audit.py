@@ -149,8 +149,9 @@ def _through(principal: Principal) -> dict[str, str]:
 
 
 def subject_name(subject: object) -> str:
-    """How the audit names a thing: `table:code` or `table:id` for a row, or as the row itself says (`audit_name`, where
-    it is about another thing); a string as it is.
+    """How the audit names a thing: `table:code` or `table:id` for a row, a string as it is.
+
+    A row that is about another thing says so (`audit_name`).
     """
     if named := getattr(subject, "audit_name", None):
         return str(named)

@@ -73,7 +73,7 @@ class TransferLife(RuleBasedStateMachine):
 
 
 class ExchangeLife(RuleBasedStateMachine):
-    """Whoever is called decides, and what was refused or has ended begins no more."""
+    """The owner of what is called decides, and what was refused or has ended begins no more."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,7 +15,6 @@ from identity.clients.client_reviews.models import ClientReview
 from identity.clients.registry.queries import applications_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.officials.actions import appoint
-from kernel.composition import pending_decisions
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 
@@ -179,8 +178,7 @@ def test_the_authority_gives_back(
     assert approve(authority, application) == 303
     found = now(app, application)
     assert (found.environment, found.is_for_test_persons) == ("certification", True)
-    with app.test_request_context():
-        assert pending_decisions() == []
+    assert f"/authority/applications/{application}" not in authority.get("/authority").text
 
 
 def test_another_agencys_application_is_not_there(app: Flask, application: str) -> None:
