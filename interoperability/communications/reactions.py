@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from interoperability.communications.actions import TAGS, notify_addressee, notify_sender
+from interoperability.communications.actions import notify_addressee, notify_sender
+from interoperability.communications.rules import ANSWER_TAGS
 from kernel.jobs.jobs import job
 from kernel.recording.reactions import Event, follows
 from kernel.recording.work import Work, action
@@ -16,7 +17,7 @@ def tell_addressees(_work: Work, event: Event) -> None:
         notify_addressee(event.subject_id, agency)
 
 
-@follows(*TAGS.values(), name="interoperability:communication:follow-answer")
+@follows(*ANSWER_TAGS, name="interoperability:communication:follow-answer")
 def tell_sender(event: Event) -> None:
     """Tell the sender that an addressee has answered."""
     notify_sender(event.subject_id, event.detail["addressee"])

@@ -97,6 +97,8 @@ ANSWERS = frozenset({Status.ACKNOWLEDGED, Status.REJECTED})
 STATUSES = tuple(status.value for status in Status)
 ADDRESSEES = frozenset({Side.ADDRESSEE})
 DOWNLOADED = "interoperability:communication:downloaded"
+ACKNOWLEDGED, REJECTED = "interoperability:communication:acknowledged", "interoperability:communication:rejected"
+ANSWER_TAGS = (ACKNOWLEDGED, REJECTED)
 # DS 4 art. 36: an answer is given once and stands; documents can be had before and after it.
 LIFECYCLE = Lifecycle[Status, Transition](
     {
@@ -107,15 +109,11 @@ LIFECYCLE = Lifecycle[Status, Transition](
             for status in Status
         },
         **{
-            (status, Transition.ACKNOWLEDGE): TransitionRule(
-                Status.ACKNOWLEDGED, "interoperability:communication:acknowledged", ADDRESSEES
-            )
+            (status, Transition.ACKNOWLEDGE): TransitionRule(Status.ACKNOWLEDGED, ACKNOWLEDGED, ADDRESSEES)
             for status in (Status.AVAILABLE, Status.DOWNLOADED)
         },
         **{
-            (status, Transition.REJECT): TransitionRule(
-                Status.REJECTED, "interoperability:communication:rejected", ADDRESSEES, needs_reasons=True
-            )
+            (status, Transition.REJECT): TransitionRule(Status.REJECTED, REJECTED, ADDRESSEES, needs_reasons=True)
             for status in (Status.AVAILABLE, Status.DOWNLOADED)
         },
     },

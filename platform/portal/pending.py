@@ -1,4 +1,4 @@
-"""The list of what waits for an official, and for an agency's systems: one list over all blocks (`kernel.recording.pending`)."""
+"""The list of what waits for an official, and for an agency's systems (`kernel.recording.pending`)."""
 
 from __future__ import annotations
 
