@@ -26,6 +26,7 @@ from kernel.jobs.access import (
     ProgramPaths,
 )
 from kernel.keys.signatures import ROTATED_PURPOSES
+from kernel.outside.deliveries_events import EventType, install_event_types
 from kernel.recording.pending import PENDING_KINDS, PendingKind
 from kernel.recording.sealing import SealedLog, install_sealing
 
@@ -52,6 +53,8 @@ class Composition:
     pending_kinds: list[PendingKind] = field(default_factory=list)
     audit_names: dict[str, AuditNames] = field(default_factory=dict)
     """By the table whose rows are named: the audit names them `table:identifier`."""
+    event_types: list[EventType] = field(default_factory=list)
+    """Events that others' servers may subscribe to."""
 
     def install(self) -> None:
         """Put the application together of what was brought."""
@@ -64,6 +67,7 @@ class Composition:
         ROTATED_PURPOSES.fill(app, self.rotated_purposes)
         PENDING_KINDS.fill(app, self.pending_kinds)
         install_sealing(app, self.sealed_logs)
+        install_event_types(app, self.event_types)
         for blueprint in self.pages:
             app.register_blueprint(blueprint)
         install_api(app, self.endpoints, self.api_texts)

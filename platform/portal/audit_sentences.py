@@ -14,6 +14,17 @@ KERNEL = {
     "kernel:partition:dropped": _("A month of old records was deleted at the end of its retention period"),
     "kernel:job:replayed": _("Ran a failed job again"),
     "kernel:delivery:replayed": _("Sent a notice to a server once more"),
+    "kernel:subscription:created": _("Subscribed a server to events"),
+    "kernel:subscription:changed": _("Changed a subscription to events"),
+    "kernel:subscription:secret-rotated": _("Created a new secret for a subscription"),
+    "kernel:subscription:paused": _("Paused a subscription to events"),
+    "kernel:subscription:resumed": _("Resumed a subscription to events"),
+    "kernel:subscription:disabled": _("A subscription was disabled because its server does not take anything"),
+    "kernel:subscription:failing": _("A subscribed server began to fail"),
+    "kernel:subscription:recovered": _("A subscribed server receives again"),
+    "kernel:subscription:tested": _("Sent a test to a subscribed server"),
+    "kernel:subscription:replayed": _("Sent everything of a time to a server again"),
+    "kernel:subscription:deleted": _("Deleted a subscription to events"),
 }
 IDENTITY = {
     "identity:person:registered": _("A person was given a digital identity"),

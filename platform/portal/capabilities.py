@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 LAYERS: Mapping[str, tuple[str, ...]] = {
     "identity": (
-        "account | acting",
+        "account | acting | webhooks",
         "openid",
         "clients",
         "authentication",

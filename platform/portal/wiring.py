@@ -99,7 +99,7 @@ def capability_module(capability: str, piece: str) -> ModuleType | None:
 def import_models() -> None:
     """Import every table of every block, deployed or not: there is one schema."""
     import_module("kernel.keys.signatures")
-    import_module("kernel.outside.deliveries")
+    import_module("kernel.outside.deliveries_webhooks")
     import_module("kernel.outside.mail")
     import_module("kernel.pages.submissions")
     for block in blocks():

@@ -32,10 +32,12 @@ from identity.clients.token_exchange_policies.actions import ask_exchange
 from identity.clients.token_exchange_policies.rules import Wish
 from identity.people import actions as people
 from identity.people.models import Person
+from identity.webhooks import actions as webhooks
 from interoperability.communications.actions import notify_addressee, notify_sender
 from kernel.base import clock
 from kernel.database.db import session
 from kernel.jobs.access import AgencyRef, Principal, act_as
+from kernel.outside.deliveries_subscriptions import SubscriptionFacts, create_subscription
 from kernel.outside.mail import Mailbox
 from kernel.recording.lifecycle import note_passed_deadline
 from sandbox.accounts.actions import request_link
@@ -131,6 +133,12 @@ def credentials_end(scene: Scene) -> None:
         warn_of_ends()
 
 
+def subscription_disabled(scene: Scene) -> None:
+    facts = SubscriptionFacts("Avisos de convenios", "https://hooks.example.cl/", ("client.approved",))
+    made = create_subscription("agency:AE001", facts)
+    webhooks.tell_owners(str(made.subscription.id), "failing")
+
+
 def second_step_set_up(scene: Scene) -> None:
     person = a_person()
     people.choose_language(person.id, scene.reader)
@@ -182,6 +190,7 @@ MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
     (review_overdue, ("sigue esperando", "still waiting"), ("días hábiles", "business days")),
     (keys_unreachable, ("no se pueden obtener", "cannot be fetched"), ("publica sus claves", "publishes its keys")),
     (credentials_end, ("vencen", "expire on"), ("Cree otro", "Create a new one")),
+    (subscription_disabled, ("ya no se envían", "no longer sent"), ("Arregle el servidor", "Mend the server")),
     (second_step_set_up, ("configuró", "was set up"), ("cambie su contraseña", "change your password")),
     (link_to_the_sandbox, ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
     (second_step_removed, ("segundo paso", "second step"), ("cambie su contraseña", "change your password")),
@@ -197,6 +206,7 @@ MODULES = {
     "identity.clients.registry.actions",
     "identity.clients.token_exchange_policies.actions",
     "identity.clients.expiry.actions",
+    "identity.webhooks.actions",
     "identity.authentication.one_time_codes.actions",
     "sandbox.accounts.actions",
     "interoperability.communications.actions",
