@@ -154,3 +154,17 @@ def test_nothing_committed_names_a_package_registry() -> None:
     registry = re.compile(r"pypi\.org|pythonhosted|npmjs|registry\.")
     locks = [*source_files(".txt"), *source_files(".toml"), *source_files(".json")]
     assert [str(path) for path in locks if registry.search(path.read_text(encoding="utf-8"))] == []
+
+
+OWN_THREADS = {"platform/kernel/jobs/loops.py": "each loop runs in one"}
+
+
+def test_threads_are_begun_by_loops_only() -> None:
+    """A thread by hand ends with its first failure, and nobody hears of it: `kernel.jobs.loops`."""
+    begun = {
+        str(path.relative_to(ROOT))
+        for path in source_files(".py")
+        if re.search(r"\b(Thread|Timer|start_new_thread)\(", path.read_text(encoding="utf-8"))
+        and path.relative_to(ROOT).parts[0] not in ("tests", "benchmarks")
+    }
+    assert begun == set(OWN_THREADS)

@@ -23,7 +23,8 @@ from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE
 from kernel.jobs.access import Principal, act_as
-from kernel.recording.sealing import seal_until
+from kernel.jobs.loops import running
+from kernel.recording.sealing import sealers
 from portal.app import create_app
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/communications.py"
@@ -32,17 +33,15 @@ EXAMPLE = Path(__file__).parents[2] / "docs/examples/communications.py"
 @pytest.fixture
 def served(settings: Settings) -> Iterator[Flask]:
     """The application on a port, with its sealer."""
-    address, stop = free_address(), threading.Event()
+    address = free_address()
     app = create_app(replace(settings, base_url=address))
     server = make_server("127.0.0.1", int(address.rpartition(":")[2]), app, threaded=True)
-    threads = [threading.Thread(target=server.serve_forever), threading.Thread(target=seal_until, args=(app, stop))]
-    for thread in threads:
-        thread.start()
-    yield app
-    stop.set()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    with running(sealers(app)):
+        yield app
     server.shutdown()
-    for thread in threads:
-        thread.join()
+    serving.join()
     ENGINE.of(app).dispose()
 
 

@@ -27,6 +27,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
 from catalogue.agreements.actions import request_agreement
@@ -195,7 +196,7 @@ def test_what_systems_were_issued_is_on_record_once(app: Flask, client: FlaskCli
         an_agency()
         system = a_system()
     machine_token(client, system)
-    with proxy.hanging_up("INSERT INTO audit_event", when):
+    with proxy.hanging_up("INSERT INTO audit_event", when), pytest.raises(DBAPIError):
         write_waiting(app)
     machine_token(client, system)
     write_waiting(app)

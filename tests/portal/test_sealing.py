@@ -7,9 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +26,7 @@ from kernel.base import clock
 from kernel.base.settings import Settings
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
+from kernel.jobs.loops import running
 from kernel.recording import audit_chain, sealing
 from kernel.recording.audit import AuditEvent
 from kernel.recording.audit_chain import AuditSeal, AuditWaiting
@@ -63,18 +62,6 @@ def seal_everything(app: Flask) -> None:
         sealing.seal_all(app)
 
 
-@contextmanager
-def sealing_on(app: Flask) -> Iterator[None]:
-    stop = threading.Event()
-    sealer = threading.Thread(target=sealing.seal_until, args=(app, stop))
-    sealer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        sealer.join()
-
-
 class Fails:
     """A log that cannot be sealed until it is mended."""
 
@@ -95,25 +82,11 @@ def test_a_log_that_cannot_be_sealed_does_not_stop_the_other_and_goes_on_once_it
     SEALED_LOGS.fill(app, [*({**logs, name: replace(logs[name], seal_batch=fails)}).values()])
     other = ({"audit", "evidence"} - {name}).pop()
     noted(app)
-    with sealing_on(app):
+    with running(sealing.sealers(app)):
         wait_until(lambda: fails.tried > 1 and waiting(app)[other] == 0)
         assert waiting(app)[name] > 0
         fails.is_mended = True
         wait_until(lambda: waiting(app)[name] == 0)
-
-
-def test_each_try_that_fails_is_followed_by_a_longer_pause(app: Flask) -> None:
-    pauses: list[float] = []
-
-    class Stop(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            pauses.append(timeout or 0)
-            return len(pauses) > 9
-
-    log = sealed_logs(app)[0]
-    sealing._keep_sealing(app, replace(log, seal_batch=Fails(log, ValueError("no"))), Stop())
-    assert pauses[:4] == [0.5, 1, 2, 4]
-    assert pauses[-1] == sealing.LONGEST_PAUSE_SECONDS
 
 
 def test_batches_that_are_never_done_in_time_become_smaller_until_they_are(app: Flask) -> None:
@@ -127,12 +100,10 @@ def test_batches_that_are_never_done_in_time_become_smaller_until_they_are(app: 
             current.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
         return audit.seal_batch(current, limit)
 
-    class Stop(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            return len(sizes) > 30 or waiting(app)["audit"] == 0
-
     noted(app)
-    sealing._keep_sealing(app, replace(audit, seal_batch=slow), Stop())
+    loop = sealing.sealer(app, replace(audit, seal_batch=slow))
+    while len(sizes) <= 30 and waiting(app)["audit"] > 0:
+        loop.run_once()
     assert sizes[:5] == [1000, 250, 62, 15, 3]
     assert waiting(app)["audit"] == 0
 
@@ -261,7 +232,7 @@ def test_a_leader_that_stands_still_loses_its_place_and_changes_nothing_when_it_
     wait_until(lambda: stands_still(frozen))
     noted(app, 5)
     monkeypatch.setattr(sealing, "LEADS_SECONDS", 2.0)
-    with sealing_on(app):
+    with running(sealing.sealers(app)):
         wait_until(lambda: waiting(app) == {"audit": 0, "evidence": 0})
         frozen.send_signal(signal.SIGCONT)
         said, _ = frozen.communicate(timeout=PATIENCE_SECONDS)

@@ -7,27 +7,26 @@ one of a person's sign-in, which is written before the answer.
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from flask import Flask, current_app
 
 from identity.clients.registry.rules import RegisteredClient
 from identity.openid.tokens.bearer import client_principal
 from kernel.base.slots import Slot
 from kernel.database.outage import is_away
+from kernel.jobs.loops import Loop
 from kernel.recording.audit import prepared, record_once
 from kernel.recording.work import autonomous_work
 
 EVERY_SECONDS = 0.5
+LAST_TURN_SECONDS = 10.0
 TOKENS_A_RECORD = 500
 MOST_RECORDS = 20_000
-log = structlog.get_logger(__name__)
 Record = Mapping[str, Any]
 Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
 
@@ -36,6 +35,7 @@ Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
 class Waiting:
     """Tokens that this process has issued and not yet recorded: the systems, and the identifiers of their tokens."""
 
+    writer: Loop
     clients: dict[str, RegisteredClient] = field(default_factory=dict)
     tokens: dict[Kind, list[str]] = field(default_factory=lambda: defaultdict(list))
     records: list[Record] = field(default_factory=list)
@@ -43,7 +43,6 @@ class Waiting:
     there.
     """
     lock: threading.Lock = field(default_factory=threading.Lock)
-    is_due: bool = False
 
 
 def note_issued(client: RegisteredClient, scopes: Iterable[str], audience: Iterable[str], token_id: str) -> None:
@@ -52,29 +51,19 @@ def note_issued(client: RegisteredClient, scopes: Iterable[str], audience: Itera
     with waiting.lock:
         waiting.clients[client.client_id] = client
         waiting.tokens[client.client_id, tuple(sorted(scopes)), tuple(audience)].append(token_id)
-        starts, waiting.is_due = not waiting.is_due, True
-    if starts:
-        _write_soon(current_app._get_current_object())  # type: ignore[attr-defined]
-
-
-def _write_soon(app: Flask) -> None:
     # A test writes when it says so: its database is gone in half a second.
-    if app.testing:
-        return
-    timer = threading.Timer(EVERY_SECONDS, write_waiting, [app])
-    timer.daemon = True
-    timer.start()
+    if not (waiting.writer.runs_here or current_app.testing):
+        waiting.writer.start()
 
 
 def write_waiting(app: Flask) -> None:
-    """Write what waits; where the database does not answer it goes on waiting."""
+    """Write what waits. Raises where the database does not answer, and what was to be written goes on waiting."""
     with app.app_context():
         waiting = UNWRITTEN()
         with waiting.lock:
             tokens, waiting.tokens = waiting.tokens, defaultdict(list)
             clients, waiting.clients = waiting.clients, {}
             records, waiting.records = waiting.records, []
-            waiting.is_due = False
         records += _records(tokens, clients)
         if not records:
             return
@@ -82,13 +71,10 @@ def write_waiting(app: Flask) -> None:
             with autonomous_work() as work:
                 record_once(work.session, records)
         except Exception as error:
-            if not is_away(error):
-                raise
-            log.warning("records of issued tokens wait for the database", cause=type(error).__name__)
-            with waiting.lock:
-                waiting.records = [*records, *waiting.records][-MOST_RECORDS:]
-                waiting.is_due = True
-            _write_soon(app)
+            if is_away(error):
+                with waiting.lock:
+                    waiting.records = [*records, *waiting.records][-MOST_RECORDS:]
+            raise
 
 
 def _records(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]) -> list[Record]:
@@ -110,9 +96,10 @@ def _records(tokens: dict[Kind, list[str]], clients: dict[str, RegisteredClient]
 
 
 def _made() -> Waiting:
-    if not current_app.testing:
-        atexit.register(write_waiting, current_app._get_current_object())  # type: ignore[attr-defined]
-    return Waiting()
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return Waiting(
+        Loop("issuance_log", lambda: write_waiting(app), every=EVERY_SECONDS, last_turn_seconds=LAST_TURN_SECONDS)
+    )
 
 
 UNWRITTEN: Slot[Waiting] = Slot("unwritten_records", _made)

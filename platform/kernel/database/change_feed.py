@@ -7,31 +7,28 @@ its own; while that is lost it remembers for seconds only, and when it is back i
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 import psycopg
-import structlog
 from flask import Flask, current_app
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError
 
 from kernel.base.slots import Slot
 from kernel.database.db import ENGINE
+from kernel.jobs.loops import Loop
 
 CHANNEL = "cordillera_changes"
 PROBED_AFTER_SECONDS = 30.0
 """A connection on which there was no notice for this long is asked whether it lives."""
-RETRY_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 5.0
 LIFETIME_SECONDS = 300.0
 UNHEARD_LIFETIME_SECONDS = 5.0
 MOST_ENTRIES = 10_000
 
 V = TypeVar("V")
-log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -41,38 +38,28 @@ class ChangeFeed:
     engine: Engine
     caches: list[InvalidatedCache[object]] = field(default_factory=list)
     is_listening: bool = False
-    _process: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _ended: threading.Event = field(default_factory=threading.Event)
+    _loop: Loop = field(init=False)
     _connection: psycopg.Connection | None = None
-    _is_logged: bool = False
-    """Whether the log knows already: an outage is one line, not one for each attempt."""
 
     def __post_init__(self) -> None:
-        event.listen(self.engine, "engine_disposed", lambda _: self._end())
+        self._loop = Loop(
+            "change_feed",
+            self._listen_once,
+            every=RETRY_SECONDS,
+            longest_pause=LONGEST_RETRY_SECONDS,
+            interrupt=self._hang_up,
+        )
+        event.listen(self.engine, "engine_disposed", lambda _: self._loop.ask_to_stop())
+
+    @property
+    def was_started(self) -> bool:
+        return self._loop.runs_here
 
     def listen(self) -> None:
-        """Begin to listen, in this process once: the one that a server forks from must not."""
-        with self._lock:
-            if self._process == os.getpid():
-                return
-            self._process, self.is_listening = os.getpid(), False
-        threading.Thread(target=self._keep_listening, name="change feed", daemon=True).start()
+        """Begin to listen, in this process once."""
+        self._loop.start()
 
-    def _keep_listening(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._listen_once()
-            except (psycopg.Error, DBAPIError) as error:
-                if not (self._ended.is_set() or self._is_logged):
-                    log.warning("changes are not heard", cause=type(error).__name__)
-                    self._is_logged = True
-            finally:
-                self.is_listening = False
-            self._ended.wait(RETRY_SECONDS)
-
-    def _end(self) -> None:
-        self._ended.set()
+    def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
@@ -80,18 +67,25 @@ class ChangeFeed:
         borrowed = self.engine.raw_connection()
         connection = cast(psycopg.Connection, borrowed.driver_connection)
         borrowed.detach()
-        with connection:
-            self._connection = connection
-            connection.autocommit = True
-            connection.execute(f"LISTEN {CHANNEL}")
-            # What changed while nobody listened is not told again.
-            self._invalidate("", "")
-            self.is_listening, self._is_logged = True, False
-            while True:
-                for notice in connection.notifies(timeout=PROBED_AFTER_SECONDS):
-                    table, _, key = notice.payload.partition(":")
-                    self._invalidate(table, key)
-                connection.execute("SELECT 1")
+        try:
+            with connection:
+                self._connection = connection
+                connection.autocommit = True
+                connection.execute(f"LISTEN {CHANNEL}")
+                # What changed while nobody listened is not told again.
+                self._invalidate("", "")
+                self.is_listening = True
+                self._hear(connection)
+        finally:
+            self.is_listening = False
+
+    def _hear(self, connection: psycopg.Connection) -> None:
+        while not self._loop.is_stopping:
+            self._loop.supervision.succeeded()
+            for notice in connection.notifies(timeout=PROBED_AFTER_SECONDS):
+                table, _, key = notice.payload.partition(":")
+                self._invalidate(table, key)
+            connection.execute("SELECT 1")
 
     def _invalidate(self, table: str, key: str) -> None:
         for invalidated_cache in self.caches:
@@ -156,7 +150,7 @@ def hear_changes() -> None:
     Tests, which have an application each, listen when they want it.
     """
     feed = CHANGE_FEED()
-    if feed._process != os.getpid() and not current_app.testing:
+    if not feed.was_started and not current_app.testing:
         feed.listen()
 
 

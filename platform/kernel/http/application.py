@@ -27,6 +27,7 @@ from kernel.base.settings import Settings
 from kernel.base.slots import Slot
 from kernel.database.db import session
 from kernel.jobs.access import program_paths, public
+from kernel.jobs.loops import loops_of_process
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -203,7 +204,10 @@ def believe_proxies(app: Flask, settings: Settings) -> None:
 
 
 def install_health(app: Flask) -> None:
-    """`/health/live`: this process answers. `/health/ready`: and so does its database."""
+    """`/health/live`: this process answers. `/health/ready`: and so does its database.
+
+    Its loops are shown there and decide nothing: without each of them the process answers as it should.
+    """
 
     @app.get("/health/live")
     @public("balancers ask it")
@@ -219,4 +223,5 @@ def install_health(app: Flask) -> None:
             answer = jsonify(status="unavailable", database="does not answer")
             answer.headers["Retry-After"] = "30"
             return answer, 503
-        return jsonify(status="ok", database="ok"), 200
+        loops = {loop.name: "failing" if loop.supervision.is_failing else "ok" for loop in loops_of_process()}
+        return jsonify(status="ok", database="ok", loops=loops), 200

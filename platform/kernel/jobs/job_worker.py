@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import procrastinate
@@ -11,9 +11,12 @@ import structlog
 from procrastinate.periodic import PeriodicDeferrer, TaskAtTime
 from procrastinate.worker import Worker
 
+from kernel.jobs.loops import kept_running
+
 LOOKS_EVERY_SECONDS = 10.0
-TRIES_AGAIN_SECONDS = 1.0
-"""How long after the database was away it is asked again."""
+TRIES_AGAIN_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+"""A worker without a heartbeat for half a minute loses its jobs, so it does not pause for that long."""
 WAITS_TWICE_AS_LONG = 2
 """The pause before a try, in seconds, is this to the power of how many there were."""
 
@@ -52,7 +55,7 @@ class JobWorker(Worker):
             "listener": self._listen,
             "look_after_queue": self._look_after_queue,
         }
-        return [asyncio.create_task(_go_on(name, work), name=name) for name, work in works.items()]
+        return [asyncio.create_task(_kept_running(name, work), name=name) for name, work in works.items()]
 
     async def _fetch_and_process_jobs(self) -> None:
         try:
@@ -93,16 +96,10 @@ class JobWorker(Worker):
         return idle.keys() - idle_before
 
 
-async def _go_on(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Do work that has no end, anew where the database went away meanwhile."""
-    while True:
-        try:
-            await work()
-        except procrastinate.exceptions.ConnectorException as error:
-            log.warning("a part of the worker starts anew", part=name, cause=type(error.__cause__ or error).__name__)
-            await asyncio.sleep(TRIES_AGAIN_SECONDS)
-        else:
-            return
+def _kept_running(name: str, work: Callable[[], Awaitable[None]]) -> Coroutine[Any, Any, None]:
+    """Do a part of the worker's work, anew where the database went away meanwhile."""
+    outage = procrastinate.exceptions.ConnectorException
+    return kept_running(f"worker:{name}", work, outage, TRIES_AGAIN_SECONDS, LONGEST_PAUSE_SECONDS)
 
 
 class _Deferrer(PeriodicDeferrer):

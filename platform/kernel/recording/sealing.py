@@ -1,14 +1,11 @@
 """The sealer: a loop for each log, wherever a worker runs, that seals what the writers left behind. Writers never wait
 for it, nor for one another; and no log waits for another one.
 
-Of all the workers one seals a log at a time: it leads for as long as its transaction holds the log's lock. Leading ends
-by time: whoever finds the lock taken for too long has the database end that session, so that a leader on a machine that
-stands still keeps nobody from sealing, and when it wakes up, its transaction is gone with all that it had done.
+Of all the workers one seals a log at a time (`kernel.database.leader`).
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,21 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from flask import Flask, current_app
 from flask_babel import LazyString
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from kernel.base import clock
 from kernel.base.slots import Slot
 from kernel.database.db import new_session
+from kernel.database.leader import leads
+from kernel.jobs.loops import Loop
 from kernel.recording.metrics import add_figures
 
 EVERY_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
 LEADS_SECONDS = 20.0
 """How long one batch may take before another worker may take the leader's place."""
 LATE_SECONDS = 60.0
@@ -38,18 +33,7 @@ LATE_SECONDS = 60.0
 BATCH = 1_000
 """How many records are sealed at once, at most; fewer where so many take too long."""
 
-TAKE_LEAD = text("SELECT pg_try_advisory_xact_lock(hashtext(:lock))")
-END_LATE_LEADER = text("""
-    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((classid::bigint << 32) | objid::bigint) = hashtext(:lock)
-      AND xact_start < clock_timestamp() - make_interval(secs => :seconds)
-""")
-"""The lock's number stands there in two halves. Time is the database's, whatever a leader's own clock says."""
-
 SealBatch = Callable[[Session, int], int]
-log = structlog.get_logger(__name__)
 
 
 class Unsealed(NamedTuple):
@@ -126,7 +110,7 @@ def seal_all(app: Flask) -> int:
 def _seal(app: Flask, sealed_log: SealedLog, pace: _Pace) -> int:
     sealed = 0
     with app.app_context(), new_session() as session:
-        while _leads(session, sealed_log):
+        while leads(session, f"seal:{sealed_log.name}", LEADS_SECONDS):
             with pace.timed() as size:
                 found = sealed_log.seal_batch(session, size)
                 session.commit()
@@ -136,40 +120,15 @@ def _seal(app: Flask, sealed_log: SealedLog, pace: _Pace) -> int:
     return sealed
 
 
-def _leads(session: Session, sealed_log: SealedLog) -> bool:
-    """Whether this transaction is the one that seals. A leader that is late is ended; the next attempt takes over."""
-    lock = f"seal:{sealed_log.name}"
-    if session.scalar(TAKE_LEAD, {"lock": lock}):
-        return True
-    if session.execute(END_LATE_LEADER, {"lock": lock, "seconds": LEADS_SECONDS}).all():
-        log.warning("a sealer was late and lost its place", log=sealed_log.name)
-    return False
+def sealers(app: Flask) -> list[Loop]:
+    """A loop for each log, which seals it twice a second."""
+    return [sealer(app, each) for each in sealed_logs(app)]
 
 
-def seal_until(app: Flask, stop: threading.Event) -> None:
-    """Seal every log twice a second until told to stop."""
-    threads = [
-        threading.Thread(target=_keep_sealing, args=(app, each, stop), name=f"sealer:{each.name}")
-        for each in sealed_logs(app)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def _keep_sealing(app: Flask, sealed_log: SealedLog, stop: threading.Event) -> None:
-    """Seal until `stop` is set; after a failure try again, less and less often."""
-    pause, pace = EVERY_SECONDS, _Pace()
-    while not stop.wait(pause):
-        try:
-            _seal(app, sealed_log, pace)
-            pause = EVERY_SECONDS
-        except Exception as error:
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            # A database that is away says no more by its traceback.
-            told = {"log": sealed_log.name, "cause": type(error).__name__, "again_in_seconds": pause}
-            log.warning("sealing failed", **told, exc_info=not isinstance(error, DBAPIError))
+def sealer(app: Flask, sealed_log: SealedLog) -> Loop:
+    """The loop that seals a log."""
+    pace = _Pace()
+    return Loop(f"sealer:{sealed_log.name}", lambda: _seal(app, sealed_log, pace), every=EVERY_SECONDS)
 
 
 SEALED_LOGS: Slot[list[SealedLog]] = Slot("sealed_logs")

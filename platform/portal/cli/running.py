@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 
 import click
 
-from kernel.jobs import jobs
+from kernel.jobs import jobs, loops
 from kernel.recording import sealing
 from portal import seed as portal_seed
 from portal.cli.context import application, with_app
@@ -30,14 +29,8 @@ def worker(until_empty: bool) -> None:
         jobs.run_worker(app, until_empty=True)
         sealing.seal_all(app)
         return
-    stopping = threading.Event()
-    sealer = threading.Thread(target=sealing.seal_until, args=(app, stopping), name="sealer")
-    sealer.start()
-    try:
+    with loops.running(sealing.sealers(app)):
         jobs.run_worker(app)
-    finally:
-        stopping.set()
-        sealer.join()
 
 
 @click.command()
