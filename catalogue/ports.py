@@ -10,19 +10,7 @@ from flask import g
 
 from kernel.base.slots import Slot
 from kernel.jobs.access import AgencyRef
-
-
-class Official(Protocol):
-    """An official as far as a mail needs to know one."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def email(self) -> str | None: ...
-
-    @property
-    def language(self) -> str: ...
+from kernel.outside.messages import Official
 
 
 @dataclass(frozen=True)

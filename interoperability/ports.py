@@ -8,19 +8,7 @@ from typing import Protocol
 
 from kernel.base.slots import Slot
 from kernel.jobs.access import AgencyRef
-
-
-class Official(Protocol):
-    """A person of an agency; without an address nobody writes to them."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def email(self) -> str | None: ...
-
-    @property
-    def language(self) -> str: ...
+from kernel.outside.messages import Official
 
 
 class Agencies(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_babel import format_date, gettext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -10,7 +9,10 @@ from catalogue.agreements.models import AGREEMENT_NUMBER, Agreement
 from catalogue.agreements.queries import agreement_of, find
 from catalogue.agreements.rules import (
     ANSWER_DAYS,
+    DECIDED,
     OPEN,
+    OVERDUE,
+    REQUESTED,
     STATUS_LABELS,
     AlreadyAgreed,
     OwnService,
@@ -25,8 +27,10 @@ from catalogue.services.queries import published_version
 from catalogue.services.rules import NotInThisState, checked_reasons
 from kernel.base.clock import business_days_after, local
 from kernel.base.errors import NotYours
+from kernel.base.notices import NoticeTemplate
 from kernel.jobs.access import Principal
-from kernel.outside.mail import Letter, address_for, write_to
+from kernel.outside.messages import Recipient, officials_at
+from kernel.outside.notices import notify
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
@@ -158,68 +162,51 @@ def _side(agreement: Agreement, official: Principal) -> Side:
 @action
 def notify_owner(work: Work, code: str) -> None:
     """Tell the owner's publishers that a request waits for their answer. Raises NotFound."""
-    agreement = agreement_of(code)
-    write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _asked(agreement))
+    _notify_owner(work, code, REQUESTED)
 
 
 @action
 def remind_owner(work: Work, code: str) -> None:
     """Tell the owner's publishers that the term for their answer has passed. Raises NotFound."""
+    _notify_owner(work, code, OVERDUE)
+
+
+def _notify_owner(work: Work, code: str, template: NoticeTemplate) -> None:
     agreement = agreement_of(code)
-    write_to(work, ports().agencies.officials_of(agreement.owner, "publisher"), lambda: _overdue(agreement))
-
-
-def _overdue(agreement: Agreement) -> Letter:
-    subject = gettext("The answer to %(code)s is overdue", code=agreement.code)
-    text = gettext(
-        "%(agency)s asked for an agreement to use %(service)s (%(version)s).\n\n"
-        "The term to answer passed on %(answer_by)s. Please answer now:\n%(address)s\n",
-        agency=agency_name(agreement.consumer),
-        service=agreement.service_name,
-        version=agreement.version,
-        answer_by=format_date(local(agreement.answer_by).date(), "long"),
-        address=_address(agreement, agreement.owner),
-    )
-    return Letter(subject, text)
-
-
-def _asked(agreement: Agreement) -> Letter:
-    subject = gettext(
-        "%(agency)s asks for %(service)s", agency=agency_name(agreement.consumer), service=agreement.service_name
-    )
-    text = gettext(
-        "%(agency)s asks for an agreement to use %(service)s (%(version)s).\n\n"
-        "Purpose: %(purpose)s\n\nPlease answer by %(answer_by)s:\n%(address)s\n",
+    notify(
+        work,
+        _publishers(agreement.owner),
+        template,
+        page_of(agreement.code),
+        code=agreement.code,
         agency=agency_name(agreement.consumer),
         service=agreement.service_name,
         version=agreement.version,
         purpose=agreement.purpose,
-        answer_by=format_date(local(agreement.answer_by).date(), "long"),
-        address=_address(agreement, agreement.owner),
+        answer_by=local(agreement.answer_by).date(),
     )
-    return Letter(subject, text)
 
 
 @action
 def notify_other(work: Work, code: str, agency: str, status: Status) -> None:
     """Tell the other agency's publishers what was decided. Raises NotFound."""
     agreement = agreement_of(code)
-    write_to(work, ports().agencies.officials_of(agency, "publisher"), lambda: _decided(agreement, agency, status))
-
-
-def _decided(agreement: Agreement, reader: str, status: Status) -> Letter:
-    label = STATUS_LABELS[status]
-    subject = gettext("Agreement %(code)s: %(status)s", code=agreement.code, status=label)
-    text = gettext(
-        "The agreement %(code)s on %(service)s is now: %(status)s.\n\n%(reasons)s\n\n%(address)s\n",
+    notify(
+        work,
+        _publishers(agency),
+        DECIDED,
+        page_of(agreement.code),
         code=agreement.code,
         service=agreement.service_name,
-        status=label,
+        status=STATUS_LABELS[status],
         reasons=agreement.reasons,
-        address=_address(agreement, reader),
     )
-    return Letter(subject, text)
 
 
-def _address(agreement: Agreement, reader: str) -> str:
-    return address_for(reader, f"/agency/agreements/{agreement.code}")
+def _publishers(agency: str) -> list[Recipient]:
+    return officials_at(agency, ports().agencies.officials_of(agency, "publisher"))
+
+
+def page_of(code: str) -> str:
+    """The path of the page that shows an agreement."""
+    return f"/agency/agreements/{code}"

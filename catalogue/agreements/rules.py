@@ -13,6 +13,7 @@ from typing import Any
 from catalogue.services.rules import NotInThisState, checked_text
 from kernel.base.errors import Conflict, Forbidden, Invalid, _, in_context
 from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
+from kernel.base.notices import NoticeTemplate
 
 CODE = re.compile(r"ACU-[0-9]{4}-[0-9]{6,9}")
 # Decreto 12 of 2023, art. 12: the owner answers within fifteen business days.
@@ -20,6 +21,8 @@ ANSWER_DAYS = 15
 PURPOSE_LENGTH = 1_000
 LEGAL_BASIS_LENGTH = 1_000
 MOST_DAILY_CALLS = 100_000_000
+PUBLISHERS = frozenset({"publisher"})
+"""The roles that are told what becomes of agreements."""
 
 
 class Status(StrEnum):
@@ -166,3 +169,37 @@ def agreement_code(year: int, number: int) -> str:
 def is_late(status: Status, answer_by: datetime, now: datetime) -> bool:
     """Whether the owner let the term pass without an answer."""
     return status == Status.REQUESTED and now > answer_by
+
+
+NOTICES = _("Agreements")
+REQUESTED = NoticeTemplate(
+    kind="agreements.requested",
+    group=NOTICES,
+    label=_("Another agency asks for an agreement"),
+    title=_("%(agency)s asks for %(service)s"),
+    text=_(
+        "%(agency)s asks for an agreement to use %(service)s (%(version)s).\n\nPurpose: %(purpose)s\n\n"
+        "Please answer by %(answer_by)s."
+    ),
+    roles=PUBLISHERS,
+)
+OVERDUE = NoticeTemplate(
+    kind="agreements.overdue",
+    group=NOTICES,
+    label=_("The term to answer a request has passed"),
+    title=_("The answer to %(code)s is overdue"),
+    text=_(
+        "%(agency)s asked for an agreement to use %(service)s (%(version)s).\n\n"
+        "The term to answer passed on %(answer_by)s. Please answer now."
+    ),
+    roles=PUBLISHERS,
+)
+DECIDED = NoticeTemplate(
+    kind="agreements.decided",
+    group=NOTICES,
+    label=_("The other agency decides about an agreement"),
+    title=_("Agreement %(code)s: %(status)s"),
+    text=_("The agreement %(code)s on %(service)s is now: %(status)s.\n\n%(reasons)s"),
+    roles=PUBLISHERS,
+)
+TEMPLATES = (REQUESTED, OVERDUE, DECIDED)

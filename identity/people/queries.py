@@ -14,7 +14,7 @@ from identity.people.models import Person
 from identity.people.rules import KnownPerson, parse_run
 from kernel.base.errors import NotFound
 from kernel.database.db import Column, session
-from kernel.outside.mail import Mailbox
+from kernel.outside.messages import Recipient
 
 Columns = TypeVarTuple("Columns")
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -55,13 +55,13 @@ def names_of(person_ids: Collection[str]) -> dict[str, str]:
     return {str(person_id): " ".join([*given, *family]) for person_id, given, family in session().execute(query)}
 
 
-def mailboxes(addresses: Collection[str]) -> list[Mailbox]:
+def mailboxes(addresses: Collection[str]) -> list[Recipient]:
     """The addresses with the language of the person who has them; Spanish where we know of none."""
     rows = session().execute(
         select(Person.email, Person.language).where(Person.email.in_(addresses)).order_by(Person.id)
     )
     languages = {str(email): str(language) for email, language in rows}
-    return [Mailbox(address, languages.get(address, "es")) for address in addresses]
+    return [Recipient(address, languages.get(address, "es")) for address in addresses]
 
 
 def people_among(ids: Select[UUID]) -> Sequence[Person]:

@@ -1,15 +1,14 @@
-"""Mails about subscriptions to which nothing is sent any more."""
+"""Notices about subscriptions to which nothing is sent any more."""
 
 from __future__ import annotations
 
-from flask_babel import gettext
-
-from identity.clients.registry.actions import notify_owners
-from identity.clients.registry.queries import any_client
+from identity.clients.registry.queries import any_client, owners_of
 from identity.officials.queries import officials_of
-from identity.webhooks.rules import REASONS, is_of_client
-from kernel.outside.deliveries_subscriptions import Subscription, find_subscription
-from kernel.outside.mail import Letter, write_to
+from identity.officials.rules import ADMINISTRATOR
+from identity.webhooks.rules import DISABLED, REASONS, is_of_client
+from kernel.outside.deliveries_subscriptions import find_subscription
+from kernel.outside.messages import officials_at
+from kernel.outside.notices import notify
 from kernel.recording.work import Work, action
 
 
@@ -21,17 +20,7 @@ def tell_owners(work: Work, subscription_id: str, reason: str) -> None:
         return
     _kind, _colon, name = subscription.owner.partition(":")
     if is_of_client(subscription.owner):
-        notify_owners(work, any_client(name), lambda: _disabled(subscription, reason))
+        readers = owners_of(any_client(name))
     else:
-        write_to(work, officials_of(name, "administrator"), lambda: _disabled(subscription, reason))
-
-
-def _disabled(subscription: Subscription, reason: str) -> Letter:
-    text = gettext(
-        "We no longer send notices of “%(name)s” to %(url)s.\n\n%(reason)s\n\n"
-        "Mend the server, resume the subscription on its page, and have what was not sent sent again from there.\n",
-        name=subscription.name,
-        url=subscription.url,
-        reason=REASONS[reason],
-    )
-    return Letter(gettext("Notices of %(name)s are no longer sent", name=subscription.name), text)
+        readers = officials_at(name, officials_of(name, ADMINISTRATOR))
+    notify(work, readers, DISABLED, name=subscription.name, url=subscription.url, reason=REASONS[reason])

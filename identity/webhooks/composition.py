@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
+from identity.webhooks.rules import TEMPLATES
 from kernel.composition import Composition
 from kernel.outside.deliveries_events import EventType
 
@@ -47,3 +48,4 @@ def compose(house: Composition) -> None:
     house.machine_scopes["webhooks.manage"] = _("Subscribe to events, and see what was sent")
     house.api_texts.subjects.append("webhooks")
     house.event_types += EVENTS
+    house.notice_templates += TEMPLATES

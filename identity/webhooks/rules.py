@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from identity.officials.rules import ADMINISTRATOR
 from kernel.base.errors import Text, _, in_context
+from kernel.base.notices import NoticeTemplate
 
 STATES: Mapping[str, tuple[Text, str]] = {
     "active": (in_context("subscription", "Active"), "ok"),
@@ -40,3 +42,17 @@ REASONS: Mapping[str, Text] = {
 def is_of_client(party: str) -> bool:
     """Whether the party is an application, which is offered the events about itself."""
     return party.startswith("client:")
+
+
+DISABLED = NoticeTemplate(
+    kind="applications.subscription-disabled",
+    group=_("Applications"),
+    label=_("Nothing is sent to a subscription any more"),
+    title=_("Notices of %(name)s are no longer sent"),
+    text=_(
+        "We no longer send notices of “%(name)s” to %(url)s.\n\n%(reason)s\n\n"
+        "Mend the server, resume the subscription on its page, and have what was not sent sent again from there."
+    ),
+    roles=frozenset({ADMINISTRATOR}),
+)
+TEMPLATES = (DISABLED,)

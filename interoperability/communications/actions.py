@@ -33,7 +33,7 @@ from interoperability.ports import ports
 from interoperability.uploads.actions import FOLDER, StoredUploads, store_one
 from interoperability.uploads.rules import Files
 from kernel.base import clock
-from kernel.base.errors import BadRequest, Text, _
+from kernel.base.errors import BadRequest, _
 from kernel.base.ids import new_id
 from kernel.database.db import session
 from kernel.database.pruning import remove_batch, until_empty
@@ -41,7 +41,8 @@ from kernel.http.uploads import Part
 from kernel.jobs.access import AgencyRef, Principal
 from kernel.jobs.jobs import periodic
 from kernel.outside.documents import StoredDocument, documents, send_document
-from kernel.outside.mail import Letter, address_for, write_to
+from kernel.outside.messages import Recipient, officials_at
+from kernel.outside.notices import notify
 from kernel.pages.layout import format_local_time
 from kernel.pages.submissions import submit_once
 from kernel.recording import lifecycle
@@ -351,26 +352,20 @@ def _fresh(work: Work, view: PartyView) -> PartyView:
 
 
 @action
-def notify_addressee(_work: Work, code: str, agency: str) -> None:
+def notify_addressee(work: Work, code: str, agency: str) -> None:
     """Tell an addressee's correspondents that something waits."""
-    _write_to_correspondents(agency, _("A communication is waiting for you: %(code)s", code=code), code)
+    notify(work, _correspondents(agency), rules.WAITING, page_of(code), code=code)
 
 
 @action
-def notify_sender(_work: Work, code: str, agency: str) -> None:
+def notify_sender(work: Work, code: str, agency: str) -> None:
     """Tell the sender's correspondents that an addressee has answered."""
-    sender = session().scalars(select(Communication.sender).where(Communication.code == code)).one()
-    subject = _("%(agency)s answered your communication %(code)s", agency=agency, code=code)
-    _write_to_correspondents(sender, subject, code)
+    sender = work.session.scalars(select(Communication.sender).where(Communication.code == code)).one()
+    notify(work, _correspondents(sender), rules.ANSWERED, page_of(code), agency=agency, code=code)
 
 
-@action
-def _write_to_correspondents(work: Work, agency: str, subject: Text, code: str) -> None:
-    """One mail each, all or none. It names no subject: mail is read by more people than those it is for."""
-    address = address_for(agency, page_of(code))
-    text = _("%(subject)s.\n\nRead it at %(address)s", subject=subject, address=address)
-    correspondents = ports().agencies.officials_of(agency, "correspondent")
-    write_to(work, correspondents, lambda: Letter(str(subject), str(text)))
+def _correspondents(agency: str) -> list[Recipient]:
+    return officials_at(agency, ports().agencies.officials_of(agency, "correspondent"))
 
 
 @periodic("interoperability:documents:sweep", "23 4 * * *")

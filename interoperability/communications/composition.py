@@ -7,7 +7,7 @@ from functools import partial
 from flask_babel import lazy_gettext as _
 
 from interoperability.communications.queries import unanswered
-from interoperability.communications.rules import Status
+from interoperability.communications.rules import TEMPLATES, Status
 from interoperability.communications.web import CORRESPONDENT, is_correspondent
 from kernel.composition import Composition
 from kernel.pages.layout import add_navigation
@@ -16,6 +16,7 @@ from kernel.recording.pending import PendingKind
 
 def compose(house: Composition) -> None:
     """Correspondents, their boxes and what waits in them, and the scopes of systems that send and receive."""
+    house.notice_templates += TEMPLATES
     house.machine_scopes |= {
         "communications.send": _("Send official communications"),
         "communications.receive": _("Receive official communications and answer them"),

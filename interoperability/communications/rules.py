@@ -11,6 +11,7 @@ from typing import Any
 from interoperability.uploads.rules import PDF
 from kernel.base.errors import Conflict, Forbidden, Invalid, TooLarge, _
 from kernel.base.lifecycles import Lifecycle, TransitionRule
+from kernel.base.notices import NoticeTemplate
 
 MOST_ADDRESSEES, MOST_ANNEXES = 50, 30
 LONGEST_NAME = 255
@@ -213,3 +214,24 @@ def _wrong_documents(documents: Sequence[DocumentDescriptor]) -> dict[str, list[
     if documents[0].media_type.lower() != PDF:
         return {"documents": [_("The main document must be a PDF.")]}
     return {}
+
+
+NOTICES, CORRESPONDENTS = _("Communications"), frozenset({"correspondent"})
+# They name no subject: mail is read by more people than those it is for.
+WAITING = NoticeTemplate(
+    kind="communications.waiting",
+    group=NOTICES,
+    label=_("Another agency sends you a communication"),
+    title=_("A communication is waiting for you: %(code)s"),
+    text=_("A communication is waiting for you: %(code)s.\n\nRead it in your agency's mailbox."),
+    roles=CORRESPONDENTS,
+)
+ANSWERED = NoticeTemplate(
+    kind="communications.answered",
+    group=NOTICES,
+    label=_("An addressee answers a communication of yours"),
+    title=_("%(agency)s answered your communication %(code)s"),
+    text=_("%(agency)s answered your communication %(code)s.\n\nRead it in your agency's mailbox."),
+    roles=CORRESPONDENTS,
+)
+TEMPLATES = (WAITING, ANSWERED)

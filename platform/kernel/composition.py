@@ -16,6 +16,7 @@ from flask import Flask
 from kernel.api.interface import API_PATHS, ApiTexts, install_api
 from kernel.api.interface import Blueprint as ApiBlueprint
 from kernel.base.errors import Text
+from kernel.base.notices import NoticeTemplate
 from kernel.base.slots import Slot
 from kernel.jobs.access import (
     AUTHENTICATORS,
@@ -27,6 +28,7 @@ from kernel.jobs.access import (
 )
 from kernel.keys.signatures import ROTATED_PURPOSES
 from kernel.outside.deliveries_events import EventType, install_event_types
+from kernel.outside.notices import install_notices
 from kernel.recording.pending import PENDING_KINDS, PendingKind
 from kernel.recording.sealing import SealedLog, install_sealing
 
@@ -51,6 +53,7 @@ class Composition:
     """Purposes of keys of our own, which are replaced by schedule."""
     sealed_logs: list[SealedLog] = field(default_factory=list)
     pending_kinds: list[PendingKind] = field(default_factory=list)
+    notice_templates: list[NoticeTemplate] = field(default_factory=list)
     audit_names: dict[str, AuditNames] = field(default_factory=dict)
     """By the table whose rows are named: the audit names them `table:identifier`."""
     event_types: list[EventType] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Composition:
         PENDING_KINDS.fill(app, self.pending_kinds)
         install_sealing(app, self.sealed_logs)
         install_event_types(app, self.event_types)
+        install_notices(app, self.notice_templates)
         for blueprint in self.pages:
             app.register_blueprint(blueprint)
         install_api(app, self.endpoints, self.api_texts)

@@ -100,7 +100,7 @@ def import_models() -> None:
     """Import every table of every block, deployed or not: there is one schema."""
     import_module("kernel.keys.signatures")
     import_module("kernel.outside.deliveries_webhooks")
-    import_module("kernel.outside.mail")
+    import_module("kernel.outside.notice_models")
     import_module("kernel.pages.submissions")
     for block in blocks():
         for capability in capabilities(block):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -61,6 +62,7 @@ def a_machine(
 class AnOfficial:
     name: str
     email: str | None
+    person_id: UUID
     language: str = "es"
 
 
@@ -72,7 +74,10 @@ class FakeAgencies:
         return next((agency for agency in EVERYONE if agency.code == code), None)
 
     def officials_of(self, code: str, role: str) -> list[AnOfficial]:
-        return [AnOfficial("Ana", f"{role}@{code.lower()}.example"), AnOfficial("Berta", None)]
+        return [
+            AnOfficial("Ana", f"{role}@{code.lower()}.example", UUID(int=1)),
+            AnOfficial("Berta", None, UUID(int=2)),
+        ]
 
 
 @dataclass

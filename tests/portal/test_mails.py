@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from builders.catalogue import CONSUMER, a_request, an_agreement
 from builders.clients import a_client, a_client_in_use, a_system
+from builders.following import follow_up
 from builders.identity import a_person, an_agency, an_official
 from builders.interoperability import Network
 from builders.second_factor import a_test_person_with_code, enrol
@@ -35,14 +34,17 @@ from identity.people.models import Person
 from identity.webhooks import actions as webhooks
 from interoperability.communications.actions import notify_addressee, notify_sender
 from kernel.base import clock
+from kernel.base.notices import NoticeTemplate
 from kernel.database.db import session
 from kernel.jobs.access import AgencyRef, Principal, act_as
 from kernel.outside.deliveries_subscriptions import SubscriptionFacts, create_subscription
-from kernel.outside.mail import Mailbox
+from kernel.outside.messages import Recipient
+from kernel.outside.notices import TEMPLATES
 from kernel.recording.lifecycle import note_passed_deadline
+from portal.capabilities import blocks, capabilities
+from portal.wiring import capability_module
 from sandbox.accounts.actions import request_link
 
-ROOT = Path(__file__).resolve().parents[2]
 OPERATOR = Principal(kind="operator", id="test", name="El operador")
 OFFERED = "Es el formulario que encargaron."
 
@@ -57,7 +59,7 @@ class Scene:
 
     def offered(self) -> NewClient:
         made = a_client("standard", owner="developer:0190a0b0-0000-7000-8000-000000000001")
-        developer = Mailbox("eva@example.cl", self.reader)
+        developer = Recipient("eva@example.cl", self.reader)
         transfers.offer(made.client.client_id, "AE001", OFFERED, owner=made.client.owner, developer=developer)
         return made
 
@@ -89,6 +91,7 @@ def adoption_declined(scene: Scene) -> None:
 
 def adoption_expired(scene: Scene) -> None:
     client_id = scene.offered().client.client_id
+    follow_up()
     pass_deadline("adoption_request", client_id, days=40)
 
 
@@ -171,48 +174,85 @@ def agreement_asked(scene: Scene) -> None:
 
 
 def agreement_overdue(scene: Scene) -> None:
-    agreements.remind_owner(a_request().code)
+    code = a_request().code
+    follow_up()
+    agreements.remind_owner(code)
 
 
 def agreement_decided(scene: Scene) -> None:
-    agreements.notify_other(an_agreement().code, CONSUMER.code, Status.REFUSED)
+    code = an_agreement().code
+    follow_up()
+    agreements.notify_other(code, CONSUMER.code, Status.REFUSED)
 
 
 Cause = Callable[[Scene], None]
-MAILS: tuple[tuple[Cause, tuple[str, str], tuple[str, str]], ...] = (
-    (adoption_offered, ("ofrece a su organismo", "offers your agency"), (OFFERED, OFFERED)),
-    (adoption_accepted, ("fue recibida", "was taken over"), ("fue recibida", "was taken over")),
-    (adoption_declined, ("no fue recibida", "was not taken over"), ("no fue recibida", "was not taken over")),
-    (adoption_expired, ("nadie respondió", "nobody answered"), ("nadie respondió", "nobody answered")),
-    (exchange_asked, ("pide", "asks to call"), ("Su aplicación", "Its client")),
-    (approved, ("aprob", "was approved"), ("aprob", "was approved")),
-    (given_back, ("devuel", "was returned"), ("devuel", "was returned")),
-    (review_overdue, ("sigue esperando", "still waiting"), ("días hábiles", "business days")),
-    (keys_unreachable, ("no se pueden obtener", "cannot be fetched"), ("publica sus claves", "publishes its keys")),
-    (credentials_end, ("vencen", "expire on"), ("Cree otro", "Create a new one")),
-    (subscription_disabled, ("ya no se envían", "no longer sent"), ("Arregle el servidor", "Mend the server")),
-    (second_step_set_up, ("configuró", "was set up"), ("cambie su contraseña", "change your password")),
-    (link_to_the_sandbox, ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
-    (second_step_removed, ("segundo paso", "second step"), ("cambie su contraseña", "change your password")),
-    (communication_waits, ("espera", "is waiting for you"), ("Léa", "Read it at")),
-    (communication_answered, ("respond", "answered your communication"), ("Léa", "Read it at")),
-    (agreement_asked, ("solicita", "asks for"), ("solicita un convenio", "Please answer by")),
-    (agreement_overdue, ("está atrasada", "is overdue"), ("venció el", "Please answer now")),
-    (agreement_decided, ("Rechazado", "Refused"), ("El convenio", "The agreement")),
+ACCEPTED, DECLINED = ("fue recibida", "was taken over"), ("no fue recibida", "was not taken over")
+MAILS: tuple[tuple[Cause, str, tuple[str, str], tuple[str, str]], ...] = (
+    (adoption_offered, "applications.offered", ("ofrece a su organismo", "offers your agency"), (OFFERED, OFFERED)),
+    (
+        adoption_accepted,
+        "applications.accepted",
+        ("fue recibida", "was taken over"),
+        ("fue recibida", "was taken over"),
+    ),
+    (
+        adoption_declined,
+        "applications.declined",
+        ("no fue recibida", "was not taken over"),
+        ("no fue recibida", "was not taken over"),
+    ),
+    (
+        adoption_expired,
+        "applications.offer-expired",
+        ("nadie respondió", "nobody answered"),
+        ("nadie respondió", "nobody answered"),
+    ),
+    (exchange_asked, "applications.exchange-requested", ("pide", "asks to call"), ("Su aplicación", "Its client")),
+    (approved, "applications.approved", ("aprob", "was approved"), ("aprob", "was approved")),
+    (given_back, "applications.returned", ("devuel", "was returned"), ("devuel", "was returned")),
+    (
+        review_overdue,
+        "applications.review-overdue",
+        ("sigue esperando", "still waiting"),
+        ("días hábiles", "business days"),
+    ),
+    (
+        keys_unreachable,
+        "applications.keys-unreachable",
+        ("no se pueden obtener", "cannot be fetched"),
+        ("publica sus claves", "publishes its keys"),
+    ),
+    (credentials_end, "applications.credentials-end", ("vencen", "expire on"), ("Cree otro", "Create a new one")),
+    (
+        subscription_disabled,
+        "applications.subscription-disabled",
+        ("ya no se envían", "no longer sent"),
+        ("Arregle el servidor", "Mend the server"),
+    ),
+    (
+        second_step_set_up,
+        "identity.second-step-set-up",
+        ("configuró", "was set up"),
+        ("cambie su contraseña", "change your password"),
+    ),
+    (link_to_the_sandbox, "sandbox.sign-in-link", ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
+    (
+        second_step_removed,
+        "identity.second-step-removed",
+        ("segundo paso", "second step"),
+        ("cambie su contraseña", "change your password"),
+    ),
+    (communication_waits, "communications.waiting", ("espera", "is waiting for you"), ("Léa", "Read it in")),
+    (
+        communication_answered,
+        "communications.answered",
+        ("respond", "answered your communication"),
+        ("Léa", "Read it in"),
+    ),
+    (agreement_asked, "agreements.requested", ("solicita", "asks for"), ("solicita un convenio", "Please answer by")),
+    (agreement_overdue, "agreements.overdue", ("está atrasada", "is overdue"), ("venció el", "Please answer now")),
+    (agreement_decided, "agreements.decided", ("Rechazado", "Refused"), ("El convenio", "The agreement")),
 )
-MODULES = {
-    "identity.clients.ownership_transfers.actions",
-    "identity.clients.client_reviews.actions",
-    "identity.clients.registry.actions",
-    "identity.clients.token_exchange_policies.actions",
-    "identity.clients.expiry.actions",
-    "identity.webhooks.actions",
-    "identity.authentication.one_time_codes.actions",
-    "sandbox.accounts.actions",
-    "interoperability.communications.actions",
-    "catalogue.agreements.actions",
-}
-"""The modules that send mails. A new one adds what causes it to the table above."""
 LANGUAGES = ("es", "en")
 
 
@@ -230,18 +270,21 @@ def everybody_reads(language: str) -> None:
 
 
 @pytest.mark.parametrize("reader", LANGUAGES)
-@pytest.mark.parametrize(("cause", "subjects", "texts"), MAILS, ids=[cause.__name__ for cause, _s, _t in MAILS])
+@pytest.mark.parametrize(("cause", "kind", "subjects", "texts"), MAILS, ids=[row[0].__name__ for row in MAILS])
 def test_a_mail_is_in_the_language_of_who_reads_it(
-    app: Flask, reader: str, cause: Cause, subjects: tuple[str, str], texts: tuple[str, str]
+    app: Flask, reader: str, cause: Cause, kind: str, subjects: tuple[str, str], texts: tuple[str, str]
 ) -> None:
     here, there = LANGUAGES.index(reader), 1 - LANGUAGES.index(reader)
     communication = Network(app).sent()
     with app.app_context():
         act_as(OPERATOR)
         everybody_reads(reader)
+        follow_up()
     with app.test_request_context(headers={"Accept-Language": LANGUAGES[there]}):
         act_as(OPERATOR)
         cause(Scene(app, reader, communication))
+    with app.app_context():
+        follow_up()
     with app.app_context():
         newest = letters()[0]
     assert subjects[here] in newest["subject"]
@@ -250,18 +293,18 @@ def test_a_mail_is_in_the_language_of_who_reads_it(
     assert texts[here] == texts[there] or texts[there] not in newest["text"]
 
 
-def test_no_mail_is_sent_that_is_not_in_the_table() -> None:
-    """Mails go out through `write_to`, which asks for the reader's language; what sends one is named here."""
-    found = {"direct": set[str](), "modules": set[str]()}
-    for path in sorted(ROOT.glob("[cips]*/**/actions.py")):
-        source = path.read_text(encoding="utf-8")
-        name = path.relative_to(ROOT).as_posix().removeprefix("platform/").removesuffix(".py").replace("/", ".")
-        called = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        if "write_to" in called or "notify_owners" in called:
-            found["modules"].add(name)
-        if (
-            "kernel.outside.mail import" in source
-            and "deliver" in source.split("kernel.outside.mail import")[1].splitlines()[0]
-        ):
-            found["direct"].add(name)
-    assert found == {"direct": set(), "modules": MODULES}
+def test_every_template_has_its_row_in_the_table() -> None:
+    """A template is a `NoticeTemplate` in the rules of a capability; each has its own kind."""
+    pieces = (capability_module(name, "rules") for block in blocks() for name in capabilities(block))
+    declared = {one for piece in pieces for one in vars(piece or object).values() if isinstance(one, NoticeTemplate)}
+    assert sorted(one.kind for one in declared) == sorted({kind for _cause, kind, _subjects, _texts in MAILS})
+
+
+def test_people_choose_of_every_template_that_their_pages_tell_of(app: Flask) -> None:
+    offered = set(TEMPLATES.of(app))
+    assert {kind for _cause, kind, _subjects, _texts in MAILS} - offered == {
+        "applications.accepted",
+        "applications.declined",
+        "applications.offer-expired",
+        "sandbox.sign-in-link",
+    }

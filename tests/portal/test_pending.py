@@ -23,7 +23,7 @@ from identity.clients.token_exchange_policies.rules import Wish
 from kernel.base import clock
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
-from kernel.outside.mail import Mailbox
+from kernel.outside.messages import Recipient
 
 OPERATOR = Principal("operator", "test", "El operador")
 ASKING = Principal("official", "1", "Ana", AE002, frozenset({"administrator", "publisher"}))
@@ -48,7 +48,7 @@ def waiting(app: Flask) -> dict[str, str]:
         agreement = request_agreement(ASKING, service.code, "v1", a_purpose())
         exchange = ask_exchange("agency:AE002", actor, target, Wish(("run",), OFFERED))
         change_fields(any_client(application), name="Otro nombre")
-        developer = Mailbox("eva@example.cl", "es")
+        developer = Recipient("eva@example.cl", "es")
         offer(offered.client.client_id, "AE001", OFFERED, owner=offered.client.owner, developer=developer)
         return {
             "agreement-request": f"/agency/agreements/{agreement.code}",

@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from builders.following import follow_up
 from builders.identity import an_agency, an_official, sign_in_for
 from builders.sandbox import APPLICATION, a_developer, an_application
 from flask import Flask
@@ -58,6 +59,7 @@ def offer(developer: FlaskClient, client_id: str, **changed: str) -> int:
 def mails(app: Flask) -> list[tuple[str, str]]:
     query = "SELECT args->>'to', args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"
     with app.app_context():
+        follow_up()
         return [(row[0], row[1]) for row in session().execute(text(query))]
 
 

@@ -13,6 +13,7 @@ from identity.authentication.login_throttling.rules import network_of
 from identity.authentication.one_time_codes.models import SecondFactor
 from identity.authentication.one_time_codes.queries import secret_of
 from identity.authentication.one_time_codes.rules import (
+    ADVICE,
     AlreadyEnrolled,
     CodeRequired,
     NotEnrolled,
@@ -37,10 +38,12 @@ from identity.authentication.sessions.rules import (
 from identity.people.queries import find_by_run, get_person, known_person
 from identity.people.rules import SECOND_FACTOR_ALWAYS, SECOND_FACTOR_WHEN_ASKED, SharedTestPerson
 from kernel.base.crypto import seal
-from kernel.base.errors import Forbidden, NotFound, Text, _
+from kernel.base.errors import Forbidden, NotFound, _
 from kernel.base.installation import settings
+from kernel.base.notices import NoticeTemplate
 from kernel.jobs.access import Principal
-from kernel.outside.mail import Letter, write_to
+from kernel.outside.messages import Recipient
+from kernel.outside.notices import notify
 from kernel.recording.work import Work, action, autonomous_work
 
 if TYPE_CHECKING:
@@ -90,7 +93,6 @@ def activate(work: Work, code: str, address: str) -> tuple[list[str], StartedSes
     proof = _authenticate(work, person, code, address, is_first=True)
     factor = _locked(work, person.id)
     _activate(work, person, factor, SECOND_FACTOR_ALWAYS)
-    _tell(work, person, _("A second step was set up for your identity"))
     return _give_recovery_codes(factor), raise_session(proof)
 
 
@@ -182,7 +184,6 @@ def _remove(work: Work, person: Person, reason: str) -> None:
     work.session.delete(_present(work, person))
     person.second_factor = None
     work.record("identity:second-factor:removed", f"person:{person.id}", reason=reason)
-    _tell(work, person, _("The second step of your identity was removed"))
 
 
 def _authenticate(
@@ -257,7 +258,9 @@ def _counter_key(person: Person, address: str) -> str:
     return f"second-factor:{person.id} {network_of(address) if person.is_test_person else ''}".rstrip()
 
 
-def _tell(work: Work, person: Person, subject: Text) -> None:
-    """By mail, so that a thief's doing does not stay hidden."""
-    advice = _("If this was not you, change your password and ask for help at once.")
-    write_to(work, [person], lambda: Letter(str(subject), f"{subject}.\n\n{advice}\n"))
+@action
+def notify_person(work: Work, person_id: str, template: NoticeTemplate) -> None:
+    """Tell a person what became of their second step, which may have been a thief's doing."""
+    person = get_person(person_id)
+    reader = Recipient(person.email, person.language, person.id)
+    notify(work, [reader], template, "/account/second-step", advice=ADVICE)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.notices import MAIL, PAGE, NoticeTemplate
 
 SECRET_BYTES = 20
 """RFC 4226 4 (R6): 160 bits."""
@@ -151,3 +152,25 @@ def remaining_codes(kept: Iterable[str], used: str) -> list[str]:
 @lru_cache(maxsize=4)
 def _recovery_key(master_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"cordillera:second-factor:recovery").derive(master_key)
+
+
+SECURITY = _("Security of your identity")
+ADVICE = _("If this was not you, change your password and ask for help at once.")
+# By mail whatever was chosen, so that a thief's doing does not stay hidden.
+SET_UP = NoticeTemplate(
+    kind="identity.second-step-set-up",
+    group=SECURITY,
+    label=_("A second step is set up"),
+    title=_("A second step was set up for your identity"),
+    text="%(title)s.\n\n%(advice)s",
+    always=frozenset({MAIL, PAGE}),
+)
+REMOVED = NoticeTemplate(
+    kind="identity.second-step-removed",
+    group=SECURITY,
+    label=_("The second step is removed"),
+    title=_("The second step of your identity was removed"),
+    text="%(title)s.\n\n%(advice)s",
+    always=frozenset({MAIL, PAGE}),
+)
+TEMPLATES = (SET_UP, REMOVED)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import gettext
 from sqlalchemy import select
 
 from identity.agencies.queries import active_agencies
@@ -15,6 +13,7 @@ from identity.clients.client_reviews.models import ClientReview
 from identity.clients.client_reviews.queries import PendingReview, find_pending, pending
 from identity.clients.client_reviews.rules import (
     DECISION_DAYS,
+    OVERDUE,
     AlreadyAsked,
     ChangedMeanwhile,
     Side,
@@ -31,14 +30,15 @@ from identity.clients.registry.actions import (
     lock_active_client,
     lock_client,
     lock_for,
-    notify_owners,
     register_client,
     replace_registration,
     undecided_changes,
 )
 from identity.clients.registry.queries import (
     Proposal,
+    any_client,
     forget,
+    owners_of,
     propose,
     registration_of,
     sound_registration,
@@ -46,10 +46,13 @@ from identity.clients.registry.queries import (
 )
 from identity.clients.registry.rules import Registration, checked_environment
 from identity.officials.queries import officials_of
+from identity.officials.rules import ADMINISTRATOR
 from kernel.base.clock import business_days_after
-from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.lifecycles import TransitionRule
-from kernel.outside.mail import Letter, address_for, write_to
+from kernel.base.notices import NoticeTemplate
+from kernel.outside.messages import officials_at
+from kernel.outside.notices import notify
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
@@ -180,7 +183,6 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
     found = _let_in(work, asked) if asked.request.changes is None else _put_in_use(work, asked)
     lifecycle.transition(work, asked.request, rule, **found, own_agency=_is_own(work, client))
     forget(client_id)
-    _tell(work, client, _("“%(name)s” was approved", name=client.name), "")
     return client
 
 
@@ -209,7 +211,6 @@ def give_back(work: Work, client_id: str, remark: str) -> None:
     rule = _decide(work, asked.request, Transition.RETURN, Side.AUTHORITY)
     asked.request.remark = remark
     lifecycle.transition(work, asked.request, rule, environment=asked.request.environment, remark=remark)
-    _tell(work, asked.client, _("“%(name)s” was returned", name=asked.client.name), remark)
 
 
 def _waiting(work: Work, client_id: str) -> PendingReview:
@@ -240,9 +241,11 @@ def _is_own(work: Work, client: Client) -> bool:
     return agency is not None and client.owner == f"agency:{agency.code}"
 
 
-def _tell(work: Work, client: Client, subject: Text, remark: str) -> None:
-    rest = f"\n\n{remark}".rstrip() + f"\n\n{client.client_id}\n"
-    notify_owners(work, client, lambda: Letter(str(subject), f"{subject}.{rest}"))
+@action
+def notify_owners(work: Work, client_id: str, template: NoticeTemplate, remark: str = "") -> None:
+    """Tell those who answer for an application what the authority decided. Raises NotFound."""
+    client = any_client(client_id)
+    notify(work, owners_of(client), template, name=client.name, client_id=client.client_id, remark=remark)
 
 
 @action
@@ -251,14 +254,11 @@ def remind_authority(work: Work, client_id: str) -> None:
     asked = find_pending(client_id)
     if asked is None:
         return
-    for agency in active_agencies():
-        if agency.is_authority:
-            address = address_for(agency.code, f"/authority/applications/{client_id}")
-            letter = partial(_overdue, asked.client.name, address)
-            write_to(work, officials_of(agency.code, "administrator"), letter)
-
-
-def _overdue(name: str, address: str) -> Letter:
-    subject = gettext("“%(name)s” is still waiting for the authority", name=name)
-    text = gettext("Its owner asked more than %(days)s business days ago.", days=DECISION_DAYS)
-    return Letter(subject, f"{text}\n\n{address}\n")
+    path = f"/authority/applications/{client_id}"
+    readers = [
+        reader
+        for agency in active_agencies()
+        if agency.is_authority
+        for reader in officials_at(agency.code, officials_of(agency.code, ADMINISTRATOR))
+    ]
+    notify(work, readers, OVERDUE, path, name=asked.client.name, days=DECISION_DAYS)

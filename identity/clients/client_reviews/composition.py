@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _
 
 from identity.clients.client_reviews.queries import reviews_to_decide
+from identity.clients.client_reviews.rules import TEMPLATES
 from identity.officials.rules import AUTHORITY
 from kernel.composition import Composition
 from kernel.recording.pending import PendingKind
@@ -12,6 +13,7 @@ from kernel.recording.pending import PendingKind
 
 def compose(house: Composition) -> None:
     """Applications that wait for the authority's approval."""
+    house.notice_templates += TEMPLATES
     house.pending_kinds.append(
         PendingKind(
             "client-review",

@@ -11,8 +11,10 @@ from typing import Any
 
 from identity.clients.profiles.rules import DECIDED_OPTIONS
 from identity.clients.registry.rules import Registration, checked_scopes
+from identity.officials.rules import ADMINISTRATOR, AUTHORITY
 from kernel.base.errors import Conflict, Invalid, _
 from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
+from kernel.base.notices import NoticeTemplate
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 ASKED_FOR = ("certification", "production")
@@ -168,3 +170,31 @@ def checked_remark(remark: str) -> str:
     if not 10 <= len(remark) <= 1_000:
         raise Invalid(fields={"remark": [_("Say in 10 to 1000 characters what is missing.")]})
     return remark
+
+
+NOTICES, ADMINISTRATORS = _("Applications"), frozenset({ADMINISTRATOR})
+APPROVED = NoticeTemplate(
+    kind="applications.approved",
+    group=NOTICES,
+    label=_("The authority approves what an application asked for"),
+    title=_("“%(name)s” was approved"),
+    text="%(title)s.\n\n%(client_id)s",
+    roles=ADMINISTRATORS,
+)
+RETURNED = NoticeTemplate(
+    kind="applications.returned",
+    group=NOTICES,
+    label=_("The authority returns what an application asked for"),
+    title=_("“%(name)s” was returned"),
+    text="%(title)s.\n\n%(remark)s\n\n%(client_id)s",
+    roles=ADMINISTRATORS,
+)
+OVERDUE = NoticeTemplate(
+    kind="applications.review-overdue",
+    group=NOTICES,
+    label=_("The authority has let the term of a review pass"),
+    title=_("“%(name)s” is still waiting for the authority"),
+    text=_("Its owner asked more than %(days)s business days ago."),
+    roles=frozenset({AUTHORITY}),
+)
+TEMPLATES = (APPROVED, RETURNED, OVERDUE)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from flask_babel import format_date, gettext
-
 from identity.clients.client_keys.queries import end_of, published_keys
 from identity.clients.expiry.queries import ends_of
-from identity.clients.expiry.rules import warning_due
-from identity.clients.registry.actions import lock_active_batch, lock_publishing, notify_owners
-from identity.clients.registry.queries import keys_address_of
+from identity.clients.expiry.rules import CREDENTIALS_END, KEYS_UNREACHABLE, warning_due
+from identity.clients.registry.actions import lock_active_batch, lock_publishing
+from identity.clients.registry.queries import keys_address_of, owners_of
 from kernel.base.clock import local
 from kernel.base.errors import Problem
 from kernel.jobs.jobs import job, periodic
-from kernel.outside.mail import Letter
+from kernel.outside.notices import notify
 from kernel.recording.work import Work, action, release_connection
 
 if TYPE_CHECKING:
@@ -75,19 +73,8 @@ def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
     if client is None or client.keys_failing_since is not None:
         return
     client.keys_failing_since = work.now
-    told = notify_owners(work, client, lambda: _keys_unreachable(client, uri))
+    told = notify(work, owners_of(client), KEYS_UNREACHABLE, name=client.name, client_id=client.client_id, uri=uri)
     work.record("identity:client:keys-unreachable", client, uri=uri, cause=cause, told=told)
-
-
-def _keys_unreachable(client: Client, uri: str) -> Letter:
-    text = gettext(
-        "“%(name)s” (%(client_id)s) publishes its keys at %(uri)s, and we found none there. The last ones "
-        "remain valid for a day. After that, it can no longer prove who it is.",
-        name=client.name,
-        client_id=client.client_id,
-        uri=uri,
-    )
-    return Letter(gettext("The keys of %(name)s cannot be fetched", name=client.name), text)
 
 
 @periodic("identity:client:warn", "23 11 * * *")
@@ -110,18 +97,12 @@ def warn_batch(work: Work, after: str) -> str | None:
 
 def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
     client.warned_of = mark
-    told = notify_owners(work, client, lambda: _ends_soon(client, end))
-    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=told)
-
-
-def _ends_soon(client: Client, end: datetime) -> Letter:
-    day = format_date(local(end).date(), "long")
-    text = gettext(
-        "The secret or key of “%(name)s” (%(client_id)s) expires on %(day)s. Create a new one before "
-        "that day, or nobody "
-        "will be able to sign in. The old one keeps working alongside the new one for some days.",
+    told = notify(
+        work,
+        owners_of(client),
+        CREDENTIALS_END,
         name=client.name,
         client_id=client.client_id,
-        day=day,
+        day=local(end).date(),
     )
-    return Letter(gettext("The credentials of %(name)s expire on %(day)s", name=client.name, day=day), text)
+    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=told)

@@ -5,14 +5,13 @@ Only what an agency answers for leaves the sandbox: once it is the agency's, it 
 
 from __future__ import annotations
 
-from flask_babel import gettext
-
 from identity.agencies.queries import find_agency
 from identity.clients.client_reviews.rules import ChangedMeanwhile
 from identity.clients.ownership_transfers.models import OwnershipTransfer
 from identity.clients.ownership_transfers.queries import Offer, last_offer, pending
 from identity.clients.ownership_transfers.rules import (
     ANSWER_DAYS,
+    OFFERED,
     AlreadyOffered,
     Side,
     Status,
@@ -24,18 +23,21 @@ from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, lock_client, replace_credentials
 from identity.clients.registry.rules import owned_by_agency
 from identity.officials.queries import officials_of
+from identity.officials.rules import ADMINISTRATOR
 from kernel.base.clock import business_days_after
-from kernel.base.errors import Invalid, NotFound, Text, _
+from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.installation import settings
 from kernel.base.lifecycles import TransitionRule
-from kernel.outside.mail import Letter, Mailbox, address_for, write_to
+from kernel.base.notices import NoticeTemplate
+from kernel.outside.messages import Recipient, officials_at
+from kernel.outside.notices import notify
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
 
 @action
 def offer(
-    work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Mailbox
+    work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Recipient
 ) -> OwnershipTransfer:
     """Ask an agency to take an application over. developer: where the answer goes.
 
@@ -64,14 +66,7 @@ def offer(
     work.add(asked)
     lifecycle.watch_deadline(work, asked)
     work.record("identity:client:adoption-offered", asked, agency=agency.code, reason=reason)
-    write_to(work, officials_of(agency.code, "administrator"), lambda: _offered(asked, client.name))
     return asked
-
-
-def _offered(asked: OwnershipTransfer, name: str) -> Letter:
-    subject = gettext("A developer offers your agency the application “%(name)s”", name=name)
-    address = address_for(asked.agency_code, f"/agency/adoptions/{asked.client_id}")
-    return Letter(subject, f"{asked.developer}: {asked.reason}\n\n{address}\n")
 
 
 @action
@@ -101,7 +96,6 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
     client.registration_token_hash = None
     secret = replace_credentials(work, client)
     lifecycle.transition(work, found.request, rule, before=before, agency=agency_code)
-    _tell(work, found, _("“%(name)s” was taken over", name=client.name))
     return NewClient(client, secret)
 
 
@@ -113,14 +107,6 @@ def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
     rule = _decide(work, found.request, Transition.DECLINE, Side.AGENCY)
     found.request.remark = remark
     lifecycle.transition(work, found.request, rule, agency=agency_code, remark=remark)
-    _tell(work, found, _("“%(name)s” was not taken over", name=found.client.name))
-
-
-@action
-def tell_of_expiry(work: Work, client_id: str) -> None:
-    """Write to the developer whose last offer of an application nobody has answered in time."""
-    found = last_offer(client_id)
-    _tell(work, found, _("“%(name)s” was not taken over: nobody answered in time", name=found.client.name))
 
 
 def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
@@ -146,7 +132,26 @@ def _decide(work: Work, request: OwnershipTransfer, step: Transition, side: Side
     return rule
 
 
-def _tell(work: Work, found: Offer, subject: Text) -> None:
-    developer = Mailbox(found.request.developer, found.request.developer_language)
-    rest = f"\n\n{found.request.remark or ''}".rstrip() + f"\n\n{found.client.client_id}\n"
-    write_to(work, [developer], lambda: Letter(str(subject), f"{subject}.{rest}"))
+@action
+def notify_administrators(work: Work, client_id: str, agency: str, reason: str) -> None:
+    """Tell an agency's administrators that an application is offered to them, unless it was taken back meanwhile."""
+    offered = last_offer(client_id)
+    if (offered.request.agency_code, offered.request.status) != (agency, Status.WAITING):
+        return
+    notify(
+        work,
+        officials_at(agency, officials_of(agency, ADMINISTRATOR)),
+        OFFERED,
+        f"/agency/adoptions/{client_id}",
+        name=offered.client.name,
+        developer=offered.request.developer,
+        reason=reason,
+    )
+
+
+@action
+def notify_developer(work: Work, client_id: str, template: NoticeTemplate, remark: str = "") -> None:
+    """Tell the developer who offered an application what became of the offer."""
+    offered = last_offer(client_id)
+    developer = Recipient(offered.request.developer, offered.request.developer_language)
+    notify(work, [developer], template, name=offered.client.name, client_id=client_id, remark=remark)

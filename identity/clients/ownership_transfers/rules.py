@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from identity.clients.client_reviews.rules import ChangedMeanwhile
-from kernel.base.errors import Conflict, Invalid, _
+from identity.officials.rules import ADMINISTRATOR
+from kernel.base.errors import Conflict, Invalid, Text, _
 from kernel.base.lifecycles import Deadline, Lifecycle, TransitionRule
+from kernel.base.notices import MAIL, NoticeTemplate
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 
@@ -73,3 +75,25 @@ def checked_words(words: str, field: str) -> str:
 def without_ours(addresses: Iterable[str], base_url: str) -> list[str]:
     """The addresses to return to without those of this platform, where the sandbox lets its developers try."""
     return [address for address in addresses if not address.startswith(f"{base_url}/")]
+
+
+OFFERED = NoticeTemplate(
+    kind="applications.offered",
+    group=_("Applications"),
+    label=_("A developer offers your agency an application"),
+    title=_("A developer offers your agency the application “%(name)s”"),
+    text="%(developer)s: %(reason)s",
+    roles=frozenset({ADMINISTRATOR}),
+)
+
+
+def _to_developer(kind: str, title: Text) -> NoticeTemplate:
+    """A template for a developer, who has a mailbox alone, and no preferences."""
+    text = "%(title)s.\n\n%(remark)s\n\n%(client_id)s"
+    return NoticeTemplate(kind, group="", label="", title=title, text=text, channels=frozenset({MAIL}))
+
+
+ACCEPTED = _to_developer("applications.accepted", _("“%(name)s” was taken over"))
+DECLINED = _to_developer("applications.declined", _("“%(name)s” was not taken over"))
+EXPIRED = _to_developer("applications.offer-expired", _("“%(name)s” was not taken over: nobody answered in time"))
+TEMPLATES = (OFFERED,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,13 +41,10 @@ from identity.clients.registry.rules import (
     sector_kind,
     sector_named,
 )
-from identity.officials.queries import officials_of
-from identity.people.queries import mailboxes
 from kernel.base.errors import Conflict, Invalid, NotFound, _
 from kernel.base.ids import new_token
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.jobs.jobs import periodic
-from kernel.outside.mail import Letter, write_to
 from kernel.recording.work import Work, action
 
 TRUSTED = ("operator", "system")
@@ -117,13 +114,6 @@ def _fill(client: Client, sound: Registration) -> None:
     if client.sector is None or sound.sector not in (None, sector_kind(client.sector)) or published != before:
         addresses = [published] if published else client.redirect_uris
         client.sector = sector_named(sound.sector, client.owner, addresses, client.client_id)
-
-
-def notify_owners(work: Work, client: Client, letter: Callable[[], Letter]) -> int:
-    """Write to the owner's administrators and to whom the application names; how many addresses that are."""
-    agency = client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else None
-    officials = officials_of(agency, "administrator") if agency else []
-    return write_to(work, [*officials, *mailboxes(client.contacts)], letter)
 
 
 def draft_client(**fields: Any) -> Client:

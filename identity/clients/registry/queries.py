@@ -28,6 +28,8 @@ from identity.clients.registry.rules import (
     owned_by_agency,
     sector_kind,
 )
+from identity.officials.queries import officials_of
+from identity.people.queries import mailboxes
 from kernel.base import clock
 from kernel.base.errors import Conflict, NotFound, NotYours
 from kernel.base.slots import Slot
@@ -35,6 +37,7 @@ from kernel.database.change_feed import InvalidatedCache, invalidated_cache
 from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
+from kernel.outside.messages import Recipient, officials_at
 from kernel.recording.work import release_connection
 
 if TYPE_CHECKING:
@@ -365,3 +368,15 @@ def application_of(owner: str, client_id: str) -> Client:
 def client_of_agency(agency_code: str, client_id: str) -> Client:
     """The agency's client. Raises NotFound, and NotYours (told alike) for another agency's."""
     return client_of(owned_by_agency(agency_code), client_id)
+
+
+def agency_owning(client: Client) -> str:
+    """The code of the agency whose client this is; empty for a developer's."""
+    return client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else ""
+
+
+def owners_of(client: Client) -> list[Recipient]:
+    """The owner's administrators, and whom the application names as its contacts."""
+    agency = agency_owning(client)
+    officials = officials_at(agency, officials_of(agency, "administrator")) if agency else []
+    return [*officials, *mailboxes(client.contacts)]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from flask_babel import gettext
 from sqlalchemy import or_, select
 
 from identity.clients.registry.actions import take_turn
 from identity.clients.registry.queries import client_of, registered_client
-from identity.clients.registry.rules import RegisteredClient
 from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.clients.token_exchange_policies.queries import find
 from identity.clients.token_exchange_policies.rules import (
+    REQUESTED,
     AlreadyAsked,
     Side,
     Status,
@@ -23,8 +22,10 @@ from identity.clients.token_exchange_policies.rules import (
     checked_reasons,
 )
 from identity.officials.queries import officials_of
+from identity.officials.rules import ADMINISTRATOR
 from kernel.base.errors import NotFound
-from kernel.outside.mail import Letter, address_for, write_to
+from kernel.outside.messages import officials_at
+from kernel.outside.notices import notify
 from kernel.recording import lifecycle
 from kernel.recording.work import Work, action
 
@@ -48,8 +49,6 @@ def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wi
     work.record("identity:exchange:asked", f"client:{actor_id}", target=target.client_id, scopes=policy.scopes)
     if target.owner == owner:
         _allow(work, policy)
-    else:
-        _notify_owners_of(work, target, actor)
     return policy
 
 
@@ -67,17 +66,21 @@ def _policy(work: Work, actor_id: str, target_id: str, wish: Wish) -> ExchangePo
     return policy
 
 
-def _notify_owners_of(work: Work, target: RegisteredClient, actor: RegisteredClient) -> None:
-    agency = target.agency_code or ""
-
-    def asked() -> Letter:
-        subject = gettext("%(agency)s asks to call “%(target)s”", agency=actor.agency_name, target=target.name)
-        text = gettext(
-            "Its client “%(actor)s” would do so on behalf of people. Decide it in My agency.", actor=actor.name
-        )
-        return Letter(subject, f"{text}\n\n{address_for(agency, '/agency/exchanges')}\n")
-
-    write_to(work, officials_of(agency, "administrator"), asked)
+@action
+def notify_owners(work: Work, actor_id: str, target_id: str) -> None:
+    """Tell the administrators of the client that is to be called, if they still have to decide."""
+    actor, target = registered_client(actor_id), registered_client(target_id)
+    if actor is None or target is None or target.agency_code is None or target.owner == actor.owner:
+        return
+    notify(
+        work,
+        officials_at(target.agency_code, officials_of(target.agency_code, ADMINISTRATOR)),
+        REQUESTED,
+        "/agency/exchanges",
+        agency=actor.agency_name or "",
+        actor=actor.name,
+        target=target.name,
+    )
 
 
 @action

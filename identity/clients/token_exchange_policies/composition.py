@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _
 
 from identity.clients.token_exchange_policies.queries import requests_to
+from identity.clients.token_exchange_policies.rules import TEMPLATES
 from identity.officials.rules import ADMINISTRATOR
 from kernel.composition import Composition
 from kernel.recording.pending import PendingKind
@@ -12,6 +13,7 @@ from kernel.recording.pending import PendingKind
 
 def compose(house: Composition) -> None:
     """Requests that an agency has to answer."""
+    house.notice_templates += TEMPLATES
     house.pending_kinds.append(
         PendingKind(
             "token-exchange-request",

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from identity.clients.registry.rules import PERSON_SCOPES, TOKEN_EXCHANGE, RegisteredClient
+from identity.officials.rules import ADMINISTRATOR
 from kernel.base.errors import Conflict, Invalid, _
 from kernel.base.lifecycles import Lifecycle, TransitionRule
+from kernel.base.notices import NoticeTemplate
 from kernel.base.text import fault_of_lines, with_plain_breaks
 
 PURPOSE_LENGTH = (20, 500)
@@ -132,3 +134,14 @@ def checked_reasons(reasons: str, *, required: bool) -> str:
     if required and not text:
         raise Invalid(fields={"reasons": [_("Write why.")]})
     return text
+
+
+REQUESTED = NoticeTemplate(
+    kind="applications.exchange-requested",
+    group=_("Applications"),
+    label=_("Another agency asks to call one of your applications"),
+    title=_("%(agency)s asks to call “%(target)s”"),
+    text=_("Its client “%(actor)s” would do so on behalf of people. Decide it in My agency."),
+    roles=frozenset({ADMINISTRATOR}),
+)
+TEMPLATES = (REQUESTED,)

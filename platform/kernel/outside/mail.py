@@ -9,35 +9,24 @@ import os
 import re
 import smtplib
 import ssl
-from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
-
-from sqlalchemy import BigInteger, LargeBinary
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.base import clock
 from kernel.base.ids import new_id
 from kernel.base.installation import SETTINGS
-from kernel.database.db import Base
-from kernel.database.pruning import remove_batch, until_empty
-from kernel.http.i18n import speaking
-from kernel.jobs.access import ACTING_FOR
-from kernel.jobs.jobs import current_job_id, job, periodic
-from kernel.recording.work import Work, action, refuse_in_action
+from kernel.base.notices import MAIL
+from kernel.jobs.jobs import job
+from kernel.outside.messages import Message, Recipient
+from kernel.recording.work import Work, refuse_in_action
 
 TIMEOUT_SECONDS = 10
-REMEMBERED = timedelta(days=7)  # far longer than a job is tried
 LONGEST_PLAIN = 65
 """Of a subject without accents, so that its line keeps below 78 characters (RFC 5322 2.1.1)."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -74,83 +63,18 @@ def _encoded_sender(sender: str, linesep: str) -> str:
     return f"{Header(name, 'utf-8', header_name='From').encode(linesep=linesep)} <{address}>" if name else address
 
 
-class Addressee(Protocol):
-    """A person as far as a mail needs to know one; without an address nobody writes to them."""
+class MailChannel:
+    """Mail as a channel: of everybody with an address."""
 
-    @property
-    def email(self) -> str | None: ...
+    name = MAIL
 
-    @property
-    def language(self) -> str: ...
+    def reaches(self, recipient: Recipient) -> bool:
+        return bool(recipient.email)
 
-
-@dataclass(frozen=True)
-class Mailbox:
-    """An address, and the language in which whoever reads it is written to."""
-
-    email: str
-    language: str
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A mail in words."""
-
-    subject: str
-    text: str
-
-
-def write_to(work: Work, addressees: Iterable[Addressee], letter: Callable[[], Letter]) -> int:
-    """Write once to each address; how many those are.
-
-    letter: puts it into words. It is called for each reader, in their language: the one who decides may read another.
-    """
-    readers = {one.email: one.language for one in reversed(list(addressees)) if one.email}
-    for address, language in sorted(readers.items()):
-        with speaking(language):
-            written = letter()
-        if _is_first(work, address, written):
-            named = {"letter_id": str(new_id())}
-            work.defer(deliver, to=address, subject=written.subject, text=written.text, **named)
-    return len(readers)
-
-
-def address_for(agency: str, path: str) -> str:
-    """The address of a page of ours, for a mail to an agency's officials: whoever opens it acts for that agency."""
-    settings = SETTINGS()
-    return f"{settings.base_url}{path}?{ACTING_FOR}={agency}"
-
-
-class WrittenMail(Base):
-    """A mail that a job has written: an attempt whose end was not written down may have committed it already."""
-
-    __tablename__ = "written_mail"
-    unaudited = "it only keeps a job that runs again from writing again"
-
-    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    at: Mapped[datetime] = mapped_column(index=True)
-
-
-def _is_first(work: Work, address: str, letter: Letter) -> bool:
-    """Whether no earlier attempt of the job that runs here has written this."""
-    job_id = current_job_id()
-    if job_id is None:
-        return True
-    digest = sha256("\0".join((address, letter.subject, letter.text)).encode()).digest()
-    noted = insert(WrittenMail).values(job_id=job_id, digest=digest, at=work.now).on_conflict_do_nothing()
-    return work.session.scalar(noted.returning(WrittenMail.job_id)) is not None
-
-
-@periodic("kernel:mail:forget", "7 3 * * *")
-def forget_written() -> None:
-    """Each night, forget the mails of jobs that have long ended."""
-    until_empty(_forget_batch)
-
-
-@action
-def _forget_batch(work: Work) -> int:
-    return remove_batch(work.session, WrittenMail, WrittenMail.at < work.now - REMEMBERED)
+    def post(self, work: Work, recipient: Recipient, message: Message) -> None:
+        text = message.text if message.address in message.text else f"{message.text}\n\n{message.address}"
+        named = {"letter_id": str(message.id)}
+        work.defer(deliver, to=recipient.email, subject=message.title, text=f"{text}\n", **named)
 
 
 class UnsafeMail(ValueError):

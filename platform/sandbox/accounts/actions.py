@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask_babel import gettext
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from kernel.base.errors import _
 from kernel.base.ids import new_id, new_token, token_hash
-from kernel.base.installation import settings
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import Principal
 from kernel.jobs.jobs import periodic
-from kernel.outside.mail import Letter, Mailbox, write_to
+from kernel.outside.messages import Recipient
+from kernel.outside.notices import notify
 from kernel.recording.work import Work, action, continue_as
 from sandbox.accounts import queries
 from sandbox.accounts.models import Developer, DeveloperLink, DeveloperSession
@@ -23,6 +21,8 @@ from sandbox.accounts.rules import (
     DEVELOPER,
     LINK_LIFETIME,
     SESSION_LIFETIME,
+    SIGN_IN_LINK,
+    SIGN_IN_WORDS,
     LinkNotUsable,
     check_address,
     may_send_another,
@@ -61,18 +61,8 @@ def request_link(work: Work, email: str, address: str, next_path: str) -> None:
         )
     )
     # Whoever asks is the one who reads.
-    write_to(work, [Mailbox(wanted, chosen_language())], lambda: _letter(token))
-
-
-def _letter(token: str) -> Letter:
-    link = f"{settings().base_url}/sandbox/sign-in/confirm?token={token}"
-    lines = (
-        _("Open this link and press the button to enter the sandbox:"),
-        link,
-        _("The link works once, for 15 minutes."),
-        _("If you did not ask for it, ignore this e-mail: nobody can get in without it."),
-    )
-    return Letter(gettext("Your link to the Cordillera sandbox"), "\n\n".join(str(line) for line in lines) + "\n")
+    reader = Recipient(wanted, chosen_language())
+    notify(work, [reader], SIGN_IN_LINK, f"/sandbox/sign-in/confirm?token={token}", **SIGN_IN_WORDS)
 
 
 @action

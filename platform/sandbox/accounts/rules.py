@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 from kernel.base.errors import Invalid, Problem, TooMany, _
+from kernel.base.notices import MAIL, NoticeTemplate
 
 DEVELOPER = "developer"
 """The kind of the sandbox's principals."""
@@ -48,3 +49,19 @@ def check_address(asked_from_address: int) -> None:
     """Raise TooMany where one place on the network asks for everybody."""
     if asked_from_address >= MAX_LINKS_PER_ADDRESS:
         raise TooMany(headers={"Retry-After": str(int(WINDOW.total_seconds()))})
+
+
+SIGN_IN_LINK = NoticeTemplate(
+    kind="sandbox.sign-in-link",
+    group="",
+    label="",
+    title=_("Your link to the Cordillera sandbox"),
+    text="%(opening)s\n\n%(link)s\n\n%(lifetime)s\n\n%(advice)s",
+    channels=frozenset({MAIL}),
+)
+"""A secret, for its reader has the account: it is told by mail alone, and kept nowhere else."""
+SIGN_IN_WORDS = {
+    "opening": _("Open this link and press the button to enter the sandbox:"),
+    "lifetime": _("The link works once, for 15 minutes."),
+    "advice": _("If you did not ask for it, ignore this e-mail: nobody can get in without it."),
+}

@@ -17,7 +17,7 @@ from identity.clients.registry.queries import propose
 from kernel.base.installation import settings
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import Principal
-from kernel.outside.mail import Mailbox
+from kernel.outside.messages import Recipient
 from kernel.recording.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
 from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_choices, with_trial
@@ -104,7 +104,7 @@ def offer_to_agency(work: Work, developer: Principal, client_id: str, agency_cod
     Raises Invalid, AlreadyOffered, NotFound.
     """
     get_application(developer.id, client_id)
-    mailbox = Mailbox(developer.name, chosen_language())
+    mailbox = Recipient(developer.name, chosen_language())
     transfers.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=mailbox)
 
 

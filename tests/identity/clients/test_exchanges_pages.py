@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from builders.clients import a_client, a_system, answer_of, authorize, basic, tokens_for
+from builders.following import follow_up
 from builders.identity import a_person, an_agency, an_official, sign_in, sign_in_for
 from flask import Flask
 from flask.testing import FlaskClient
@@ -91,6 +92,7 @@ def test_the_agency_that_is_called_allows_and_only_then_does_it_count(scene: Sce
 def test_the_administrators_of_the_other_agency_are_told(scene: Scene) -> None:
     scene.asked()
     with scene.app.app_context():
+        follow_up()
         told = (
             session()
             .execute(text("SELECT args FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"))

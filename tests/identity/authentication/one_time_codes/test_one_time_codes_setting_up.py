@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from builders.following import follow_up
 from builders.identity import a_person, is_signed_in, sign_in
 from builders.second_factor import (
     ONE,
@@ -122,6 +123,7 @@ def test_the_person_is_told_by_mail(app: Flask, client: FlaskClient, person: Per
     proof = {"password": "una clave de prueba", "code": enrolled.recovery_codes[0]}
     client.post(f"{PAGES}/remove", data=proof)
     with app.app_context():
+        follow_up()
         query = "SELECT args->>'to', args->>'subject' FROM procrastinate_jobs WHERE task_name = 'kernel:mail:deliver'"
         told = session().execute(text(f"{query} ORDER BY id")).all()
     assert [to for to, _subject in told] == [person.email] * 2
