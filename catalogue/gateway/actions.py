@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import case, func, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import update
 
 from catalogue.agreements.queries import provider_of
 from catalogue.agreements.rules import NotActive, NotAgreed
-from catalogue.gateway.models import GatewayCall, GatewayDay
-from catalogue.gateway.rules import DailyCalls, DailyCallsUsed, Failure, seconds_to_midnight, trace_id
-from kernel.base import clock
+from catalogue.gateway.models import GatewayCall
+from catalogue.gateway.rules import DAILY_CALLS, DailyCalls, DailyCallsUsed, Failure, trace_id
 from kernel.base.ids import new_id
+from kernel.database.counters import Window, take
 from kernel.jobs.access import Principal
 from kernel.recording.work import Work, action
 
@@ -40,7 +39,7 @@ def begin_call(work: Work, machine: Principal, service: str, version: str, metho
     """
     agreement, base_url = _agreed(machine, service, version)
     call = _row(work, agreement, machine, method)
-    # Last, since the agreement's other calls wait for this row until the commit.
+    # Last, since others may wait for the day's last calls until the commit.
     return BegunCall(call, base_url, _count(work, agreement))
 
 
@@ -78,24 +77,10 @@ def _row(work: Work, agreement: Agreement, machine: Principal, method: str) -> G
 
 
 def _count(work: Work, agreement: Agreement) -> DailyCalls:
-    """Count one more call of today, in Santiago. A node whose clock is behind counts with those that are ahead.
-
-    Raises DailyCallsUsed.
-    """
-    local = clock.local(work.now)
-    first = insert(GatewayDay).values(agreement=agreement.code, day=local.date(), calls=1)
-    is_new_day = GatewayDay.day < first.excluded.day
-    counted = first.on_conflict_do_update(
-        index_elements=[GatewayDay.agreement],
-        set_={
-            "day": func.greatest(GatewayDay.day, first.excluded.day),
-            "calls": case((is_new_day, 1), else_=GatewayDay.calls + 1),
-        },
-        where=is_new_day | (GatewayDay.calls < agreement.daily_calls),
-    ).returning(GatewayDay.calls)
-    used = work.session.scalar(counted)
-    daily = DailyCalls(agreement.daily_calls, used or agreement.daily_calls, seconds_to_midnight(local))
-    if used is None:
+    """Count one more call of today, in Santiago. Raises DailyCallsUsed."""
+    count = take(work.session, DAILY_CALLS, agreement.code, Window.DAY, agreement.daily_calls, work.now)
+    daily = DailyCalls(count.limit, count.used, count.seconds_left)
+    if not count.is_taken:
         raise DailyCallsUsed(
             log=f"{daily.limit} calls of {agreement.code}",
             headers={**daily.headers(), "Retry-After": str(daily.seconds_left)},

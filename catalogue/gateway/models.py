@@ -47,7 +47,7 @@ class GatewayCall(Base):
 
 
 class GatewayDay(Base):
-    """How many calls an agreement has made on the last day on which it made one."""
+    """Calls of a day as servers of the version before count them, until they are replaced: now a counter does."""
 
     __tablename__ = "gateway_day"
     unaudited = "it counts what gateway_call records"

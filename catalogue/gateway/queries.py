@@ -8,9 +8,10 @@ from datetime import date, datetime
 
 from sqlalchemy import Date, cast, func, select
 
-from catalogue.gateway.models import GatewayCall, GatewayDay
-from catalogue.gateway.rules import Failure
+from catalogue.gateway.models import GatewayCall
+from catalogue.gateway.rules import DAILY_CALLS, Failure
 from kernel.base import clock
+from kernel.database.counters import Window, used
 from kernel.database.db import session
 
 
@@ -47,10 +48,7 @@ def days_with_calls(agreement: str, first: date) -> Sequence[Day]:
 
 def calls_today(agreement: str) -> int:
     """How many of today's calls, in Santiago, have been made."""
-    query = select(GatewayDay.calls).where(
-        GatewayDay.agreement == agreement, GatewayDay.day >= clock.local(clock.now()).date()
-    )
-    return session().scalar(query) or 0
+    return used(session(), DAILY_CALLS, agreement, Window.DAY)
 
 
 def last_failures(agreement: str, limit: int = 10) -> Sequence[GatewayCall]:

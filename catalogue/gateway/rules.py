@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,6 +10,8 @@ from kernel.base.errors import Problem, TooMany, _
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_ANSWER_BYTES = 100 * 1024 * 1024
+DAILY_CALLS = "catalogue:gateway:calls"
+"""The counter of an agreement's calls of a day."""
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -72,12 +73,6 @@ class DailyCalls:
             "RateLimit-Policy": f'"agreement";q={self.limit};w=86400',
             "RateLimit": f'"agreement";r={left};t={self.seconds_left}',
         }
-
-
-def seconds_to_midnight(local: datetime) -> int:
-    """How long the day of a local time still lasts; it may have 23 or 25 hours."""
-    tomorrow = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
-    return max(round(tomorrow.timestamp() - local.timestamp()), 1)
 
 
 def trace_id(consumer: str, call: UUID) -> str:
