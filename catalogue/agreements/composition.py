@@ -7,14 +7,57 @@ from flask_babel import lazy_gettext as _
 from catalogue.agreements.queries import requests_to
 from catalogue.agreements.rules import TEMPLATES
 from kernel.composition import Composition
+from kernel.outside.deliveries_events import EventType
 from kernel.recording.pending import PendingKind
+
+AGREEMENT = {
+    "agreement": "ACU-2026-000001",
+    "service": "SRV-000001",
+    "version": "v1",
+    "owner": "AE001",
+    "consumer": "AE002",
+    "href": "https://cordillera.example/api/v1/agreements/ACU-2026-000001",
+}
+EVENTS = (
+    EventType(
+        "agreement.requested",
+        _("An agreement was requested"),
+        _("An agency asks for a service of another one, which has to answer within the term of the law."),
+        {**AGREEMENT, "status": "requested"},
+    ),
+    EventType(
+        "agreement.activated",
+        _("An agreement is in force"),
+        _("The owner approved it, or it goes on after it was suspended."),
+        {**AGREEMENT, "status": "active"},
+    ),
+    EventType(
+        "agreement.refused",
+        _("An agreement was refused"),
+        _("The reasons are told where the agreement is."),
+        {**AGREEMENT, "status": "refused"},
+    ),
+    EventType(
+        "agreement.suspended",
+        _("An agreement was suspended"),
+        _("No call passes until the side that suspended it resumes it."),
+        {**AGREEMENT, "status": "suspended"},
+    ),
+    EventType(
+        "agreement.ended",
+        _("An agreement ended"),
+        _("Its credentials do not work any more."),
+        {**AGREEMENT, "status": "ended"},
+    ),
+)
 
 
 def compose(house: Composition) -> None:
-    """Their scope, and requests that wait for an answer."""
+    """Their scope and events, and requests that wait for an answer."""
     house.notice_templates += TEMPLATES
     house.machine_scopes["catalogue.agreements"] = _("Ask for agreements and read them")
     house.api_texts.subjects.append("agreements")
+    house.event_types += EVENTS
     house.pending_kinds.append(
         PendingKind(
             "agreement-request",

@@ -6,14 +6,30 @@ from flask_babel import lazy_gettext as _
 
 from catalogue.services.queries import returned_versions, submitted_versions
 from kernel.composition import Composition
+from kernel.outside.deliveries_events import EventType
 from kernel.pages.layout import add_navigation
 from kernel.recording.pending import PendingKind
 
+EVENTS = (
+    EventType(
+        "service.published",
+        _("A service was published"),
+        _("A version of it can be asked for. Every agency is told that subscribes, because the catalogue is public."),
+        {
+            "service": "SRV-000001",
+            "version": "v1",
+            "owner": "AE001",
+            "href": "https://cordillera.example/api/v1/services/SRV-000001",
+        },
+    ),
+)
+
 
 def compose(house: Composition) -> None:
-    """The catalogue's page, its publishers, and what waits for them and for the authority."""
+    """The catalogue's page, its publishers and its event, and what waits for them and for the authority."""
     house.machine_scopes["catalogue.publish"] = _("Describe services and send them for approval")
     house.api_texts.subjects.append("services")
+    house.event_types += EVENTS
     house.pending_kinds += [
         PendingKind(
             "service-version",

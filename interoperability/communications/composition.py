@@ -10,8 +10,35 @@ from interoperability.communications.queries import unanswered
 from interoperability.communications.rules import TEMPLATES, Status
 from interoperability.communications.web import CORRESPONDENT, is_correspondent
 from kernel.composition import Composition
+from kernel.outside.deliveries_events import EventType
 from kernel.pages.layout import add_navigation
 from kernel.recording.pending import PendingKind
+
+COMMUNICATION = {
+    "communication": "COM-2026-000001",
+    "sender": "AE001",
+    "href": "https://cordillera.example/api/v1/communications/COM-2026-000001",
+}
+EVENTS = (
+    EventType(
+        "communication.received",
+        _("A communication was received"),
+        _("It waits for its addressees, with its documents; each of them is told."),
+        {**COMMUNICATION, "addressees": ["AE002", "AE003"]},
+    ),
+    EventType(
+        "communication.acknowledged",
+        _("A communication was acknowledged"),
+        _("An addressee acknowledged its receipt; the sender and that addressee are told."),
+        {**COMMUNICATION, "addressee": "AE002"},
+    ),
+    EventType(
+        "communication.rejected",
+        _("A communication was rejected"),
+        _("An addressee rejected it, for reasons that are told where it is; the sender and that addressee are told."),
+        {**COMMUNICATION, "addressee": "AE002"},
+    ),
+)
 
 
 def compose(house: Composition) -> None:
@@ -22,6 +49,7 @@ def compose(house: Composition) -> None:
         "communications.receive": _("Receive official communications and answer them"),
     }
     house.api_texts.subjects.append("official communications and their evidence")
+    house.event_types += EVENTS
     house.pending_kinds += [
         PendingKind(
             "communication-to-download",

@@ -86,6 +86,11 @@ class PartyView:
         return self.is_sender or addressee.agency == self.agency
 
 
+def sender_of(code: str) -> str:
+    """The code of the agency that sent a communication, whoever asks."""
+    return session().scalars(select(Communication.sender).where(Communication.code == code)).one()
+
+
 def outbox(agency: str, status: str | None, cursor: str | None, limit: int | None = None) -> Page[Communication]:
     """List communications that an agency sent, the newest first."""
     query = select(Communication).where(Communication.sender == agency)

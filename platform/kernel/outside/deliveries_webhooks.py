@@ -33,6 +33,11 @@ FAILS_FOR = timedelta(days=2)
 GONE = 410
 
 
+def agencies(*codes: str) -> list[str]:
+    """Agencies as the owners of subscriptions."""
+    return [f"agency:{code}" for code in codes]
+
+
 def publish(work: Work, type_name: str, data: Mapping[str, Any], *, to: Sequence[str] | None) -> None:
     """Tell those who subscribed to it of an event, in the transaction of what happened.
 
