@@ -50,6 +50,7 @@ class SubscriptionForm(Form):
     )
     types = SelectMultipleField(
         _("Events to send"),
+        validators=[InputRequired(_("Choose one or more of the events."))],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
         validate_choice=False,

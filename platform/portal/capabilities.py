@@ -29,7 +29,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     ),
     "catalogue": ("metering", "gateway", "agreements", "services", "openapi_documents"),
     "interoperability": ("receipts", "communications", "uploads", "directory", "evidence"),
-    "sandbox": ("exchanges", "applications", "accounts | personas | outbox", "demonstration"),
+    "sandbox": ("exchanges | webhooks", "applications", "accounts | personas | outbox", "demonstration"),
 }
 """Blocks and wings, each with its layers: a layer knows only those after it, and in a layer nobody knows the others."""
 

@@ -37,6 +37,7 @@ OF_OFFICIALS = [
     *("/agency", "/agency/members", "/agency/services", "/agency/services/new", "/agency/agreements"),
     *("/agency/communications", "/agency/communications?box=outbox", "/agency/communications/new", "/agency/keys"),
     *("/agency/systems", "/agency/systems/new", "/agency/applications", "/agency/applications/new"),
+    *("/agency/webhooks", "/agency/webhooks/new", "/agency/webhooks/deliveries"),
     *("/agency/exchanges", "/agency/exchanges/new", "/agency/adoptions", "/agency/registration-tokens"),
     *("/agencies", "/agencies?on=2001-01-01", "/agencies/AE002"),
 ]

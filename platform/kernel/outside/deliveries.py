@@ -27,7 +27,8 @@ from kernel.base.ids import new_id
 from kernel.base.slots import Slot
 from kernel.database.db import Base, Identified
 from kernel.database.partitions import RetentionPeriod
-from kernel.jobs.jobs import CONCURRENCY, current_job_id, job
+from kernel.database.pruning import BATCH, until_empty
+from kernel.jobs.jobs import CONCURRENCY, current_job_id, job, periodic
 from kernel.outside import outbound
 from kernel.outside.bulkheads import Bulkhead, Place, Saturated
 from kernel.outside.deliveries_rules import (
@@ -46,6 +47,8 @@ MAX_ANSWER_BYTES = 20_000
 SHOWN_BYTES = 500
 CLAIM_LASTS = timedelta(minutes=5)
 """Longer than any attempt: until then nobody else sends what somebody is sending."""
+FORGOTTEN_AFTER = timedelta(minutes=15)
+"""How late an attempt is when nobody is going to make it; far longer than one takes."""
 NO_PLACE_SECONDS = (1, 10)
 """Between these lies the pause of a delivery for whose receiver there was no place to wait."""
 
@@ -291,6 +294,23 @@ def _release(work: Work, delivery_id: str) -> Delivery:
         raise RuntimeError(f"delivery {delivery_id} was dropped while it was being sent")
     delivery.claimed_by = delivery.claimed_until = None
     return delivery
+
+
+@periodic("kernel:delivery:sweep", "*/10 * * * *")
+def sweep_forgotten() -> None:
+    """Send what is overdue and has no job any more: it failed for good, or a worker of an older release took it."""
+    until_empty(_sweep_batch)
+
+
+@action
+def _sweep_batch(work: Work) -> int:
+    overdue = select(Delivery).where(
+        Delivery.status == Status.PENDING, Delivery.next_attempt_at < work.now - FORGOTTEN_AFTER
+    )
+    batch = work.session.scalars(overdue.limit(BATCH).with_for_update(skip_locked=True)).all()
+    for delivery in batch:
+        _schedule(work, delivery, work.now)
+    return len(batch)
 
 
 def lock_delivery(work: Work, delivery_id: UUID) -> Delivery | None:

@@ -82,18 +82,16 @@ def replay(work: Work, owners: Owners, delivery_id: UUID) -> Delivery:
 
 
 @job("kernel:delivery:replay-since")
-def replay_since(subscription_id: str, since: str, until: str, only_failed: bool, after: str = "") -> None:
+def replay_since(subscription_id: str, since: str, until: str, only_failed: bool) -> None:
     """Send a subscription's deliveries of a time again, a batch each time."""
-    last = after or None
-    while True:
+    last: str | None = ""
+    while last is not None:
         last = _replay_batch(subscription_id, since, until, only_failed, last)
-        if last is None:
-            return
 
 
 @action
 def _replay_batch(
-    work: Work, subscription_id: str, since: str, until: str, only_failed: bool, after: str | None
+    work: Work, subscription_id: str, since: str, until: str, only_failed: bool, after: str
 ) -> str | None:
     ready = [Status.FAILED, Status.HELD] if only_failed else [Status.FAILED, Status.HELD, Status.DELIVERED]
     query = select(Delivery).where(

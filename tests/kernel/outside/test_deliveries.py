@@ -29,6 +29,7 @@ from kernel.outside.deliveries import (
     attempt,
     deliver,
     delivery_kind,
+    sweep_forgotten,
 )
 from kernel.outside.deliveries_lists import StillSending, attempts_of, deliveries_page, replay
 from kernel.outside.deliveries_rules import THREE_DAYS, Status
@@ -331,6 +332,23 @@ def test_what_waits_for_hours_may_be_sent_at_once(app: Flask, receiver: Receiver
     bring_forward(app)
     run_worker(app, until_empty=True)
     assert len(receiver.requests) == 2
+
+
+def test_what_has_lost_its_job_is_sent_all_the_same(app: Flask, receiver: Receiver) -> None:
+    delivery_id = sent_by(app, url=receiver.url())
+    with app.app_context(), new_session() as own:
+        own.execute(text("DELETE FROM procrastinate_jobs"))
+        own.commit()
+    with app.app_context(), clock.shifted(timedelta(minutes=10)):
+        sweep_forgotten()
+    run_worker(app, until_empty=True)
+    assert receiver.requests == []
+    with app.app_context(), clock.shifted(timedelta(minutes=20)):
+        sweep_forgotten()
+        sweep_forgotten()
+    bring_forward(app)
+    run_worker(app, until_empty=True)
+    assert [one.headers["Delivery-Id"] for one in receiver.requests] == [delivery_id]
 
 
 def test_the_metrics_tell_what_is_due_and_since_when(app: Flask, receiver: Receiver) -> None:
