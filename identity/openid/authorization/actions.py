@@ -121,9 +121,13 @@ def allow(work: Work, entry: AuthorizationDecision) -> str:
     scopes = sorted(entry.agreed_scopes)
     details = list(entry.authorization_details)
     remember_consent(work, entry.person_id, entry.client.client_id, scopes, details)
-    told = {"authorization_details": details} if details else {}
+    audit_details = {"authorization_details": details} if details else {}
     work.record(
-        "identity:consent:given", f"client:{entry.client.client_id}", scopes=scopes, name=entry.client.name, **told
+        "identity:consent:given",
+        f"client:{entry.client.client_id}",
+        scopes=scopes,
+        name=entry.client.name,
+        **audit_details,
     )
     _use_up(work, entry.pushed)
     # What it looks for was written a moment ago.

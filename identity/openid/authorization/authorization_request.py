@@ -73,17 +73,17 @@ class AuthorizationRequest:
     @classmethod
     def of_query(cls, query: Parameters) -> AuthorizationRequest:
         """Read a request that a browser brings, perhaps with a mark of ours that tells where it has been meanwhile."""
-        asked = cls({name: values for name, values in query.items() if name != interactions.PARAMETER})
+        auth_request = cls({name: values for name, values in query.items() if name != interactions.PARAMETER})
         if marks := query.get(interactions.PARAMETER):
-            asked.detour = interactions.read(marks[0], json.dumps(asked._said()), _sid(), clock.now())
-        return asked
+            auth_request.detour = interactions.read(marks[0], json.dumps(auth_request._said()), _sid(), clock.now())
+        return auth_request
 
     @classmethod
     def of_client(cls, client: RegisteredClient, incoming: Incoming) -> AuthorizationRequest:
         """Read a request that a client sent in a form, having proved who it is (RFC 9126 2.1, RFC 8628 3.1)."""
-        asked = cls({name: values for name, values in incoming.form.lists() if name not in CREDENTIALS})
-        asked.client, asked.incoming = client, incoming
-        return asked
+        auth_request = cls({name: values for name, values in incoming.form.lists() if name not in CREDENTIALS})
+        auth_request.client, auth_request.incoming = client, incoming
+        return auth_request
 
     def one(self, name: str) -> str | None:
         """The parameter's value. RFC 6749 3.1: without a value it counts as left out."""

@@ -58,18 +58,18 @@ def mark(kind: InteractionKind, request: str, sid: str, begun: datetime, now: da
 
 def read(value: str, request: str, sid: str, now: datetime) -> Detour | None:
     """The detour that the mark tells of; None for one that is not ours, of another request or session, or too old."""
-    found = re.fullmatch(r"([a-z-]{1,20})\.([0-9]{1,17})\.([0-9]{1,17})\.([0-9a-f]{64})", value)
-    if found is None or found[1] not in tuple(InteractionKind):
+    match = re.fullmatch(r"([a-z-]{1,20})\.([0-9]{1,17})\.([0-9]{1,17})\.([0-9a-f]{64})", value)
+    if match is None or match[1] not in tuple(InteractionKind):
         return None
-    kind = InteractionKind(found[1])
+    kind = InteractionKind(match[1])
     # Whoever signs in gets a new session on the way, so that mark is bound to none.
-    expected = _seal(kind, f"{found[2]}.{found[3]}", request, "" if kind == InteractionKind.SIGN_IN else sid)
-    if not same(expected, found[4]):
+    expected = _seal(kind, f"{match[2]}.{match[3]}", request, "" if kind == InteractionKind.SIGN_IN else sid)
+    if not same(expected, match[4]):
         return None
-    begun, at = (EPOCH + timedelta(microseconds=int(count)) for count in (found[2], found[3]))
+    begun, at = (EPOCH + timedelta(microseconds=int(count)) for count in (match[2], match[3]))
     if now - at > SIGN_IN_DETOUR or now - begun > REQUEST_KEPT:
         return None
-    return Detour(kind, at, begun, hashlib.sha256(f"{found[2]}\x00{request}".encode()).hexdigest())
+    return Detour(kind, at, begun, hashlib.sha256(f"{match[2]}\x00{request}".encode()).hexdigest())
 
 
 def code_for(interaction: str, person_id: UUID, characters: int) -> str:

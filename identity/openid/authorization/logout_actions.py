@@ -32,12 +32,14 @@ def tell_logout(work: Work, client_id: str, person_id: str, sid: str, jti: str =
 
 def _make(delivery: Delivery) -> Message | Status:
     """The logout token in its form (2.5), made anew for each attempt because it ends within two minutes."""
-    told = delivery.arguments
-    client = registered_client(told["client_id"])
+    arguments = delivery.arguments
+    client = registered_client(arguments["client_id"])
     address = client.options.get("backchannel_logout_uri") if client else None
     if client is None or address is None:
         return Status.CANCELLED
-    token = logout_token(client, subject_for(client, told["person_id"]), told["sid"], told["jti"], clock.now())
+    token = logout_token(
+        client, subject_for(client, arguments["person_id"]), arguments["sid"], arguments["jti"], clock.now()
+    )
     # 2.4: encrypted as the client's ID tokens are.
     form = urlencode({"logout_token": encrypted_for(client, token, "id_token")}).encode()
     return Message(address, {"Content-Type": "application/x-www-form-urlencoded"}, form)
@@ -46,8 +48,10 @@ def _make(delivery: Delivery) -> Message | Status:
 def _note(work: Work, delivery: Delivery, sent: Sent) -> None:
     """Remember that the application was told, and what it said."""
     if sent.outcome is Outcome.DELIVERED or (sent.status is not None and LOGOUT.is_final(sent.status)):
-        told = delivery.arguments
-        work.record("identity:logout:told", f"client:{told['client_id']}", sid=told["sid"], status=sent.status)
+        arguments = delivery.arguments
+        work.record(
+            "identity:logout:told", f"client:{arguments['client_id']}", sid=arguments["sid"], status=sent.status
+        )
 
 
 LOGOUT = delivery_kind(

@@ -28,13 +28,13 @@ def parameters_in(request_object: str, client: RegisteredClient, now: datetime) 
     try:
         # RFC 9101 4: signed, and then perhaps encrypted; never only encrypted.
         signed = decrypted(request_object) if request_object.count(".") == 4 else request_object
-        found = opened(signed, allowed_algorithms=_algorithms(client))
-        _check_signature(found, client)
-        _check_meaning(found, client)
-        _check_times(found, now, must_be_short=PROFILES[client.profile].par_required)
+        jws = opened(signed, allowed_algorithms=_algorithms(client))
+        _check_signature(jws, client)
+        _check_meaning(jws, client)
+        _check_times(jws, now, must_be_short=PROFILES[client.profile].par_required)
     except NotSound as fault:
         raise InvalidRequestObject(f"The request object is not sound. {fault.args[0]}") from fault
-    parameters = {name: _texts(value, name) for name, value in found.claims.items() if name not in NOT_PARAMETERS}
+    parameters = {name: _texts(value, name) for name, value in jws.claims.items() if name not in NOT_PARAMETERS}
     return {**parameters, "client_id": [client.client_id]}
 
 
@@ -44,20 +44,20 @@ def _algorithms(client: RegisteredClient) -> tuple[str, ...]:
     return (str(chosen),) if chosen else SIGNING_ALGORITHMS
 
 
-def _check_signature(found: Opened, client: RegisteredClient) -> None:
-    kind = found.header.get("typ", "jwt")
+def _check_signature(request_object: Opened, client: RegisteredClient) -> None:
+    kind = request_object.header.get("typ", "jwt")
     # RFC 9101 10.8: a JWT made for something else does not count.
     if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in TYPES:
         raise NotSound("The typ must be oauth-authz-req+jwt.")
-    kid = found.header.get("kid")
+    kid = request_object.header.get("kid")
     if kid is not None and not isinstance(kid, str):
         raise NotSound("The kid must be a text.")
-    if not found.is_signed_by(keys_of(client, kid)):
+    if not request_object.is_signed_by(keys_of(client, kid)):
         raise NotSound("No registered key of the client made this signature.")
 
 
-def _check_meaning(found: Opened, client: RegisteredClient) -> None:
-    claims = found.claims
+def _check_meaning(request_object: Opened, client: RegisteredClient) -> None:
+    claims = request_object.claims
     audiences = claims.get("aud")
     # RFC 9101 4: for this server and in the name of this client, or it was meant for something else.
     if issuer() not in (audiences if isinstance(audiences, list) else [audiences]):
@@ -75,10 +75,10 @@ def _check_meaning(found: Opened, client: RegisteredClient) -> None:
         raise NotSound("It must not contain request or request_uri.")
 
 
-def _check_times(found: Opened, now: datetime, *, must_be_short: bool) -> None:
+def _check_times(request_object: Opened, now: datetime, *, must_be_short: bool) -> None:
     """RFC 7519 4.1.4 to 4.1.6. FAPI 2.0 Message Signing 5.3.1: `nbf` and `exp` at most an hour ago and apart."""
-    expires, begins = found.time_claim("exp"), found.time_claim("nbf")
-    found.check_begun(now)
+    expires, begins = request_object.time_claim("exp"), request_object.time_claim("nbf")
+    request_object.check_begun(now)
     instant = now.timestamp()
     if expires is not None and expires <= instant:
         raise NotSound("It has expired.")

@@ -94,54 +94,54 @@ def _values(person: KnownPerson) -> dict[str, str]:
 @public("the protocol says who may come")
 def authorize() -> Page:
     """Check the request, find out who is there, ask whether they agree, and send them back with a code."""
-    asked = AuthorizationRequest.of_this_request()
+    auth_request = AuthorizationRequest.of_this_request()
     try:
-        _check(asked, AUTHORIZE)
-        return _decide(asked)
+        _check(auth_request, AUTHORIZE)
+        return _decide(auth_request)
     except OAuthProblem as problem:
-        return asked.refuse(problem)
+        return auth_request.refuse(problem)
 
 
 @at("/openid/consent", "POST")
 @public("the protocol says who may come")
 def consent() -> Page:
     """Take the person's decision. The whole request is checked again: it has been in the browser's hands."""
-    asked = AuthorizationRequest.of_query(request.args.to_dict(flat=False))
+    auth_request = AuthorizationRequest.of_query(request.args.to_dict(flat=False))
     try:
-        _check(asked, AUTHORIZE)
+        _check(auth_request, AUTHORIZE)
         sign_in = current_sign_in()
         # Our mark says that this request was shown to this session, after all that it asks of a sign-in was met.
-        if sign_in is None or not asked.has_been(InteractionKind.CONSENT):
-            return _decide(asked)
-        _check_person(asked, sign_in)
+        if sign_in is None or not auth_request.has_been(InteractionKind.CONSENT):
+            return _decide(auth_request)
+        _check_person(auth_request, sign_in)
         if request.form.get("decision") == "allow":
-            return asked.answer(code=actions.allow(_entry(asked, sign_in)))
-        actions.deny(_entry(asked, sign_in))
+            return auth_request.answer(code=actions.allow(_entry(auth_request, sign_in)))
+        actions.deny(_entry(auth_request, sign_in))
         raise AccessDenied("The person did not agree.")
     except OAuthProblem as problem:
-        return asked.refuse(problem)
+        return auth_request.refuse(problem)
 
 
-def _check(asked: AuthorizationRequest, checks: tuple[Check, ...]) -> None:
+def _check(auth_request: AuthorizationRequest, checks: tuple[Check, ...]) -> None:
     """Run the checks. What is wrong is told in the language of the request as well. Raises OAuthProblem."""
     try:
-        run(checks, asked)
+        run(checks, auth_request)
     finally:
-        request_language(asked.one("ui_locales"))
+        request_language(auth_request.one("ui_locales"))
 
 
-def _decide(asked: AuthorizationRequest) -> Page:
-    ask = _question(asked)
-    return ask() if ask else _enter(asked) or _ask(asked)
+def _decide(auth_request: AuthorizationRequest) -> Page:
+    ask = _question(auth_request)
+    return ask() if ask else _enter(auth_request) or _ask(auth_request)
 
 
-def _enter(asked: AuthorizationRequest) -> Response | None:
+def _enter(auth_request: AuthorizationRequest) -> Response | None:
     """Send the person back with a code; None where they have to agree first."""
     # RFC 8252 8.6: without a word of the person's only where it is sure which application asks.
-    if "consent" in asked.prompts or asked.is_impersonable:
+    if "consent" in auth_request.prompts or auth_request.is_impersonable:
         return None
-    code = actions.issue_code(_entry(asked, _signed_in()))
-    return asked.answer(code=code) if code is not None else None
+    code = actions.issue_code(_entry(auth_request, _signed_in()))
+    return auth_request.answer(code=code) if code is not None else None
 
 
 def _signed_in() -> SignIn:
@@ -151,120 +151,126 @@ def _signed_in() -> SignIn:
     return sign_in
 
 
-def _question(asked: AuthorizationRequest) -> Callable[[], Page] | None:
+def _question(auth_request: AuthorizationRequest) -> Callable[[], Page] | None:
     """Return the question that a person has to answer before they may enter, but for their consent; None where
     everything is known.
     """
     sign_in = current_sign_in()
-    if sign_in is None or _must_sign_in(asked, sign_in):
+    if sign_in is None or _must_sign_in(auth_request, sign_in):
         # OIDC Core 3.1.2.6: with prompt=none nobody is asked anything.
-        if "none" in asked.prompts:
+        if "none" in auth_request.prompts:
             raise LoginRequired("Nobody is signed in, the sign-in is too old, or it is another person's.")
-        return partial(_ask_to_sign_in, asked)
-    _check_person(asked, sign_in)
-    if "select_account" in asked.prompts and asked.detour is None:
-        return partial(_ask_who, asked, sign_in)
-    return question_of_second_step(asked, sign_in)
+        return partial(_ask_to_sign_in, auth_request)
+    _check_person(auth_request, sign_in)
+    if "select_account" in auth_request.prompts and auth_request.detour is None:
+        return partial(_ask_who, auth_request, sign_in)
+    return question_of_second_step(auth_request, sign_in)
 
 
-def _ask_to_sign_in(asked: AuthorizationRequest) -> Page:
+def _ask_to_sign_in(auth_request: AuthorizationRequest) -> Page:
     if request.method == "POST":
         # So that who changes the language, or reloads the page, does not lose the request.
-        return redirect(_sign_in_page(asked), 303)
+        return redirect(_sign_in_page(auth_request), 303)
     # Signing in may lead straight on to the client, which the form's policy has to know.
-    allow_form_action(asked.redirect_uri)
+    allow_form_action(auth_request.redirect_uri)
     return ask_to_sign_in(
-        asked.way_back(InteractionKind.SIGN_IN, clock.now()), SignInPurpose(asked.client.name, asked.login_hint)
+        auth_request.way_back(InteractionKind.SIGN_IN, clock.now()),
+        SignInPurpose(auth_request.client.name, auth_request.login_hint),
     )
 
 
-def _must_sign_in(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
-    since = asked.sent_to_sign_in_at
+def _must_sign_in(auth_request: AuthorizationRequest, sign_in: SignIn) -> bool:
+    since = auth_request.sent_to_sign_in_at
     has_just_done_so = since is not None and sign_in.authenticated_at >= since
-    if not has_just_done_so and _is_somebody_else(asked, sign_in):
+    if not has_just_done_so and _is_somebody_else(auth_request, sign_in):
         return True
     return must_sign_in_again(
         sign_in.authenticated_at,
         clock.now(),
         # Who went on from the page to choose a person had signed in by then.
-        demanded="login" in asked.prompts and not asked.has_been(InteractionKind.CHOOSE),
-        max_age=asked.max_age,
+        demanded="login" in auth_request.prompts and not auth_request.has_been(InteractionKind.CHOOSE),
+        max_age=auth_request.max_age,
         since=since,
     )
 
 
-def _is_somebody_else(asked: AuthorizationRequest, sign_in: SignIn) -> bool:
-    return asked.subject is not None and asked.subject != subject_for(asked.client, sign_in.person.id)
+def _is_somebody_else(auth_request: AuthorizationRequest, sign_in: SignIn) -> bool:
+    return auth_request.subject is not None and auth_request.subject != subject_for(
+        auth_request.client, sign_in.person.id
+    )
 
 
-def _check_person(asked: AuthorizationRequest, sign_in: SignIn) -> None:
+def _check_person(auth_request: AuthorizationRequest, sign_in: SignIn) -> None:
     # OIDC Core 3.1.2.2: the client wants one person, and another one signed in.
-    if _is_somebody_else(asked, sign_in):
+    if _is_somebody_else(auth_request, sign_in):
         raise LoginRequired("The person who signed in is not the one that the request names.")
-    if sign_in.person.is_test_person != asked.client.is_for_test_persons:
+    if sign_in.person.is_test_person != auth_request.client.is_for_test_persons:
         # OIDC Core 3.1.2.1: with prompt=none no page is shown, not even this one.
-        if "none" in asked.prompts:
+        if "none" in auth_request.prompts:
             raise AccessDenied("This person may not enter this application.")
-        if asked.client.is_for_test_persons:
+        if auth_request.client.is_for_test_persons:
             raise WrongEnvironment(_("This application is under test: only test persons may enter."))
         raise WrongEnvironment(_("You are signed in as a test person, and this application is in use."))
 
 
-def _sign_in_page(asked: AuthorizationRequest) -> str:
-    return url_for("signin.sign_in", next=asked.way_back(InteractionKind.SIGN_IN, clock.now()), again=1)
+def _sign_in_page(auth_request: AuthorizationRequest) -> str:
+    return url_for("signin.sign_in", next=auth_request.way_back(InteractionKind.SIGN_IN, clock.now()), again=1)
 
 
-def _ask_who(asked: AuthorizationRequest, sign_in: SignIn) -> str:
+def _ask_who(auth_request: AuthorizationRequest, sign_in: SignIn) -> str:
     """OIDC Core 3.1.2.1, select_account: go on as the person signed in, or as somebody else."""
     return render_template(
         "openid/select_account.html",
-        client=asked.client,
+        client=auth_request.client,
         person=sign_in.person,
-        go_on=asked.way_back(InteractionKind.CHOOSE, clock.now()),
-        somebody_else=_sign_in_page(asked),
+        go_on=auth_request.way_back(InteractionKind.CHOOSE, clock.now()),
+        somebody_else=_sign_in_page(auth_request),
     )
 
 
-def _ask(asked: AuthorizationRequest) -> str:
+def _ask(auth_request: AuthorizationRequest) -> str:
     """Whether the person agrees."""
-    if "none" in asked.prompts:
+    if "none" in auth_request.prompts:
         raise ConsentRequired("The person has not agreed yet.")
     # The form leads to the client, which Chromium's form-action has to know.
-    allow_form_action(asked.redirect_uri)
+    allow_form_action(auth_request.redirect_uri)
     person = _signed_in().person
     return render_template(
         "openid/consent.html",
-        client=asked.client,
+        client=auth_request.client,
         person=person,
         shared=in_words(
-            asked.agreed_scopes, asked.client.sector, person, in_id_token=asked.client.has_claims_in_id_token
+            auth_request.agreed_scopes,
+            auth_request.client.sector,
+            person,
+            in_id_token=auth_request.client.has_claims_in_id_token,
         ),
-        details=in_plain_words(asked.authorization_details),
-        host=urlsplit(asked.redirect_uri).netloc,
-        action=url_for("openid.consent") + "?" + asked.as_marked_query(InteractionKind.CONSENT, clock.now()),
-        sign_out_and_back=_sign_in_page(asked),
+        details=in_plain_words(auth_request.authorization_details),
+        host=urlsplit(auth_request.redirect_uri).netloc,
+        action=url_for("openid.consent") + "?" + auth_request.as_marked_query(InteractionKind.CONSENT, clock.now()),
+        sign_out_and_back=_sign_in_page(auth_request),
     )
 
 
-def _entry(asked: AuthorizationRequest, sign_in: SignIn) -> actions.AuthorizationDecision:
+def _entry(auth_request: AuthorizationRequest, sign_in: SignIn) -> actions.AuthorizationDecision:
     return actions.AuthorizationDecision(
         person_id=sign_in.person.id,
         sid=sign_in.sid,
         authenticated_at=sign_in.authenticated_at,
-        acr=achieved_acr(sign_in.acr, asked.acr_values, is_essential=asked.acr_is_essential),
+        acr=achieved_acr(sign_in.acr, auth_request.acr_values, is_essential=auth_request.acr_is_essential),
         amr=sign_in.amr,
-        client=asked.client,
-        redirect_uri=asked.redirect_uri,
-        scopes=asked.scopes,
-        nonce=asked.nonce,
-        code_challenge=asked.code_challenge,
-        dpop_jkt=asked.dpop_jkt,
-        agreed_scopes=asked.agreed_scopes,
-        claims=asked.claims.as_row(),
-        resources=asked.resources,
-        authorization_details=asked.authorization_details,
-        pushed=asked.pushed,
-        interaction=asked.detour.interaction if asked.detour else "",
+        client=auth_request.client,
+        redirect_uri=auth_request.redirect_uri,
+        scopes=auth_request.scopes,
+        nonce=auth_request.nonce,
+        code_challenge=auth_request.code_challenge,
+        dpop_jkt=auth_request.dpop_jkt,
+        agreed_scopes=auth_request.agreed_scopes,
+        claims=auth_request.claims.as_row(),
+        resources=auth_request.resources,
+        authorization_details=auth_request.authorization_details,
+        pushed=auth_request.pushed,
+        interaction=auth_request.detour.interaction if auth_request.detour else "",
     )
 
 
@@ -272,15 +278,15 @@ def application_asking(following: str) -> SignInPurpose | None:
     """For the sign-in page: the application or device that the person is on the way to, None if there is none."""
     if urlsplit(following).path.rstrip("/") == url_for("openid.device"):
         return SignInPurpose("", None, is_for_device=True)
-    asked = request_at(following)
+    auth_request = request_at(following)
     try:
-        if asked is None:
+        if auth_request is None:
             return None
-        _check(asked, (*IDENTIFYING, check_login_hint))
+        _check(auth_request, (*IDENTIFYING, check_login_hint))
     except OAuthProblem:
         return None
-    allow_form_action(asked.redirect_uri)
-    return SignInPurpose(asked.client.name, asked.login_hint)
+    allow_form_action(auth_request.redirect_uri)
+    return SignInPurpose(auth_request.client.name, auth_request.login_hint)
 
 
 def enter_after_sign_in(following: str) -> Response | None:
@@ -288,12 +294,12 @@ def enter_after_sign_in(following: str) -> Response | None:
 
     None where there is, or something is wrong: the way itself tells then.
     """
-    asked = request_at(following)
+    auth_request = request_at(following)
     try:
-        if asked is None:
+        if auth_request is None:
             return None
-        run(AUTHORIZE, asked)
-        return None if _question(asked) else _enter(asked)
+        run(AUTHORIZE, auth_request)
+        return None if _question(auth_request) else _enter(auth_request)
     except Problem:
         return None
 

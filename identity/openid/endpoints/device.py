@@ -19,7 +19,7 @@ from identity.openid.endpoints.authorize import in_words
 from identity.openid.endpoints.device_step_up import page_before_approval
 from identity.openid.grants.authorization_details import in_plain_words
 from identity.openid.grants.device_actions import decide_device
-from identity.openid.grants.device_codes import PAGE, shown, typed
+from identity.openid.grants.device_codes import PAGE, format_user_code, typed
 from identity.openid.rules import WrongEnvironment
 from kernel.base.errors import SignInRequired
 from kernel.jobs.access import current_principal, person, requires
@@ -48,23 +48,23 @@ def device() -> str:
 @requires(person)
 def device_asks() -> Page:
     """Say who asks and for what."""
-    found = _waiting()
-    if found is None:
+    pending = _waiting()
+    if pending is None:
         return _ask_again()
-    asked, client = found
-    sign_in, user_code = _sign_in(), shown(typed(request.form["user_code"]) or "")
+    authorization, client = pending
+    sign_in, user_code = _sign_in(), format_user_code(typed(request.form["user_code"]) or "")
     _check_environment(client, sign_in)
-    if (page := page_before_approval(asked, client, sign_in, user_code)) is not None:
+    if (page := page_before_approval(authorization, client, sign_in, user_code)) is not None:
         return page
     return render_template(
         "openid/device_consent.html",
         client=client,
         person=sign_in.person,
-        shared=in_words(asked.scopes, client.sector, sign_in.person, in_id_token=client.has_claims_in_id_token),
-        details=in_plain_words(asked.authorization_details),
+        shared=in_words(authorization.scopes, client.sector, sign_in.person, in_id_token=client.has_claims_in_id_token),
+        details=in_plain_words(authorization.authorization_details),
         user_code=user_code,
         # draft-ietf-oauth-cross-device-security 6.1: who is asked learns where the request comes from, and when.
-        asked_at=asked.created_at,
+        asked_at=authorization.created_at,
         detour=request.form.get(interactions.PARAMETER, ""),
     )
 
@@ -73,19 +73,19 @@ def device_asks() -> Page:
 @requires(person)
 def device_decided() -> Page:
     """Take the person's decision; the device learns it when it asks next."""
-    found = _waiting()
-    if found is None:
+    pending = _waiting()
+    if pending is None:
         return _said_before() or _ask_again()
-    asked, client = found
+    authorization, client = pending
     sign_in = _sign_in()
     _check_environment(client, sign_in)
     # RFC 8628 5.4: nothing but the button that allows, allows.
     allowed = request.form.get("decision") == "allow"
     # The form has been in the browser's hands: what was asked of the sign-in is asked again.
-    user_code = shown(typed(request.form["user_code"]) or "")
-    if allowed and (page := page_before_approval(asked, client, sign_in, user_code)) is not None:
+    user_code = format_user_code(typed(request.form["user_code"]) or "")
+    if allowed and (page := page_before_approval(authorization, client, sign_in, user_code)) is not None:
         return page
-    if not decide_device(asked.id, sign_in, client, allowed=allowed):
+    if not decide_device(authorization.id, sign_in, client, allowed=allowed):
         return _said_before() or _ask_again()
     return render_template("openid/device_done.html", client=client, allowed=allowed)
 
@@ -93,11 +93,11 @@ def device_decided() -> Page:
 def _said_before() -> Page | None:
     """The page that told what the person decided, for a button that was pressed twice."""
     code = typed(request.form.get("user_code", ""))
-    asked = decided_device(code, _sign_in().sid) if code else None
-    client = registered_client(asked.client_id) if asked else None
-    if asked is None or client is None:
+    authorization = decided_device(code, _sign_in().sid) if code else None
+    client = registered_client(authorization.client_id) if authorization else None
+    if authorization is None or client is None:
         return None
-    return render_template("openid/device_done.html", client=client, allowed=asked.decision == "allow")
+    return render_template("openid/device_done.html", client=client, allowed=authorization.decision == "allow")
 
 
 def _waiting() -> tuple[DeviceAuthorization, RegisteredClient] | None:
@@ -108,12 +108,12 @@ def _waiting() -> tuple[DeviceAuthorization, RegisteredClient] | None:
     key = f"device-code:{current_principal().id}"
     take_guess(key)
     code = typed(request.form.get("user_code", ""))
-    asked = device_waiting(code) if code else None
-    client = registered_client(asked.client_id) if asked else None
-    if asked is None or client is None:
+    authorization = device_waiting(code) if code else None
+    client = registered_client(authorization.client_id) if authorization else None
+    if authorization is None or client is None:
         return None
     forgive_guess(key)
-    return asked, client
+    return authorization, client
 
 
 def _ask_again() -> Page:
@@ -122,10 +122,10 @@ def _ask_again() -> Page:
 
 
 def _sign_in() -> SignIn:
-    found = current_sign_in()
-    if found is None:
+    sign_in = current_sign_in()
+    if sign_in is None:
         raise SignInRequired()
-    return found
+    return sign_in
 
 
 def _check_environment(client: RegisteredClient, sign_in: SignIn) -> None:

@@ -24,10 +24,10 @@ def device_authorization(incoming: Incoming) -> Answer:
     client = authenticate(incoming)
     if DEVICE_CODE not in client.grant_types:
         raise UnauthorizedClient("The client is not registered for devices.")
-    asked = AuthorizationRequest.of_client(client, incoming)
-    run(DEVICE, asked)
+    auth_request = AuthorizationRequest.of_client(client, incoming)
+    run(DEVICE, auth_request)
     keep_in_bounds(client, incoming)
-    started = start_device(asked)
+    started = start_device(auth_request)
     page = settings().base_url + PAGE
     # RFC 8628 3.2
     codes = {

@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 def page_before_approval(
-    asked: DeviceAuthorization, client: RegisteredClient, sign_in: SignIn, user_code: str
+    authorization: DeviceAuthorization, client: RegisteredClient, sign_in: SignIn, user_code: str
 ) -> str | Response | None:
     """Return the page on which the person signs in again, proves more, or decides to go on without; None where nothing
     is left to ask.
     """
-    been, now = _detour(asked, sign_in), clock.now()
+    been, now = _detour(authorization, sign_in), clock.now()
     since = been.at if been and been.kind in (InteractionKind.SIGN_IN, InteractionKind.WITHOUT) else None
 
     def way_back(kind: InteractionKind) -> str:
         # As at /authorize, the mark goes on to tell since when the person was sent to sign in.
         sid = "" if kind == InteractionKind.SIGN_IN else sign_in.sid
-        mark = interactions.mark(kind, _subject(asked), sid, asked.created_at, since or now)
+        mark = interactions.mark(kind, _subject(authorization), sid, authorization.created_at, since or now)
         return url_for("openid.device", user_code=user_code, detour=mark)
 
     # OIDC Core 3.1.2.1: `max_age` counts here as it does for a browser.
-    if must_sign_in_again(sign_in.authenticated_at, now, demanded=False, max_age=asked.max_age, since=since):
+    if must_sign_in_again(sign_in.authenticated_at, now, demanded=False, max_age=authorization.max_age, since=since):
         since = now
         return redirect(url_for("signin.sign_in", next=way_back(InteractionKind.SIGN_IN), again=1), 303)
-    if not wants_more(sign_in.acr, asked.acr_values):
+    if not wants_more(sign_in.acr, authorization.acr_values):
         return None
     if sign_in.person.second_factor is not None:
         return redirect(url_for("signin.ask_for_code", next=way_back(InteractionKind.SIGN_IN)), 303)
@@ -55,10 +55,12 @@ def page_before_approval(
     )
 
 
-def _detour(asked: DeviceAuthorization, sign_in: SignIn) -> interactions.Detour | None:
-    return interactions.read(request.form.get(interactions.PARAMETER, ""), _subject(asked), sign_in.sid, clock.now())
+def _detour(authorization: DeviceAuthorization, sign_in: SignIn) -> interactions.Detour | None:
+    return interactions.read(
+        request.form.get(interactions.PARAMETER, ""), _subject(authorization), sign_in.sid, clock.now()
+    )
 
 
-def _subject(asked: DeviceAuthorization) -> str:
+def _subject(authorization: DeviceAuthorization) -> str:
     """The subject for which the mark is good: this request of this device."""
-    return f"device:{asked.id}"
+    return f"device:{authorization.id}"

@@ -67,10 +67,10 @@ def confirm_end_session() -> Page:
 def _confirmed_destination() -> str | None:
     """Return the address that the page that asked was going to lead to, if the page was ours."""
     try:
-        found = _seal().loads(request.form.get(GOING_TO, ""), max_age=int(CONFIRMED_WITHIN.total_seconds()))
+        destination = _seal().loads(request.form.get(GOING_TO, ""), max_age=int(CONFIRMED_WITHIN.total_seconds()))
     except BadData:
         return None
-    return str(found)
+    return str(destination)
 
 
 def _seal() -> URLSafeTimedSerializer:

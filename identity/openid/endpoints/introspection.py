@@ -69,7 +69,7 @@ def _offers_what_it_is_for(client: RegisteredClient, active: ActiveToken) -> boo
 
 def _says(active: ActiveToken) -> dict[str, Any]:
     """RFC 7662 2.2."""
-    said: dict[str, Any] = {
+    response: dict[str, Any] = {
         "active": True,
         "scope": " ".join(sorted(active.scopes)),
         "client_id": active.client_id,
@@ -79,15 +79,15 @@ def _says(active: ActiveToken) -> dict[str, Any]:
         "exp": int(active.expires_at.timestamp()),
     }
     if not active.is_refresh_token:
-        said |= {"token_type": "DPoP" if "jkt" in (active.confirmation or {}) else "Bearer"}
-        said |= {"aud": active.audience[0] if len(active.audience) == 1 else list(active.audience)}
+        response |= {"token_type": "DPoP" if "jkt" in (active.confirmation or {}) else "Bearer"}
+        response |= {"aud": active.audience[0] if len(active.audience) == 1 else list(active.audience)}
     if active.authenticated_at is not None:
         # RFC 9470 6.2: how and when the person signed in.
-        said |= {"auth_time": int(active.authenticated_at.timestamp()), "acr": active.acr}
+        response |= {"auth_time": int(active.authenticated_at.timestamp()), "acr": active.acr}
     optional: dict[str, Any] = {"jti": active.token_id, "cnf": active.confirmation, "act": active.act}
     # RFC 9396 9.2
     optional |= {"authorization_details": list(active.authorization_details), **(active.service_binding or {})}
-    return said | {name: value for name, value in optional.items() if value}
+    return response | {name: value for name, value in optional.items() if value}
 
 
 def _signed(client: RegisteredClient, says: dict[str, Any]) -> Answer:

@@ -49,7 +49,7 @@ AUTHENTICATED = ("token_endpoint", "introspection_endpoint", "revocation_endpoin
 def provider_metadata() -> dict[str, Any]:
     """OIDC Discovery 3 and RFC 8414 2 in one: neither minds the members of the other."""
     issuer = own_issuer()
-    told = {
+    metadata = {
         "issuer": issuer,
         **request_metadata(issuer),
         **_endpoints(),
@@ -67,19 +67,19 @@ def provider_metadata() -> dict[str, Any]:
         "protected_resources": [settings().base_url, f"{settings().base_url}/api/v1"],
         "service_documentation": f"{settings().base_url}/developers",
     }
-    return told | _aliases(told)
+    return metadata | _aliases(metadata)
 
 
 def _endpoints() -> dict[str, str]:
     """The endpoints that are there, where they are."""
-    found = {name: view for name, view in ENDPOINTS.items() if view in current_app.view_functions}
-    return {name: settings().base_url + url_for(view) for name, view in found.items()}
+    views = {name: view for name, view in ENDPOINTS.items() if view in current_app.view_functions}
+    return {name: settings().base_url + url_for(view) for name, view in views.items()}
 
 
-def _aliases(told: Mapping[str, Any]) -> dict[str, Any]:
+def _aliases(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """RFC 8705 5: where those go who bring a certificate, if that is another host."""
     ours, where = settings().base_url, settings().mtls_base_url
-    aliases = {name: where + told[name].removeprefix(ours) for name in WITH_CERTIFICATE if name in told}
+    aliases = {name: where + metadata[name].removeprefix(ours) for name in WITH_CERTIFICATE if name in metadata}
     return {"mtls_endpoint_aliases": aliases} if where else {}
 
 
@@ -89,23 +89,23 @@ def _authentication() -> dict[str, Any]:
     if not mutual_tls.is_offered():
         methods = [name for name in methods if name not in CERTIFICATE_METHODS]
     proven = [name for name in methods if name != "none"]
-    said: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for endpoint in AUTHENTICATED:
         # RFC 7662 2.1: who only says its name may not ask about tokens.
         may = proven if endpoint == "introspection_endpoint" else methods
-        said[f"{endpoint}_auth_methods_supported"] = may
-        said[f"{endpoint}_auth_signing_alg_values_supported"] = list(SIGNING_ALGORITHMS)
-    return said
+        metadata[f"{endpoint}_auth_methods_supported"] = may
+        metadata[f"{endpoint}_auth_signing_alg_values_supported"] = list(SIGNING_ALGORITHMS)
+    return metadata
 
 
 def _answers() -> dict[str, list[str]]:
     """How ID tokens, userinfo, introspection and answers to authorization requests may be signed and encrypted."""
-    said = {}
+    metadata = {}
     for answer in ANSWERS:
-        said[f"{answer}_signing_alg_values_supported"] = list(OUR_ALGORITHMS)
-        said[f"{answer}_encryption_alg_values_supported"] = list(ENCRYPTION_ALGORITHMS)
-        said[f"{answer}_encryption_enc_values_supported"] = list(CONTENT_ENCRYPTIONS)
-    return said
+        metadata[f"{answer}_signing_alg_values_supported"] = list(OUR_ALGORITHMS)
+        metadata[f"{answer}_encryption_alg_values_supported"] = list(ENCRYPTION_ALGORITHMS)
+        metadata[f"{answer}_encryption_enc_values_supported"] = list(CONTENT_ENCRYPTIONS)
+    return metadata
 
 
 def resource_metadata(resource: str) -> dict[str, Any]:

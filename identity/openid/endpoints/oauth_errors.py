@@ -53,7 +53,7 @@ def without_content(status: int) -> Answer:
 def error_answer(problem: Problem) -> Answer:
     """The problem as JSON, with the page that explains it."""
     log.info("oauth error", kind=problem.kind, error=problem.oauth_error, cause=problem.log or str(problem.detail))
-    said = {
+    parameters = {
         "error": problem.oauth_error,
         "error_description": description_of(problem),
         "error_uri": f"{settings().base_url}/problems/{problem.kind}",
@@ -61,4 +61,4 @@ def error_answer(problem: Problem) -> Answer:
     # RFC 6749 5.2: 400 unless something else is said.
     status = 400 if problem.status == 422 else problem.status
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache", **problem.headers}
-    return Answer.of_json(said, status, tuple(headers.items()))
+    return Answer.of_json(parameters, status, tuple(headers.items()))

@@ -22,11 +22,11 @@ MAX_BODY_BYTES = 65_536
 @public("clients authenticate by the protocol")
 def par(incoming: Incoming) -> Answer:
     """Check the request as /authorize would, keep it for a moment, and answer with the name it has there."""
-    asked = AuthorizationRequest.of_client(authenticate(incoming), incoming)
-    run(PAR, asked)
-    keep_in_bounds(asked.client, incoming)
+    auth_request = AuthorizationRequest.of_client(authenticate(incoming), incoming)
+    run(PAR, auth_request)
+    keep_in_bounds(auth_request.client, incoming)
     pushed = {
-        "request_uri": actions.push_request(asked.client, asked.parameters),
+        "request_uri": actions.push_request(auth_request.client, auth_request.parameters),
         "expires_in": int(PUSHED_REQUEST_LIFETIME.total_seconds()),
     }
     # RFC 9126 2.2

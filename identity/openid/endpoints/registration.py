@@ -69,12 +69,12 @@ def _metadata(incoming: Incoming) -> dict[str, Any]:
     if incoming.mimetype != "application/json":
         raise InvalidClientMetadata("The body must be application/json.")
     try:
-        found = json.loads(incoming.body)
+        metadata = json.loads(incoming.body)
     except (ValueError, RecursionError) as error:
         raise InvalidClientMetadata("The body is not JSON.") from error
-    if not isinstance(found, dict):
+    if not isinstance(metadata, dict):
         raise InvalidClientMetadata("The body must be a JSON object.")
-    return found
+    return metadata
 
 
 def _described(client: Client, secret: str | None, token: str, status: int = 200) -> Answer:

@@ -52,9 +52,9 @@ def userinfo_claims(client: RegisteredClient, holder: TokenHolder) -> dict[str, 
         raise InvalidToken("The token is meant for another place (aud).", headers=INVALID)
     if "openid" not in holder.scopes:
         raise InsufficientScope(headers=INSUFFICIENT)
-    told = claims_about(client, holder.scopes, holder.person)
-    told |= told_here(client, holder.claims, "userinfo", holder.person)
-    return {**told, "sub": subject_for(client, holder.person.id)}
+    claims = claims_about(client, holder.scopes, holder.person)
+    claims |= told_here(client, holder.claims, "userinfo", holder.person)
+    return {**claims, "sub": subject_for(client, holder.person.id)}
 
 
 def _answer(client: RegisteredClient, claims: Mapping[str, Any]) -> Answer:
@@ -74,10 +74,10 @@ def _holder(token: str) -> TokenHolder | None:
     if not is_by_value(token):
         return holder_of(token)
     active = active_token(token)
-    found = person_of_grant(active.grant_id) if active and active.grant_id else None
-    if active is None or found is None:
+    person_and_claims = person_of_grant(active.grant_id) if active and active.grant_id else None
+    if active is None or person_and_claims is None:
         return None
-    person, claims = found
+    person, claims = person_and_claims
     cnf = active.confirmation or {}
     return TokenHolder(
         person, active.client_id, active.scopes, active.audience, claims, cnf.get("jkt"), cnf.get("x5t#S256")
@@ -90,12 +90,12 @@ def _token(incoming: Incoming) -> tuple[str, str]:
     if incoming.has_header("Authorization"):
         if in_form:
             raise MalformedRequest("The access token comes in more than one way.")
-        scheme, found = access_token_in(incoming.header("Authorization"))
+        scheme, token = access_token_in(incoming.header("Authorization"))
     else:
-        scheme, found = "Bearer" if in_form else "", in_form
+        scheme, token = "Bearer" if in_form else "", in_form
     # RFC 6750 3.1: who brings no token, or tries another way, learns how to bring one, and no error.
     if not is_of_tokens(scheme):
         raise InvalidToken(headers={"WWW-Authenticate": REALM})
-    if not found or len(found) > MAX_TOKEN_CHARACTERS:
+    if not token or len(token) > MAX_TOKEN_CHARACTERS:
         raise InvalidToken(headers=INVALID)
-    return scheme, found
+    return scheme, token

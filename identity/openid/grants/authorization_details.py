@@ -84,8 +84,8 @@ def in_plain_words(details: Sequence[Detail]) -> list[InPlainWords]:
 
 def titles_in_force(details: Sequence[Detail]) -> list[Any]:
     """List the details that a person agreed to before, without those that have ended meanwhile."""
-    found = [agreement_in_force(detail["identifier"]) for detail in details if detail["type"] == AGREEMENT]
-    return [_titled(agreement) for agreement in found if agreement is not None]
+    agreements = [agreement_in_force(detail["identifier"]) for detail in details if detail["type"] == AGREEMENT]
+    return [_titled(agreement) for agreement in agreements if agreement is not None]
 
 
 def _check_agreement(detail: Detail, client: RegisteredClient) -> None:
@@ -108,8 +108,8 @@ def _tell_agreement(detail: Detail) -> InPlainWords:
 
 def _actions(detail: Detail) -> list[str]:
     """List the actions on the data: only reading where nothing is said."""
-    found: list[str] = detail.get("actions", ["read"])
-    return found
+    actions: list[str] = detail.get("actions", ["read"])
+    return actions
 
 
 def _covers_agreement(granted: Detail, wanted: Detail) -> bool:

@@ -106,28 +106,28 @@ class PresentedCode:
     code_challenge: str | None
 
 
-def redeem_code(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
+def redeem_code(client: RegisteredClient, presented_code: PresentedCode, wanted: TokenRequest) -> Issued | None:
     """Exchange a code for tokens, once. None for a replay, which has then revoked what the code gave.
 
     Raises InvalidGrant, InvalidScope, InvalidTarget, InvalidAuthorizationDetails.
     """
     if wanted.details is not None:
-        _check_details(client, shown.code, wanted.details)
-    redeemed = try_redeem(client, shown, wanted)
+        _check_details(client, presented_code.code, wanted.details)
+    redeemed = try_redeem(client, presented_code, wanted)
     if redeemed is None:
-        _refuse_code(client, shown, wanted)
+        _refuse_code(client, presented_code, wanted)
     return redeemed
 
 
-def try_redeem(client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> Issued | None:
+def try_redeem(client: RegisteredClient, presented_code: PresentedCode, wanted: TokenRequest) -> Issued | None:
     """Redeem a code for a request in which everything is right; None for any other, and then nothing has been done."""
     now, constraint = clock.now(), wanted.constraint
     access_token, refresh_token = new_access_token(client, wanted), new_token()
     row = _redeem(
-        code_hash=token_hash(shown.code),
+        code_hash=token_hash(presented_code.code),
         client_id=client.client_id,
-        redirect_uri=shown.redirect_uri,
-        code_challenge=shown.code_challenge,
+        redirect_uri=presented_code.redirect_uri,
+        code_challenge=presented_code.code_challenge,
         wanted_scopes=sorted(wanted.scopes or ()),
         wanted_resources=list(wanted.resources),
         now=now,
@@ -163,10 +163,10 @@ def _check_details(client: RegisteredClient, code: str, wanted: Sequence[dict[st
 
 
 @action
-def _refuse_code(work: Work, client: RegisteredClient, shown: PresentedCode, wanted: TokenRequest) -> None:
+def _refuse_code(work: Work, client: RegisteredClient, presented_code: PresentedCode, wanted: TokenRequest) -> None:
     """Say why a code was not redeemed. Raises InvalidGrant, InvalidScope, InvalidTarget, but not for a replay."""
     known = work.session.scalar(
-        select(Grant).where(Grant.code_hash == token_hash(shown.code), Grant.client_id == client.client_id)
+        select(Grant).where(Grant.code_hash == token_hash(presented_code.code), Grant.client_id == client.client_id)
     )
     if known is not None and known.redeemed_at is not None:
         # RFC 6749 4.1.2: a code works once; a replay revokes what it gave.
@@ -175,29 +175,29 @@ def _refuse_code(work: Work, client: RegisteredClient, shown: PresentedCode, wan
         return
     if known is None:
         raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
-    check_redeemable(known, shown, wanted, work.now)
+    check_redeemable(known, presented_code, wanted, work.now)
     raise InvalidGrant("The code cannot be redeemed.")
 
 
-def check_redeemable(known: Grant, shown: PresentedCode, wanted: TokenRequest, now: datetime) -> None:
+def check_redeemable(known: Grant, presented_code: PresentedCode, wanted: TokenRequest, now: datetime) -> None:
     """Decide what the statement of `try_redeem` decides of a code that nobody has redeemed, and say why not.
 
     Raises InvalidGrant, InvalidScope, InvalidTarget, InvalidAuthorizationDetails.
     """
     if known.revoked_at is not None or known.expires_at <= now:
         raise InvalidGrant("The code is unknown, has expired, or was given to another client.")
-    if shown.redirect_uri != known.redirect_uri:
+    if presented_code.redirect_uri != known.redirect_uri:
         raise InvalidGrant("The redirect_uri is not the one of the authorization request.")
-    _check_challenge(known.code_challenge, shown.code_challenge)
+    _check_challenge(known.code_challenge, presented_code.code_challenge)
     if known.dpop_jkt is not None and known.dpop_jkt != wanted.constraint.dpop_jkt:
         raise InvalidGrant("The code is bound to another DPoP key.")
     downscoped(known, wanted)
 
 
-def _check_challenge(expected: str | None, shown: str | None) -> None:
-    if expected is None and shown is not None:
+def _check_challenge(expected: str | None, challenge: str | None) -> None:
+    if expected is None and challenge is not None:
         raise InvalidGrant("There is a code_verifier, but the authorization request had no code_challenge.")
-    if expected is not None and shown is None:
+    if expected is not None and challenge is None:
         raise InvalidGrant("The code_verifier is missing.")
-    if expected != shown:
+    if expected != challenge:
         raise InvalidGrant("The code_verifier does not match the code_challenge.")

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 
 from identity.authentication.sessions.queries import SignIn
 from identity.clients.registry.rules import RegisteredClient
-from identity.openid.grants.device_codes import new_user_code, shown, user_code_hash
+from identity.openid.grants.device_codes import format_user_code, new_user_code, user_code_hash
 from identity.openid.grants.grant_actions import Issued, TokenRequest, issue, revoke_grants
 from identity.openid.grants.step_up import achieved_acr
 from identity.openid.models import DeviceAuthorization, Grant
@@ -48,7 +48,7 @@ class NotYet(StrEnum):
 
 
 @action
-def start_device(work: Work, asked: AuthorizationRequest) -> Started:
+def start_device(work: Work, auth_request: AuthorizationRequest) -> Started:
     """Keep what a device asks for, which the checks have passed, and give it its two codes."""
     device_code, user_code = new_token(), new_user_code()
     work.session.execute(
@@ -61,24 +61,24 @@ def start_device(work: Work, asked: AuthorizationRequest) -> Started:
         DeviceAuthorization(
             device_code_hash=token_hash(device_code),
             user_code_hash=user_code_hash(settings().master_key, user_code),
-            client_id=asked.client.client_id,
-            scopes=sorted(asked.scopes),
-            resources=list(asked.resources),
-            authorization_details=list(asked.authorization_details),
-            acr_values=list(asked.acr_values),
-            max_age=asked.max_age,
+            client_id=auth_request.client.client_id,
+            scopes=sorted(auth_request.scopes),
+            resources=list(auth_request.resources),
+            authorization_details=list(auth_request.authorization_details),
+            acr_values=list(auth_request.acr_values),
+            max_age=auth_request.max_age,
             created_at=work.now,
             expires_at=work.now + DEVICE_CODE_LIFETIME,
             interval=INTERVAL_SECONDS,
         )
     )
-    return Started(device_code, shown(user_code))
+    return Started(device_code, format_user_code(user_code))
 
 
 @action
 def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: RegisteredClient, *, allowed: bool) -> bool:
     """Remember what the person said, once; False where somebody did before, or the time is over."""
-    asked = work.session.scalar(
+    authorization = work.session.scalar(
         select(DeviceAuthorization)
         .where(
             DeviceAuthorization.id == device_id,
@@ -87,26 +87,28 @@ def decide_device(work: Work, device_id: UUID, sign_in: SignIn, client: Register
         )
         .with_for_update()
     )
-    if asked is None:
+    if authorization is None:
         return False
-    asked.decision = "allow" if allowed else "deny"
-    asked.person_id, asked.sid = sign_in.person.id, sign_in.sid
-    asked.authenticated_at, asked.amr = sign_in.authenticated_at, list(sign_in.amr)
-    asked.acr = achieved_acr(sign_in.acr, asked.acr_values, is_essential=False)
+    authorization.decision = "allow" if allowed else "deny"
+    authorization.person_id, authorization.sid = sign_in.person.id, sign_in.sid
+    authorization.authenticated_at, authorization.amr = sign_in.authenticated_at, list(sign_in.amr)
+    authorization.acr = achieved_acr(sign_in.acr, authorization.acr_values, is_essential=False)
     subject = f"client:{client.client_id}"
     if allowed:
-        agreed = to_agree_to(asked.scopes, asked.scopes, client.has_claims_in_id_token)
-        remember_consent(work, sign_in.person.id, asked.client_id, sorted(agreed), asked.authorization_details)
-        work.record("identity:consent:given", subject, scopes=asked.scopes, name=client.name, device=True)
+        agreed = to_agree_to(authorization.scopes, authorization.scopes, client.has_claims_in_id_token)
+        remember_consent(
+            work, sign_in.person.id, authorization.client_id, sorted(agreed), authorization.authorization_details
+        )
+        work.record("identity:consent:given", subject, scopes=authorization.scopes, name=client.name, device=True)
     else:
-        work.record("identity:consent:denied", subject, scopes=asked.scopes, name=client.name, device=True)
+        work.record("identity:consent:denied", subject, scopes=authorization.scopes, name=client.name, device=True)
     return True
 
 
 @action
 def redeem_device_code(work: Work, client: RegisteredClient, device_code: str, wanted: TokenRequest) -> Issued | NotYet:
     """Tokens for a device whose person agreed, once; or why there are none yet. Raises InvalidGrant, InvalidTarget."""
-    asked = work.session.scalar(
+    authorization = work.session.scalar(
         select(DeviceAuthorization)
         .where(
             DeviceAuthorization.device_code_hash == token_hash(device_code),
@@ -114,65 +116,65 @@ def redeem_device_code(work: Work, client: RegisteredClient, device_code: str, w
         )
         .with_for_update()
     )
-    if asked is None:
+    if authorization is None:
         raise InvalidGrant("The device_code is unknown, or was given to another client.")
-    if asked.redeemed_at is not None:
-        return _replayed(work, client, asked)
-    if asked.expires_at <= work.now:
+    if authorization.redeemed_at is not None:
+        return _replayed(work, client, authorization)
+    if authorization.expires_at <= work.now:
         return NotYet.EXPIRED
-    if _is_too_soon(work, asked):
+    if _is_too_soon(work, authorization):
         # RFC 8628 3.5: from now on five seconds more.
-        asked.interval += INTERVAL_SECONDS
-        asked.asked_at = work.now
+        authorization.interval += INTERVAL_SECONDS
+        authorization.asked_at = work.now
         return NotYet.SLOW_DOWN
-    asked.asked_at = work.now
-    if asked.decision is None:
+    authorization.asked_at = work.now
+    if authorization.decision is None:
         return NotYet.PENDING
-    if asked.decision == "deny":
+    if authorization.decision == "deny":
         return NotYet.DENIED
-    asked.redeemed_at = work.now
-    entered = _entered(work, client, asked)
+    authorization.redeemed_at = work.now
+    entered = _entered(work, client, authorization)
     subject = f"client:{client.client_id}"
     work.record("identity:application:entered", subject, name=client.name, device=True)
-    work.record("identity:code:redeemed", subject, person=str(asked.person_id), device=True)
+    work.record("identity:code:redeemed", subject, person=str(authorization.person_id), device=True)
     return issue(work, client, entered, wanted)
 
 
-def _is_too_soon(work: Work, asked: DeviceAuthorization) -> bool:
+def _is_too_soon(work: Work, authorization: DeviceAuthorization) -> bool:
     # The first second is forgiven: clocks and networks are not exact.
-    patience = timedelta(seconds=asked.interval - 1)
-    return asked.asked_at is not None and work.now - asked.asked_at < patience
+    patience = timedelta(seconds=authorization.interval - 1)
+    return authorization.asked_at is not None and work.now - authorization.asked_at < patience
 
 
-def _replayed(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -> NotYet:
+def _replayed(work: Work, client: RegisteredClient, authorization: DeviceAuthorization) -> NotYet:
     """RFC 6749 4.1.2, for a device code as for any other: it works once, and a replay revokes what it gave."""
-    given = work.session.scalar(select(Grant.id).where(Grant.code_hash == asked.device_code_hash))
+    given = work.session.scalar(select(Grant.id).where(Grant.code_hash == authorization.device_code_hash))
     if given is not None:
         revoke_grants(work, [given])
-    work.record("identity:code:replayed", f"client:{client.client_id}", person=str(asked.person_id))
+    work.record("identity:code:replayed", f"client:{client.client_id}", person=str(authorization.person_id))
     return NotYet.REPLAYED
 
 
-def _entered(work: Work, client: RegisteredClient, asked: DeviceAuthorization) -> Grant:
+def _entered(work: Work, client: RegisteredClient, authorization: DeviceAuthorization) -> Grant:
     """The sign-in that the tokens come from: as if a code had been given and redeemed in one."""
     entered = Grant(
         id=new_id(),
-        code_hash=asked.device_code_hash,
+        code_hash=authorization.device_code_hash,
         client_id=client.client_id,
-        person_id=asked.person_id,
+        person_id=authorization.person_id,
         redirect_uri="",
-        scopes=asked.scopes,
-        resources=asked.resources,
-        authorization_details=asked.authorization_details,
+        scopes=authorization.scopes,
+        resources=authorization.resources,
+        authorization_details=authorization.authorization_details,
         claims={},
-        sid=asked.sid,
-        authenticated_at=asked.authenticated_at,
-        acr=asked.acr,
-        amr=asked.amr,
+        sid=authorization.sid,
+        authenticated_at=authorization.authenticated_at,
+        acr=authorization.acr,
+        amr=authorization.amr,
         created_at=work.now,
         expires_at=work.now,
         redeemed_at=work.now,
-        kept_until=work.now + lifetime(asked.scopes),
+        kept_until=work.now + lifetime(authorization.scopes),
     )
     work.add(entered)
     work.session.flush()

@@ -21,15 +21,15 @@ def new_user_code() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(CHARACTERS))
 
 
-def shown(code: str) -> str:
+def format_user_code(code: str) -> str:
     """As the device shows it."""
     return f"{code[:4]}-{code[4:]}"
 
 
 def typed(text: str) -> str | None:
     """The code in what a person typed, however they parted it; None for what cannot be one."""
-    found = "".join(character for character in text[:100].upper() if character not in " -._\t")
-    return found if len(found) == CHARACTERS and set(found) <= set(ALPHABET) else None
+    code = "".join(character for character in text[:100].upper() if character not in " -._\t")
+    return code if len(code) == CHARACTERS and set(code) <= set(ALPHABET) else None
 
 
 def user_code_hash(master_key: bytes, code: str) -> bytes:

@@ -36,7 +36,7 @@ def exchange(
     actor: RegisteredClient,
     subject: ActiveToken | None,
     target_id: str,
-    asked: frozenset[str] | None,
+    requested_scopes: frozenset[str] | None,
     constraint: SenderConstraint,
 ) -> Exchanged:
     """A token with which the actor calls the target on behalf of the person that the subject's token speaks of.
@@ -54,7 +54,7 @@ def exchange(
     if target is None or allowed is None:
         raise InvalidTarget("The client may not call this target on behalf of people.")
     _check_named(actor, subject, target)
-    scopes = subject.scopes & allowed if asked is None else asked
+    scopes = subject.scopes & allowed if requested_scopes is None else requested_scopes
     if not scopes or not scopes <= subject.scopes & allowed:
         raise InvalidScope("Only scopes that the subject_token has and the policy allows.")
     grant = _grant(work, subject, scopes, target)

@@ -215,42 +215,45 @@ def refresh(work: Work, client: RegisteredClient, token: str, wanted: TokenReque
     answer was lost or two threads asked together, gets an equivalent answer with the very same successor.
     Raises InvalidGrant, InvalidScope, InvalidTarget.
     """
-    found = work.session.execute(
+    row = work.session.execute(
         select(RefreshToken, Grant)
         .join(Grant, Grant.id == RefreshToken.code_id)
         .where(RefreshToken.token_hash == token_hash(token), Grant.client_id == client.client_id)
         .with_for_update(of=RefreshToken)
     ).one_or_none()
-    if found is None:
+    if row is None:
         raise InvalidGrant("The refresh token is unknown, or was given to another client.")
-    shown, code = found
-    if code.revoked_at is not None or shown.expires_at <= work.now:
+    refresh_token, grant = row
+    if grant.revoked_at is not None or refresh_token.expires_at <= work.now:
         raise InvalidGrant("The refresh token has expired or was revoked.")
-    _check_key(shown, wanted.constraint)
+    _check_key(refresh_token, wanted.constraint)
     if not PROFILES[client.profile].refresh_rotates:
-        code.kept_until = shown.expires_at = work.now + REFRESH_TOKEN_LIFETIME
-        return issue(work, client, code, wanted, refresh_token=token)
+        grant.kept_until = refresh_token.expires_at = work.now + REFRESH_TOKEN_LIFETIME
+        return issue(work, client, grant, wanted, refresh_token=token)
     successor = _successor(token)
-    if shown.used_at is None:
-        shown.used_at = work.now
-        code.kept_until = work.now + REFRESH_TOKEN_LIFETIME
-        _keep_refresh_token(work, client, code.id, successor, wanted.constraint)
-    elif not _is_retry(work, shown, successor):
-        revoke_grants(work, [code.id])
-        work.record("identity:refresh:replayed", f"client:{client.client_id}", person=str(code.person_id))
+    if refresh_token.used_at is None:
+        refresh_token.used_at = work.now
+        grant.kept_until = work.now + REFRESH_TOKEN_LIFETIME
+        _keep_refresh_token(work, client, grant.id, successor, wanted.constraint)
+    elif not _is_retry(work, refresh_token, successor):
+        revoke_grants(work, [grant.id])
+        work.record("identity:refresh:replayed", f"client:{client.client_id}", person=str(grant.person_id))
         return None
-    return issue(work, client, code, wanted, refresh_token=successor)
+    return issue(work, client, grant, wanted, refresh_token=successor)
 
 
-def _check_key(shown: RefreshToken, constraint: SenderConstraint) -> None:
-    expected, given = (shown.dpop_jkt, shown.cert_thumbprint), (constraint.dpop_jkt, constraint.cert_thumbprint)
+def _check_key(refresh_token: RefreshToken, constraint: SenderConstraint) -> None:
+    expected, given = (
+        (refresh_token.dpop_jkt, refresh_token.cert_thumbprint),
+        (constraint.dpop_jkt, constraint.cert_thumbprint),
+    )
     if any(one is not None and one != other for one, other in zip(expected, given, strict=True)):
         raise InvalidGrant("The refresh token is bound to another key.")
 
 
-def _is_retry(work: Work, shown: RefreshToken, successor: str) -> bool:
+def _is_retry(work: Work, refresh_token: RefreshToken, successor: str) -> bool:
     """Whether this is the first use once more: moments later, and its successor has not been used yet."""
-    used_at: datetime | None = shown.used_at
+    used_at: datetime | None = refresh_token.used_at
     if used_at is None or work.now - used_at > REFRESH_RETRY_GRACE:
         return False
     query = select(RefreshToken.used_at).where(RefreshToken.token_hash == token_hash(successor))

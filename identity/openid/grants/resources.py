@@ -41,15 +41,15 @@ def check_resources(
     resources: Iterable[str], client: RegisteredClient, details: Iterable[dict[str, Any]] = ()
 ) -> tuple[str, ...]:
     """The resources, each once, in their order. Raises InvalidTarget."""
-    found = tuple(dict.fromkeys(resources))
-    if len(found) > MOST_RESOURCES:
+    indicators = tuple(dict.fromkeys(resources))
+    if len(indicators) > MOST_RESOURCES:
         raise InvalidTarget(f"At most {MOST_RESOURCES} resources.")
-    for resource in found:
+    for resource in indicators:
         _check_form(resource)
-    known = known_resources(client, details) if found else ()
-    if not set(found) <= set(known):
+    known = known_resources(client, details) if indicators else ()
+    if not set(indicators) <= set(known):
         raise InvalidTarget("A resource is not known, or not for this client.")
-    return found
+    return indicators
 
 
 def _check_form(resource: str) -> None:

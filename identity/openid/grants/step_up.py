@@ -30,13 +30,13 @@ class InsufficientAuthentication(OAuthProblem):
     oauth_error = "insufficient_user_authentication"
 
     def __init__(self, acr: str, max_age: int, scheme: str) -> None:
-        told = (
+        challenge = (
             f'{scheme} error="insufficient_user_authentication"',
             'error_description="A stronger or newer sign-in is needed"',
             f'acr_values="{acr}"',
             f'max_age="{max_age}"',
         )
-        super().__init__(headers={"WWW-Authenticate": ", ".join(told)})
+        super().__init__(headers={"WWW-Authenticate": ", ".join(challenge)})
 
 
 def signed_in_with(acr: str, max_age: int) -> Rule:

@@ -85,8 +85,8 @@ def _by_reference(stored: StoredToken, client: RegisteredClient) -> ActiveToken:
 
 def confirmation_of(dpop_jkt: str | None, cert_thumbprint: str | None) -> Mapping[str, str] | None:
     """The `cnf` of a token bound to a key (RFC 9449 6.1) or a certificate (RFC 8705 3.1), None of one that is not."""
-    found = {"jkt": dpop_jkt, "x5t#S256": cert_thumbprint}
-    return {name: value for name, value in found.items() if value} or None
+    members = {"jkt": dpop_jkt, "x5t#S256": cert_thumbprint}
+    return {name: value for name, value in members.items() if value} or None
 
 
 def _by_value(token: str) -> ActiveToken | None:

@@ -75,18 +75,18 @@ def bearer_principal() -> Principal | None:
     check_sender_constraint(active.confirmation, token, scheme, client, incoming)
     if client.profile != "machine":
         return _person_principal(active, incoming.path)
-    said = active.service_binding or {}
-    return client_principal(client, active.scopes, {name: said[name] for name in BINDING_CLAIMS if name in said})
+    binding = active.service_binding or {}
+    return client_principal(client, active.scopes, {name: binding[name] for name in BINDING_CLAIMS if name in binding})
 
 
 def _person_principal(active: ActiveToken, path: str) -> Principal:
     """The person, who is not here themselves: what they may do is what their scopes say, and never a role of theirs."""
     if _leads_to_services(path):
         raise InvalidToken("The gateway is for the systems of agencies.", headers=_challenge())
-    found = person_of_grant(active.grant_id) if active.grant_id else None
-    if found is None:
+    person_and_claims = person_of_grant(active.grant_id) if active.grant_id else None
+    if person_and_claims is None:
         raise InvalidToken(headers=_challenge())
-    person, _claims = found
+    person, _claims = person_and_claims
     return Principal(
         kind="person",
         id=str(person.id),
@@ -101,8 +101,8 @@ def _person_principal(active: ActiveToken, path: str) -> Principal:
 def _challenge(error: str | None = "invalid_token") -> dict[str, str]:
     """RFC 9728 5.1: with where to read who gives tokens for this place. RFC 6750 3.1: no error for another scheme."""
     where = f"{settings().base_url}{PROTECTED_RESOURCE}"
-    told = f'error="{error}", ' if error else ""
-    return {"WWW-Authenticate": f'Bearer {told}resource_metadata="{where}"'}
+    error_parameter = f'error="{error}", ' if error else ""
+    return {"WWW-Authenticate": f'Bearer {error_parameter}resource_metadata="{where}"'}
 
 
 def _is_meant_for(path: str, audience: Sequence[str]) -> bool:

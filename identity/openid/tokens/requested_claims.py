@@ -48,19 +48,23 @@ def read_claims(text: str, registered: Iterable[str]) -> RequestedClaims:
     if len(text) > 2 * MAX_PARAMETER_CHARACTERS:
         raise MalformedRequest("The claims are too long.")
     try:
-        asked = json.loads(text)
+        claims = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedRequest("The claims are not JSON.") from error
-    if not isinstance(asked, dict):
+    if not isinstance(claims, dict):
         raise MalformedRequest("The claims are not a JSON object.")
-    places = {place: _members(asked.get(place), place) for place in ("userinfo", "id_token")}
+    places = {place: _members(claims.get(place), place) for place in ("userinfo", "id_token")}
     allowed = frozenset(registered)
-    told = {place: tuple(name for name in members if _cover(name, allowed)) for place, members in places.items()}
+    allowed_claims = {
+        place: tuple(name for name in members if _cover(name, allowed)) for place, members in places.items()
+    }
     acr = places["id_token"].get("acr") or {}
     return RequestedClaims(
-        userinfo=told["userinfo"],
-        id_token=told["id_token"],
-        scopes=frozenset(scope for names in told.values() for name in names if (scope := _cover(name, allowed))),
+        userinfo=allowed_claims["userinfo"],
+        id_token=allowed_claims["id_token"],
+        scopes=frozenset(
+            scope for names in allowed_claims.values() for name in names if (scope := _cover(name, allowed))
+        ),
         subject=_subject([members.get("sub") for members in places.values()]),
         acr=tuple(_values(acr)),
         acr_is_essential=acr.get("essential") is True,
@@ -71,20 +75,20 @@ def _cover(claim: str, registered: frozenset[str]) -> str | None:
     return next((scope for scope in SCOPES_OF.get(claim, ()) if scope in registered), None)
 
 
-def _members(found: Any, place: str) -> Members:
+def _members(value: Any, place: str) -> Members:
     """OIDC Core 5.5.1: for each claim null, or an object with `essential`, `value` or `values`."""
-    if found is None:
+    if value is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise MalformedRequest(f"The {place} of the claims is not a JSON object.")
-    for request in found.values():
+    for request in value.values():
         if request is not None and not isinstance(request, dict):
             raise MalformedRequest(f"A claim in the {place} of the claims is neither null nor a JSON object.")
         if request and not isinstance(request.get("essential", False), bool):
             raise MalformedRequest("The essential of a claim is neither true nor false.")
         if request and not isinstance(request.get("values", []), list):
             raise MalformedRequest("The values of a claim are not a JSON array.")
-    return found
+    return value
 
 
 def _values(request: Members) -> list[str]:

@@ -51,12 +51,12 @@ def read_again() -> None:
 def _complete(remembered: Remembered) -> None:
     started, now = time.monotonic(), clock.now()
     if remembered.newest is None or started - remembered.read_anew_at > READ_ANEW_EVERY_SECONDS:
-        found = revoked_since(now - ACCESS_TOKEN_LIFETIME - LATE_COMMITS)
-        remembered.identifiers = {identifier for identifier, _ in found}
+        revocations = revoked_since(now - ACCESS_TOKEN_LIFETIME - LATE_COMMITS)
+        remembered.identifiers = {identifier for identifier, _ in revocations}
         remembered.read_anew_at = started
         remembered.newest = now
     else:
-        found = revoked_since(remembered.newest - LATE_COMMITS)
-        remembered.identifiers |= {identifier for identifier, _ in found}
-    remembered.newest = max([remembered.newest, *(at for _, at in found)])
+        revocations = revoked_since(remembered.newest - LATE_COMMITS)
+        remembered.identifiers |= {identifier for identifier, _ in revocations}
+    remembered.newest = max([remembered.newest, *(at for _, at in revocations)])
     remembered.completed_at = started

@@ -303,8 +303,8 @@ def _key_named_by(token: GuestProtocol) -> KeySet:
 def _verified(token: str, algorithms: list[str], kind: str) -> Mapping[str, Any] | None:
     # RFC 8725 3.1 and 3.11: the algorithms are ours to name, and one kind of token never passes for another.
     try:
-        found = jwt.decode(token, _key_named_by, algorithms=algorithms)
+        claims = jwt.decode(token, _key_named_by, algorithms=algorithms)
     except (JoseError, ValueError):
         return None
-    is_ours = found.header.get("typ") == kind and found.claims.get("iss") == issuer()
-    return found.claims if is_ours else None
+    is_ours = claims.header.get("typ") == kind and claims.claims.get("iss") == issuer()
+    return claims.claims if is_ours else None

@@ -90,7 +90,7 @@ IDENTIFYING = AUTHORIZE[: AUTHORIZE.index(check_redirect_uri) + 1]
 """Enough to know who asks and where the answer goes."""
 
 
-def run(checks: tuple[Check, ...], asked: AuthorizationRequest) -> None:
+def run(checks: tuple[Check, ...], auth_request: AuthorizationRequest) -> None:
     """Run the checks in order. Raises the OAuthProblem of the first that fails."""
     for check in checks:
-        check(asked)
+        check(auth_request)

@@ -11,27 +11,27 @@ from kernel.base.errors import _
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
 
-def check_outer_redirect_uri(asked: AuthorizationRequest) -> None:
+def check_outer_redirect_uri(auth_request: AuthorizationRequest) -> None:
     """Find the address at which to tell that a request object is broken: the one beside it, if that is registered."""
-    values = asked.all("redirect_uri")
-    if len(values) == 1 and is_registered(values[0], asked.client):
-        asked.redirect_uri = values[0]
-        asked.state = sound_state(asked)
+    values = auth_request.all("redirect_uri")
+    if len(values) == 1 and is_registered(values[0], auth_request.client):
+        auth_request.redirect_uri = values[0]
+        auth_request.state = sound_state(auth_request)
         # Form Post Response Mode 2, JARM 2.3: an error travels as the code would have.
-        asked.response_mode = sound_response_mode(asked)
+        auth_request.response_mode = sound_response_mode(auth_request)
 
 
-def check_redirect_uri(asked: AuthorizationRequest) -> None:
+def check_redirect_uri(auth_request: AuthorizationRequest) -> None:
     """OIDC Core 3.1.2.1: `redirect_uri` is required. RFC 9700 2.1: compared letter by letter."""
-    asked.redirect_uri, asked.state = "", sound_state(asked)
-    if len(asked.all("redirect_uri")) > 1:
+    auth_request.redirect_uri, auth_request.state = "", sound_state(auth_request)
+    if len(auth_request.all("redirect_uri")) > 1:
         raise UnregisteredRedirect(_("The parameter redirect_uri came more than once."))
-    redirect_uri = asked.one("redirect_uri")
+    redirect_uri = auth_request.one("redirect_uri")
     if redirect_uri is None:
         raise UnregisteredRedirect(_("The parameter redirect_uri is missing."))
-    if not is_registered(redirect_uri, asked.client):
+    if not is_registered(redirect_uri, auth_request.client):
         raise UnregisteredRedirect(_("This redirect_uri is not registered for the application."))
-    asked.redirect_uri = redirect_uri
+    auth_request.redirect_uri = redirect_uri
 
 
 def is_registered(redirect_uri: str, client: RegisteredClient) -> bool:
@@ -44,9 +44,14 @@ def is_registered(redirect_uri: str, client: RegisteredClient) -> bool:
 
 
 def _differs_by_port(redirect_uri: str, registered: str) -> bool:
-    asked, known = split_uri(redirect_uri), urlsplit(registered)
-    if asked is None or asked.port is None or known.scheme != "http" or known.hostname not in LOOPBACK_ADDRESSES:
+    uri, registered_uri = split_uri(redirect_uri), urlsplit(registered)
+    if (
+        uri is None
+        or uri.port is None
+        or registered_uri.scheme != "http"
+        or registered_uri.hostname not in LOOPBACK_ADDRESSES
+    ):
         return False
-    host = f"[{known.hostname}]" if ":" in known.hostname else known.hostname
-    after = registered.removeprefix(f"http://{known.netloc}")
-    return redirect_uri == f"http://{host}:{asked.port}{after}"
+    host = f"[{registered_uri.hostname}]" if ":" in registered_uri.hostname else registered_uri.hostname
+    after = registered.removeprefix(f"http://{registered_uri.netloc}")
+    return redirect_uri == f"http://{host}:{uri.port}{after}"

@@ -2,8 +2,10 @@ from identity.openid.authorization.authorization_request import AuthorizationReq
 from identity.openid.grants.resources import check_resources
 
 
-def check_resource(asked: AuthorizationRequest) -> None:
+def check_resource(auth_request: AuthorizationRequest) -> None:
     """RFC 8707 2: where the tokens will be used; the token endpoint may narrow it, never widen it."""
-    asked.resources = check_resources(
-        [value for value in asked.all("resource") if value], asked.client, asked.authorization_details
+    auth_request.resources = check_resources(
+        [value for value in auth_request.all("resource") if value],
+        auth_request.client,
+        auth_request.authorization_details,
     )

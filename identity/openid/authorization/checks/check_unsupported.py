@@ -2,7 +2,7 @@ from identity.openid.authorization.authorization_request import AuthorizationReq
 from identity.openid.rules import RegistrationUnsupported
 
 
-def check_unsupported(asked: AuthorizationRequest) -> None:
+def check_unsupported(auth_request: AuthorizationRequest) -> None:
     """OIDC Core 3.1.2.6: who does not support `registration` says so, rather than ignoring what it holds."""
-    if asked.one("registration") is not None:
+    if auth_request.one("registration") is not None:
         raise RegistrationUnsupported("The parameter registration is not supported.")

@@ -15,10 +15,10 @@ from identity.openid.token_endpoint.grant_types.token_form import TokenForm, tok
 def tokens_for_code(form: TokenForm) -> dict[str, Any]:
     """Single use, the same redirect_uri, the verifier of the challenge."""
     verifier = form.optional("code_verifier")
-    shown = PresentedCode(
+    presented_code = PresentedCode(
         form.required("code"), form.optional("redirect_uri"), code_challenge_of(verifier) if verifier else None
     )
-    issued = redeem_code(form.client, shown, form.request())
+    issued = redeem_code(form.client, presented_code, form.request())
     if issued is None:
         raise InvalidGrant("The code was used before. What it gave has been revoked.")
     return tokens_for_person(form.client, issued)

@@ -116,8 +116,8 @@ def token_for_system(form: TokenForm) -> dict[str, Any]:
 
     Raises InvalidScope, InvalidTarget.
     """
-    client, asked = form.client, form.scopes()
-    scopes = client.scopes if asked is None else asked
+    client, requested_scopes = form.client, form.scopes()
+    scopes = client.scopes if requested_scopes is None else requested_scopes
     # RFC 6749 3.3
     if scopes - client.scopes:
         raise InvalidScope("The system is not registered for one of the scopes.")

@@ -110,10 +110,10 @@ def _key(jwk: Any) -> PublicKey:
     # 4.3 (7): a public key.
     if fault := fault_of(jwk):
         raise NotSound(f"jwk: {fault}.")
-    found = imported(json.dumps({name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}))
-    if found is None:
+    key = imported(json.dumps({name: jwk[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in jwk}))
+    if key is None:
         raise NotSound("The jwk cannot be read.")
-    return found
+    return key
 
 
 def _is_here(address: str, incoming: Incoming) -> bool:
@@ -151,13 +151,15 @@ def _nonce_key(master_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"cordillera:openid:dpop-nonce").derive(master_key)
 
 
-def _check_nonce(shown: object, now: datetime, incoming: Incoming, *, required: bool) -> None:
-    if shown is None and not required:
+def _check_nonce(proof_nonce: object, now: datetime, incoming: Incoming, *, required: bool) -> None:
+    if proof_nonce is None and not required:
         return
-    if not isinstance(shown, str) or not any(same(nonce(now, ago), shown) for ago in range(NONCES_ACCEPTED)):
+    if not isinstance(proof_nonce, str) or not any(
+        same(nonce(now, ago), proof_nonce) for ago in range(NONCES_ACCEPTED)
+    ):
         raise UseNonce(
             "RFC 9449 8: the proof needs the nonce of the DPoP-Nonce header.", headers={"DPoP-Nonce": nonce(now)}
         )
-    if shown != nonce(now):
+    if proof_nonce != nonce(now):
         # 8.2: a new nonce comes with the answer to the request that used the one before.
         incoming.headers_to_add.append(("DPoP-Nonce", nonce(now)))

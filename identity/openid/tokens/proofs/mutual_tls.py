@@ -41,12 +41,12 @@ def certificate(incoming: Incoming) -> x509.Certificate | None:
     if len(handed_over) > MAX_HEADER_CHARACTERS:
         raise NotSound("The certificate is too long.")
     try:
-        found = _read(handed_over.strip())
+        cert = _read(handed_over.strip())
     except (ValueError, binascii.Error, TypeError) as error:
         raise NotSound("The certificate cannot be read.") from error
-    if not found.not_valid_before_utc <= clock.now() <= found.not_valid_after_utc:
+    if not cert.not_valid_before_utc <= clock.now() <= cert.not_valid_after_utc:
         raise NotSound("The certificate is not valid yet, or no longer.")
-    return found
+    return cert
 
 
 def _read(handed_over: str) -> x509.Certificate:
@@ -62,47 +62,47 @@ def _read(handed_over: str) -> x509.Certificate:
     return x509.load_der_x509_certificate(base64.b64decode(body, validate=True))
 
 
-def thumbprint_of(found: x509.Certificate) -> str:
+def thumbprint_of(cert: x509.Certificate) -> str:
     """RFC 8705 3.1, `x5t#S256`: the SHA-256 of the DER, in base64url."""
-    digest = hashlib.sha256(found.public_bytes(Encoding.DER)).digest()
+    digest = hashlib.sha256(cert.public_bytes(Encoding.DER)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def thumbprint(incoming: Incoming) -> str | None:
     """The thumbprint of this connection's certificate, None where there is none. Raises NotSound."""
-    found = certificate(incoming)
-    return thumbprint_of(found) if found else None
+    cert = certificate(incoming)
+    return thumbprint_of(cert) if cert else None
 
 
 def check_certificate(client: RegisteredClient, incoming: Incoming) -> None:
     """Whether this connection's certificate is the client's, in the way that it registered. Raises NotSound."""
-    found = certificate(incoming)
-    if found is None:
+    cert = certificate(incoming)
+    if cert is None:
         raise NotSound("There is no client certificate.")
     if client.auth_method == "self_signed_tls_client_auth":
-        _check_registered_key(client, found)
+        _check_registered_key(client, cert)
         return
     # RFC 8705 2.1: the name counts only in a certificate whose issuer the proxy trusts.
     verified = settings().client_certificate_verified_header
     if not verified or incoming.header(verified) != VERIFIED:
         raise NotSound("The certificate's chain was not verified.")
-    if not _has_subject(found, client.options):
+    if not _has_subject(cert, client.options):
         raise NotSound("The certificate has another subject than the one registered.")
 
 
-def _check_registered_key(client: RegisteredClient, found: x509.Certificate) -> None:
+def _check_registered_key(client: RegisteredClient, cert: x509.Certificate) -> None:
     """RFC 8705 2.2: the certificate is one of those in the client's keys, or of one of these keys."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for key in jwks_of(client):
         registered = certificate_of(key) if "x5c" in key else None
-        if registered is not None and registered.public_bytes(Encoding.DER) == found.public_bytes(Encoding.DER):
+        if registered is not None and registered.public_bytes(Encoding.DER) == cert.public_bytes(Encoding.DER):
             return
-    ours = found.public_key().public_bytes(*form)
+    ours = cert.public_key().public_bytes(*form)
     if not any(key.public_key.public_bytes(*form) == ours for key in keys_of(client, None)):
         raise NotSound("The certificate is not of a registered key.")
 
 
-def _has_subject(found: x509.Certificate, options: Mapping[str, Any]) -> bool:
+def _has_subject(cert: x509.Certificate, options: Mapping[str, Any]) -> bool:
     """RFC 8705 2.1.2: the one name that the client registered."""
     name = next((one for one in CERTIFICATE_SUBJECTS if one in options), None)
     if name is None:
@@ -110,11 +110,11 @@ def _has_subject(found: x509.Certificate, options: Mapping[str, Any]) -> bool:
     expected = str(options[name])
     if name == "tls_client_auth_subject_dn":
         try:
-            return x509.Name.from_rfc4514_string(expected) == found.subject
+            return x509.Name.from_rfc4514_string(expected) == cert.subject
         except ValueError:
             return False
     try:
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
         return False
     if name == "tls_client_auth_san_dns":

@@ -25,8 +25,8 @@ class SenderConstraint:
     @property
     def cnf(self) -> dict[str, str] | None:
         """The claim of RFC 7800, None for a token that is only borne."""
-        found = {"jkt": self.dpop_jkt, "x5t#S256": self.cert_thumbprint}
-        return {name: value for name, value in found.items() if value} or None
+        members = {"jkt": self.dpop_jkt, "x5t#S256": self.cert_thumbprint}
+        return {name: value for name, value in members.items() if value} or None
 
     @property
     def token_type(self) -> str:
@@ -84,18 +84,18 @@ def check_sender_constraint(
         raise InvalidToken("The token is bound to another key.", headers=_challenge(jkt))
     if thumbprint is not None:
         try:
-            shown = mutual_tls.thumbprint(incoming)
+            cert_thumbprint = mutual_tls.thumbprint(incoming)
         except NotSound as fault:
             raise InvalidToken(str(fault), headers=_challenge(jkt)) from fault
         # RFC 8705 3
-        if shown is None or not same(str(thumbprint), shown):
+        if cert_thumbprint is None or not same(str(thumbprint), cert_thumbprint):
             raise InvalidToken("The token is bound to another certificate.", headers=_challenge(jkt))
 
 
 def _shown_key(access_token: str, client: RegisteredClient, incoming: Incoming) -> str:
     profile = PROFILES.get(client.profile)
     try:
-        shown = dpop.proof_of_request(
+        jkt = dpop.proof_of_request(
             incoming,
             nonce_required=profile is not None and profile.nonce_required,
             access_token=access_token,
@@ -105,9 +105,9 @@ def _shown_key(access_token: str, client: RegisteredClient, incoming: Incoming) 
         problem.status = 401  # type: ignore[misc]
         problem.headers |= _challenge("jkt", problem.oauth_error)
         raise
-    if shown is None:
+    if jkt is None:
         raise InvalidToken("There is no DPoP proof.", headers=_challenge("jkt"))
-    return shown
+    return jkt
 
 
 def _challenge(jkt: object, error: str = "invalid_token") -> dict[str, str]:

@@ -56,27 +56,27 @@ class Opened:
 
     def text_claim(self, name: str, longest: int) -> str:
         """A claim that must be there and be a text. Raises NotSound."""
-        found = self.claims.get(name)
-        if not isinstance(found, str) or not 0 < len(found) <= longest or not found.isprintable():
+        value = self.claims.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
             raise NotSound(f"The {name} must be a text of 1 to {longest} characters.")
-        return found
+        return value
 
     def time_claim(self, name: str) -> float | None:
         """A NumericDate (RFC 7519 2), None where there is none. Raises NotSound."""
-        found = self.claims.get(name)
-        if found is None:
+        value = self.claims.get(name)
+        if value is None:
             return None
-        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise NotSound(f"The {name} must be a number of seconds.")
-        if not 0 <= found < 2**40:
+        if not 0 <= value < 2**40:
             raise NotSound(f"The {name} is out of range.")
-        return float(found)
+        return float(value)
 
     def check_begun(self, now: datetime) -> None:
         """Raises NotSound where `iat` or `nbf` lie in the future by more than clocks differ."""
         for name in ("iat", "nbf"):
-            found = self.time_claim(name)
-            if found is not None and found > now.timestamp() + AHEAD_SECONDS:
+            begin = self.time_claim(name)
+            if begin is not None and begin > now.timestamp() + AHEAD_SECONDS:
                 raise NotSound(f"The {name} is in the future.")
 
 
@@ -99,9 +99,9 @@ def opened(text: str, *, allowed_algorithms: Iterable[str] = SIGNING_ALGORITHMS,
 
 def _object(part: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError) as error:
         raise NotSound("It is not a signed JWT.") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise NotSound("It is not a signed JWT.")
-    return found
+    return value
