@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _
 
 from catalogue.services.queries import returned_versions, submitted_versions
+from kernel.base.roles import Role
 from kernel.composition import Composition
 from kernel.outside.deliveries_events import EventType
 from kernel.pages.layout import add_navigation
@@ -30,6 +31,9 @@ def compose(house: Composition) -> None:
     house.machine_scopes["catalogue.publish"] = _("Describe services and send them for approval")
     house.api_texts.subjects.append("services")
     house.event_types += EVENTS
+    # Ley 21.180: the coordinator of digital transformation answers for what an agency offers the others.
+    leads = frozenset({"digital_officer"})
+    house.roles.append(Role("publisher", _("Publisher"), _("services and agreements"), follows_from=leads))
     house.pending_kinds += [
         PendingKind(
             "service-version",

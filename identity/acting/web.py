@@ -10,8 +10,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from identity.acting import actions
-from identity.officials.queries import agencies_of
-from identity.officials.rules import FUNCTIONS, effective_roles
+from identity.officials.queries import FUNCTIONS, agencies_of, roles_of
 from kernel.http.duties import only_behind_flask
 from kernel.jobs.access import ACTING_FOR, Principal, Rule, current_principal, declared_rules, person, requires
 from kernel.pages.layout import local_path
@@ -52,7 +51,7 @@ def _where_it_would_be_allowed(principal: Principal, rules: tuple[Rule, ...]) ->
             principal,
             kind="official",
             agency=agency,
-            roles=effective_roles(frozenset(held), is_authority=agency.is_authority),
+            roles=roles_of(held, is_authority=agency.is_authority),
         )
         for agency, held in agencies_of(principal.id)
     )
@@ -78,7 +77,7 @@ def home() -> Page:
         acting=principal.agency,
         pending=count_pending(principal) if principal.agency else [],
         roles=principal.roles,
-        functions=FUNCTIONS,
+        functions=FUNCTIONS(),
         next=request.args.get("next", ""),
         asked=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
     )

@@ -11,15 +11,13 @@ from sqlalchemy import select
 from identity.agencies.actions import locked_agency
 from identity.agencies.rules import Period, check_period
 from identity.officials.models import Appointment
+from identity.officials.queries import FUNCTIONS, has_role, roles_of
 from identity.officials.rules import (
     ADMINISTRATOR,
-    FUNCTIONS,
     FunctionTaken,
     LastAdministrator,
     RoleAlreadyHeld,
-    check_function,
     check_norm_of,
-    functions_with,
 )
 from identity.people.queries import find_by_run
 from kernel.base import clock
@@ -48,9 +46,11 @@ def appoint(
     agency.
     """
     agency = locked_agency(work, agency_code)
-    check_function(function)
+    chosen = FUNCTIONS().get(function)
+    if chosen is None:
+        raise Invalid(fields={"function": [_("Choose one of the functions.")]})
     term = check_period(starts_on or clock.today(), ends_on, ("starts_on", "ends_on"))
-    norm = check_norm_of(function, norm)
+    norm = check_norm_of(chosen, norm)
     person = find_by_run(run)
     if person is None:
         raise Invalid(fields={"run": [_("Nobody with this RUN has an account yet.")]})
@@ -88,7 +88,7 @@ def _check_free(work: Work, code: str, person_id: UUID, function: str, term: Per
     others = [one for one in work.session.scalars(query) if one.term.overlaps(term)]
     if any(one.person_id == person_id for one in others):
         raise RoleAlreadyHeld(fields={"run": [_("This person already has this role.")]})
-    if FUNCTIONS[function].is_single and not is_deputy and any(not one.is_deputy for one in others):
+    if FUNCTIONS()[function].is_single and not is_deputy and any(not one.is_deputy for one in others):
         raise FunctionTaken(fields={"function": [f"{FunctionTaken.explanation} {FunctionTaken.remedy}"]})
 
 
@@ -106,7 +106,8 @@ def end_appointment(work: Work, agency_code: str, appointment_id: UUID) -> Appoi
         raise NotFound()
     is_in_effect = found.is_in_effect(clock.today())
     found.ended_at, found.ended_by_name = work.now, work.by.name
-    if is_in_effect and ADMINISTRATOR in FUNCTIONS[found.function].roles and not _has_administrator(work, agency.code):
+    was_administrator = ADMINISTRATOR in roles_of([found.function], is_authority=False)
+    if is_in_effect and was_administrator and not _has_administrator(work, agency.code):
         raise LastAdministrator()
     work.record("identity:membership:revoked", agency, person=str(found.person_id), **_as_told(found))
     return found
@@ -115,7 +116,7 @@ def end_appointment(work: Work, agency_code: str, appointment_id: UUID) -> Appoi
 def _has_administrator(work: Work, code: str) -> bool:
     query = select(Appointment).where(
         Appointment.agency_code == code,
-        Appointment.function.in_(functions_with(ADMINISTRATOR)),
+        has_role(ADMINISTRATOR),
         Appointment.ended_at.is_(None),
     )
     return any(one.is_in_effect(clock.today()) for one in work.session.scalars(query))

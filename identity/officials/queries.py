@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,30 @@ from sqlalchemy import ColumnElement, Exists, ScalarSelect, and_, exists, func, 
 
 from identity.agencies.queries import exists_on, with_active_agency
 from identity.officials.models import Appointment
-from identity.officials.rules import functions_with
+from identity.officials.rules import Function, all_functions, effective_roles, functions_with
 from identity.people.queries import people_among, with_whole_person
 from kernel.base import clock
+from kernel.base.roles import ROLES
+from kernel.base.slots import Slot
 from kernel.database.db import Column, session
 from kernel.jobs.access import AgencyRef
 
 if TYPE_CHECKING:
     from identity.people.models import Person
+
+
+FUNCTIONS: Slot[Mapping[str, Function]] = Slot("functions", lambda: all_functions(ROLES()))
+"""Every function that an official may hold here, by its name."""
+
+
+def roles_of(held: Iterable[str], *, is_authority: bool) -> frozenset[str]:
+    """The roles of whoever holds these functions at an agency."""
+    return effective_roles(frozenset(held), FUNCTIONS(), is_authority=is_authority)
+
+
+def has_role(role: str) -> ColumnElement[bool]:
+    """Whether an appointment's function is one from which the role follows."""
+    return Appointment.function.in_(functions_with(role, FUNCTIONS()))
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ def officials_of(code: str, role: str) -> list[Official]:
     today = literal(clock.today())
     holders = select(Appointment.person_id).where(
         Appointment.agency_code == code,
-        Appointment.function.in_(functions_with(role)),
+        has_role(role),
         is_in_effect_on(today),
         exists_on(code, today),
     )

@@ -1,16 +1,18 @@
-"""The functions that officials hold in an agency, and the roles that follow from them while they do."""
+"""The functions that officials hold in an agency, and the roles that follow from them while they do.
+
+The state's own functions stand here; the rest are the roles that capabilities declare (`kernel.base.roles`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from identity.agencies.rules import clean_norm
 from kernel.base.errors import Conflict, Invalid, Text, _
+from kernel.base.roles import Role
 
 ADMINISTRATOR = "administrator"
-PUBLISHER = "publisher"
-CORRESPONDENT = "correspondent"
 AUTHORITY = "authority"
 
 
@@ -29,7 +31,7 @@ class Function:
     law: str = ""
 
 
-FUNCTIONS: Mapping[str, Function] = {
+STATE_FUNCTIONS: Mapping[str, Function] = {
     "head": Function(
         _("Head of service"),
         _("answers for the agency, and may do all that an administrator may"),
@@ -38,8 +40,7 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
     "digital_officer": Function(
         _("Digital transformation coordinator"),
-        _("leads digital transformation; services and agreements"),
-        frozenset({PUBLISHER}),
+        _("leads digital transformation"),
         is_single=True,
         law="Ley 21.180",
     ),
@@ -50,10 +51,20 @@ FUNCTIONS: Mapping[str, Function] = {
         _("Security officer"), _("answers for cyber security"), is_single=True, law="Ley 21.663"
     ),
     ADMINISTRATOR: Function(_("Administrator"), _("manages functions and systems"), frozenset({ADMINISTRATOR})),
-    PUBLISHER: Function(_("Publisher"), _("services and agreements"), frozenset({PUBLISHER})),
-    CORRESPONDENT: Function(_("Correspondent"), _("official communications"), frozenset({CORRESPONDENT})),
 }
-"""Functions of officials; each is a role too, so that pages may be for one function alone."""
+"""Functions that there are without any block; the administrator's is a role too."""
+
+
+def all_functions(roles: Iterable[Role]) -> dict[str, Function]:
+    """Every function that an official may hold: the state's, and one for each role that pages may be for."""
+    found = dict(STATE_FUNCTIONS)
+    for role in roles:
+        for name in role.follows_from & STATE_FUNCTIONS.keys():
+            function = found[name]
+            rights = _("%(rights)s; %(more)s", rights=function.description, more=role.description)
+            found[name] = replace(function, description=rights, roles=function.roles | {role.name})
+        found[role.name] = Function(role.title, role.description, frozenset({role.name}))
+    return found
 
 
 class RoleAlreadyHeld(Conflict):
@@ -77,29 +88,22 @@ class LastAdministrator(Conflict):
     remedy = _("Make another person administrator first.")
 
 
-def check_function(function: str) -> str:
-    """One of the functions. Raises Invalid."""
-    if function not in FUNCTIONS:
-        raise Invalid(fields={"function": [_("Choose one of the functions.")]})
-    return function
-
-
-def check_norm_of(function: str, norm: str) -> str:
+def check_norm_of(function: Function, norm: str) -> str:
     """The norm behind an appointment. Raises Invalid where the function wants one and none is named."""
     cleaned = clean_norm(norm)
-    if FUNCTIONS[function].is_single and not cleaned:
+    if function.is_single and not cleaned:
         raise Invalid(fields={"norm": [_("Name the norm or resolution of the appointment: this function wants one.")]})
     return cleaned
 
 
-def effective_roles(functions: frozenset[str], *, is_authority: bool) -> frozenset[str]:
-    """The roles of whoever holds the functions, with `authority` for administrators of the digital-government
+def effective_roles(held: frozenset[str], functions: Mapping[str, Function], *, is_authority: bool) -> frozenset[str]:
+    """The roles of whoever holds some of the functions, with `authority` for administrators of the digital-government
     authority.
     """
-    roles = functions.union(*(FUNCTIONS[name].roles for name in functions if name in FUNCTIONS))
+    roles = held.union(*(functions[name].roles for name in held if name in functions))
     return roles | {AUTHORITY} if is_authority and ADMINISTRATOR in roles else roles
 
 
-def functions_with(role: str) -> tuple[str, ...]:
-    """The functions from which a role follows, itself among them if it is one."""
-    return tuple(name for name, function in FUNCTIONS.items() if role == name or role in function.roles)
+def functions_with(role: str, functions: Mapping[str, Function]) -> tuple[str, ...]:
+    """The functions from which a role follows, itself among them."""
+    return (role, *(name for name, function in functions.items() if name != role and role in function.roles))

@@ -15,8 +15,8 @@ from wtforms.validators import InputRequired, Length, Optional
 from identity.agencies.queries import agencies_page, agency_on, changes_page, get_agency, names_of, path_to
 from identity.agencies.rules import KINDS, MAX_NORM
 from identity.officials import actions
-from identity.officials.queries import appointments_of, past_appointments
-from identity.officials.rules import ADMINISTRATOR, FUNCTIONS, LastAdministrator
+from identity.officials.queries import FUNCTIONS, appointments_of, past_appointments
+from identity.officials.rules import ADMINISTRATOR, LastAdministrator
 from kernel.base import clock
 from kernel.base.errors import Conflict, Invalid
 from kernel.jobs.access import authority, current_principal, official, requires, role
@@ -43,7 +43,7 @@ class AppointmentForm(Form):
         super().__init__()
         self.function.choices = [
             SelectChoice(name, gettext("%(function)s: %(rights)s", function=one.title, rights=one.description))
-            for name, one in FUNCTIONS.items()
+            for name, one in FUNCTIONS().items()
         ]
         if not self.is_submitted():
             self.function.data = ADMINISTRATOR
@@ -81,7 +81,7 @@ def _show_members(form: AppointmentForm) -> str:
         "officials/members.html",
         agency=agency,
         form=form,
-        functions=FUNCTIONS,
+        functions=FUNCTIONS(),
         appointments=appointments_of(agency.code),
         past=past_appointments(agency.code),
         today=clock.today(),
@@ -133,7 +133,7 @@ def _show_agency(code: str, form: AppointmentForm | None) -> str:
         names=names_of([found.successor_code, *others]),
         kinds=KINDS,
         form=form,
-        functions=FUNCTIONS,
+        functions=FUNCTIONS(),
         appointments=appointments_of(code),
         past=past_appointments(code),
         today=today,

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 from interoperability.communications.queries import unanswered
 from interoperability.communications.rules import TEMPLATES, Status
 from interoperability.communications.web import CORRESPONDENT, is_correspondent
+from kernel.base.roles import Role
 from kernel.composition import Composition
 from kernel.outside.deliveries_events import EventType
 from kernel.pages.layout import add_navigation
@@ -48,6 +49,7 @@ def compose(house: Composition) -> None:
         "communications.send": _("Send official communications"),
         "communications.receive": _("Receive official communications and answer them"),
     }
+    house.roles.append(Role(CORRESPONDENT, _("Correspondent"), _("official communications")))
     house.api_texts.subjects.append("official communications and their evidence")
     house.event_types += EVENTS
     house.pending_kinds += [

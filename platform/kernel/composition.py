@@ -17,6 +17,7 @@ from kernel.api.interface import API_PATHS, ApiTexts, install_api
 from kernel.api.interface import Blueprint as ApiBlueprint
 from kernel.base.errors import Text
 from kernel.base.notices import NoticeTemplate
+from kernel.base.roles import ROLES, Role
 from kernel.base.slots import Slot
 from kernel.jobs.access import (
     AUTHENTICATORS,
@@ -48,6 +49,7 @@ class Composition:
     """The first that knows the caller is believed."""
     program_paths: list[ProgramPaths] = field(default_factory=lambda: [API_PATHS])
     sign_in_endpoint: str = ""
+    roles: list[Role] = field(default_factory=list)
     machine_scopes: dict[str, Text] = field(default_factory=dict)
     rotated_purposes: list[str] = field(default_factory=list)
     """Purposes of keys of our own, which are replaced by schedule."""
@@ -66,6 +68,7 @@ class Composition:
         AUTHENTICATORS.fill(app, self.authenticators)
         PROGRAM_PATHS.fill(app, {paths.prefix: paths for paths in self.program_paths})
         SIGN_IN_ENDPOINT.fill(app, self.sign_in_endpoint)
+        ROLES.fill(app, self.roles)
         MACHINE_SCOPES.fill(app, self.machine_scopes)
         ROTATED_PURPOSES.fill(app, self.rotated_purposes)
         PENDING_KINDS.fill(app, self.pending_kinds)

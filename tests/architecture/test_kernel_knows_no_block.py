@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from identity.officials.rules import AUTHORITY, FUNCTIONS
+from identity.officials.rules import AUTHORITY, all_functions
+from kernel.base.roles import ROLES
 from kernel.composition import COMPOSITION
 from kernel.database.db import Base
 from portal.capabilities import LAYERS, blocks, capabilities
@@ -46,7 +47,7 @@ def brought(app: Flask) -> dict[str, set[str]]:
         "endpoint": {*views, *(endpoint.partition(".")[0] for endpoint in views)},
         "path": {f"/{path}" for path in paths - KERNELS_OWN_PATHS},
         "purpose": set(house.rotated_purposes),
-        "role": {*FUNCTIONS, AUTHORITY} - KERNELS_OWN_WORDS,
+        "role": {*all_functions(ROLES.of(app)), AUTHORITY} - KERNELS_OWN_WORDS,
         "scope": set(house.machine_scopes),
         "table": {
             mapper.class_.__tablename__

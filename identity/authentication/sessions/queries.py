@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, select, update
 from identity.agencies.queries import AGENCY, beside_active_agency, today_bound
 from identity.authentication.sessions.models import SignInSession
 from identity.authentication.sessions.rules import COOKIE, IDLE_LIMIT, LAST_SEEN_EVERY, is_active
-from identity.officials.queries import functions_held, holds_a_function
-from identity.officials.rules import AUTHORITY, effective_roles
+from identity.officials.queries import functions_held, holds_a_function, roles_of
+from identity.officials.rules import AUTHORITY
 from identity.people.queries import KNOWN_PERSON, with_person
 from identity.people.rules import KnownPerson
 from kernel.base import clock
@@ -131,7 +131,7 @@ def _load(token: str) -> SignIn | None:
     alone = SignIn(sid, KnownPerson(*person), authenticated_at, acr, amr, has_agencies=has_agencies)
     if code is None or not held:
         return alone
-    roles = effective_roles(frozenset(held), is_authority=is_authority)
+    roles = roles_of(held, is_authority=is_authority)
     return replace(alone, agency=AgencyRef(code, name, is_authority), roles=roles)
 
 

@@ -15,24 +15,32 @@ from identity.officials import actions, queries
 from identity.officials.rules import (
     ADMINISTRATOR,
     AUTHORITY,
-    FUNCTIONS,
+    STATE_FUNCTIONS,
     FunctionTaken,
     LastAdministrator,
     RoleAlreadyHeld,
+    all_functions,
     effective_roles,
     functions_with,
 )
 from kernel.base import clock
 from kernel.base.errors import Invalid, NotFound, SignInRequired
+from kernel.base.roles import Role
 
 DAY = timedelta(days=1)
+ROLES_OF_BLOCKS = [
+    Role("publisher", "Publisher", "services", follows_from=frozenset({"digital_officer"})),
+    Role("correspondent", "Correspondent", "letters"),
+    Role("archivist", "Archivist", "files", follows_from=frozenset({"a function that there is not"})),
+]
+FUNCTIONS = all_functions(ROLES_OF_BLOCKS)
 
 
 def test_only_administrators_of_the_authority_are_the_authority() -> None:
     administrator, publisher = frozenset({"administrator"}), frozenset({"publisher"})
-    assert "authority" in effective_roles(administrator, is_authority=True)
-    assert "authority" not in effective_roles(administrator, is_authority=False)
-    assert "authority" not in effective_roles(publisher, is_authority=True)
+    assert "authority" in effective_roles(administrator, FUNCTIONS, is_authority=True)
+    assert "authority" not in effective_roles(administrator, FUNCTIONS, is_authority=False)
+    assert "authority" not in effective_roles(publisher, FUNCTIONS, is_authority=True)
 
 
 @pytest.mark.usefixtures("context")
@@ -190,14 +198,24 @@ class TestTerms:
         assert list(refused.value.fields) == [field]
 
 
+def test_what_the_blocks_declare_becomes_a_function_and_part_of_the_states(app: Flask) -> None:
+    assert set(FUNCTIONS) == {*STATE_FUNCTIONS, "publisher", "correspondent", "archivist"}
+    assert FUNCTIONS["digital_officer"].roles == {"publisher"}
+    assert STATE_FUNCTIONS["digital_officer"].roles == frozenset()
+    assert all_functions([]).keys() == STATE_FUNCTIONS.keys()
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert str(FUNCTIONS["digital_officer"].description) == "leads digital transformation; services"
+        assert set(queries.FUNCTIONS()) == {*STATE_FUNCTIONS, "publisher", "correspondent"}
+
+
 def test_who_holds_a_function_has_its_name_as_a_role_and_what_follows_from_it() -> None:
     for name, function in FUNCTIONS.items():
-        assert effective_roles(frozenset({name}), is_authority=False) == {name} | function.roles
-        assert all(name in functions_with(role) for role in {name} | function.roles)
+        assert effective_roles(frozenset({name}), FUNCTIONS, is_authority=False) == {name} | function.roles
+        assert all(name in functions_with(role, FUNCTIONS) for role in {name} | function.roles)
     assert AUTHORITY not in {role for function in FUNCTIONS.values() for role in function.roles}
 
 
 @given(st.sets(st.sampled_from(sorted(FUNCTIONS))), st.sampled_from([ADMINISTRATOR, "publisher", "correspondent"]))
 def test_the_query_by_role_and_the_roles_of_functions_say_the_same(held: set[str], role: str) -> None:
-    has_role = role in effective_roles(frozenset(held), is_authority=False)
-    assert has_role == bool(held & set(functions_with(role)))
+    has_role = role in effective_roles(frozenset(held), FUNCTIONS, is_authority=False)
+    assert has_role == bool(held & set(functions_with(role, FUNCTIONS)))
