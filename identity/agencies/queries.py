@@ -14,6 +14,7 @@ from identity.agencies.models import Agency, AgencyChangeRecord
 from identity.agencies.rules import MAX_DEPTH, AgencyTimeline, Period
 from kernel.base import clock
 from kernel.base.errors import NotFound
+from kernel.base.parties import Party, PartyKind
 from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.jobs.access import AgencyRef
@@ -56,9 +57,9 @@ def with_active_agency(query: Select[Any], code: Column[str], day: ColumnElement
     return found.order_by(Agency.name, Agency.code)
 
 
-def with_owning_agency(query: Select[Any], owner: Column[str]) -> Select[Any]:
+def with_owning_agency(query: Select[Any], owner: Column[Party]) -> Select[Any]:
     """A query's rows, each with the agency that a column of it names as `agency:<code>`, None for another owner."""
-    return query.add_columns(Agency).outerjoin(Agency, owner == literal("agency:").concat(Agency.code))
+    return query.add_columns(Agency).outerjoin(Agency, owner == literal(f"{PartyKind.AGENCY}:").concat(Agency.code))
 
 
 def exists_on(code: Column[str] | str, day: ColumnElement[date]) -> Exists:

@@ -8,13 +8,14 @@ from uuid import UUID
 from flask import Response
 
 from identity.clients.registry.queries import application_of
-from identity.clients.registry.rules import client_party, owned_by_agency
+from identity.clients.registry.rules import client_party
 from identity.webhooks import schemas
 from identity.webhooks.queries import parties_of
 from identity.webhooks.rules import is_of_client
 from kernel.api.api_fields import path
 from kernel.api.interface import Blueprint
 from kernel.base.errors import NotFound
+from kernel.base.parties import Party
 from kernel.jobs.access import current_principal, requires, scope
 from kernel.outside import deliveries_lists, deliveries_subscriptions, deliveries_webhooks
 from kernel.outside.deliveries import Delivery
@@ -64,7 +65,7 @@ def list_subscriptions(query: dict[str, Any]) -> Response:
 def create_subscription(body: dict[str, Any]) -> dict[str, Any]:
     """Subscribe to events; the secret that signs them is shown once"""
     client_id = body.pop("client_id")
-    owner = client_party(application_of(_agency(), client_id).client_id) if client_id else _agency()
+    owner = client_party(application_of(_agency(), client_id).client_id) if client_id else str(_agency())
     facts = prepare_subscription(**body, of_client=is_of_client(owner))
     made = deliveries_subscriptions.create_subscription(owner, facts)
     return {**_shown(made.subscription), "secret": made.secret}
@@ -193,8 +194,8 @@ def replay_delivery(delivery_id: str) -> Delivery:
     return deliveries_lists.replay(_owners(), _id(delivery_id))
 
 
-def _agency() -> str:
-    return owned_by_agency(current_principal().acting_agency.code)
+def _agency() -> Party:
+    return Party.agency(current_principal().acting_agency.code)
 
 
 def _owners() -> Owners:

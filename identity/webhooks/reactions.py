@@ -49,7 +49,7 @@ def _subject(event: Event) -> str:
 def _publish(work: Work, name: str, event: Event, **more: str) -> None:
     client = any_client(event.subject_id)
     data = {"client_id": client.client_id, "href": _address(client), "environment": client.environment, **more}
-    publish(work, name, data, to=[client.owner, client_party(client.client_id)])
+    publish(work, name, data, to=[str(client.owner), client_party(client.client_id)])
 
 
 def _address(client: Client) -> str:

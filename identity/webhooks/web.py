@@ -16,12 +16,12 @@ from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from identity.clients.registry.queries import names_of
-from identity.clients.registry.rules import owned_by_agency
 from identity.clients.registry.web import administrator
 from identity.webhooks.queries import application_choices, parties_of
 from identity.webhooks.rules import OUTCOMES, REASONS, STATES, STATUSES, is_of_client
 from kernel.base.clock import SANTIAGO, local
 from kernel.base.errors import Invalid, NotFound, Problem, Text
+from kernel.base.parties import Party
 from kernel.jobs.access import Rule, current_principal, requires
 from kernel.outside import deliveries_lists, deliveries_subscriptions, deliveries_webhooks
 from kernel.outside.deliveries_events import event_types
@@ -76,14 +76,14 @@ class ReplayForm(Form):
 class Place:
     """The owners whose pages they are.
 
-    name: of the blueprint. rule: who may. owner: who acts, as clients name their owner. own: the choice of a
+    name: of the blueprint. rule: who may. owner: for whom they are. own: the choice of a
     subscription of their own, None for those who only have applications. home: where the pages hang.
     """
 
     name: str
     prefix: str
     rule: Rule
-    owner: Callable[[], str]
+    owner: Callable[[], Party]
     own: Callable[[], str] | None
     home: Callable[[], tuple[Text, str]]
 
@@ -262,12 +262,12 @@ class SubscriptionPages:
         return parties_of(self.place.owner())
 
     def _choices(self) -> list[tuple[str, str]]:
-        own = [(self.place.owner(), self.place.own())] if self.place.own else []
+        own = [(str(self.place.owner()), self.place.own())] if self.place.own else []
         return [*own, *application_choices(self.place.owner())]
 
     def _names(self, parties: list[str]) -> dict[str, str]:
         names = names_of([party.partition(":")[2] for party in parties if is_of_client(party)])
-        own = {self.place.owner(): self.place.own()} if self.place.own else {}
+        own = {str(self.place.owner()): self.place.own()} if self.place.own else {}
         return own | {party: names.get(party.partition(":")[2], party) for party in parties if is_of_client(party)}
 
     def _subscription(self, subscription_id: UUID) -> Subscription:
@@ -326,8 +326,8 @@ class SubscriptionPages:
         )
 
 
-def _agency() -> str:
-    return owned_by_agency(current_principal().acting_agency.code)
+def _agency() -> Party:
+    return Party.agency(current_principal().acting_agency.code)
 
 
 AGENCY = Place(

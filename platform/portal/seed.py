@@ -25,6 +25,7 @@ from identity.officials.actions import appoint
 from identity.people.queries import find_by_run
 from kernel.base.errors import Forbidden
 from kernel.base.installation import settings
+from kernel.base.parties import Party
 from kernel.jobs.access import AgencyRef, Principal, acting_as
 from sandbox.demonstration import provider
 from sandbox.demonstration.settings import DemonstrationSettings
@@ -133,7 +134,7 @@ def _seed_demonstration_site() -> None:
         "standard",
         [f"{address}/callback"],
         post_logout_redirect_uris=[f"{address}/"],
-        owner=f"agency:{MUNICIPALITY}",
+        owner=Party.agency(MUNICIPALITY),
     )
     credentials = {"client_id": made.client.client_id, "client_secret": made.secret, "site": address}
     path.parent.mkdir(parents=True, exist_ok=True)

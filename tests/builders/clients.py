@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from identity.clients.machine_clients.actions import create_machine_client
 from identity.clients.registry.actions import NewClient, create_client
+from kernel.base.parties import OPERATOR, Party
 from kernel.jobs.access import Principal, act_as
 
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -30,9 +31,15 @@ def a_client(
     name: str = "Trámites de Prueba",
     redirect_uris: Iterable[str] = (CALLBACK,),
     post_logout_redirect_uris: Iterable[str] = (LEFT,),
+    owner: Party | str = OPERATOR,
     **others: Any,
 ) -> NewClient:
-    return create_client(name, profile, redirect_uris, post_logout_redirect_uris=post_logout_redirect_uris, **others)
+    """An application; owner: the text of a party, as `agency:AE001`."""
+    others |= {
+        "post_logout_redirect_uris": post_logout_redirect_uris,
+        "owner": Party.parse(owner) if isinstance(owner, str) else owner,
+    }
+    return create_client(name, profile, redirect_uris, **others)
 
 
 def a_client_in_use(redirect_uri: str, **others: Any) -> NewClient:

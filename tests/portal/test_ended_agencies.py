@@ -16,6 +16,7 @@ from identity.agencies.rules import AgencyChange
 from identity.clients.registry.queries import systems_of
 from identity.officials.queries import appointments_of
 from kernel.base import clock
+from kernel.base.parties import Party
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 
@@ -34,7 +35,7 @@ def test_an_agency_that_moves_keeps_its_code_its_systems_its_officials_and_its_h
         change_agency("AE010", AgencyChange({"parent": "AE002"}, clock.today(), "Ley 3"))
         after = agency_on("AE010", clock.today())
         assert (before.parent, after.parent) == ("AE001", "AE002")
-        assert [one.client_id for one in systems_of("agency:AE010")] == [system.client.client_id]
+        assert [one.client_id for one in systems_of(Party.agency("AE010"))] == [system.client.client_id]
         assert [one.function for one, _person in appointments_of("AE010")] == ["administrator"]
         assert session().scalars(records).all() == [*known, "identity:agency:moved"]
 

@@ -35,6 +35,7 @@ from identity.webhooks import actions as webhooks
 from interoperability.communications.actions import notify_addressee, notify_sender
 from kernel.base import clock
 from kernel.base.notices import NoticeTemplate
+from kernel.base.parties import Party
 from kernel.database.db import session
 from kernel.jobs.access import AgencyRef, Principal, act_as
 from kernel.outside.deliveries_subscriptions import SubscriptionFacts, create_subscription
@@ -98,7 +99,7 @@ def adoption_expired(scene: Scene) -> None:
 def exchange_asked(scene: Scene) -> None:
     portal = a_client("standard", owner="agency:AE001", environment="sandbox")
     register = a_system("AE002", environment="sandbox")
-    ask_exchange("agency:AE001", portal.client.client_id, register.client.client_id, Wish(("run",), OFFERED))
+    ask_exchange(Party.agency("AE001"), portal.client.client_id, register.client.client_id, Wish(("run",), OFFERED))
 
 
 def approved(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from identity.clients.registry.queries import any_client
 from identity.clients.token_exchange_policies.actions import ask_exchange
 from identity.clients.token_exchange_policies.rules import Wish
 from kernel.base import clock
+from kernel.base.parties import Party
 from kernel.database.db import session
 from kernel.jobs.access import Principal, act_as
 from kernel.outside.messages import Recipient
@@ -46,7 +47,7 @@ def waiting(app: Flask) -> dict[str, str]:
         service = a_published_service(AE001)
         act_as(ASKING)
         agreement = request_agreement(ASKING, service.code, "v1", a_purpose())
-        exchange = ask_exchange("agency:AE002", actor, target, Wish(("run",), OFFERED))
+        exchange = ask_exchange(Party.agency("AE002"), actor, target, Wish(("run",), OFFERED))
         change_fields(any_client(application), name="Otro nombre")
         developer = Recipient("eva@example.cl", "es")
         offer(offered.client.client_id, "AE001", OFFERED, owner=offered.client.owner, developer=developer)

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from identity.clients.registry.queries import client_with_secret, registered_client
 from identity.clients.registry.rules import DEVICE_CODE, RegisteredClient
+from kernel.base.parties import PartyKind
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 from sandbox.applications.rules import MAX_APPLICATIONS, trial_address, with_choices, with_trial
@@ -36,7 +37,7 @@ def test_credentials_come_at_once_and_work(client: FlaskClient, profile: str) ->
         assert found is not None
         assert found.environment == "sandbox"
         assert found.profile == profile
-        assert found.owner.startswith("developer:")
+        assert found.owner.kind is PartyKind.DEVELOPER
         assert found.redirect_uris[:2] == ("http://localhost:5000/callback", "https://tramites.example.cl/entrada")
 
 

@@ -96,7 +96,7 @@ def test_an_agency_takes_it_over(app: Flask, developer: FlaskClient, ours: Flask
         assert found is not None
         # What the developer knows opens nothing any more, and nothing leads back into the sandbox.
         assert client_with_secret(client_id, secret) is None
-        assert (found.owner, found.sector, found.environment) == ("agency:AE001", "agency:AE001", "sandbox")
+        assert (str(found.owner), found.sector, found.environment) == ("agency:AE001", "agency:AE001", "sandbox")
         assert found.redirect_uris == ("http://localhost:5000/callback", "https://tramites.example.cl/entrada")
         tags = set(session().scalars(select(AuditEvent.tag).where(AuditEvent.subject == f"client:{client_id}")))
     assert {"identity:client:adoption-offered", "identity:client:adopted"} <= tags

@@ -25,10 +25,11 @@ from identity.clients.expiry.queries import warnings_of
 from identity.clients.logos import actions as logos
 from identity.clients.logos.rules import from_base64
 from identity.clients.registry import actions, queries
-from identity.clients.registry.rules import Registration, owned_by_agency
+from identity.clients.registry.rules import Registration
 from kernel.api.api_fields import path
 from kernel.api.interface import Blueprint
 from kernel.base import clock
+from kernel.base.parties import Party
 from kernel.jobs.access import current_principal, requires, scope
 
 if TYPE_CHECKING:
@@ -180,8 +181,8 @@ def revoke_application(client_id: str) -> None:
     actions.revoke_client(client_id, owner=_application(client_id).owner)
 
 
-def _owner() -> str:
-    return owned_by_agency(current_principal().acting_agency.code)
+def _owner() -> Party:
+    return Party.agency(current_principal().acting_agency.code)
 
 
 def _application(client_id: str) -> Client:

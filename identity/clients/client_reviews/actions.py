@@ -51,6 +51,7 @@ from kernel.base.clock import business_days_after
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.lifecycles import TransitionRule
 from kernel.base.notices import NoticeTemplate
+from kernel.base.parties import Party
 from kernel.outside.messages import officials_at
 from kernel.outside.notices import notify
 from kernel.recording import lifecycle
@@ -69,7 +70,7 @@ class ChangeResult:
     request: ClientReview | None
 
 
-def register_application(asked: Registration, environment: str, owner: str) -> ChangeResult:
+def register_application(asked: Registration, environment: str, owner: Party) -> ChangeResult:
     """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
     environment = checked_environment(environment)
     verify_remote_metadata(sound_registration(asked, "sandbox"))
@@ -77,7 +78,7 @@ def register_application(asked: Registration, environment: str, owner: str) -> C
 
 
 @action
-def _register_application(work: Work, asked: Registration, environment: str, owner: str) -> ChangeResult:
+def _register_application(work: Work, asked: Registration, environment: str, owner: Party) -> ChangeResult:
     made = register_client(asked, "sandbox", owner)
     request = None
     if environment != "sandbox":
@@ -86,7 +87,7 @@ def _register_application(work: Work, asked: Registration, environment: str, own
 
 
 @action
-def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: str | None = None) -> ClientReview:
+def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: Party | None = None) -> ClientReview:
     """Ask to let an application into certification or production. Raises NotFound, Invalid, AlreadyAsked."""
     client = lock_active_client(work, client_id, owner)
     check_step(environment, client.environment)
@@ -157,7 +158,7 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
 
 
 @action
-def withdraw_request(work: Work, client_id: str, *, owner: str) -> None:
+def withdraw_request(work: Work, client_id: str, *, owner: Party) -> None:
     """Take back what waits for the authority; nothing waits afterwards. Raises NotFound, ClientRevoked."""
     lock_active_client(work, client_id, owner)
     asked = _locked(work, client_id)
@@ -238,7 +239,7 @@ def _decide(work: Work, review: ClientReview, step: Transition, side: Side) -> T
 
 def _is_own(work: Work, client: Client) -> bool:
     agency = work.by.agency
-    return agency is not None and client.owner == f"agency:{agency.code}"
+    return agency is not None and client.owner == Party.agency(agency.code)
 
 
 @action

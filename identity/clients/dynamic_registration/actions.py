@@ -24,9 +24,10 @@ from identity.clients.dynamic_registration.rules import (
 )
 from identity.clients.registry.actions import TRUSTED, register_client, revoke_client
 from identity.clients.registry.queries import sound_registration, verify_remote_metadata
-from identity.clients.registry.rules import OPEN, Registration, checked_environment
+from identity.clients.registry.rules import Registration, checked_environment
 from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.ids import new_token, same, token_hash
+from kernel.base.parties import ANYBODY, Party
 from kernel.jobs.access import Principal
 from kernel.recording.work import Work, action, continue_as
 
@@ -44,7 +45,7 @@ class NewToken:
 
 @action
 def create_initial_token(
-    work: Work, owner: str, environment: str, purpose: str, *, uses: int = 1, days: int = 30
+    work: Work, owner: Party, environment: str, purpose: str, *, uses: int = 1, days: int = 30
 ) -> NewToken:
     """Let a program register clients for the owner (RFC 7591 1.2). Raises Invalid.
 
@@ -68,13 +69,13 @@ def create_initial_token(
     work.add(kept)
     work.session.flush()
     work.record(
-        "identity:initial-token:created", kept, owner=owner, environment=environment, purpose=purpose, uses=uses
+        "identity:initial-token:created", kept, owner=str(owner), environment=environment, purpose=purpose, uses=uses
     )
     return NewToken(kept, token)
 
 
 @action
-def revoke_initial_token(work: Work, token_id: UUID, owner: str) -> None:
+def revoke_initial_token(work: Work, token_id: UUID, owner: Party) -> None:
     """End an initial access token; clients registered with it stay. Raises NotFound."""
     kept = work.session.scalar(
         select(InitialAccessToken)
@@ -118,7 +119,7 @@ def _register(work: Work, asked: Registration, initial_token: str | None) -> Reg
     made = register_client(
         asked,
         _environment_by(kept),
-        kept.owner if kept is not None else OPEN,
+        kept.owner if kept is not None else ANYBODY,
         registration_token_hash=token_hash(token),
         approved_by=kept.created_by if kept is not None and is_direct else None,
     )
@@ -136,7 +137,7 @@ def _used(initial_token: str) -> InitialAccessToken:
     """One use less, and whoever has the token acts for its owner. Raises InvalidRegistrationToken."""
     kept = active_token(initial_token, for_use=True)
     kept.uses_left -= 1
-    agency = find_agency(kept.owner.removeprefix("agency:")) if kept.owner.startswith("agency:") else None
+    agency = find_agency(kept.owner.agency_code) if kept.owner.agency_code else None
     continue_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
     return kept
 

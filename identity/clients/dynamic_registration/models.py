@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kernel.base.parties import Party
 from kernel.database.db import Base, Identified
+from kernel.database.parties import PartyType
 
 
 class InitialAccessToken(Identified, Base):
@@ -23,7 +25,7 @@ class InitialAccessToken(Identified, Base):
     )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    owner: Mapped[str] = mapped_column(Text)
+    owner: Mapped[Party] = mapped_column(PartyType)
     environment: Mapped[str] = mapped_column(Text)
     purpose: Mapped[str] = mapped_column(Text)
     is_approval: Mapped[bool]

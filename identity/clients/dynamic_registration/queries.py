@@ -12,6 +12,7 @@ from identity.clients.dynamic_registration.rules import InvalidRegistrationToken
 from identity.clients.registry.queries import active_client
 from kernel.base import clock
 from kernel.base.ids import same, token_hash
+from kernel.base.parties import Party
 from kernel.database.db import session
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def active_token(initial_token: str, *, for_use: bool = False) -> InitialAccessT
     return kept
 
 
-def tokens_of(owner: str) -> Sequence[InitialAccessToken]:
+def tokens_of(owner: Party) -> Sequence[InitialAccessToken]:
     """The owner's initial access tokens, the newest first."""
     query = (
         select(InitialAccessToken)

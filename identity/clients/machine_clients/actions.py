@@ -17,9 +17,9 @@ from identity.clients.registry.rules import (
     checked_method,
     checked_name,
     checked_options,
-    owned_by_agency,
 )
 from kernel.base.errors import NotFound
+from kernel.base.parties import Party
 from kernel.recording.work import Work, action
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ def _create(
     environment: str,
     credentials: ProposedCredentials,
 ) -> NewClient:
-    owner = owned_by_agency(agency_code)
+    owner = Party.agency(agency_code)
     client = draft_client(
         client_id=secrets.token_hex(16),
         name=checked_name(name),
         profile="machine",
         environment=checked_environment(environment),
         owner=owner,
-        sector=owner,
+        sector=str(owner),
         redirect_uris=[],
         post_logout_redirect_uris=[],
         scopes=checked_machine_scopes(scopes),
@@ -100,7 +100,7 @@ def change_machine_client(
     jwks: object = None,
     jwks_uri: str | None = None,
     options: Mapping[str, Any] | None = None,
-    owner: str | None = None,
+    owner: Party | None = None,
 ) -> NewClient:
     """Give a system another name or other credentials; what it may do stays. Raises NotFound, ClientRevoked, Invalid.
 
@@ -112,7 +112,7 @@ def change_machine_client(
 
 
 @action
-def _change(work: Work, client_id: str, name: str, credentials: ProposedCredentials, owner: str | None) -> NewClient:
+def _change(work: Work, client_id: str, name: str, credentials: ProposedCredentials, owner: Party | None) -> NewClient:
     client = lock_active_client(work, client_id, owner)
     if client.profile != "machine":
         raise NotFound()

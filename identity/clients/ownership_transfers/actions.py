@@ -21,7 +21,6 @@ from identity.clients.ownership_transfers.rules import (
 )
 from identity.clients.profiles.rules import SECRET_METHODS
 from identity.clients.registry.actions import NewClient, lock_active_client, lock_client, replace_credentials
-from identity.clients.registry.rules import owned_by_agency
 from identity.officials.queries import officials_of
 from identity.officials.rules import ADMINISTRATOR
 from kernel.base.clock import business_days_after
@@ -29,6 +28,7 @@ from kernel.base.errors import Invalid, NotFound, _
 from kernel.base.installation import settings
 from kernel.base.lifecycles import TransitionRule
 from kernel.base.notices import NoticeTemplate
+from kernel.base.parties import Party
 from kernel.outside.messages import Recipient, officials_at
 from kernel.outside.notices import notify
 from kernel.recording import lifecycle
@@ -37,7 +37,7 @@ from kernel.recording.work import Work, action
 
 @action
 def offer(
-    work: Work, client_id: str, agency_code: str, reason: str, *, owner: str, developer: Recipient
+    work: Work, client_id: str, agency_code: str, reason: str, *, owner: Party, developer: Recipient
 ) -> OwnershipTransfer:
     """Ask an agency to take an application over. developer: where the answer goes.
 
@@ -70,7 +70,7 @@ def offer(
 
 
 @action
-def take_back(work: Work, client_id: str, *, owner: str) -> None:
+def take_back(work: Work, client_id: str, *, owner: Party) -> None:
     """Offer it no longer; nothing happens where nothing waits. Raises NotFound, ClientRevoked."""
     lock_active_client(work, client_id, owner)
     found = _locked(work, client_id)
@@ -90,8 +90,9 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
     if found.fingerprint != seen:
         raise ChangedMeanwhile()
     rule = _decide(work, found.request, Transition.ACCEPT, Side.AGENCY)
-    client, before = found.client, found.client.owner
-    client.owner = client.sector = owned_by_agency(agency_code)
+    client, before = found.client, str(found.client.owner)
+    client.owner = Party.agency(agency_code)
+    client.sector = str(client.owner)
     client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
     client.registration_token_hash = None
     secret = replace_credentials(work, client)

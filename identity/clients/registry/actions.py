@@ -31,8 +31,6 @@ from identity.clients.registry.queries import (
     verify_remote_metadata,
 )
 from identity.clients.registry.rules import (
-    OPEN,
-    OPERATOR,
     ClientRevoked,
     NeedsApproval,
     Registration,
@@ -43,6 +41,7 @@ from identity.clients.registry.rules import (
 )
 from kernel.base.errors import Conflict, Invalid, NotFound, _
 from kernel.base.ids import new_token
+from kernel.base.parties import ANYBODY, OPERATOR, Party
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.jobs.jobs import periodic
 from kernel.recording.work import Work, action
@@ -65,12 +64,12 @@ def create_client(
     redirect_uris: Iterable[str],
     *,
     environment: str = "sandbox",
-    owner: str = OPERATOR,
+    owner: Party = OPERATOR,
     **others: Any,
 ) -> NewClient:
     """Register an application that people sign in to; `others` are the further fields of `Registration`.
 
-    owner: `agency:<code>`, `developer:<id>` or `operator`. Raises Invalid, its message beside the field that is wrong.
+    Raises Invalid, its message beside the field that is wrong.
     """
     asked = Registration(name, profile, list(redirect_uris), **others)
     verify_remote_metadata(sound_registration(asked, checked_environment(environment)))
@@ -82,7 +81,7 @@ def register_client(
     work: Work,
     asked: Registration,
     environment: str,
-    owner: str,
+    owner: Party,
     *,
     registration_token_hash: bytes | None = None,
     approved_by: str | None = None,
@@ -134,7 +133,7 @@ def insert_client(work: Work, client: Client, *, has_secret: bool) -> NewClient:
         name=client.name,
         profile=client.profile,
         environment=client.environment,
-        owner=client.owner,
+        owner=str(client.owner),
         scopes=client.scopes,
         redirect_uris=client.redirect_uris,
         options=client.options,
@@ -209,7 +208,7 @@ def _new_secret(work: Work, client: Client) -> str:
 
 
 @action
-def rotate_secret(work: Work, client_id: str, *, owner: str | None = None) -> str:
+def rotate_secret(work: Work, client_id: str, *, owner: Party | None = None) -> str:
     """A new secret, told this once; the one before it works for seven more days. Raises NotFound, ClientRevoked."""
     client = lock_active_client(work, client_id, owner)
     if client.auth_method not in SECRET_METHODS:
@@ -221,7 +220,7 @@ def rotate_secret(work: Work, client_id: str, *, owner: str | None = None) -> st
 
 
 @action
-def revoke_secret(work: Work, client_id: str, code: str, *, owner: str | None = None) -> None:
+def revoke_secret(work: Work, client_id: str, code: str, *, owner: Party | None = None) -> None:
     """End one of two secrets at once. Raises NotFound, ClientRevoked, LastSecret for the only one that works."""
     client = lock_active_client(work, client_id, owner)
     living = active_secrets(client.secrets, work.now)
@@ -245,7 +244,7 @@ def replace_credentials(work: Work, client: Client) -> str | None:
 
 
 @action
-def revoke_client(work: Work, client_id: str, *, owner: str | None = None) -> None:
+def revoke_client(work: Work, client_id: str, *, owner: Party | None = None) -> None:
     """End a client for good: no sign-in, no token, and those it has stop working. Raises NotFound.
 
     Does nothing the second time.
@@ -258,7 +257,7 @@ def revoke_client(work: Work, client_id: str, *, owner: str | None = None) -> No
     forget(client_id)
 
 
-def lock_active_client(work: Work, client_id: str, owner: str | None) -> Client:
+def lock_active_client(work: Work, client_id: str, owner: Party | None) -> Client:
     """The row, kept from others until the commit. Raises NotFound, NotYours (told alike), ClientRevoked."""
     client = _locked(work, client_id, owner)
     if client.revoked_at is not None:
@@ -294,7 +293,7 @@ def remove_open_clients(work: Work, made_before: datetime, limit: int, *in_use: 
     unused = (
         select(Client)
         .where(
-            Client.owner == OPEN,
+            Client.owner == ANYBODY,
             Client.environment == "sandbox",
             Client.created_at < made_before,
             *(~condition for condition in in_use),
@@ -318,7 +317,7 @@ def lock_client(work: Work, client_id: str) -> None:
     work.session.execute(select(Client.id).where(Client.client_id == client_id).with_for_update())
 
 
-def _locked(work: Work, client_id: str, owner: str | None) -> Client:
+def _locked(work: Work, client_id: str, owner: Party | None) -> Client:
     """Locked, so that two rotations at once give two secrets that both work."""
     query = (
         select(Client)

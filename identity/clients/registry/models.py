@@ -9,7 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kernel.base.parties import Party
 from kernel.database.db import Base, Identified
+from kernel.database.parties import PartyType
 
 
 class Client(Identified, Base):
@@ -33,7 +35,7 @@ class Client(Identified, Base):
     profile: Mapped[str] = mapped_column(Text)
     auth_method: Mapped[str] = mapped_column(Text)
     environment: Mapped[str] = mapped_column(Text)
-    owner: Mapped[str] = mapped_column(Text)
+    owner: Mapped[Party] = mapped_column(PartyType)
     sector: Mapped[str] = mapped_column(Text)
     redirect_uris: Mapped[list[str]]
     post_logout_redirect_uris: Mapped[list[str]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
-from sqlalchemy import Exists, ScalarSelect, Select, and_, exists, func, select, true
+from sqlalchemy import ColumnElement, Exists, ScalarSelect, Select, Text, and_, exists, func, select, true, type_coerce
 
 from identity.agencies.queries import find_agency, with_owning_agency
 from identity.clients.client_keys.queries import check_jwks_uri, published_at, validated_jwks
@@ -17,21 +17,19 @@ from identity.clients.profiles.rules import SECTOR_URI
 from identity.clients.redirect_uris.rules import origins_of, same_authority, split_uri
 from identity.clients.registry.models import Client
 from identity.clients.registry.rules import (
-    DEVELOPERS,
-    OPEN,
     PERSON_PROFILES,
     ClientRevoked,
     RegisteredClient,
     Registration,
     check_sector_members,
     checked_registration,
-    owned_by_agency,
     sector_kind,
 )
 from identity.officials.queries import officials_of
 from identity.people.queries import mailboxes
 from kernel.base import clock
 from kernel.base.errors import Conflict, NotFound, NotYours
+from kernel.base.parties import ANYBODY, Party, PartyKind
 from kernel.base.slots import Slot
 from kernel.database.change_feed import InvalidatedCache, invalidated_cache
 from kernel.database.db import Column, session
@@ -78,7 +76,7 @@ def shows_logo(logo: Column[str]) -> Exists:
     return exists().where(Client.logo == logo)
 
 
-def ids_of_owner(owner: str) -> Select[str]:
+def ids_of_owner(owner: Party) -> Select[str]:
     """The identifiers of an owner's clients, for a condition of another query."""
     return select(Client.client_id).where(Client.owner == owner)
 
@@ -202,7 +200,7 @@ class Proposal:
     """A change of what is registered of a client: made over what, and what becomes of it, found sound."""
 
     client_id: str
-    owner: str
+    owner: Party
     environment: str
     before: Registration
     changed: Mapping[str, Any]
@@ -268,13 +266,14 @@ def verify_remote_metadata(sound: Registration) -> None:
 
 def owner_of(client: Client) -> AgencyRef | None:
     """The agency whose client it is, None for one of a developer, of the operator or of nobody."""
-    return find_agency(client.owner.removeprefix("agency:")) if client.owner.startswith("agency:") else None
+    code = client.owner.agency_code
+    return find_agency(code) if code else None
 
 
 def is_logout_place(uri: str, *, of_anybody: bool) -> bool:
     """Whether the address has the authority of a logout address that some living client registered.
 
-    of_anybody: whether clients that nobody whom we know answers for count too (`RegisteredClient.is_anybodys`).
+    of_anybody: whether clients that nobody whom we know answers for count too (`RegisteredClient.is_unverified`).
     """
     parts = split_uri(uri)
     if parts is None:
@@ -288,10 +287,16 @@ def is_logout_place(uri: str, *, of_anybody: bool) -> bool:
         .where(
             Client.revoked_at.is_(None),
             func.lower(place.c.value).startswith(f"{parts.scheme}://{parts.hostname}", autoescape=True),
-            true() if of_anybody else and_(Client.owner != OPEN, ~Client.owner.startswith(DEVELOPERS)),
+            true() if of_anybody else _is_answered_for(),
         )
     )
     return same_authority(uri, session().scalars(query))
+
+
+def _is_answered_for() -> ColumnElement[bool]:
+    """Whether somebody whom we know answers for a client: the opposite of `RegisteredClient.is_unverified`."""
+    is_developers = type_coerce(Client.owner, Text).startswith(f"{PartyKind.DEVELOPER}:")
+    return and_(Client.owner != ANYBODY, ~is_developers)
 
 
 def all_clients(limit: int = 500) -> Sequence[Client]:
@@ -311,23 +316,23 @@ def names_of(client_ids: Collection[str]) -> dict[str, str]:
     return {row.client_id: row.name for row in session().execute(query)}
 
 
-def applications_of(owner: str) -> Sequence[Client]:
+def applications_of(owner: Party) -> Sequence[Client]:
     """An owner's applications for people, the newest first, revoked ones last."""
     return _of(owner, PERSON_PROFILES)
 
 
-def applications_page(owner: str, *, cursor: str | None, limit: int | None) -> Page[Client]:
+def applications_page(owner: Party, *, cursor: str | None, limit: int | None) -> Page[Client]:
     """List an owner's applications page by page, revoked ones among them."""
     query = select(Client).where(Client.owner == owner, Client.profile.in_(PERSON_PROFILES))
     return page(session(), query, [Client.created_at, Client.id], cursor=cursor, limit=limit)
 
 
-def systems_of(owner: str) -> Sequence[Client]:
+def systems_of(owner: Party) -> Sequence[Client]:
     """An agency's systems, the newest first, revoked ones last."""
     return _of(owner, ("machine",))
 
 
-def _of(owner: str, profiles: Sequence[str]) -> Sequence[Client]:
+def _of(owner: Party, profiles: Sequence[str]) -> Sequence[Client]:
     query = (
         select(Client)
         .where(Client.owner == owner, Client.profile.in_(profiles))
@@ -345,19 +350,19 @@ def any_client(client_id: str) -> Client:
     return found
 
 
-def client_of(owner: str, client_id: str) -> Client:
+def client_of(owner: Party, client_id: str) -> Client:
     """The owner's client. Raises NotFound, and NotYours (told alike) for another's."""
     return owned(any_client(client_id), owner)
 
 
-def owned(client: Client, owner: str) -> Client:
+def owned(client: Client, owner: Party) -> Client:
     """The client, if it is the owner's. Raises NotYours."""
     if client.owner != owner:
         raise NotYours(log=f"{owner} asked for client {client.client_id} of {client.owner}")
     return client
 
 
-def application_of(owner: str, client_id: str) -> Client:
+def application_of(owner: Party, client_id: str) -> Client:
     """The owner's application, which is no system. Raises as `client_of`."""
     found = client_of(owner, client_id)
     if found.profile == "machine":
@@ -367,12 +372,12 @@ def application_of(owner: str, client_id: str) -> Client:
 
 def client_of_agency(agency_code: str, client_id: str) -> Client:
     """The agency's client. Raises NotFound, and NotYours (told alike) for another agency's."""
-    return client_of(owned_by_agency(agency_code), client_id)
+    return client_of(Party.agency(agency_code), client_id)
 
 
 def agency_owning(client: Client) -> str:
     """The code of the agency whose client this is; empty for a developer's."""
-    return client.owner.removeprefix("agency:") if client.owner.startswith("agency:") else ""
+    return client.owner.agency_code or ""
 
 
 def owners_of(client: Client) -> list[Recipient]:

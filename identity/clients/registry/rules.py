@@ -26,6 +26,7 @@ from identity.clients.profiles.rules import (
 )
 from identity.clients.redirect_uris.rules import LOOPBACK, checked_uris
 from kernel.base.errors import Conflict, Invalid, _
+from kernel.base.parties import ANYBODY, OPERATOR, Party, PartyKind
 from kernel.base.text import fault_of_lines, is_email
 
 PERSON_PROFILES = tuple(PROFILES)
@@ -35,11 +36,6 @@ DEFAULT_SCOPES = ("openid", "run", "name", "profile", "email")
 CLAVE_UNICA_SCOPES = ("openid", "run", "name", "email")
 
 MAX_CONTACTS = 5
-OPERATOR = "operator"
-OPEN = "open-registration"
-"""The owner of what registered itself in the sandbox: nobody in particular."""
-DEVELOPERS = "developer:"
-"""The beginning of the owner's name for a developer's applications; anybody may sign up as one."""
 PUBLIC_SECTOR = "public"
 """The sector of the applications that the authority lets know people by the same `sub` as each other (OIDC Core 8)."""
 SECTORS = ("owner", "application", "public")
@@ -66,11 +62,6 @@ class NeedsApproval(Conflict):
     remedy = _("Ask the authority. The application stays as it is until the answer comes.")
 
 
-def owned_by_agency(code: str) -> str:
-    """How a client's owner is written when it is an agency."""
-    return f"agency:{code}"
-
-
 def client_party(client_id: str) -> str:
     """How a client is written where it is a party itself: what is sent to its own server is its own."""
     return f"client:{client_id}"
@@ -85,7 +76,7 @@ class RegisteredClient:
     profile: str
     auth_method: str
     environment: str
-    owner: str
+    owner: Party
     sector: str
     redirect_uris: tuple[str, ...]
     post_logout_redirect_uris: tuple[str, ...]
@@ -118,7 +109,7 @@ class RegisteredClient:
     @property
     def is_unverified(self) -> bool:
         """Whether nobody whom we know answers for it: it registered itself, or whoever signed up in the sandbox did."""
-        return self.owner == OPEN or self.owner.startswith(DEVELOPERS)
+        return self.owner.kind in (PartyKind.ANYBODY, PartyKind.DEVELOPER)
 
     @property
     def has_claims_in_id_token(self) -> bool:
@@ -345,21 +336,21 @@ def sector_kind(sector: str) -> str:
     return "application" if sector.startswith("client:") else "owner"
 
 
-def sector_named(kind: str | None, owner: str, addresses: Iterable[str], client_id: str) -> str:
+def sector_named(kind: str | None, owner: Party, addresses: Iterable[str], client_id: str) -> str:
     """The sector of this kind, of this application; addresses: those that `sector_of` looks at."""
     if kind == "public":
         return PUBLIC_SECTOR
     return f"client:{client_id}" if kind == "application" else sector_of(owner, addresses, client_id)
 
 
-def sector_of(owner: str, addresses: Iterable[str], client_id: str) -> str:
+def sector_of(owner: Party, addresses: Iterable[str], client_id: str) -> str:
     """Return the sector whose applications know a person by the same `sub` (OIDC Core 8.1).
 
     An agency's or a developer's applications form one sector. A client without such an owner has the sector of its
     host, that of the address where it publishes its sector or that of where it returns to; on loopback, one of its own.
     """
-    if owner not in (OPERATOR, OPEN):
-        return owner
+    if owner not in (OPERATOR, ANYBODY):
+        return str(owner)
     hosts = {urlsplit(uri).hostname or "" for uri in addresses}
     if len(hosts) != 1 or hosts & set(LOOPBACK):
         return f"client:{client_id}"

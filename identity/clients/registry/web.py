@@ -14,8 +14,8 @@ from wtforms import BooleanField, SelectField, StringField, TextAreaField
 from identity.clients.profiles.rules import CERTIFICATE_SUBJECTS
 from identity.clients.registry import actions
 from identity.clients.registry.queries import client_of_agency
-from identity.clients.registry.rules import owned_by_agency
 from kernel.base.errors import Invalid, Problem
+from kernel.base.parties import Party
 from kernel.jobs.access import current_principal, requires, role
 from kernel.pages.forms import Form, explain
 from kernel.pages.submissions import SECRET_SHOWN, once, submit_once
@@ -202,9 +202,9 @@ def agency_code() -> str:
     return current_principal().acting_agency.code
 
 
-def owner() -> str:
+def owner() -> Party:
     """The agency acted for, as a client's owner is written."""
-    return owned_by_agency(agency_code())
+    return Party.agency(agency_code())
 
 
 @pages.post("/agency/<any(systems, applications):kind>/<client_id>/secret")

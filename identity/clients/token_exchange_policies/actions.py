@@ -24,6 +24,7 @@ from identity.clients.token_exchange_policies.rules import (
 from identity.officials.queries import officials_of
 from identity.officials.rules import ADMINISTRATOR
 from kernel.base.errors import NotFound
+from kernel.base.parties import Party
 from kernel.outside.messages import officials_at
 from kernel.outside.notices import notify
 from kernel.recording import lifecycle
@@ -31,7 +32,7 @@ from kernel.recording.work import Work, action
 
 
 @action
-def ask_exchange(work: Work, owner: str, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
+def ask_exchange(work: Work, owner: Party, actor_id: str, target_id: str, wish: Wish) -> ExchangePolicy:
     """Ask, in the name of the calling client's owner, whoever owns the one that is called. Where that is the same, it
     is allowed at once.
 
@@ -84,7 +85,7 @@ def notify_owners(work: Work, actor_id: str, target_id: str) -> None:
 
 
 @action
-def transition(work: Work, owner: str, policy_id: UUID, step: Transition, reasons: str = "") -> ExchangePolicy:
+def transition(work: Work, owner: Party, policy_id: UUID, step: Transition, reasons: str = "") -> ExchangePolicy:
     """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
     told = find(policy_id, owner)
     policy = told.policy

@@ -16,10 +16,10 @@ from identity.clients.registry.queries import (
     name_of,
     systems_of,
 )
-from identity.clients.registry.rules import owned_by_agency
 from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.clients.token_exchange_policies.rules import Side, Status, Transition
 from kernel.base.errors import NotYours
+from kernel.base.parties import Party
 from kernel.database.db import Column, session
 from kernel.database.pagination import Page, page
 from kernel.recording.pending import pending_columns
@@ -45,12 +45,12 @@ class PolicyView:
     def status(self) -> Status:
         return Status(self.policy.status)
 
-    def sides_of(self, owner: str) -> frozenset[Side]:
+    def sides_of(self, owner: Party) -> frozenset[Side]:
         """Return the sides that the owner is on: one, both or none."""
         clients = {Side.ACTOR: self.actor, Side.TARGET: self.target}
         return frozenset(side for side, client in clients.items() if client.owner == owner)
 
-    def transitions_for(self, owner: str) -> list[Transition]:
+    def transitions_for(self, owner: Party) -> list[Transition]:
         return self.policy.LIFECYCLE.possible(self.status, *self.sides_of(owner))
 
 
@@ -75,7 +75,7 @@ def is_in_a_policy(client_id: Column[str]) -> Exists:
     return exists().where(concerned)
 
 
-def of_owner(owner: str) -> Sequence[PolicyView]:
+def of_owner(owner: Party) -> Sequence[PolicyView]:
     """All that concerns an owner's clients: what waits first, then the newest."""
     own = ids_of_owner(owner)
     return _told(or_(ExchangePolicy.actor_client_id.in_(own), ExchangePolicy.target_client_id.in_(own)))
@@ -85,13 +85,13 @@ def requests_to(agency_code: str) -> Select[Any]:
     """Requests to call an agency's clients, for the list of pending decisions."""
     title = name_of(ExchangePolicy.actor_client_id) + " → " + name_of(ExchangePolicy.target_client_id)
     href = "/agency/exchanges/" + cast(ExchangePolicy.id, Text)
-    own = ids_of_owner(owned_by_agency(agency_code))
+    own = ids_of_owner(Party.agency(agency_code))
     columns = pending_columns(ExchangePolicy.id, title, ExchangePolicy.created_at, href)
     waiting = (ExchangePolicy.status == Status.ASKED, ExchangePolicy.target_client_id.in_(own))
     return select(*columns).where(*waiting, title.is_not(None))
 
 
-def find(policy_id: UUID, owner: str) -> PolicyView:
+def find(policy_id: UUID, owner: Party) -> PolicyView:
     """One that concerns the owner. Raises NotYours for any other, and for one that is not."""
     for told in _told(ExchangePolicy.id == policy_id):
         if told.sides_of(owner):
@@ -106,7 +106,7 @@ def everyones(cursor: str | None = None) -> Page[PolicyView]:
     return Page([told[policy.id] for policy in found.items], found.next)
 
 
-def own_clients(owner: str) -> Sequence[Client]:
+def own_clients(owner: Party) -> Sequence[Client]:
     """The owner's living clients, which may call others."""
     return [client for client in (*applications_of(owner), *systems_of(owner)) if client.revoked_at is None]
 

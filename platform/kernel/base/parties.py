@@ -15,8 +15,8 @@ class PartyKind(StrEnum):
     DEVELOPER = "developer"
     OPERATOR = "operator"
     """The one who runs the installation."""
-    ANYBODY = "open"
-    """Of what nobody answers for."""
+    ANYBODY = "open-registration"
+    """Of what registered itself: nobody in particular."""
 
 
 ALONE = frozenset({PartyKind.OPERATOR, PartyKind.ANYBODY})

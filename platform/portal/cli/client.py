@@ -16,13 +16,26 @@ from identity.clients.dynamic_registration import actions as registration
 from identity.clients.machine_clients import actions as systems
 from identity.clients.profiles.rules import AUTH_METHODS, CERTIFICATE_SUBJECTS, OUR_ALGORITHMS, PROFILES, algorithm_of
 from identity.clients.registry import actions, queries
-from identity.clients.registry.rules import ENVIRONMENTS, OPERATOR, scopes_of, usual_scopes
+from identity.clients.registry.rules import ENVIRONMENTS, scopes_of, usual_scopes
 from kernel.base.errors import Invalid, _
+from kernel.base.parties import OPERATOR, Party
 from kernel.jobs.access import MACHINE_SCOPES
 from portal.cli.context import as_json_option, show, with_app
 
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
+
+
+class PartyParam(click.ParamType[Party]):
+    """Whose a thing is, as its text."""
+
+    name = "party"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Party:
+        try:
+            return Party.parse(value) if isinstance(value, str) else value
+        except ValueError:
+            self.fail("write agency:<code>, developer:<id> or operator", param, ctx)
 
 
 @click.group()
@@ -107,7 +120,7 @@ def credentials(command: Callable[..., Any]) -> Callable[..., Any]:
 @id_token_options
 @click.option("--scope", "scopes", multiple=True, help="Besides the usual ones, such as offline_access; repeatable.")
 @click.option("--environment", type=click.Choice(ENVIRONMENTS), default="sandbox", show_default=True)
-@click.option("--owner", default=OPERATOR, help="agency:<code> or developer:<id>.")
+@click.option("--owner", type=PartyParam(), default=str(OPERATOR), help="agency:<code> or developer:<id>.")
 @as_json_option
 @with_app
 def create(
@@ -119,7 +132,7 @@ def create(
     id_token: dict[str, Any],
     scopes: tuple[str, ...],
     environment: str,
-    owner: str,
+    owner: Party,
     as_json: bool,
 ) -> None:
     """Register an application; its secret, if it has one, is printed this once."""
@@ -242,7 +255,7 @@ def list_clients(as_json: bool) -> None:
             "name": each.name,
             "profile": each.profile,
             "environment": each.environment,
-            "owner": each.owner,
+            "owner": str(each.owner),
             "revoked_at": each.revoked_at,
         }
         for each in queries.all_clients()
@@ -270,14 +283,20 @@ def revoke(client_id: str, as_json: bool) -> None:
 
 
 @client.command("create-initial-token")
-@click.option("--owner", default=OPERATOR, show_default=True, help="agency:<code>, whose the clients will be.")
+@click.option(
+    "--owner",
+    type=PartyParam(),
+    default=str(OPERATOR),
+    show_default=True,
+    help="agency:<code>, whose the clients will be.",
+)
 @click.option("--environment", type=click.Choice(ENVIRONMENTS), default="production", show_default=True)
 @click.option("--purpose", required=True, help="What it is for, in a sentence.")
 @click.option("--uses", default=1, show_default=True, help="How many clients it registers.")
 @click.option("--days", default=30, show_default=True, help="How long it lives.")
 @as_json_option
 @with_app
-def create_initial_token(owner: str, environment: str, purpose: str, uses: int, days: int, as_json: bool) -> None:
+def create_initial_token(owner: Party, environment: str, purpose: str, uses: int, days: int, as_json: bool) -> None:
     """Let a program register clients by RFC 7591; the token is printed this once."""
     made = registration.create_initial_token(owner, environment, purpose, uses=uses, days=days)
     show({"initial_access_token": made.token, "expires_at": made.kept.expires_at.isoformat()}, as_json)

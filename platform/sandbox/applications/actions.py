@@ -15,12 +15,13 @@ from identity.clients.ownership_transfers import actions as transfers
 from identity.clients.registry import actions as clients
 from identity.clients.registry.queries import propose
 from kernel.base.installation import settings
+from kernel.base.parties import Party
 from kernel.http.i18n import chosen_language
 from kernel.jobs.access import Principal
 from kernel.outside.messages import Recipient
 from kernel.recording.work import Work, action
 from sandbox.applications.queries import applications_of, get_application
-from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, owned_by, with_choices, with_trial
+from sandbox.applications.rules import MAX_APPLICATIONS, TooManyApplications, with_choices, with_trial
 
 if TYPE_CHECKING:
     from identity.clients.registry.models import Client
@@ -62,7 +63,7 @@ def create_application(
         with_trial(redirect_uris, settings().base_url),
         post_logout_redirect_uris=post_logout_redirect_uris,
         environment="sandbox",
-        owner=owned_by(developer_id),
+        owner=Party.developer(developer_id),
         auth_method=auth_method,
         jwks=KeySet([key]).as_dict(private=False) if key else None,
         options=with_choices({}, choices),
@@ -94,7 +95,7 @@ def change_application(
 def renew_secret(work: Work, developer_id: str, client_id: str) -> Credentials:
     """A new secret; the one before it works for seven more days. Raises NotFound."""
     client = get_application(developer_id, client_id)
-    return Credentials(client, clients.rotate_secret(client_id, owner=owned_by(developer_id)))
+    return Credentials(client, clients.rotate_secret(client_id, owner=Party.developer(developer_id)))
 
 
 @action
@@ -105,18 +106,18 @@ def offer_to_agency(work: Work, developer: Principal, client_id: str, agency_cod
     """
     get_application(developer.id, client_id)
     mailbox = Recipient(developer.name, chosen_language())
-    transfers.offer(client_id, agency_code, reason, owner=owned_by(developer.id), developer=mailbox)
+    transfers.offer(client_id, agency_code, reason, owner=Party.developer(developer.id), developer=mailbox)
 
 
 @action
 def take_offer_back(work: Work, developer_id: str, client_id: str) -> None:
     """Offer it no longer. Raises NotFound."""
     get_application(developer_id, client_id)
-    transfers.take_back(client_id, owner=owned_by(developer_id))
+    transfers.take_back(client_id, owner=Party.developer(developer_id))
 
 
 @action
 def delete_application(work: Work, developer_id: str, client_id: str) -> None:
     """End an application: nobody signs in to it any more. Raises NotFound."""
     get_application(developer_id, client_id)
-    clients.revoke_client(client_id, owner=owned_by(developer_id))
+    clients.revoke_client(client_id, owner=Party.developer(developer_id))

@@ -23,11 +23,6 @@ class TooManyApplications(Conflict):
     remedy = _("Delete one that you no longer use.")
 
 
-def owned_by(developer_id: str) -> str:
-    """How a client's owner is written when it is a developer."""
-    return f"developer:{developer_id}"
-
-
 def lines_of(text: str) -> list[str]:
     """The addresses of a text area, one a line."""
     return [line.strip() for line in text.splitlines() if line.strip()]

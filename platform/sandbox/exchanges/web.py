@@ -15,12 +15,12 @@ from identity.clients.token_exchange_policies import actions, queries
 from identity.clients.token_exchange_policies.rules import Transition, Wish
 from identity.clients.token_exchange_policies.web import SCOPES, STATUSES, scopes_field
 from kernel.base.errors import Invalid
+from kernel.base.parties import Party
 from kernel.http.rate_limit import limiter
 from kernel.jobs.access import current_principal, requires
 from kernel.pages.forms import Form, explain
 from kernel.pages.submissions import once, submit_once
 from sandbox.accounts.web import developer
-from sandbox.applications.rules import owned_by
 
 pages = Blueprint("sandbox_exchanges", __name__, url_prefix="/sandbox/exchanges", template_folder="templates")
 Page = str | Response | tuple[str, int]
@@ -87,5 +87,5 @@ def _offer_own(form: AllowForm) -> None:
     form.actor.choices = form.target.choices = choices
 
 
-def _owner() -> str:
-    return owned_by(current_principal().id)
+def _owner() -> Party:
+    return Party.developer(current_principal().id)

@@ -155,7 +155,7 @@ def test_an_application_is_made_changed_rotated_and_revoked(app: Flask, administ
     with app.app_context():
         found = registered_client(client_id)
         assert found is not None
-        assert (found.name, found.redirect_uris, found.owner) == (
+        assert (found.name, found.redirect_uris, str(found.owner)) == (
             "Trámites",
             ("https://tramites.example.cl/otra",),
             "agency:AE001",

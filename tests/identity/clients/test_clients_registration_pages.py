@@ -15,6 +15,7 @@ from identity.clients.client_reviews.models import ClientReview
 from identity.clients.registry.queries import applications_of, registered_client
 from identity.clients.registry.rules import RegisteredClient
 from identity.officials.actions import appoint
+from kernel.base.parties import Party
 from kernel.database.db import session
 from kernel.recording.audit import AuditEvent
 
@@ -60,7 +61,7 @@ def authority(app: Flask) -> FlaskClient:
 def application(app: Flask, administrator: FlaskClient) -> str:
     assert administrator.post("/agency/applications/new", data=FULL).status_code == 201
     with app.app_context():
-        return applications_of("agency:AE001")[0].client_id
+        return applications_of(Party.agency("AE001"))[0].client_id
 
 
 def now(app: Flask, client_id: str) -> RegisteredClient:

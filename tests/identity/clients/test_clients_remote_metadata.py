@@ -19,11 +19,12 @@ from identity.clients.registry.actions import change_registration
 from identity.clients.registry.queries import any_client, propose
 from identity.clients.registry.rules import Registration
 from kernel.base.errors import Invalid
+from kernel.base.parties import Party
 from kernel.database.db import engine
 from kernel.outside import outbound
 from kernel.recording.work import Work, action
 
-OWNER = "agency:AE001"
+OWNER = Party.agency("AE001")
 OTHER = "http://127.0.0.1:9/other"
 KEYS = "https://keys.example.cl/jwks"
 OPEN_NOW = """

@@ -13,6 +13,7 @@ from identity.clients.registry.rules import (
     sector_of,
 )
 from kernel.base.errors import Invalid
+from kernel.base.parties import ANYBODY, OPERATOR, Party
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -67,9 +68,10 @@ def test_a_rotation_keeps_one_older_secret_for_a_while() -> None:
 
 
 def test_a_sector_is_the_owner_or_else_the_host() -> None:
-    assert sector_of("agency:AE001", ["https://a.example.cl/"], "1") == "agency:AE001"
-    assert sector_of("operator", ["https://a.example.cl/", "https://a.example.cl/b"], "1") == "host:a.example.cl"
-    assert sector_of("operator", ["https://a.example.cl/", "https://b.example.cl/"], "1") == "client:1"
+    own, host = "https://a.example.cl/", "host:a.example.cl"
+    assert sector_of(Party.agency("AE001"), [own], "1") == "agency:AE001"
+    assert sector_of(OPERATOR, [own, "https://a.example.cl/b"], "1") == host
+    assert sector_of(OPERATOR, [own, "https://b.example.cl/"], "1") == "client:1"
     # OIDC Core 8.1: the host of the sector_identifier_uri, whatever the hosts to return to.
-    assert sector_of("open-registration", ["https://sector.example.cl/s.json"], "1") == "host:sector.example.cl"
-    assert sector_of("operator", ["http://localhost:1/"], "1") != sector_of("operator", ["http://localhost:1/"], "2")
+    assert sector_of(ANYBODY, ["https://sector.example.cl/s.json"], "1") == "host:sector.example.cl"
+    assert sector_of(OPERATOR, ["http://localhost:1/"], "1") != sector_of(OPERATOR, ["http://localhost:1/"], "2")

@@ -23,10 +23,11 @@ from identity.clients.token_exchange_policies.actions import allow_exchange
 from identity.clients.token_exchange_policies.models import ExchangePolicy
 from identity.openid.models import ApplicationConsent
 from identity.people.models import Person
+from kernel.base.parties import Party
 from kernel.database.db import session
 from kernel.outside.messages import Recipient
 
-DEVELOPER = "developer:0190a0b0-0000-7000-8000-000000000001"
+DEVELOPER = Party.developer("0190a0b0-0000-7000-8000-000000000001")
 EVA = Recipient("eva@example.cl", "es")
 AWAY = "openid run offline_access"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"

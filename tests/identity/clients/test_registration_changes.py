@@ -14,9 +14,10 @@ from identity.clients.registry.models import Client
 from identity.clients.registry.queries import any_client, client_of, propose, registration_of
 from identity.clients.registry.rules import ClientRevoked, Registration, checked_registration
 from kernel.base.errors import Conflict, NotYours
+from kernel.base.parties import Party
 from kernel.recording.work import Work, action
 
-OWNER = "agency:AE001"
+OWNER = Party.agency("AE001")
 OTHER = "https://other.example.cl/"
 
 
@@ -62,7 +63,7 @@ def test_addresses_that_changed_after_they_were_looked_at_are_not_mixed(made: Ne
 
 def test_a_client_that_ended_or_went_to_somebody_else_meanwhile_is_not_changed(made: NewClient) -> None:
     proposal = propose(any_client(made.client.client_id), name="Otros trámites")
-    _give_to("agency:AE002", made.client.client_id)
+    _give_to(Party.agency("AE002"), made.client.client_id)
     with pytest.raises(NotYours):
         change_registration(proposal)
     proposal = propose(any_client(made.client.client_id), name="Otros trámites")
@@ -72,7 +73,7 @@ def test_a_client_that_ended_or_went_to_somebody_else_meanwhile_is_not_changed(m
 
 
 @action
-def _give_to(work: Work, owner: str, client_id: str) -> None:
+def _give_to(work: Work, owner: Party, client_id: str) -> None:
     client = any_client(client_id)
     client.owner = owner
     work.record("identity:client:updated", client, before={}, after={})

@@ -8,17 +8,17 @@ from builders.identity import an_agency
 from sqlalchemy import select
 
 from identity.clients.registry.models import Client
-from identity.clients.registry.rules import OPEN
 from identity.clients.token_exchange_policies.actions import allow_exchange, forbid_exchange
 from identity.openid.authorization.actions import sweep_unused
 from kernel.base import clock
+from kernel.base.parties import ANYBODY
 from kernel.database.db import session
 
 A_MONTH_LATER = timedelta(days=31)
 
 
 def an_open_one() -> str:
-    return a_client("standard", owner=OPEN, scopes=["openid", "run"]).client.client_id
+    return a_client("standard", owner=ANYBODY, scopes=["openid", "run"]).client.client_id
 
 
 def swept() -> set[str]:

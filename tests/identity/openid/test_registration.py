@@ -27,6 +27,7 @@ from identity.openid.authorization.actions import sweep_unused, sweep_unused_bat
 from identity.openid.models import ApplicationConsent
 from kernel.base import clock
 from kernel.base.errors import Invalid
+from kernel.base.parties import Party
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE, session
 from kernel.jobs.access import Principal, act_as
@@ -159,7 +160,7 @@ def test_a_client_of_the_sandbox_registers_itself(app: Flask, client: FlaskClien
     assert client.post("/openid/token", data=form, headers=headers).get_json()["error"] == "invalid_grant"
     with app.app_context():
         kept = session().scalars(select(Client)).one()
-        assert (kept.owner, kept.sector) == ("open-registration", f"client:{made['client_id']}")
+        assert (str(kept.owner), kept.sector) == ("open-registration", f"client:{made['client_id']}")
         assert made["registration_access_token"].encode() not in (kept.registration_token_hash or b"")
 
 
@@ -251,9 +252,9 @@ def test_an_end_is_an_end(app: Flask, client: FlaskClient, made: dict[str, Any])
 
 
 @pytest.fixture
-def agency(app: Flask, context: None) -> str:
+def agency(app: Flask, context: None) -> Party:
     an_agency("AE001", "Servicio de Prueba")
-    return "agency:AE001"
+    return Party.agency("AE001")
 
 
 PRODUCTION = {
@@ -265,7 +266,7 @@ PRODUCTION = {
 }
 
 
-def test_initial_tokens_that_are_refused(client: FlaskClient, agency: str) -> None:
+def test_initial_tokens_that_are_refused(client: FlaskClient, agency: Party) -> None:
     used = create_initial_token(agency, "production", "Una prueba", uses=1)
     made_by(register(client, PRODUCTION, used.token))
     revoked = create_initial_token(agency, "production", "Una prueba")
@@ -281,13 +282,13 @@ def test_initial_tokens_that_are_refused(client: FlaskClient, agency: str) -> No
             create_initial_token(agency, **values)
 
 
-def test_a_refused_registration_uses_nothing_up(client: FlaskClient, agency: str) -> None:
+def test_a_refused_registration_uses_nothing_up(client: FlaskClient, agency: Party) -> None:
     made = create_initial_token(agency, "production", "Una prueba")
     assert register(client, PRODUCTION | {"redirect_uris": [CALLBACK]}, made.token).status_code == 400
     assert register(client, PRODUCTION, made.token).status_code == 201
 
 
-def test_an_operators_token_registers_in_its_environment(client: FlaskClient, agency: str) -> None:
+def test_an_operators_token_registers_in_its_environment(client: FlaskClient, agency: Party) -> None:
     made = made_by(register(client, PRODUCTION, create_initial_token(agency, "production", "Una prueba").token))
     assert made["environment"] == "production"
     assert made["client_secret_expires_at"] > 0
@@ -297,7 +298,7 @@ def test_an_operators_token_registers_in_its_environment(client: FlaskClient, ag
     assert str(actor).startswith("initial-token:")
 
 
-def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClient, agency: str) -> None:
+def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClient, agency: Party) -> None:
     act_as(Principal(kind="official", id="1", name="Ana"))
     given = create_initial_token(agency, "production", "Una prueba", uses=2)
     assert not given.kept.is_approval
@@ -316,7 +317,7 @@ def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClien
 
 
 @pytest.mark.usefixtures("context")
-def test_what_nobody_used_in_the_open_sandbox_is_swept(app: Flask, client: FlaskClient, agency: str) -> None:
+def test_what_nobody_used_in_the_open_sandbox_is_swept(app: Flask, client: FlaskClient, agency: Party) -> None:
     unused, used, revoked = (made_by(register(client, SOUND)) for _ in range(3))
     own = made_by(register(client, PRODUCTION, create_initial_token(agency, "sandbox", "Una prueba").token))
     kept = session().scalars(select(Client)).all()
