@@ -101,7 +101,8 @@ def test_a_service_is_published_agreed_on_and_called(
     agreement = consumer.url.rsplit("/", 1)[1].split("?")[0]
     assert_accessible(consumer)
 
-    owner.goto(f"{house.base_url}/agency/agreements?side=owner")
+    owner.goto(f"{house.base_url}/agency")
+    owner.click("#tasks a[href='/agency/pending']")
     assert_accessible(owner)
     owner.click(f"main a[href*='{agreement}']")
     owner.click("form:has(input[name=step][value=approve]) button")

@@ -34,7 +34,14 @@ OF_PEOPLE = [
     "/sign-out",
 ]
 OF_OFFICIALS = [
-    *("/agency", "/agency/members", "/agency/services", "/agency/services/new", "/agency/agreements"),
+    *(
+        "/agency",
+        "/agency/pending",
+        "/agency/members",
+        "/agency/services",
+        "/agency/services/new",
+        "/agency/agreements",
+    ),
     *("/agency/communications", "/agency/communications?box=outbox", "/agency/communications/new", "/agency/keys"),
     *("/agency/systems", "/agency/systems/new", "/agency/applications", "/agency/applications/new"),
     *("/agency/webhooks", "/agency/webhooks/new", "/agency/webhooks/deliveries"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class PartyParam(click.ParamType[Party]):
-    """Whose a thing is, as its text."""
+    """A party in the command line, by its text."""
 
     name = "party"
 
