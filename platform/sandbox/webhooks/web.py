@@ -6,15 +6,15 @@ from flask import url_for
 from flask_babel import lazy_gettext as _
 
 from identity.webhooks.web import Place, SubscriptionPages
+from kernel.base.parties import Party
 from kernel.jobs.access import current_principal
 from sandbox.accounts.web import developer
-from sandbox.applications.rules import owned_by
 
 DEVELOPER = Place(
     name="sandbox_webhooks",
     prefix="/sandbox/webhooks",
     rule=developer,
-    owner=lambda: owned_by(current_principal().id),
+    owner=lambda: Party.developer(current_principal().id),
     own=None,
     home=lambda: (_("Your applications"), url_for("sandbox_applications.list_applications")),
 )
