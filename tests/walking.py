@@ -19,7 +19,7 @@ READY_SECONDS = 60
 
 
 @dataclass
-class House:
+class Installation:
     """The addresses of a running installation, and its command line."""
 
     base_url: str
@@ -148,11 +148,11 @@ def text_of(page: Page, pattern: str) -> str:
     return found.group(0)
 
 
-def as_official(page: Page, house: House, run: str, agency: str) -> None:
+def as_official(page: Page, installation: Installation, run: str, agency: str) -> None:
     """Sign in and choose the agency to act for."""
-    page.goto(f"{house.base_url}/sign-in")
+    page.goto(f"{installation.base_url}/sign-in")
     sign_in(page, run)
-    page.goto(f"{house.base_url}/agency")
+    page.goto(f"{installation.base_url}/agency")
     page.click(f"form:has(input[name=agency][value={agency}]) button")
 
 

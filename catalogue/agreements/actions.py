@@ -87,9 +87,9 @@ def _refuse_second(work: Work, consumer: str, service_code: str, purpose: Purpos
         Agreement.purpose_key == purpose.key,
         Agreement.status.in_(OPEN),
     )
-    found = work.session.scalars(query).first()
-    if found:
-        raise AlreadyAgreed(found)
+    existing = work.session.scalars(query).first()
+    if existing:
+        raise AlreadyAgreed(existing)
 
 
 @action

@@ -47,12 +47,12 @@ def show_agreement(code: str) -> Any:
 @endpoints.alt_response(409, description="An open agreement covers it, or it is your own service")
 @endpoints.alt_response(422, description="Some of the data must be corrected")
 @requires(AGREEMENTS)
-def request_agreement(asked: dict[str, Any]) -> Any:
+def request_agreement(body: dict[str, Any]) -> Any:
     """Ask a service's owner for an agreement"""
     purpose = Purpose.checked(
-        text=asked["purpose"],
-        legal_basis=asked["legal_basis"],
-        personal_data=asked["personal_data"],
-        daily_calls=asked["daily_calls"],
+        text=body["purpose"],
+        legal_basis=body["legal_basis"],
+        personal_data=body["personal_data"],
+        daily_calls=body["daily_calls"],
     )
-    return actions.request_agreement(current_principal(), asked["service"], asked["version"], purpose)
+    return actions.request_agreement(current_principal(), body["service"], body["version"], purpose)

@@ -52,13 +52,13 @@ EVENTS = (
 )
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Their scope and events, and requests that wait for an answer."""
-    house.notice_templates += TEMPLATES
-    house.machine_scopes["catalogue.agreements"] = _("Ask for agreements and read them")
-    house.api_texts.subjects.append("agreements")
-    house.event_types += EVENTS
-    house.pending_kinds.append(
+    composition.notice_templates += TEMPLATES
+    composition.machine_scopes["catalogue.agreements"] = _("Ask for agreements and read them")
+    composition.api_texts.subjects.append("agreements")
+    composition.event_types += EVENTS
+    composition.pending_kinds.append(
         PendingKind(
             "agreement-request",
             _("Request to use a service"),

@@ -96,8 +96,8 @@ def own_agreements() -> Page:
     """The agency's agreements: as the one that uses (`?side=consumer`), or as the one that offers (`owner`)."""
     agency = current_principal().acting_agency
     waiting = queries.count_to_answer(agency.code)
-    asked = request.args.get("side", "")
-    side = Side(asked) if asked in set(Side) else (Side.OWNER if waiting else Side.CONSUMER)
+    side_name = request.args.get("side", "")
+    side = Side(side_name) if side_name in set(Side) else (Side.OWNER if waiting else Side.CONSUMER)
     page = queries.of_agency(agency.code, side, cursor=request.args.get("cursor"))
     return render_template("agreements/own.html", page=page, side=side, agency=agency, waiting=waiting)
 

@@ -93,10 +93,10 @@ def _agreed(machine: Principal, service: str, version: str) -> tuple[Agreement, 
     bound = machine.service_binding
     if bound.get("service") != service or bound.get("version") != version:
         raise NotAgreed(log=f"{machine.id} is bound to {dict(bound)}")
-    found = provider_of(bound.get("agreement", ""))
-    if found is None:
+    provider = provider_of(bound.get("agreement", ""))
+    if provider is None:
         raise NotAgreed(log=f"{machine.id} names no agreement")
-    agreement, base_url = found
+    agreement, base_url = provider
     fits = agreement.service_code == service and agreement.version == version
     if not fits or agreement.consumer != machine.acting_agency.code:
         raise NotAgreed(log=f"{machine.id} is not of {agreement.code}")

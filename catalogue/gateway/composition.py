@@ -6,6 +6,6 @@ from kernel.composition import Composition
 from kernel.jobs.access import ProgramPaths
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Its paths: a call's token is for the service called."""
-    house.program_paths.append(ProgramPaths("/gateway/", is_of_services=True))
+    composition.program_paths.append(ProgramPaths("/gateway/", is_of_services=True))

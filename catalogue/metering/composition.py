@@ -7,6 +7,6 @@ from flask_babel import lazy_gettext as _
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The scope of those who read it."""
-    house.machine_scopes["catalogue.usage"] = _("Read how much the agreements are used")
+    composition.machine_scopes["catalogue.usage"] = _("Read how much the agreements are used")

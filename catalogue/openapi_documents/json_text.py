@@ -58,19 +58,19 @@ def read_json(text: str) -> Any:
         line = next(_line(text, token.start()) for token in TOKEN.finditer(text) if token[0] == value)
         raise Fault("not-finite", line=line, value=value) from None
     except ValueError:  # Python's own limit, against numbers that take for ever
-        found = LONG_NUMBER.search(text)
-        raise Fault("long-number", line=_line(text, found.start() if found else 0)) from None
+        number = LONG_NUMBER.search(text)
+        raise Fault("long-number", line=_line(text, number.start() if number else 0)) from None
 
 
 def json_lines(text: str, wanted: Collection[Place]) -> dict[Place, int]:
     """The lines on which these places of a sound document begin."""
-    looked_for, found = set(wanted), dict[Place, int]()
+    looked_for, lines = set(wanted), dict[Place, int]()
     for place, offset in _places(text):
         if place in looked_for:
-            found[place] = _line(text, offset)
-            if len(found) == len(looked_for):
+            lines[place] = _line(text, offset)
+            if len(lines) == len(looked_for):
                 break
-    return found
+    return lines
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

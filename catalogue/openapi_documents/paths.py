@@ -33,9 +33,9 @@ def items_of(data: Mapping[str, Any], find: Resolver) -> Iterator[tuple[str, dic
     """Each path with what stands there, wherever it is described."""
     for path, item in (data.get("paths") or {}).items():
         if not path.startswith("x-"):
-            found = find.follow(item)
+            target = find.follow(item)
             # OAS 3.0.3, Path Item Object: what stands beside `$ref` is of it too.
-            yield path, {**found, **item}
+            yield path, {**target, **item}
 
 
 def list_operations(data: Mapping[str, Any], find: Resolver) -> Iterator[dict[str, str]]:

@@ -136,8 +136,8 @@ def _version(data: Any) -> str:
         return "2.0"
     name = "openapi" if "openapi" in data else "swagger"
     given = data[name]
-    if isinstance(given, str) and (found := VERSION.fullmatch(given)) and name == "openapi":
-        return found[1]
+    if isinstance(given, str) and (match := VERSION.fullmatch(given)) and name == "openapi":
+        return match[1]
     is_shortened = name == "openapi" and str(given) in STANDARDS
     raise Fault("version-form" if is_shortened else "unknown-version", (name,), version=in_json(given))
 
@@ -158,14 +158,14 @@ def _checked(data: dict[str, Any], version: str, walk: Walk) -> Resolver:
 def _warnings(source: _Source, walk: Walk) -> tuple[Finding, ...]:
     """The warnings in the order of the lines, each code no more often than people would read it."""
     lines = source.lines(source.text, {place[:end] for _code, place, _values in walk.warnings for end in _ends(place)})
-    found = [Finding(code, line) for code, line in source.noted[:1]]
+    findings = [Finding(code, line) for code, line in source.noted[:1]]
     for code, place, values in walk.warnings:
         line = _longest(lines, place)
-        found.append(Finding(code, line, place, {name: shortened(value) for name, value in values.items()}))
-    found.sort(key=lambda one: one.line)
+        findings.append(Finding(code, line, place, {name: shortened(value) for name, value in values.items()}))
+    findings.sort(key=lambda one: one.line)
     if walk.further_warnings:
-        found.append(Finding("further", 1, values={"count": str(walk.further_warnings)}))
-    return tuple(found)
+        findings.append(Finding("further", 1, values={"count": str(walk.further_warnings)}))
+    return tuple(findings)
 
 
 def _line(source: _Source, place: Place) -> int:

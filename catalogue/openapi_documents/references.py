@@ -93,17 +93,17 @@ def check_references(walk: Walk, find: Resolver, sections: Mapping[str, str], ki
     looked_at = set[tuple[Place, str]]()
     for reference in walk.references:  # which grows by those in what is looked at
         try:
-            place, found = find.find(reference.target, reference.base or find.own_address)
+            place, target = find.find(reference.target, reference.base or find.own_address)
         except Fault as fault:
             raise Fault(fault.code, reference.place, reference=reference.target) from None
         leads_to[reference.place[:-1]] = place, reference
         is_other = place is not None and _section(place, sections) not in (None, sections.get(reference.kind))
-        if is_other or not isinstance(found, dict | bool):
+        if is_other or not isinstance(target, dict | bool):
             raise Fault("other-kind", reference.place, reference=reference.target)
         if place is not None and not _has_a_name(place, sections) and (place, reference.kind) not in looked_at:
             looked_at.add((place, reference.kind))
             walk.path[:] = place
-            or_reference(reference.kind, kinds)(walk, found)
+            or_reference(reference.kind, kinds)(walk, target)
             walk.path.clear()
     _refuse_circles(leads_to)
 

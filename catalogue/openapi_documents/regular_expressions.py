@@ -45,8 +45,8 @@ def is_regular_expression(text: str) -> bool:
 
 def _in_python(text: str) -> str:
     written, in_class, before = list[str](), False, ""
-    for found in TOKEN.finditer(text):
-        token, last = found[0], before
+    for match in TOKEN.finditer(text):
+        token, last = match[0], before
         before = token
         if token[0] == "\\":
             written.append(_escape(token, in_class))

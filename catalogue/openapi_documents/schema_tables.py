@@ -122,9 +122,9 @@ KNOWN_DIALECTS = ("https://json-schema.org/draft/2020-12/schema", "https://spec.
 
 def patterns(walk: Walk, node: dict[str, Any]) -> None:
     """JSON Schema 2020-12 6.3.3: patterns SHOULD be regular expressions of ECMA-262."""
-    found: list[tuple[Place, str]] = [(("pattern",), node["pattern"])] if "pattern" in node else []
-    found += [(("patternProperties", pattern), pattern) for pattern in node.get("patternProperties", ())]
-    for place, pattern in found[: walk.patterns_left]:
+    expressions: list[tuple[Place, str]] = [(("pattern",), node["pattern"])] if "pattern" in node else []
+    expressions += [(("patternProperties", pattern), pattern) for pattern in node.get("patternProperties", ())]
+    for place, pattern in expressions[: walk.patterns_left]:
         walk.patterns_left -= 1
         if not is_regular_expression(pattern):
             walk.warn("pattern", *place, pattern=pattern)

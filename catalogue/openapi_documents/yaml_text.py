@@ -96,13 +96,13 @@ def read_yaml(text: str, note: Callable[[str, int], None]) -> Any:
 
 def yaml_lines(text: str, wanted: Collection[Place]) -> dict[Place, int]:
     """The lines on which these places of a sound document begin."""
-    looked_for, found = set(wanted), dict[Place, int]()
+    looked_for, lines = set(wanted), dict[Place, int]()
     for place, line in _places(yaml.parse(text, Loader=yaml.CSafeLoader)):
-        if place in looked_for and place not in found:
-            found[place] = line
-            if len(found) == len(looked_for):
+        if place in looked_for and place not in lines:
+            lines[place] = line
+            if len(lines) == len(looked_for):
                 break
-    return found
+    return lines
 
 
 class _Builder:

@@ -139,7 +139,7 @@ def _described(service: Any) -> dict[str, Any]:
 def _described_version(service: Any, version: Any, reader: Any) -> dict[str, Any]:
     base = settings().base_url
     address = f"{base}/api/v1/services/{service.code}/versions/{version.version}/openapi"
-    shown = {
+    body = {
         "version": version.version,
         "status": version.status,
         "gateway": f"{base}/gateway/{service.code}/{version.version}/",
@@ -149,9 +149,9 @@ def _described_version(service: Any, version: Any, reader: Any) -> dict[str, Any
         "published_at": version.decided_at if version.status == Status.PUBLISHED else None,
     }
     if reader.agency is None or reader.agency.code != service.owner:
-        return shown
+        return body
     warnings = [
         {"code": one.code, "line": one.line, "pointer": one.pointer, "detail": str(one.sentence)}
         for one in version.warnings
     ]
-    return {**shown, "reasons": version.reasons, "warnings": warnings}
+    return {**body, "reasons": version.reasons, "warnings": warnings}

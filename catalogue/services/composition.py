@@ -26,15 +26,15 @@ EVENTS = (
 )
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The catalogue's page, its publishers and its event, and what waits for them and for the authority."""
-    house.machine_scopes["catalogue.publish"] = _("Describe services and send them for approval")
-    house.api_texts.subjects.append("services")
-    house.event_types += EVENTS
+    composition.machine_scopes["catalogue.publish"] = _("Describe services and send them for approval")
+    composition.api_texts.subjects.append("services")
+    composition.event_types += EVENTS
     # Ley 21.180: the coordinator of digital transformation answers for what an agency offers the others.
     leads = frozenset({"digital_officer"})
-    house.roles.append(Role("publisher", _("Publisher"), _("services and agreements"), follows_from=leads))
-    house.pending_kinds += [
+    composition.roles.append(Role("publisher", _("Publisher"), _("services and agreements"), follows_from=leads))
+    composition.pending_kinds += [
         PendingKind(
             "service-version",
             _("Service"),
@@ -53,4 +53,4 @@ def compose(house: Composition) -> None:
             frozenset({"administrator", "publisher"}),
         ),
     ]
-    add_navigation(house.app, _("Catalogue"), "services.catalogue", order=10)
+    add_navigation(composition.app, _("Catalogue"), "services.catalogue", order=10)

@@ -55,9 +55,9 @@ def search(
 
 
 def _by_rank(query: Select[Service], ways: list[str], cursor: str | None, limit: int | None) -> Page[Service]:
-    asked: list[ColumnElement[Any]] = [func.websearch_to_tsquery("spanish", way) for way in ways]
-    asked.append(func.websearch_to_tsquery("simple", ways[0]))
-    either = reduce(lambda one, other: one.op("||")(other), asked)
+    queries: list[ColumnElement[Any]] = [func.websearch_to_tsquery("spanish", way) for way in ways]
+    queries.append(func.websearch_to_tsquery("simple", ways[0]))
+    either = reduce(lambda one, other: one.op("||")(other), queries)
     rank = cast(func.ts_rank(Service.search, either) * 1_000_000, Integer)
     query = query.where(Service.search.op("@@")(either)).options(with_expression(Service.rank, rank))
     keys: list[Any] = [rank.label("rank"), Service.id]
@@ -113,18 +113,18 @@ def own_version(code: str, version: str, reader: Principal) -> ServiceVersion:
 
 def version_to_review(code: str, version: str) -> ServiceVersion:
     """A version that has been submitted at least once, for the authority. Raises NotFound."""
-    found = _version(_existing(code), version)
-    if found.submitted_at is None:
-        raise NotFound(log=f"{found.code} was never submitted")
-    return found
+    row = _version(_existing(code), version)
+    if row.submitted_at is None:
+        raise NotFound(log=f"{row.code} was never submitted")
+    return row
 
 
 def published_version(code: str, version: str) -> ServiceVersion:
     """A version that others may ask for. Raises NotFound."""
-    found = _version(_existing(code), version)
-    if found.status != Status.PUBLISHED:
-        raise NotFound(log=f"{found.code} is not published")
-    return found
+    row = _version(_existing(code), version)
+    if row.status != Status.PUBLISHED:
+        raise NotFound(log=f"{row.code} is not published")
+    return row
 
 
 def openapi_document(code: str, version: str, reader: Principal, *, as_it_came: bool = False) -> tuple[str, str]:
@@ -210,10 +210,10 @@ def _existing(code: str) -> Service:
 
 
 def _version(service: Service, version: str) -> ServiceVersion:
-    found = service.version(version) if VERSION.fullmatch(version) else None
-    if found is None:
+    row = service.version(version) if VERSION.fullmatch(version) else None
+    if row is None:
         raise NotFound(log=f"{service.code} has no such version")
-    return found
+    return row
 
 
 def _is_insider(service: Service, reader: Principal) -> bool:

@@ -251,8 +251,8 @@ def new_version(code: str) -> Page:
 @pages.route("/agency/services/<code>/versions/<version>/edit", methods=["GET", "POST"])
 @requires(PUBLISHERS)
 def edit_version(code: str, version: str) -> Page:
-    found = queries.own_version(code, version, current_principal())
-    form = VersionForm(version=found.version, base_url=found.base_url)
+    own = queries.own_version(code, version, current_principal())
+    form = VersionForm(version=own.version, base_url=own.base_url)
     if form.validate_on_submit():
         try:
             actions.edit_version(current_principal(), code, version, form.version_facts())
@@ -260,7 +260,7 @@ def edit_version(code: str, version: str) -> Page:
             return redirect(url_for("services.own_service", code=code), 303)
         except (Invalid, Conflict) as problem:
             explain(form, problem)
-    return _form("services/edit_version.html", form, service=found.service, version=found)
+    return _form("services/edit_version.html", form, service=own.service, version=own)
 
 
 @pages.post("/agency/services/<code>/versions/<version>/submit")
@@ -324,10 +324,10 @@ def give_back(code: str, version: str) -> Page:
 
 
 def _review(code: str, version: str, form: DecisionForm) -> Page:
-    found = queries.version_to_review(code, version)
-    form.seen.data = found.submitted_at.isoformat() if found.submitted_at else ""
-    waits = is_possible(found.status, Transition.APPROVE)
-    page = render_template("services/review.html", version=found, service=found.service, form=form, waits=waits)
+    reviewed = queries.version_to_review(code, version)
+    form.seen.data = reviewed.submitted_at.isoformat() if reviewed.submitted_at else ""
+    waits = is_possible(reviewed.status, Transition.APPROVE)
+    page = render_template("services/review.html", version=reviewed, service=reviewed.service, form=form, waits=waits)
     return (page, 422) if form.errors else page
 
 

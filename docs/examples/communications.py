@@ -126,13 +126,13 @@ def receive(folder: str) -> None:
 
 def waiting(api: httpx2.Client) -> Iterator[dict[str, Any]]:
     """Every line of the inbox that has no answer of ours, page by page."""
-    asked = {"box": "inbox", "status": "available"}
+    query = {"box": "inbox", "status": "available"}
     while True:
-        page = checked(api.get("/communications", params=asked)).json()
+        page = checked(api.get("/communications", params=query)).json()
         yield from page["items"]
         if page["next"] is None:
             return
-        asked["cursor"] = page["next"]
+        query["cursor"] = page["next"]
 
 
 def file_name(prefix: str, name: str) -> str:

@@ -6,6 +6,6 @@ from kernel.composition import Composition
 from kernel.pages.layout import set_place
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Its place in the header."""
-    set_place(house.app, "account", "account.home")
+    set_place(composition.app, "account", "account.home")

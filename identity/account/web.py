@@ -55,14 +55,14 @@ def home() -> Page:
     """Show the person's data as the state's identity has them, and where they are signed in."""
     here = current_sign_in()
     person = get_person(current_principal().id)
-    shown = active_sessions(person.id)
+    sessions = active_sessions(person.id)
     if person.is_test_person:
         # Strangers share a test person; where they are is nobody's business.
-        shown = [session for session in shown if here and session.sid == here.sid]
+        sessions = [session for session in sessions if here and session.sid == here.sid]
     return render_template(
         "account/account.html",
         person=person,
-        sessions=shown,
+        sessions=sessions,
         here=here.sid if here else "",
         language_form=LanguageForm(None, language=person.language),
     )

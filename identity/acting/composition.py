@@ -9,7 +9,7 @@ from kernel.jobs.access import official
 from kernel.pages.layout import add_navigation, set_place
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The agency's home, and where an agency is chosen."""
-    set_place(house.app, "choose_agency", "acting.home")
-    add_navigation(house.app, _("My agency"), "acting.home", official.allows, order=20)
+    set_place(composition.app, "choose_agency", "acting.home")
+    add_navigation(composition.app, _("My agency"), "acting.home", official.allows, order=20)

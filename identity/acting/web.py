@@ -79,7 +79,7 @@ def home() -> Page:
         roles=principal.roles,
         functions=FUNCTIONS(),
         next=request.args.get("next", ""),
-        asked=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
+        agency_to_choose=next((agency for agency, _held in agencies if agency.code == request.args.get("asked")), None),
     )
 
 

@@ -77,14 +77,14 @@ def insert_agency(
 ) -> Agency:
     """Add an agency, whose place the caller checks when all is there. Raises Invalid, AgencyCodeTaken."""
     hold_tree(work)
-    said = clean_fields(code, {"name": name, "kind": kind, "parent": parent})
+    fields = clean_fields(code, {"name": name, "kind": kind, "parent": parent})
     agency = Agency(
         code=code,
-        name=said["name"],
+        name=fields["name"],
         is_authority=is_authority,
         created_at=work.now,
-        kind=said["kind"],
-        parent_code=said["parent"],
+        kind=fields["kind"],
+        parent_code=fields["parent"],
         valid_from=period.first,
         valid_until=period.last,
     )
@@ -94,11 +94,11 @@ def insert_agency(
     except IntegrityError as error:
         raise AgencyCodeTaken(fields={"code": [_("Another agency has this code.")]}) from error
     norm = clean_norm(norm)
-    said["valid_from"] = period.first.isoformat()
+    fields["valid_from"] = period.first.isoformat()
     if period.last:
-        said["valid_until"] = period.last.isoformat()
-    _note(work, agency, period.first, said, norm)
-    work.record("identity:agency:created", agency, is_authority=is_authority, norm=norm, **said)
+        fields["valid_until"] = period.last.isoformat()
+    _note(work, agency, period.first, fields, norm)
+    work.record("identity:agency:created", agency, is_authority=is_authority, norm=norm, **fields)
     return agency
 
 
@@ -129,8 +129,8 @@ def store_change(work: Work, code: str, change: AgencyChange) -> Agency | None:
     _note(work, agency, change.counts_from, changed, norm)
     _take_effect(agency)
     for field, after in changed.items():
-        told = {"before": getattr(before, field), "after": after}
-        work.record(TAGS[field], agency, **told, counts_from=change.counts_from.isoformat(), norm=norm)
+        values = {"before": getattr(before, field), "after": after}
+        work.record(TAGS[field], agency, **values, counts_from=change.counts_from.isoformat(), norm=norm)
     return agency
 
 
@@ -155,20 +155,20 @@ def store_validity(work: Work, code: str, period: Period, successor: str | None,
     agency = locked_agency(work, code)
     period = check_period(period.first, period.last, ("valid_from", "valid_until"))
     after = _successor(work, agency, period, successor or None)
-    said: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for field, value, before in (
         ("valid_from", period.first, agency.valid_from),
         ("valid_until", period.last, agency.valid_until),
         ("successor", after, agency.successor_code),
     ):
         if value != before:
-            said[field] = value.isoformat() if isinstance(value, date) else value
-    if not said:
+            fields[field] = value.isoformat() if isinstance(value, date) else value
+    if not fields:
         return None
     norm = clean_norm(norm)
     agency.valid_from, agency.valid_until, agency.successor_code = period.first, period.last, after
-    _note(work, agency, period.last or clock.today(), said, norm)
-    work.record("identity:agency:validity-changed", agency, norm=norm, **said)
+    _note(work, agency, period.last or clock.today(), fields, norm)
+    work.record("identity:agency:validity-changed", agency, norm=norm, **fields)
     if (
         agency.is_authority
         and period.last
@@ -181,10 +181,14 @@ def store_validity(work: Work, code: str, period: Period, successor: str | None,
 def _successor(work: Work, agency: Agency, period: Period, code: str | None) -> str | None:
     if code is None or period.last is None:
         return None
-    found = work.session.scalar(select(Agency).where(Agency.code == code))
-    if found is None or found.code == agency.code or (found.valid_until and found.valid_until <= period.last):
+    successor = work.session.scalar(select(Agency).where(Agency.code == code))
+    if (
+        successor is None
+        or successor.code == agency.code
+        or (successor.valid_until and successor.valid_until <= period.last)
+    ):
         raise Invalid(fields={"successor": [_("Choose an agency that exists after that day.")]})
-    return found.code
+    return successor.code
 
 
 def hold_tree(work: Work) -> None:

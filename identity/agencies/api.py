@@ -25,8 +25,10 @@ CODE = path("code", AGENCY_CODE, "Its state code", "AE001")
 @public("the state's agencies are no secret")
 def list_agencies(query: dict[str, Any]) -> Response:
     """All agencies, in the order of their codes"""
-    found = agencies_page(query["cursor"], query["limit"], on=query["on"], kind=query["kind"], parent=query["parent"])
-    return found.as_json(AgencySchema().dump)
+    agencies = agencies_page(
+        query["cursor"], query["limit"], on=query["on"], kind=query["kind"], parent=query["parent"]
+    )
+    return agencies.as_json(AgencySchema().dump)
 
 
 @endpoints.route("/<code>", methods=["GET"], parameters=[CODE])

@@ -6,6 +6,6 @@ from identity.agencies.queries import names_of
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The names of agencies in the audit."""
-    house.audit_names["agency"] = names_of
+    composition.audit_names["agency"] = names_of

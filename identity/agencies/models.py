@@ -79,5 +79,5 @@ class AgencyChangeRecord(Identified, Base):
         return self._day("valid_until")
 
     def _day(self, field: str) -> date | None:
-        said: str | None = self.fields.get(field)
-        return date.fromisoformat(said) if said else None
+        value: str | None = self.fields.get(field)
+        return date.fromisoformat(value) if value else None

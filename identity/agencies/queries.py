@@ -53,8 +53,8 @@ def beside_active_agency(
 
 def with_active_agency(query: Select[Any], code: Column[str], day: ColumnElement[date]) -> Select[Any]:
     """A query's rows, each with the agency that a column of it names, where that exists on the day, by name."""
-    found = query.add_columns(Agency).join(Agency, Agency.code == code).where(is_active_on(day))
-    return found.order_by(Agency.name, Agency.code)
+    joined = query.add_columns(Agency).join(Agency, Agency.code == code).where(is_active_on(day))
+    return joined.order_by(Agency.name, Agency.code)
 
 
 def with_owning_agency(query: Select[Any], owner: Column[Party]) -> Select[Any]:
@@ -69,16 +69,16 @@ def exists_on(code: Column[str] | str, day: ColumnElement[date]) -> Exists:
 
 def find_agency(code: str) -> AgencyRef | None:
     """The agency with this state code, also one that has ended."""
-    found = session().scalar(select(Agency).where(Agency.code == code.replace("\x00", "")))
-    return found.ref if found else None
+    agency = session().scalar(select(Agency).where(Agency.code == code.replace("\x00", "")))
+    return agency.ref if agency else None
 
 
 def get_agency(code: str) -> Agency:
     """The agency with this state code, also one that has ended. Raises NotFound."""
-    found = session().scalar(select(Agency).where(Agency.code == code))
-    if found is None:
+    agency = session().scalar(select(Agency).where(Agency.code == code))
+    if agency is None:
         raise NotFound()
-    return found
+    return agency
 
 
 def list_agencies() -> list[AgencyRef]:
@@ -122,17 +122,17 @@ def agencies_page(
         query = query.where(_on_day("kind", Agency.kind, day) == kind)
     if parent is not None:
         query = query.where(_on_day("parent", Agency.parent_code, day) == parent)
-    found: Page[Agency] = page(session(), query, [Agency.code], cursor=cursor, limit=limit, descending=False)
-    on_day = _as_on_day([agency.code for agency in found.items], day)
-    return Page([on_day[agency.code] for agency in found.items], found.next)
+    rows: Page[Agency] = page(session(), query, [Agency.code], cursor=cursor, limit=limit, descending=False)
+    on_day = _as_on_day([agency.code for agency in rows.items], day)
+    return Page([on_day[agency.code] for agency in rows.items], rows.next)
 
 
 def agency_on(code: str, day: date) -> AgencyOnDay:
     """One agency as it is on a day, whether or not it exists then. Raises NotFound."""
-    found = _as_on_day([code], day).get(code)
-    if found is None:
+    agency = _as_on_day([code], day).get(code)
+    if agency is None:
         raise NotFound()
-    return found
+    return agency
 
 
 def path_to(agency: AgencyOnDay, day: date) -> Sequence[AgencyOnDay]:
@@ -146,8 +146,8 @@ def path_to(agency: AgencyOnDay, day: date) -> Sequence[AgencyOnDay]:
 def tree_on(day: date) -> Sequence[AgencyOnDay]:
     """The agencies that exist on a day, by their names."""
     query = _select_on_day(day).where(is_active_on(literal(day)))
-    found = [AgencyOnDay(*row) for row in session().execute(query.limit(MOST_IN_TREE))]
-    return sorted(found, key=lambda agency: (agency.name.casefold(), agency.code))
+    agencies = [AgencyOnDay(*row) for row in session().execute(query.limit(MOST_IN_TREE))]
+    return sorted(agencies, key=lambda agency: (agency.name.casefold(), agency.code))
 
 
 def agencies_on(day: date) -> Sequence[AgencyOnDay]:
@@ -176,7 +176,7 @@ def _on_day(field: str, current: InstrumentedAttribute[Any], day: date) -> Colum
     """The value of a field on a day: that of the last change until then, or else of the first one after it."""
     record = AgencyChangeRecord
     has = record.fields.has_key(field)
-    told = (
+    recorded = (
         select(func.jsonb_build_array(record.fields[field]))
         .where(record.agency_code == Agency.code, has)
         .order_by(record.counts_from > day, func.abs(record.counts_from - literal(day)))
@@ -186,7 +186,7 @@ def _on_day(field: str, current: InstrumentedAttribute[Any], day: date) -> Colum
         .scalar_subquery()
     )
     # In an array, because a parent may have been taken away: that is a value too.
-    return func.coalesce(told, func.jsonb_build_array(current)).op("->>")(0)
+    return func.coalesce(recorded, func.jsonb_build_array(current)).op("->>")(0)
 
 
 def timelines() -> dict[str, AgencyTimeline]:

@@ -41,11 +41,11 @@ class PlaceForm(Form):
         agencies = [one for one in active_agencies() if one.code != own]
         # One that begins later is known by its code only; it stays if it is the parent.
         known = {one.code for one in agencies}
-        kept = [self.parent.data] if self.parent.data and self.parent.data not in known else []
+        former = [self.parent.data] if self.parent.data and self.parent.data not in known else []
         self.parent.choices = [
             SelectChoice("", _("No other agency: at the top of the state")),
             *(SelectChoice(one.code, f"{one.name} ({one.code})") for one in agencies),
-            *(SelectChoice(code, code) for code in kept),
+            *(SelectChoice(code, code) for code in former),
         ]
 
 
@@ -87,11 +87,11 @@ class ValidityForm(Form):
         """Offer the other agencies that exist today to choose from."""
         self.successor.data = self.successor.data or ""
         agencies = [one for one in active_agencies() if one.code != own]
-        kept = {self.successor.data} - {None, "", *(one.code for one in agencies)}
+        former = {self.successor.data} - {None, "", *(one.code for one in agencies)}
         self.successor.choices = [
             SelectChoice("", _("None")),
             *(SelectChoice(one.code, f"{one.name} ({one.code})") for one in agencies),
-            *(SelectChoice(code, code) for code in kept),
+            *(SelectChoice(code, code) for code in former),
         ]
 
 
@@ -109,8 +109,8 @@ def list_agencies() -> Page:
 
 
 def _show_tree(page_of: str, *, is_managed: bool) -> str:
-    asked, today = request.args.get("on", ""), clock.today()
-    day = _day_of(asked)
+    on, today = request.args.get("on", ""), clock.today()
+    day = _day_of(on)
     branches = branches_of(tree_on(day or today), request.args.get("q", ""))
     return render_template(
         "agencies/list.html",
@@ -120,8 +120,8 @@ def _show_tree(page_of: str, *, is_managed: bool) -> str:
         kinds=KINDS,
         day=day or today,
         today=today,
-        asked=asked,
-        is_day_wrong=bool(asked) and day is None,
+        on=on,
+        is_day_wrong=bool(on) and day is None,
         q=request.args.get("q", ""),
     )
 

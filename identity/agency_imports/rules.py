@@ -77,10 +77,10 @@ class FileRefused(Invalid):
 
     def __init__(self, faults: Sequence[FileFault]) -> None:
         self.faults = tuple(faults)
-        told = [str(fault) for fault in faults[:MOST_FAULTS]]
+        messages = [str(fault) for fault in faults[:MOST_FAULTS]]
         if len(faults) > MOST_FAULTS:
-            told.append(str(_("And %(count)s more.", count=len(faults) - MOST_FAULTS)))
-        super().__init__(fields={"file": told})
+            messages.append(str(_("And %(count)s more.", count=len(faults) - MOST_FAULTS)))
+        super().__init__(fields={"file": messages})
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ def read_rows(content: bytes) -> list[Row]:
         if len(rows) + len(faults) >= MAX_LINES:
             faults.append(FileFault(number, "", _("A file has at most 5,000 lines: part it.")))
             break
-        found = _row(number, columns, cells)
-        if isinstance(found, Row):
-            rows.append(found)
+        result = _row(number, columns, cells)
+        if isinstance(result, Row):
+            rows.append(result)
         else:
-            faults += found
+            faults += result
     faults += _repeated(rows)
     if faults:
         raise FileRefused(sorted(faults, key=lambda fault: fault.line))
@@ -214,7 +214,9 @@ def _row(number: int, columns: Sequence[str], cells: Sequence[str]) -> Row | lis
             FileFault(number, "", _("This line has more cells than the first one: put what has a separator in “”."))
         ]
     # As `as_csv` keeps a spreadsheet from calculating.
-    said = {name: re.sub(r"^'(?=[=+@-])", "", cell.strip()) for name, cell in zip(columns, cells, strict=False) if name}
+    values = {
+        name: re.sub(r"^'(?=[=+@-])", "", cell.strip()) for name, cell in zip(columns, cells, strict=False) if name
+    }
     faults: list[FileFault] = []
 
     def checked(column: str, check: Any, *given: Any) -> Any:
@@ -225,19 +227,19 @@ def _row(number: int, columns: Sequence[str], cells: Sequence[str]) -> Row | lis
             faults.append(FileFault(number, column, messages[0]))
             return None
 
-    parent = said.get("parent", "")
-    days = {name: checked(name, _day, said.get(name, "")) for name in ("valid_from", "valid_until")}
+    parent = values.get("parent", "")
+    days = {name: checked(name, _day, values.get(name, "")) for name in ("valid_from", "valid_until")}
     if days["valid_from"] and not faults:
         checked("valid_until", check_period, days["valid_from"], days["valid_until"], ("valid_from", "valid_until"))
     row = Row(
         line=number,
-        code=checked("code", clean_code, said.get("code", "")) or "",
-        name=checked("name", clean_name, said.get("name", "")) or "",
-        kind=checked("kind", _kind, said.get("kind", "")) or "",
+        code=checked("code", clean_code, values.get("code", "")) or "",
+        name=checked("name", clean_name, values.get("name", "")) or "",
+        kind=checked("kind", _kind, values.get("kind", "")) or "",
         parent=checked("parent", clean_code, parent) if parent else None,
         valid_from=days["valid_from"],
         valid_until=days["valid_until"],
-        norm=checked("norm", clean_norm, said.get("norm", "")) or "",
+        norm=checked("norm", clean_norm, values.get("norm", "")) or "",
     )
     return faults or row
 
@@ -324,11 +326,11 @@ def tree_after(
 def faults_in_file(faults: Iterable[TreeFault], rows: Sequence[Row]) -> list[FileFault]:
     """List the faults of the tree, at the lines that cause them."""
     lines = {row.code: row.line for row in rows}
-    found = []
+    problems = []
     for fault in faults:
         line = lines.get(fault.agency) or lines.get(fault.parent) or 1
-        found.append(FileFault(line, "parent", f"{fault.agency}: {fault.message}"))
-    return found
+        problems.append(FileFault(line, "parent", f"{fault.agency}: {fault.message}"))
+    return problems
 
 
 def as_csv(rows: Iterable[Sequence[Any]]) -> str:

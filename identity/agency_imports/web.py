@@ -93,7 +93,7 @@ def _shown_before(content: str) -> bytes:
 
 def _show(form: ImportForm, steps: list[Step] | None = None) -> str:
     return render_template(
-        "agency_imports/import.html", form=form, steps=steps, shown=(steps or [])[:MOST_SHOWN], columns=COLUMNS,
+        "agency_imports/import.html", form=form, steps=steps, first_steps=(steps or [])[:MOST_SHOWN], columns=COLUMNS,
         kinds=KINDS,
     )  # fmt: skip
 

@@ -101,16 +101,20 @@ def end_appointment(work: Work, agency_code: str, appointment_id: UUID) -> Appoi
     # The lock on the agency makes two ends at once see each other.
     agency = locked_agency(work, agency_code)
     query = select(Appointment).where(Appointment.id == appointment_id, Appointment.agency_code == agency.code)
-    found = work.session.scalar(query.with_for_update().execution_options(populate_existing=True))
-    if found is None or found.ended_at is not None or (found.ends_on and found.ends_on < clock.today()):
+    appointment = work.session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if (
+        appointment is None
+        or appointment.ended_at is not None
+        or (appointment.ends_on and appointment.ends_on < clock.today())
+    ):
         raise NotFound()
-    is_in_effect = found.is_in_effect(clock.today())
-    found.ended_at, found.ended_by_name = work.now, work.by.name
-    was_administrator = ADMINISTRATOR in roles_of([found.function], is_authority=False)
+    is_in_effect = appointment.is_in_effect(clock.today())
+    appointment.ended_at, appointment.ended_by_name = work.now, work.by.name
+    was_administrator = ADMINISTRATOR in roles_of([appointment.function], is_authority=False)
     if is_in_effect and was_administrator and not _has_administrator(work, agency.code):
         raise LastAdministrator()
-    work.record("identity:membership:revoked", agency, person=str(found.person_id), **_as_told(found))
-    return found
+    work.record("identity:membership:revoked", agency, person=str(appointment.person_id), **_as_told(appointment))
+    return appointment
 
 
 def _has_administrator(work: Work, code: str) -> bool:

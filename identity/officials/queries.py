@@ -66,8 +66,8 @@ def officials_of(code: str, role: str) -> list[Official]:
         is_in_effect_on(today),
         exists_on(code, today),
     )
-    found = people_among(holders)
-    return [Official(person.id, person.name, person.email, person.language) for person in found]
+    people = people_among(holders)
+    return [Official(person.id, person.name, person.email, person.language) for person in people]
 
 
 def agencies_of(person_id: UUID | str) -> list[tuple[AgencyRef, list[str]]]:

@@ -57,14 +57,14 @@ STATE_FUNCTIONS: Mapping[str, Function] = {
 
 def all_functions(roles: Iterable[Role]) -> dict[str, Function]:
     """Every function that an official may hold: the state's, and one for each role that pages may be for."""
-    found = dict(STATE_FUNCTIONS)
+    functions = dict(STATE_FUNCTIONS)
     for role in roles:
         for name in role.follows_from & STATE_FUNCTIONS.keys():
-            function = found[name]
+            function = functions[name]
             rights = _("%(rights)s; %(more)s", rights=function.description, more=role.description)
-            found[name] = replace(function, description=rights, roles=function.roles | {role.name})
-        found[role.name] = Function(role.title, role.description, frozenset({role.name}))
-    return found
+            functions[name] = replace(function, description=rights, roles=function.roles | {role.name})
+        functions[role.name] = Function(role.title, role.description, frozenset({role.name}))
+    return functions
 
 
 class RoleAlreadyHeld(Conflict):

@@ -120,17 +120,17 @@ def end_appointment_at(code: str, appointment_id: UUID) -> Page:
 
 def _show_agency(code: str, form: AppointmentForm | None) -> str:
     """form: that of the authority, who may change what is here."""
-    found, today = get_agency(code), clock.today()
+    agency, today = get_agency(code), clock.today()
     now, changes = agency_on(code, today), changes_page(code, request.args.get("cursor"))
     others = [one.fields.get(field) for one in changes.items for field in ("parent", "successor")]
     return render_template(
         "officials/agency.html",
-        agency=found,
+        agency=agency,
         now=now,
         path=path_to(now, today),
         below=agencies_page(on=today, parent=code, limit=100).items,
         changes=changes,
-        names=names_of([found.successor_code, *others]),
+        names=names_of([agency.successor_code, *others]),
         kinds=KINDS,
         form=form,
         functions=FUNCTIONS(),

@@ -17,10 +17,10 @@ with `resource` naming this interface. Where the sign-in was too weak or too lon
 `insufficient_user_authentication` and what to send the person to sign in with (RFC 9470)."""
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Authenticate callers with an access token; tell of the tokens, and of the keys that sign them."""
-    house.authenticators.append(bearer_principal)
-    house.rotated_purposes.append(PURPOSE)
-    house.api_texts.access += [ACCESS_OF_SYSTEMS, ACCESS_OF_PEOPLE]
-    house.app.jinja_env.globals["issuer"] = f"{SETTINGS.of(house.app).base_url}{issuer.PATH}"
-    house.api_texts.tokens_from = "From `/openid/token`"
+    composition.authenticators.append(bearer_principal)
+    composition.rotated_purposes.append(PURPOSE)
+    composition.api_texts.access += [ACCESS_OF_SYSTEMS, ACCESS_OF_PEOPLE]
+    composition.app.jinja_env.globals["issuer"] = f"{SETTINGS.of(composition.app).base_url}{issuer.PATH}"
+    composition.api_texts.tokens_from = "From `/openid/token`"

@@ -6,6 +6,6 @@ from identity.people.queries import names_of
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The names of people in the audit."""
-    house.audit_names["person"] = names_of
+    composition.audit_names["person"] = names_of

@@ -75,7 +75,7 @@ def get_person(person_id: UUID | str) -> Person:
         wanted = person_id if isinstance(person_id, UUID) else UUID(person_id)
     except ValueError as error:
         raise NotFound() from error
-    found = session().get(Person, wanted)
-    if found is None:
+    row = session().get(Person, wanted)
+    if row is None:
         raise NotFound()
-    return found
+    return row

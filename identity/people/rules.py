@@ -99,10 +99,10 @@ def parse_run(text: str, field: str = "run") -> Run:
     Raises Invalid, with the message at `field`, when it is not a RUN or its check digit does not fit.
     """
     compact = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text[:64])).upper()
-    found = _RUN.fullmatch(compact)
-    if not found or not 1 <= int(found[1]) <= HIGHEST_RUN:
+    match = _RUN.fullmatch(compact)
+    if not match or not 1 <= int(match[1]) <= HIGHEST_RUN:
         raise Invalid(fields={field: [_("Write the RUN with its digits and check digit, for example 12.345.678-5.")]})
-    number, dv = int(found[1]), found[2]
+    number, dv = int(match[1]), match[2]
     if calc_check_digit(str(number)) != dv:
         raise Invalid(
             fields={

@@ -88,9 +88,9 @@ def show_subscription(subscription_id: str) -> dict[str, Any]:
 @requires(MANAGE)
 def change_subscription(body: dict[str, Any], subscription_id: str) -> dict[str, Any]:
     """Replace its name, its address and its events; the secret stays"""
-    found = _subscription(subscription_id)
-    facts = prepare_subscription(**body, of_client=is_of_client(found.owner))
-    return _shown(deliveries_subscriptions.change_subscription(_owners(), found.id, facts))
+    subscription = _subscription(subscription_id)
+    facts = prepare_subscription(**body, of_client=is_of_client(subscription.owner))
+    return _shown(deliveries_subscriptions.change_subscription(_owners(), subscription.id, facts))
 
 
 @endpoints.route("/<subscription_id>", methods=["DELETE"], parameters=ONE)
@@ -178,10 +178,10 @@ def list_deliveries(query: dict[str, Any]) -> Response:
 @requires(MANAGE)
 def show_delivery(delivery_id: str) -> dict[str, Any]:
     """One delivery with its attempts"""
-    found = deliveries_lists.get_delivery(_owners(), _id(delivery_id))
+    delivery = deliveries_lists.get_delivery(_owners(), _id(delivery_id))
     names = ("id", "subscription_id", "topic", "status", "at", "next_attempt_at")
-    shown = {name: getattr(found, name) for name in names}
-    return {**shown, "attempts": deliveries_lists.attempts_of(found.id)}
+    members = {name: getattr(delivery, name) for name in names}
+    return {**members, "attempts": deliveries_lists.attempts_of(delivery.id)}
 
 
 @endpoints.route("/deliveries/<delivery_id>/replay", methods=["POST"], parameters=ONE_DELIVERY)
@@ -213,10 +213,10 @@ def _subscription(subscription_id: str) -> Subscription:
     return deliveries_subscriptions.get_subscription(_owners(), _id(subscription_id))
 
 
-def _shown(found: Subscription) -> dict[str, Any]:
+def _shown(subscription: Subscription) -> dict[str, Any]:
     names = (
         *("id", "name", "url", "types", "state", "state_since", "reason", "failing_since", "previous_until"),
         "created_at",
     )
-    client_id = found.owner.partition(":")[2] if is_of_client(found.owner) else None
-    return {**{name: getattr(found, name) for name in names}, "client_id": client_id}
+    client_id = subscription.owner.partition(":")[2] if is_of_client(subscription.owner) else None
+    return {**{name: getattr(subscription, name) for name in names}, "client_id": client_id}

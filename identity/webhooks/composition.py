@@ -43,9 +43,9 @@ EVENTS = (
 )
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The scope of systems that manage subscriptions, and the events that concern clients."""
-    house.machine_scopes["webhooks.manage"] = _("Subscribe to events, and see what was sent")
-    house.api_texts.subjects.append("webhooks")
-    house.event_types += EVENTS
-    house.notice_templates += TEMPLATES
+    composition.machine_scopes["webhooks.manage"] = _("Subscribe to events, and see what was sent")
+    composition.api_texts.subjects.append("webhooks")
+    composition.event_types += EVENTS
+    composition.notice_templates += TEMPLATES

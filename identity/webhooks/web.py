@@ -160,25 +160,28 @@ class SubscriptionPages:
 
     def edit(self, subscription_id: UUID) -> Page:
         """Ask what is to change."""
-        found = self._subscription(subscription_id)
-        return self._ask_change(found, self._form(found, name=found.name, url=found.url, types=found.types))
+        subscription = self._subscription(subscription_id)
+        return self._ask_change(
+            subscription,
+            self._form(subscription, name=subscription.name, url=subscription.url, types=subscription.types),
+        )
 
     def change(self, subscription_id: UUID) -> Page:
         """Replace name, address and events."""
-        found = self._subscription(subscription_id)
-        form = self._form(found)
+        subscription = self._subscription(subscription_id)
+        form = self._form(subscription)
         if form.validate_on_submit():
             try:
-                facts = self._facts(form, found.owner)
+                facts = self._facts(form, subscription.owner)
                 submit_once(
-                    lambda: deliveries_subscriptions.change_subscription(self._owners(), found.id, facts),
-                    lambda _changed: self.at("show", subscription_id=found.id),
+                    lambda: deliveries_subscriptions.change_subscription(self._owners(), subscription.id, facts),
+                    lambda _changed: self.at("show", subscription_id=subscription.id),
                 )
             except Invalid as problem:
                 explain(form, problem)
             else:
-                return self._done(found.id, _("The changes are saved."))
-        return self._ask_change(found, form), 422
+                return self._done(subscription.id, _("The changes are saved."))
+        return self._ask_change(subscription, form), 422
 
     def rotate_secret(self, subscription_id: UUID) -> Page:
         """A new secret, shown this once."""
@@ -212,9 +215,9 @@ class SubscriptionPages:
 
     def replay(self, subscription_id: UUID) -> Page:
         """Send everything since a day again."""
-        found, form = self._subscription(subscription_id), ReplayForm()
+        subscription, form = self._subscription(subscription_id), ReplayForm()
         if not form.validate_on_submit():
-            return self._show(found, form), 422
+            return self._show(subscription, form), 422
         since = datetime.combine(form.since.data, time(), SANTIAGO)
         try:
             submit_once(
@@ -239,9 +242,9 @@ class SubscriptionPages:
 
     def show_delivery(self, delivery_id: UUID) -> Page:
         """One delivery and each of its attempts."""
-        found = deliveries_lists.get_delivery(self._owners(), delivery_id)
+        delivery = deliveries_lists.get_delivery(self._owners(), delivery_id)
         return self._render(
-            "delivery", delivery=found, attempts=deliveries_lists.attempts_of(found.id), outcomes=OUTCOMES
+            "delivery", delivery=delivery, attempts=deliveries_lists.attempts_of(delivery.id), outcomes=OUTCOMES
         )
 
     def replay_delivery(self, delivery_id: UUID) -> Page:
@@ -279,10 +282,10 @@ class SubscriptionPages:
         form.offer(of_client=None if self.place.own else True)
         return form
 
-    def _form(self, found: Subscription, **fields: Any) -> SubscriptionForm:
+    def _form(self, subscription: Subscription, **fields: Any) -> SubscriptionForm:
         form = SubscriptionForm(**fields)
         del form.owner
-        form.offer(of_client=is_of_client(found.owner))
+        form.offer(of_client=is_of_client(subscription.owner))
         return form
 
     def _facts(self, form: SubscriptionForm, owner: str) -> deliveries_subscriptions.SubscriptionFacts:
@@ -291,30 +294,30 @@ class SubscriptionPages:
     def _ask_new(self, form: SubscriptionForm) -> str:
         return self._render("new", form=form)
 
-    def _ask_change(self, found: Subscription, form: SubscriptionForm) -> str:
-        return self._render("edit", form=form, subscription=found)
+    def _ask_change(self, subscription: Subscription, form: SubscriptionForm) -> str:
+        return self._render("edit", form=form, subscription=subscription)
 
-    def _show(self, found: Subscription, form: ReplayForm) -> str:
+    def _show(self, subscription: Subscription, form: ReplayForm) -> str:
         if form.since.data is None:
-            form.since.data = local(found.state_since).date()
+            form.since.data = local(subscription.state_since).date()
         page = deliveries_lists.deliveries_page(
-            [found.owner], subscription_id=found.id, cursor=request.args.get("cursor")
+            [subscription.owner], subscription_id=subscription.id, cursor=request.args.get("cursor")
         )
-        names = self._names([found.owner])
-        return self._render("show", subscription=found, page=page, form=form, names=names, reasons=REASONS)
+        names = self._names([subscription.owner])
+        return self._render("show", subscription=subscription, page=page, form=form, names=names, reasons=REASONS)
 
     def _show_secret(self, made: NewSecret) -> str:
         return self._render("secret", subscription=made.subscription, secret=made.secret)
 
-    def _done(self, subscription_id: UUID, told: Text) -> Response:
-        flash(told, "success")
+    def _done(self, subscription_id: UUID, sentence: Text) -> Response:
+        flash(sentence, "success")
         return redirect(self.at("show", subscription_id=subscription_id), 303)
 
     def _refused(self, subscription_id: UUID, problem: Problem) -> Response:
         flash(problem.remedy, "attention")
         return redirect(self.at("show", subscription_id=subscription_id), 303)
 
-    def _render(self, template: str, **shown: Any) -> str:
+    def _render(self, template: str, **context: Any) -> str:
         return render_template(
             f"webhooks/{template}.html",
             at=self.at,
@@ -322,7 +325,7 @@ class SubscriptionPages:
             states=STATES,
             statuses=STATUSES,
             types=event_types(),
-            **shown,
+            **context,
         )
 
 

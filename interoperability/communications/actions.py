@@ -80,9 +80,9 @@ def receive_communication(principal: Principal, parts: Iterator[Part], idempoten
     # Only now: what was sent in time is answered again at any time.
     queries.check_sendable(agency, signed.manifest)
     session().close()  # the connection is not kept waiting for the rest of the body
-    with StoredUploads() as kept:
-        _store_all(parts, signed.manifest.documents, kept)
-    return _send(principal, signed, kept, idempotency_key)
+    with StoredUploads() as uploads:
+        _store_all(parts, signed.manifest.documents, uploads)
+    return _send(principal, signed, uploads, idempotency_key)
 
 
 def _replay(before: Communication, parts: Iterator[Part]) -> SendResult:
@@ -99,28 +99,30 @@ def _ascii(content: bytes) -> str:
         raise SignatureInvalid(log="not ASCII") from error
 
 
-def _store_all(parts: Iterable[Part], expected: tuple[DocumentDescriptor, ...], kept: StoredUploads) -> None:
+def _store_all(parts: Iterable[Part], expected: tuple[DocumentDescriptor, ...], uploads: StoredUploads) -> None:
     """Stream the parts into the store and hold each against its description in the signed manifest."""
     for part in parts:
-        number = len(kept.stored)
+        number = len(uploads.stored)
         described = expected[number] if number < len(expected) else None
         if described is None or part.name != ("annex" if number else "document"):
             raise rules.DigestMismatch(fields={"documents": [_("The parts do not match the manifest.")]})
-        stored = store_one(part.chunks, described.role, kept)
+        stored = store_one(part.chunks, described.role, uploads)
         if (stored.sha256, stored.size) != (described.sha256, described.size):
             message = _("%(name)s does not have the digest and size that were signed.", name=described.name)
             raise rules.DigestMismatch(fields={f"documents.{number}": [message]})
-    if len(kept.stored) != len(expected):
+    if len(uploads.stored) != len(expected):
         raise rules.DigestMismatch(fields={"documents": [_("The parts do not match the manifest.")]})
 
 
-def _send(principal: Principal, signed: SignedManifest, kept: StoredUploads, idempotency_key: str | None) -> SendResult:
+def _send(
+    principal: Principal, signed: SignedManifest, uploads: StoredUploads, idempotency_key: str | None
+) -> SendResult:
     agency = principal.acting_agency.code
     try:
-        communication = send_communication(principal, signed, kept.stored, idempotency_key)
+        communication = send_communication(principal, signed, uploads.stored, idempotency_key)
     except rules.AlreadySent:
         # Somebody sent the same a moment ago: theirs is the one, unless only half of it is the same.
-        kept.discard()
+        uploads.discard()
         before = queries.earlier(agency, signed, idempotency_key)
         if before is None:
             raise
@@ -208,11 +210,11 @@ def _take(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Write a step down, here and in the evidence log."""
-    said: dict[str, Any] = dict(facts or {})
+    members: dict[str, Any] = dict(facts or {})
     for name, value in (("addressee", addressee), ("document", document), ("reason", reason)):
         if value is not None:
-            said[name] = value
-    entry = append(work, f"communication:{step}", communication.code, said)
+            members[name] = value
+    entry = append(work, f"communication:{step}", communication.code, members)
     row = CommunicationStep(communication_id=communication.id, evidence=entry.number, step=step.value, at=work.now)
     row.addressee, row.document, row.reason, row.by = addressee, document, reason, by
     row.principal = principal.id if principal else None
@@ -297,7 +299,7 @@ def _of(document: Document, addressee: Addressee) -> tuple[ColumnElement[bool], 
 
 
 def _transition(
-    work: Work, principal: Principal, view: PartyView, name: Transition, detail: dict[str, Any], **said: Any
+    work: Work, principal: Principal, view: PartyView, name: Transition, detail: dict[str, Any], **extra: Any
 ) -> None:
     """Bring the addressee that acts, and with it the whole, into the next state. detail: of the audit's record."""
     own = view.own
@@ -305,11 +307,11 @@ def _transition(
         raise rules.NotAnAddressee()
     rule = lifecycle.rule(own, name, own.side)
     if rule.needs_reasons:
-        own.reason = said["reason"]
+        own.reason = extra["reason"]
     others = [one.status for one in view.communication.addressees if not one.is_copy and one is not own]
     view.communication.status = rules.status_of_all(others if own.is_copy else [*others, rule.target]).value
     step = Step(name)
-    _take(work, view.communication, step, by=principal.name, principal=principal, addressee=own.agency, **said)
+    _take(work, view.communication, step, by=principal.name, principal=principal, addressee=own.agency, **extra)
     lifecycle.transition(work, own, rule, **detail)
 
 
@@ -339,10 +341,10 @@ def _answer(work: Work, principal: Principal, code: str, name: Transition, reaso
 
 
 def _who_answered(given: CommunicationStep) -> str:
-    said = {"by": given.by, "at": format_local_time(given.at, exact=True)}
+    values = {"by": given.by, "at": format_local_time(given.at, exact=True)}
     if given.step == Step.ACKNOWLEDGED:
-        return str(gettext("%(by)s acknowledged it on %(at)s.", **said))
-    return str(gettext("%(by)s rejected it on %(at)s.", **said))
+        return str(gettext("%(by)s acknowledged it on %(at)s.", **values))
+    return str(gettext("%(by)s rejected it on %(at)s.", **values))
 
 
 def _fresh(work: Work, view: PartyView) -> PartyView:

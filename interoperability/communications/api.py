@@ -126,7 +126,7 @@ def send() -> tuple[dict[str, Any], int, dict[str, str]]:
     parts = parts_of(request, limits.max_document_bytes + limits.max_annexes_bytes + OTHER_PARTS)
     sent = actions.receive_communication(current_principal(), parts, key)
     headers = {"Location": _address(sent.view)} | ({"Idempotency-Replayed": "true"} if sent.is_replay else {})
-    return shown(sent.view), HTTPStatus.CREATED, headers
+    return details(sent.view), HTTPStatus.CREATED, headers
 
 
 @endpoints.get("")
@@ -138,8 +138,8 @@ def box(query: dict[str, Any]) -> Response:
     """The agency's inbox (scope communications.receive) or outbox (communications.send), the newest first."""
     check(scope(SEND if query["box"] == "outbox" else RECEIVE))
     agency = current_principal().acting_agency.code
-    found = queries.mailbox(agency, query["box"], query["status"], query["cursor"], query["limit"])
-    return found.as_json(lambda view: CommunicationSummarySchema().dump(summary(view)))
+    communications = queries.mailbox(agency, query["box"], query["status"], query["cursor"], query["limit"])
+    return communications.as_json(lambda view: CommunicationSummarySchema().dump(summary(view)))
 
 
 @endpoints.get("/<code>", parameters=ONE)
@@ -149,7 +149,7 @@ def box(query: dict[str, Any]) -> Response:
 @requires(a_party)
 def one(code: str) -> dict[str, Any]:
     """A communication that the agency sent or received."""
-    return shown(queries.find(current_principal(), code))
+    return details(queries.find(current_principal(), code))
 
 
 @endpoints.get("/<code>/documents/<int(min=1, max=1000):number>", parameters=ONE)
@@ -176,7 +176,7 @@ def document(code: str, number: int) -> Response:
 @requires(scope(RECEIVE))
 def acknowledge(code: str) -> dict[str, Any]:
     """Acknowledge receipt. Repeating this gives the first answer again."""
-    return shown(actions.acknowledge(current_principal(), code))
+    return details(actions.acknowledge(current_principal(), code))
 
 
 @endpoints.post("/<code>/rejection", parameters=ONE)
@@ -190,7 +190,7 @@ def acknowledge(code: str) -> dict[str, Any]:
 @requires(scope(RECEIVE))
 def reject(rejection: dict[str, str], code: str) -> dict[str, Any]:
     """Reject it, with a reason. Repeating this gives the first answer again."""
-    return shown(actions.reject(current_principal(), code, rejection["reason"]))
+    return details(actions.reject(current_principal(), code, rejection["reason"]))
 
 
 # ---- showing ----
@@ -202,27 +202,27 @@ def _address(view: PartyView) -> str:
 
 def summary(view: PartyView) -> dict[str, Any]:
     """A communication in a list, as one of its parties may see it."""
-    found = view.communication
+    communication = view.communication
     return {
-        "code": found.code,
+        "code": communication.code,
         "status": view.status,
-        "sent_at": found.sent_at,
+        "sent_at": communication.sent_at,
         "sender": {
-            "agency": found.sender,
-            "name": found.sender_name,
-            "authority": {"name": found.authority_name, "post": found.authority_post},
+            "agency": communication.sender,
+            "name": communication.sender_name,
+            "authority": {"name": communication.authority_name, "post": communication.authority_post},
         },
-        "addressees": [_addressee(view, one) for one in found.addressees],
-        **{name: getattr(found, name) for name in ("reference", "type", "classification")},
+        "addressees": [_addressee(view, one) for one in communication.addressees],
+        **{name: getattr(communication, name) for name in ("reference", "type", "classification")},
         "href": _address(view),
     }
 
 
-def shown(view: PartyView) -> dict[str, Any]:
+def details(view: PartyView) -> dict[str, Any]:
     """Render a communication whole: with its content, documents and steps."""
-    found = view.communication
-    documents = [_document(found.code, document) for document in found.documents]
-    return {**summary(view), "content": found.content, "documents": documents, "steps": view.steps}
+    communication = view.communication
+    documents = [_document(communication.code, document) for document in communication.documents]
+    return {**summary(view), "content": communication.content, "documents": documents, "steps": view.steps}
 
 
 def _addressee(view: PartyView, addressee: Addressee) -> dict[str, Any]:

@@ -42,17 +42,17 @@ EVENTS = (
 )
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Correspondents, their boxes and what waits in them, and the scopes of systems that send and receive."""
-    house.notice_templates += TEMPLATES
-    house.machine_scopes |= {
+    composition.notice_templates += TEMPLATES
+    composition.machine_scopes |= {
         "communications.send": _("Send official communications"),
         "communications.receive": _("Receive official communications and answer them"),
     }
-    house.roles.append(Role(CORRESPONDENT, _("Correspondent"), _("official communications")))
-    house.api_texts.subjects.append("official communications and their evidence")
-    house.event_types += EVENTS
-    house.pending_kinds += [
+    composition.roles.append(Role(CORRESPONDENT, _("Correspondent"), _("official communications")))
+    composition.api_texts.subjects.append("official communications and their evidence")
+    composition.event_types += EVENTS
+    composition.pending_kinds += [
         PendingKind(
             "communication-to-download",
             _("Communication not downloaded"),
@@ -70,4 +70,4 @@ def compose(house: Composition) -> None:
             frozenset({CORRESPONDENT}),
         ),
     ]
-    add_navigation(house.app, _("Communications"), "communications.mailbox", is_correspondent, order=40)
+    add_navigation(composition.app, _("Communications"), "communications.mailbox", is_correspondent, order=40)

@@ -64,8 +64,8 @@ class PartyView:
 
     @property
     def steps(self) -> list[CommunicationStep]:
-        shown = (None, self.agency)
-        return [step for step in self.communication.steps if self.is_sender or step.addressee in shown]
+        readers = (None, self.agency)
+        return [step for step in self.communication.steps if self.is_sender or step.addressee in readers]
 
     @property
     def answer(self) -> CommunicationStep | None:
@@ -157,10 +157,10 @@ def find(principal: Principal, code: str, *, lock: bool = False) -> PartyView:
     query = select(Communication).where(Communication.code == code).options(*WHOLE)
     if lock:
         query = query.with_for_update(of=Communication).execution_options(populate_existing=True)
-    found = session().scalars(query).one_or_none()
-    if found is None:
+    communication = session().scalars(query).one_or_none()
+    if communication is None:
         raise NotFound()
-    view = PartyView(found, agency)
+    view = PartyView(communication, agency)
     # A token sees the side that its scopes name; an official sees both.
     needed = SEND if view.is_sender else RECEIVE
     if not (view.is_sender or view.own) or (principal.kind == "machine" and needed not in principal.scopes):
@@ -170,10 +170,10 @@ def find(principal: Principal, code: str, *, lock: bool = False) -> PartyView:
 
 def document_of(view: PartyView, number: int) -> Document:
     """Raises NotFound."""
-    found = next((one for one in view.communication.documents if one.number == number), None)
-    if found is None:
+    document = next((one for one in view.communication.documents if one.number == number), None)
+    if document is None:
         raise NotFound()
-    return found
+    return document
 
 
 def open_manifest(agency: AgencyRef, token: str) -> SignedManifest:
@@ -186,11 +186,11 @@ def check_sendable(agency: AgencyRef, manifest: rules.Manifest) -> None:
     """Raise Invalid or TooLarge unless the agency may send this now."""
     limits = settings().of(UploadSettings)
     rules.check_manifest(manifest, agency.code, clock.now(), limits.max_document_bytes, limits.max_annexes_bytes)
-    found = {one.agency: ports().agencies.find(one.agency) for one in manifest.addressees}
-    if unknown := [code for code, addressee in found.items() if addressee is None]:
+    agencies = {one.agency: ports().agencies.find(one.agency) for one in manifest.addressees}
+    if unknown := [code for code, addressee in agencies.items() if addressee is None]:
         message = _("No agency has the code %(codes)s.", codes=", ".join(unknown))
         raise Invalid(fields={"metadata.addressees": [message]})
-    if ended := [code for code, addressee in found.items() if addressee and not addressee.is_active]:
+    if ended := [code for code, addressee in agencies.items() if addressee and not addressee.is_active]:
         message = _("These agencies do not exist today: %(codes)s. Send it to their successor.", codes=", ".join(ended))
         raise Invalid(fields={"metadata.addressees": [message]})
 
@@ -208,11 +208,11 @@ def earlier(agency: str, signed: SignedManifest, idempotency_key: str | None) ->
     digest = Communication.manifest_digest == signed.digest
     same = digest if idempotency_key is None else digest | (Communication.idempotency_key == idempotency_key)
     query = select(Communication).where(Communication.sender == agency, same).options(*WHOLE)
-    found = session().scalars(query).all()
-    for one in found:
+    communications = session().scalars(query).all()
+    for one in communications:
         if idempotency_key is None or one.manifest_digest != signed.digest or one.idempotency_key != idempotency_key:
             raise rules.AlreadySent(_("It is %(code)s.", code=one.code))
-    return found[0] if found else None
+    return communications[0] if communications else None
 
 
 def known_keys(keys: Sequence[str]) -> set[str]:

@@ -110,13 +110,13 @@ class ManifestSchema(Schema):
 def read_manifest(content: bytes) -> rules.Manifest:
     """The manifest out of the JSON that was signed. Raises BadRequest, Invalid."""
     try:
-        said = read_json(content)
+        members = read_json(content)
     except TwoMeanings as error:
-        raise BadRequest(error.told, log="manifest of two meanings") from error
+        raise BadRequest(error.message, log="manifest of two meanings") from error
     except (ValueError, RecursionError) as error:
         raise BadRequest(_("What was signed is not JSON."), log="manifest is not JSON") from error
     try:
-        manifest: rules.Manifest = ManifestSchema(unknown=ma.RAISE).load(said)
+        manifest: rules.Manifest = ManifestSchema(unknown=ma.RAISE).load(members)
     except ma.ValidationError as error:
         raise Invalid(fields=_flat(error.messages)) from error
     return manifest
@@ -125,10 +125,10 @@ def read_manifest(content: bytes) -> rules.Manifest:
 def _flat(messages: Any, prefix: str = "") -> dict[str, list[str]]:
     if isinstance(messages, list):
         return {prefix: [str(message) for message in messages]}
-    found: dict[str, list[str]] = {}
+    faults: dict[str, list[str]] = {}
     for name, inner in messages.items():
-        found |= _flat(inner, f"{prefix}.{name}".lstrip("."))
-    return found
+        faults |= _flat(inner, f"{prefix}.{name}".lstrip("."))
+    return faults
 
 
 def write_manifest(manifest: rules.Manifest) -> bytes:
@@ -235,10 +235,10 @@ def seal_review(draft: rules.Manifest, principal: Principal) -> str:
 def is_reviewed(text: str, draft: rules.Manifest, principal: Principal) -> bool:
     """Whether a page has shown this very draft to this principal, and not too long ago."""
     try:
-        shown = _reviews().loads(text, max_age=int(FILES_KEPT.total_seconds()))
+        reviewed = _reviews().loads(text, max_age=int(FILES_KEPT.total_seconds()))
     except BadData:
         return False
-    return bool(shown == _reviewed(draft, principal))
+    return bool(reviewed == _reviewed(draft, principal))
 
 
 def _reviewed(draft: rules.Manifest, principal: Principal) -> list[str]:

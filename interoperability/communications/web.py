@@ -96,7 +96,7 @@ class NewForm(Form):
     summary = TextAreaField(_("Summary"), validators=[Optional(), Length(max=4000)])
     document = FileField(_("Main document"))
     annexes = MultipleFileField(_("Annexes"))
-    kept = HiddenField()
+    stored_files = HiddenField()
     """The files that the page before has sent, sealed."""
     reviewed = HiddenField()
     """The draft that the page of the review has shown, sealed; nothing else is sent."""
@@ -128,9 +128,9 @@ def mailbox() -> Page:
     name = "outbox" if request.args.get("box") == "outbox" else "inbox"
     status = request.args.get("status")
     agency = current_principal().acting_agency
-    found = queries.mailbox(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
+    page = queries.mailbox(agency.code, name, status if status in STATUSES else None, request.args.get("cursor"))
     return render_template(
-        "communications/box.html", page=found, box=name, agency=agency, statuses=STATUSES, waits=WAITS
+        "communications/box.html", page=page, box=name, agency=agency, statuses=STATUSES, waits=WAITS
     )
 
 
@@ -154,7 +154,7 @@ def send() -> Page:
     principal, step = current_principal(), request.form.get("step")
     form = _new_form(principal)
     files, problems = _files(form, principal)
-    form.kept.data, reviewed = seal_files(files, principal), form.reviewed.data or ""
+    form.stored_files.data, reviewed = seal_files(files, principal), form.reviewed.data or ""
     form.reviewed.data = ""
     if step == "change":
         return _show_new(form, principal, files)
@@ -180,7 +180,7 @@ def send() -> Page:
 
 def _files(form: NewForm, principal: Principal) -> tuple[Files, list[Refusal]]:
     """The files kept from the page before, with those chosen now in their place; and what is wrong with these."""
-    files, problems = open_files(form.kept.data or "", principal), list[Refusal]()
+    files, problems = open_files(form.stored_files.data or "", principal), list[Refusal]()
     if queries.known_keys([one.key for one in files.all]):
         files = Files()  # they have been sent, and whoever went back from there chooses anew
     for uploads, part in ((_main(form), "main"), (_annexes(form), "annex")):
@@ -342,8 +342,8 @@ def _timeline(view: PartyView) -> list[dict[str, Any]]:
         for step in view.steps
     ]
     waiting = [one for one in view.communication.addressees if not one.is_copy and one.status not in rules.ANSWERS]
-    shown = [one for one in waiting if view.shows_status_of(one)]
-    return steps + [{"label": _("Answer from %(agency)s", agency=one.agency_name), "state": "next"} for one in shown]
+    visible = [one for one in waiting if view.shows_status_of(one)]
+    return steps + [{"label": _("Answer from %(agency)s", agency=one.agency_name), "state": "next"} for one in visible]
 
 
 def _label(step: str, agency: str, number: int | None) -> Any:

@@ -65,18 +65,18 @@ def revoke_key(work: Work, principal: Principal, key: str, reason: str) -> Agenc
     """
     agency = principal.acting_agency
     query = select(AgencyKey).where(AgencyKey.thumbprint == key, AgencyKey.agency == agency.code).with_for_update()
-    found = work.session.scalars(query).one_or_none()
-    if found is None:
+    record = work.session.scalars(query).one_or_none()
+    if record is None:
         raise NotYours(log=f"key {key[:64]} is not of {agency.code}")
-    if found.revoked_at is not None:
-        return found
-    found.revoked_at, found.revocation_reason = work.now, reason
-    facts = {"agency": agency.code, "thumbprint": found.thumbprint, "reason": reason}
-    append(work, "directory:key:revoked", evidence_subject(found.thumbprint), facts)
-    work.record("interoperability:key:revoked", found, agency=agency.code, reason=reason)
-    if found.held_by == "platform":
+    if record.revoked_at is not None:
+        return record
+    record.revoked_at, record.revocation_reason = work.now, reason
+    facts = {"agency": agency.code, "thumbprint": record.thumbprint, "reason": reason}
+    append(work, "directory:key:revoked", evidence_subject(record.thumbprint), facts)
+    work.record("interoperability:key:revoked", record, agency=agency.code, reason=reason)
+    if record.held_by == "platform":
         rotate_key(_purpose(agency.code), PAGES_ALGORITHM, signs_in=timedelta())
-    return found
+    return record
 
 
 @action

@@ -37,8 +37,8 @@ KEYS = "directory.keys"
 @requires(scope(KEYS))
 def own_keys(query: dict[str, Any]) -> Response:
     """The agency's keys, revoked ones included, the newest first."""
-    found = queries.page_of_keys(current_principal().acting_agency.code, query["cursor"], query["limit"])
-    return found.as_json(KeySchema().dump)
+    keys = queries.page_of_keys(current_principal().acting_agency.code, query["cursor"], query["limit"])
+    return keys.as_json(KeySchema().dump)
 
 
 @endpoints.post("")

@@ -7,6 +7,6 @@ from flask_babel import lazy_gettext as _
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The scope of those who manage an agency's keys."""
-    house.machine_scopes["directory.keys"] = _("Register and revoke the agency's signing keys")
+    composition.machine_scopes["directory.keys"] = _("Register and revoke the agency's signing keys")

@@ -28,10 +28,10 @@ def page_of_keys(agency: str, cursor: str | None, limit: int | None) -> Page[Age
 def key_of(agency: str, thumbprint: str) -> AgencyKey:
     """One of the agency's own keys. Raises NotYours."""
     query = select(AgencyKey).where(AgencyKey.thumbprint == thumbprint, AgencyKey.agency == agency)
-    found = session().scalars(query).one_or_none()
-    if found is None:
+    key = session().scalars(query).one_or_none()
+    if key is None:
         raise NotYours(log=f"key {thumbprint[:64]} is not of {agency}")
-    return found
+    return key
 
 
 def signed_by(agency: str, token: str) -> tuple[bytes, AgencyKey]:

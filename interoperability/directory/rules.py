@@ -109,7 +109,7 @@ def open_signed(token: str, jwk: Mapping[str, Any]) -> bytes:
         key = JWKRegistry.import_key(dict(jwk))
         content = jws.deserialize_compact(token, key, algorithms=ALGORITHMS).payload
     except TwoMeanings as error:
-        raise SignatureInvalid(error.told, log="header of two meanings") from error
+        raise SignatureInvalid(error.message, log="header of two meanings") from error
     except (ValueError, TypeError, JoseError, RecursionError) as error:
         raise SignatureInvalid(log=type(error).__name__) from error
     if not isinstance(content, bytes):
@@ -123,15 +123,15 @@ def check_possession(proof: str, jwk: Mapping[str, Any], agency: str, platform: 
     proof: a compact JWS by that key over `{"agency", "thumbprint", "platform", "issued_at"}`; platform: our address.
     """
     try:
-        said = read_json(open_signed(proof, jwk))
-        issued_at = datetime.fromisoformat(said["issued_at"])
+        claims = read_json(open_signed(proof, jwk))
+        issued_at = datetime.fromisoformat(claims["issued_at"])
         is_recent = abs(now - issued_at) <= PROOF_LASTS
     except (SignatureInvalid, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _wrong_proof(_("The proof is not a signature by this key over the four required values.")) from error
     if not is_recent:
         raise _wrong_proof(_("The proof is more than an hour old. Sign a new one."))
     expected = {"agency": agency, "thumbprint": thumbprint(jwk), "platform": platform}
-    if any(said.get(name) != value for name, value in expected.items()):
+    if any(claims.get(name) != value for name, value in expected.items()):
         raise _wrong_proof(_("The proof was made for another agency, key or platform."))
 
 

@@ -55,7 +55,7 @@ def seal_batch(session: Session, limit: int = BATCH) -> int:
     made, new_frontier = rules.grow(size, frontier(session, size), leaves)
     session.execute(
         insert(EvidenceNode),
-        [{"level": level, "number": number, "hash": found} for (level, number), found in made.items()],
+        [{"level": level, "number": number, "hash": digest} for (level, number), digest in made.items()],
     )
     session.execute(
         update(EvidenceEntry),

@@ -10,7 +10,7 @@ from kernel.composition import Composition
 from kernel.recording.sealing import SealedLog
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Its log, which is sealed, and the keys that sign the seals."""
-    house.sealed_logs.append(SealedLog("evidence", _("Evidence of communications"), seal_batch, unsealed))
-    house.rotated_purposes.append(PURPOSE)
+    composition.sealed_logs.append(SealedLog("evidence", _("Evidence of communications"), seal_batch, unsealed))
+    composition.rotated_purposes.append(PURPOSE)

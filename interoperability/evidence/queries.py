@@ -87,7 +87,7 @@ def nodes_of(current: Session, ranges: Iterable[Range]) -> dict[Node, bytes]:
             tuple_(EvidenceNode.level, EvidenceNode.number).in_(wanted)
         )
     )
-    return {(level, number): found for level, number, found in rows}
+    return {(level, number): digest for level, number, digest in rows}
 
 
 def frontier(current: Session, size: int) -> list[bytes]:
@@ -185,11 +185,14 @@ def _checked_leaf(entry: EvidenceEntry, position: int) -> bytes:
     if entry.position != position:
         raise BrokenProof(f"record {position} is missing")
     try:
-        said = dict(json.loads(entry.statement))
+        statement = dict(json.loads(entry.statement))
     except (ValueError, TypeError) as error:
         raise BrokenProof(f"record {position} was altered: its statement cannot be read") from error
     columns = {"id": str(entry.id), "at": entry.at.isoformat(timespec="microseconds"), "kind": entry.kind}
-    if any(said.get(name) != value for name, value in columns.items()) or said.get("subject") != entry.subject:
+    if (
+        any(statement.get(name) != value for name, value in columns.items())
+        or statement.get("subject") != entry.subject
+    ):
         raise BrokenProof(f"record {position} was altered: its columns differ from its statement")
     return rules.leaf_hash(entry.statement.encode())
 
@@ -200,9 +203,9 @@ def _compare_nodes(current: Session, made: dict[Node, bytes]) -> None:
             tuple_(EvidenceNode.level, EvidenceNode.number).in_(made)
         )
     )
-    stored = {(level, number): found for level, number, found in rows}
-    for (level, number), found in made.items():
-        if stored.get((level, number)) != found:
+    stored = {(level, number): digest for level, number, digest in rows}
+    for (level, number), digest in made.items():
+        if stored.get((level, number)) != digest:
             first = number << level
             raise BrokenProof(f"a record from {first} to {first + (1 << level) - 1} was altered, or its hash was")
 

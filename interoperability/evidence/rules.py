@@ -61,26 +61,26 @@ def grow(size: int, frontier: Sequence[bytes], leaves: Iterable[bytes]) -> tuple
     made: dict[Node, bytes] = {}
     stack = list(frontier)
     for position, leaf in enumerate(leaves, start=size):
-        level, number, found = 0, position, leaf
-        made[level, number] = found
+        level, number, digest = 0, position, leaf
+        made[level, number] = digest
         while number & 1:
-            level, number, found = level + 1, number >> 1, node_hash(stack.pop(), found)
-            made[level, number] = found
-        stack.append(found)
+            level, number, digest = level + 1, number >> 1, node_hash(stack.pop(), digest)
+            made[level, number] = digest
+        stack.append(digest)
     return made, stack
 
 
 def subtrees(leaves: Range) -> list[Node]:
     """The complete subtrees that cover a range of RFC 6962's recursion, from the left."""
     start, end = leaves
-    found = []
+    roots = []
     while start < end:
         level = (end - start).bit_length() - 1
         if start:
             level = min(level, (start & -start).bit_length() - 1)
-        found.append((level, start >> level))
+        roots.append((level, start >> level))
         start += 1 << level
-    return found
+    return roots
 
 
 def range_hash(leaves: Range, nodes: Mapping[Node, bytes]) -> bytes:

@@ -18,12 +18,14 @@ def write_receipt(principal: Principal, code: str) -> bytes:
     """The receipt of a communication as the principal's agency sees it. Raises NotFound, NotYours, ReceiptNotReady."""
     view = queries.find(principal, code)
     checkpoint, entries = inclusion_proof([code, evidence_subject(view.communication.thumbprint)])
-    shown = [one for one in entries if view.is_sender or one.statement["facts"].get("addressee") in (None, view.agency)]
+    visible = [
+        one for one in entries if view.is_sender or one.statement["facts"].get("addressee") in (None, view.agency)
+    ]
     receipt: dict[str, Any] = {
         "format": rules.RECEIPT_FORMAT,
         "code": code,
         "checkpoint": checkpoint,
-        "entries": [one.as_json() for one in shown],
+        "entries": [one.as_json() for one in visible],
         "manifest": view.communication.manifest,
         "keys": platform_keys(),
     }

@@ -44,10 +44,10 @@ class Receipt:
     @property
     def sent(self) -> dict[str, Any]:
         """The record of the sending."""
-        found = self.about(f"communication:{Step.SENT}")
-        if len(found) != 1:
+        entries = self.about(f"communication:{Step.SENT}")
+        if len(entries) != 1:
             raise BrokenProof("the receipt needs exactly one record of the sending")
-        return dict(found[0])
+        return dict(entries[0])
 
 
 def write_receipt(receipt: Mapping[str, Any]) -> bytes:
@@ -135,24 +135,24 @@ def _one_story(receipt: Receipt) -> str:
     facts = receipt.sent["statement"]["facts"]
     stands: dict[str, str] = {}
     for entry in receipt.about("communication:"):
-        said = entry["statement"]
-        if said["subject"] != receipt.whole["code"] or entry["position"] < receipt.sent["position"]:
+        statement = entry["statement"]
+        if statement["subject"] != receipt.whole["code"] or entry["position"] < receipt.sent["position"]:
             raise BrokenProof(f"record {entry['position']} does not belong to this communication")
-        step = Step(said["kind"].removeprefix("communication:"))
+        step = Step(statement["kind"].removeprefix("communication:"))
         if step is not Step.SENT:
-            _follow(stands, step, said, facts["addressees"])
+            _follow(stands, step, statement, facts["addressees"])
     return "; ".join(f"{agency}: {status}" for agency, status in stands.items())
 
 
 def _follow(
-    stands: dict[str, str], step: Step, said: Mapping[str, Any], addressees: Sequence[Mapping[str, Any]]
+    stands: dict[str, str], step: Step, statement: Mapping[str, Any], addressees: Sequence[Mapping[str, Any]]
 ) -> None:
-    agency = said["facts"]["addressee"]
+    agency = statement["facts"]["addressee"]
     if agency not in [addressee["agency"] for addressee in addressees]:
         raise BrokenProof(f"{agency} is no addressee of this communication")
     if step is Step.AVAILABLE:
         stands[agency] = step
-    elif agency not in stands or said["agency"] != agency:
+    elif agency not in stands or statement["agency"] != agency:
         raise BrokenProof(f"the step {step} is not one that {agency} took")
     else:
         try:
@@ -166,11 +166,11 @@ def _sender_signed(receipt: Receipt) -> str:
     if hashlib.sha256(token.encode()).hexdigest() != facts["manifest"]:
         raise BrokenProof("the signed manifest is not the one in the record of the sending")
     try:
-        said = read_json(open_signed(token, _registered(receipt)["facts"]["key"]))
+        manifest = read_json(open_signed(token, _registered(receipt)["facts"]["key"]))
     except SignatureInvalid as problem:
         raise BrokenProof("the sender's signature does not hold") from problem
-    digests = [document["sha256"] for document in said["documents"]]
-    if digests != facts["documents"] or said["metadata"]["sender"]["agency"] != facts["sender"]:
+    digests = [document["sha256"] for document in manifest["documents"]]
+    if digests != facts["documents"] or manifest["metadata"]["sender"]["agency"] != facts["sender"]:
         raise BrokenProof("the signed manifest and the record of the sending differ")
     return f"{facts['sender']} signed {len(digests)} documents"
 
@@ -179,9 +179,9 @@ def _registered(receipt: Receipt) -> dict[str, Any]:
     """The statement of the log that binds the sender's key to the sender."""
     facts = receipt.sent["statement"]["facts"]
     for entry in receipt.about("directory:key:registered"):
-        said = entry["statement"]
-        if said["facts"]["thumbprint"] == facts["thumbprint"] and entry["position"] < receipt.sent["position"]:
-            return dict(said)
+        statement = entry["statement"]
+        if statement["facts"]["thumbprint"] == facts["thumbprint"] and entry["position"] < receipt.sent["position"]:
+            return dict(statement)
     raise BrokenProof("the log does not say before the sending whose key it was")
 
 
@@ -191,8 +191,8 @@ def _key_bound(receipt: Receipt) -> str:
     if facts["agency"] != sender["sender"] or log.thumbprint(facts["key"]) != sender["thumbprint"]:
         raise BrokenProof("the key was registered for another agency")
     for entry in receipt.about("directory:key:revoked"):
-        said = entry["statement"]["facts"]
-        if said["thumbprint"] == sender["thumbprint"] and entry["position"] < receipt.sent["position"]:
+        binding = entry["statement"]["facts"]
+        if binding["thumbprint"] == sender["thumbprint"] and entry["position"] < receipt.sent["position"]:
             raise BrokenProof("the key had been revoked when it signed")
     holder = "the agency itself" if facts["held_by"] == "agency" else "the platform, for the agency's officials"
     return f"{sender['thumbprint']}, held by {holder}"

@@ -39,18 +39,18 @@ class StoredUploads:
         documents().discard(one.key for one in self.stored)
 
 
-def store_one(chunks: Iterable[bytes], role: str, kept: StoredUploads) -> StoredDocument:
+def store_one(chunks: Iterable[bytes], role: str, uploads: StoredUploads) -> StoredDocument:
     """One document into the store. Raises TooLarge, NotAPdf for a main document that is not one, OutOfSpace."""
     limit = settings().of(UploadSettings).max_document_bytes
     if role == "annex":
-        limit = settings().of(UploadSettings).max_annexes_bytes - kept.annex_bytes
+        limit = settings().of(UploadSettings).max_annexes_bytes - uploads.annex_bytes
     probe = rules.PdfProbe()
     stored = documents().store(probe.watch(chunks), limit, folder=FOLDER)
-    kept.stored.append(stored)
+    uploads.stored.append(stored)
     if role == "main":
         probe.check()
     else:
-        kept.annex_bytes += stored.size
+        uploads.annex_bytes += stored.size
     return stored
 
 
@@ -68,22 +68,22 @@ def keep_uploads(uploads: Iterable[Upload], role: str) -> Files:
 
     Raises Invalid, NotAPdf, TooLarge, OutOfSpace. Whatever it raises, nothing is kept.
     """
-    found: list[UploadedFile] = []
-    with StoredUploads() as kept:
+    files: list[UploadedFile] = []
+    with StoredUploads() as stored_uploads:
         for upload in uploads:
-            one = _store_upload(upload, role, kept)
-            found.append(UploadedFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
-    return in_roles(found)
+            one = _store_upload(upload, role, stored_uploads)
+            files.append(UploadedFile(one.key, upload.name, upload.media_type, one.sha256, one.size, role))
+    return in_roles(files)
 
 
-def _store_upload(upload: Upload, role: str, kept: StoredUploads) -> StoredDocument:
+def _store_upload(upload: Upload, role: str, uploads: StoredUploads) -> StoredDocument:
     """One of them, and what is wrong with it at the field where it was chosen."""
     field, chunks = "annexes" if role == "annex" else "document", iter(upload.chunks)
     first = next(chunks, b"")
     if not first:
         raise Invalid(fields={field: [_("%(name)s is empty.", name=upload.name)]})
     try:
-        return store_one(chain([first], chunks), role, kept)
+        return store_one(chain([first], chunks), role, uploads)
     except rules.NotAPdf as problem:
         problem.fields = {field: [f"{upload.name}: {problem.title}"]}
         raise

@@ -66,28 +66,28 @@ def search_audit() -> tuple[str, int]:
     """List the audit's events, the newest first. A filter that cannot be understood is told, and nothing is
     searched.
     """
-    asked = {name: _asked(name) for name in ("tag", "agency", "actor", "subject", "since", "until")}
+    fields = {name: _asked(name) for name in ("tag", "agency", "actor", "subject", "since", "until")}
     faults: dict[str, str] = {}
-    found = None
+    page = None
     try:
         filters = audit.EventFilter(
-            tag=asked["tag"],
-            agency=asked["agency"],
-            actor=asked["actor"],
-            subject=asked["subject"],
-            since=_start_of(asked["since"], "since"),
-            until=_end_of(asked["until"], "until"),
+            tag=fields["tag"],
+            agency=fields["agency"],
+            actor=fields["actor"],
+            subject=fields["subject"],
+            since=_start_of(fields["since"], "since"),
+            until=_end_of(fields["until"], "until"),
         )
-        found = audit.search_events(session(), filters, cursor=request.args.get("cursor"))
+        page = audit.search_events(session(), filters, cursor=request.args.get("cursor"))
     except Invalid as problem:
         faults = {name: str(messages[0]) for name, messages in problem.fields.items()}
     answer = render_template(
         "portal/authority/audit.html",
-        found=found,
-        asked=asked,
+        page=page,
+        fields=fields,
         faults=faults,
         chain=audit_chain.seal_state(session()),
-        **_words_of(found.items if found else ()),
+        **_words_of(page.items if page else ()),
     )
     return answer, 422 if faults else 200
 
@@ -109,10 +109,10 @@ def _words_of(events: Sequence[audit.AuditEvent]) -> dict[str, Any]:
 @pages.get("/jobs")
 @requires(authority)
 def list_jobs() -> str:
-    found = job_admin.unfinished(session(), request.args.get("cursor"))
+    jobs = job_admin.unfinished(session(), request.args.get("cursor"))
     return render_template(
         "portal/authority/jobs.html",
-        page=found,
+        page=jobs,
         failed=job_admin.count_failed(session()),
         states=_job_states(),
         seals=unsealed(session()),

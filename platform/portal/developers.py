@@ -130,7 +130,7 @@ def translated(document: Any, place: str = "") -> Any:
 
 def _paragraph(text: str) -> str:
     text = " ".join(text.split("\n"))
-    if found := SCOPE_NEEDED.fullmatch(text):
-        scopes = found[1].replace(" or ", str(_(" or ")))
+    if match := SCOPE_NEEDED.fullmatch(text):
+        scopes = match[1].replace(" or ", str(_(" or ")))
         return str(_("Needs a token with the scope %(scope)s.", scope=scopes))
     return str(_(text)) if text else text

@@ -51,16 +51,16 @@ def told_by(application: WSGIApplication, problem: Problem, head: bytes) -> byte
     """
     environ = _environ(head)
     environ[REFUSED] = problem
-    said: list[Any] = []
+    parts: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        said[:] = [status, headers]
+        parts[:] = [status, headers]
 
     pieces: Iterable[bytes] = application(environ, start_response)
     body = b"".join(pieces)
     if hasattr(pieces, "close"):
         pieces.close()
-    status, headers = said
+    status, headers = parts
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close", "", ""]
     return "\r\n".join(lines).encode("latin-1") + (b"" if environ["REQUEST_METHOD"] == "HEAD" else body)
 

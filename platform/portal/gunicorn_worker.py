@@ -202,17 +202,17 @@ class StayingThreadWorker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Answer the requests of the connection that are here; what the main thread is to do with it then."""
-        kept: Any = _DEFER
+        result: Any = _DEFER
         try:
-            while self._take_in(conn, may_wait=kept is not _DEFER or not conn.initialized):
-                kept = super().handle(conn)
+            while self._take_in(conn, may_wait=result is not _DEFER or not conn.initialized):
+                result = super().handle(conn)
                 conn.sock.rest()
-                if kept is not True or not self.alive:
-                    return kept
+                if result is not True or not self.alive:
+                    return result
         except OSError as error:
             self.log.debug("Ignoring a connection that is lost: %s", error)
             return False
-        if kept is True and not conn.parser.unreader.buf.tell():
+        if result is True and not conn.parser.unreader.buf.tell():
             return True
         return _DEFER if time.monotonic() < conn.arrives_until else False
 

@@ -27,19 +27,19 @@ endpoints = ApiBlueprint(
 )
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The page, the list for programs, and its scope."""
-    house.pages.append(pages)
-    house.endpoints.append(endpoints)
-    house.machine_scopes[SCOPE] = SCOPE_LABEL
+    composition.pages.append(pages)
+    composition.endpoints.append(endpoints)
+    composition.machine_scopes[SCOPE] = SCOPE_LABEL
 
 
 @pages.get("/agency/pending")
 @requires(official)
 def list_pending() -> str:
     """List what waits for the official at the agency acted for: what is overdue first, and of that the oldest."""
-    found = pending_decisions(current_principal(), cursor=request.args.get("cursor"))
-    return render_template("portal/pending.html", page=found, agency=current_principal().acting_agency)
+    decisions = pending_decisions(current_principal(), cursor=request.args.get("cursor"))
+    return render_template("portal/pending.html", page=decisions, agency=current_principal().acting_agency)
 
 
 class PendingDecisionSchema(Schema):
@@ -75,8 +75,8 @@ class PendingDecisionSchema(Schema):
 @requires(scope(SCOPE))
 def list_pending_decisions(query: dict[str, Any]) -> Response:
     """Your agency's pending decisions, what is overdue first, then the oldest"""
-    found = pending_decisions(current_principal(), cursor=query["cursor"], limit=query["limit"])
-    return found.as_json(_shown)
+    decisions = pending_decisions(current_principal(), cursor=query["cursor"], limit=query["limit"])
+    return decisions.as_json(_shown)
 
 
 def _shown(pending: PendingDecision) -> Any:

@@ -63,31 +63,31 @@ def deployed_blocks(settings: Settings) -> Sequence[str]:
 
 def install_blocks(app: Flask, settings: Settings) -> None:
     """Bring in the portal and the blocks that are deployed, and let them meet."""
-    house = Composition(app, sealed_logs=[AUDIT])
+    composition = Composition(app, sealed_logs=[AUDIT])
     install_home(app)
     install_authority(app)
     install_developers(app)
-    pending.compose(house)
+    pending.compose(composition)
     for block in deployed_blocks(settings):
         for capability in capabilities(block):
-            mount(house, capability)
+            mount(composition, capability)
         if block in HAND_OVER:
             HAND_OVER[block](app)
     add_navigation(app, _("Authority"), "authority.pending_decisions", authority.allows, order=50)
-    house.install()
+    composition.install()
 
 
-def mount(house: Composition, capability: str) -> None:
+def mount(composition: Composition, capability: str) -> None:
     """Take what a capability brings: the same pieces everywhere, so their names are enough."""
     # Jobs and reactions are known once they are imported.
     for piece in ("actions", "reactions"):
         capability_module(capability, piece)
     if web := capability_module(capability, "web"):
-        house.pages.append(web.pages)
+        composition.pages.append(web.pages)
     if api := capability_module(capability, "api"):
-        house.endpoints.append(api.endpoints)
-    if composition := capability_module(capability, "composition"):
-        composition.compose(house)
+        composition.endpoints.append(api.endpoints)
+    if module := capability_module(capability, "composition"):
+        module.compose(composition)
 
 
 def capability_module(capability: str, piece: str) -> ModuleType | None:
@@ -152,10 +152,10 @@ def agreement_in_force(code: str) -> AgreementInForce | None:
     from identity.agencies.queries import find_agency
     from identity.ports import AgreementInForce
 
-    found = provider_of(code)
-    if found is None or found[0].status != Status.ACTIVE:
+    provider = provider_of(code)
+    if provider is None or provider[0].status != Status.ACTIVE:
         return None
-    agreement, owner = found[0], find_agency(found[0].owner)
+    agreement, owner = provider[0], find_agency(provider[0].owner)
     return AgreementInForce(
         consumer=agreement.consumer,
         service_name=agreement.service_name,

@@ -12,7 +12,7 @@ from builders.source import ROOT, is_below, source_files, syntax_trees
 from flask import Flask
 
 from kernel.jobs.access import declared_access
-from portal import capabilities as house
+from portal import capabilities as installation
 
 BLOCKS = ("identity", "catalogue", "interoperability", "platform/sandbox")
 FURNITURE = {
@@ -73,7 +73,7 @@ def test_every_capability_has_only_known_furniture() -> None:
 def test_every_capability_is_furnished_by_the_portal() -> None:
     # What the portal does not name has its tables and jobs only where somebody else happens to import them.
     furnished = {dotted(folder) for folder in capabilities() if has_tables_or_jobs(folder)}
-    assert furnished <= {name for block in house.blocks() for name in house.capabilities(block)}
+    assert furnished <= {name for block in installation.blocks() for name in installation.capabilities(block)}
 
 
 def dotted(folder: Path) -> str:

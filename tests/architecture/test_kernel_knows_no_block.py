@@ -34,7 +34,7 @@ def literals() -> Iterator[tuple[str, int, str]]:
 @pytest.fixture
 def brought(app: Flask) -> dict[str, set[str]]:
     """Everything that the blocks bring, kind by kind."""
-    house = COMPOSITION.of(app)
+    installation = COMPOSITION.of(app)
     modules = [*LAYERS, *(capability for block in blocks() for capability in capabilities(block))]
     views = {
         rule.endpoint: rule.rule
@@ -46,9 +46,9 @@ def brought(app: Flask) -> dict[str, set[str]]:
         "block, wing or capability": {module.rpartition(".")[2] for module in modules} | set(modules),
         "endpoint": {*views, *(endpoint.partition(".")[0] for endpoint in views)},
         "path": {f"/{path}" for path in paths - KERNELS_OWN_PATHS},
-        "purpose": set(house.rotated_purposes),
+        "purpose": set(installation.rotated_purposes),
         "role": {*all_functions(ROLES.of(app)), AUTHORITY} - KERNELS_OWN_WORDS,
-        "scope": set(house.machine_scopes),
+        "scope": set(installation.machine_scopes),
         "table": {
             mapper.class_.__tablename__
             for mapper in Base.registry.mappers

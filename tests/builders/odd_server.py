@@ -8,13 +8,13 @@ import subprocess
 import time
 from contextlib import suppress
 
-from walking import ROOT, House, program
+from walking import ROOT, Installation, program
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HALF = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + b"x" * 70_000
 
 
-class Server(House):
+class Server(Installation):
     """One worker of our own kind, or several masters one after another."""
 
     def command(self, *options: str, handed_down: int | None = None, application: str = "odd_answers") -> list[str]:

@@ -15,7 +15,7 @@ from builders.identity import PASSWORD
 from builders.impatient_keys import CACHED_SECONDS
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from walking import House
+from walking import Installation
 
 from identity.clients.registry.actions import NewClient
 
@@ -46,10 +46,10 @@ class Verifier:
 class Load:
     """People who sign in to applications, and systems that get tokens, without a pause, until they are told to stop."""
 
-    def __init__(self, house: House, nodes: Sequence[str] = ()) -> None:
+    def __init__(self, installation: Installation, nodes: Sequence[str] = ()) -> None:
         """nodes: the addresses at which each node tells its keys, of which everyone has to verify every token."""
-        self.house = house
-        self.provider = httpx2.get(f"{house.base_url}/openid/.well-known/openid-configuration").json()
+        self.installation = installation
+        self.provider = httpx2.get(f"{installation.base_url}/openid/.well-known/openid-configuration").json()
         path = urlsplit(self.provider["jwks_uri"]).path
         self.jwks_uris = [f"{node}{path}" for node in nodes] or [self.provider["jwks_uri"]]
         self.stop = threading.Event()
@@ -57,7 +57,7 @@ class Load:
         self.done = 0
 
     def sign_in(self, made: NewClient, run: str) -> None:
-        person = PersonWithBrowser(self.house.base_url, run, PASSWORD)
+        person = PersonWithBrowser(self.installation.base_url, run, PASSWORD)
         with person.http as http:
             verifiers = [Verifier(http, each) for each in self.jwks_uris]
             while not self.stop.is_set():
@@ -92,7 +92,7 @@ class Load:
     def rotate(self) -> None:
         """Have the next key made, and wait until it signs."""
         hours = str(SIGNS_IN_SECONDS / 3600)
-        coming = json.loads(self.house.cli("keys", "rotate", "openid", "--signs-in", hours, "--json"))["kid"]
+        coming = json.loads(self.installation.cli("keys", "rotate", "openid", "--signs-in", hours, "--json"))["kid"]
         self.wait_until(lambda: coming in self.signed_by)
 
     def wait_until(self, happened: Callable[[], bool]) -> None:

@@ -5,35 +5,35 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from walking import ROOT, House, wait_until_ready
+from walking import ROOT, Installation, wait_until_ready
 
 from kernel.base.settings import Settings
 
 
 @contextmanager
-def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app") -> Iterator[House]:
+def two_workers(settings: Settings, base_url: str, application: str = "wsgi:app") -> Iterator[Installation]:
     """Two gunicorn workers at the address, on the database, keys and documents of the settings."""
-    with a_node(settings, base_url, application, workers=2) as house:
+    with a_node(settings, base_url, application, workers=2) as installation:
         wait_until_ready(f"{base_url}/health/ready")
-        yield house
+        yield installation
 
 
 @contextmanager
 def a_node(
     settings: Settings, base_url: str, application: str = "wsgi:app", *, workers: int, address: str = ""
-) -> Iterator[House]:
+) -> Iterator[Installation]:
     """Gunicorn, which has not been asked anything yet. address: where it is itself, if the base URL is a balancer's."""
     environment = environment_of(settings, base_url)
-    house = House(base_url, "", "", settings.data_dir, environment)
+    installation = Installation(base_url, "", "", settings.data_dir, environment)
     # Clients keep connections open, and nobody is to wait for them in the end.
     options = ("--workers", str(workers), "--graceful-timeout", "1", "--pythonpath", str(ROOT / "tests"))
-    house.serve(
+    installation.serve(
         "web", address or base_url, application, "-c", str(ROOT / "platform/portal/gunicorn_config.py"), *options
     )
     try:
-        yield house
+        yield installation
     finally:
-        house.stop()
+        installation.stop()
 
 
 def environment_of(settings: Settings, base_url: str) -> dict[str, str]:

@@ -275,7 +275,7 @@ def test_whoever_goes_back_from_the_review_finds_everything_and_the_files(
     assert "oficio n° 1.pdf" in back.text
     assert re.search(r'<input[^>]*checked[^>]*value="AE003"', back.text)
     changed = {name: value for name, value in letter().items() if name != "document"} | {"reference": "Otra materia"}
-    page = sender.post(NEW, data={**changed, "kept": hidden(back.text)["kept"], "step": "review"})
+    page = sender.post(NEW, data={**changed, "stored_files": hidden(back.text)["stored_files"], "step": "review"})
     sent = sender.post(NEW, data={**hidden(page.text), "step": "send"})
     assert "Otra materia" in sender.get(str(sent.location)).text
 
@@ -328,7 +328,7 @@ def test_files_stay_when_something_else_in_the_form_is_wrong(correspondents: dic
     assert wrong.status_code == 422
     assert "oficio n° 1.pdf" in wrong.text
     mended = {name: value for name, value in letter().items() if name != "document"}
-    page = sender.post(NEW, data={**mended, "kept": hidden(wrong.text)["kept"], "step": "review"})
+    page = sender.post(NEW, data={**mended, "stored_files": hidden(wrong.text)["stored_files"], "step": "review"})
     assert sender.post(NEW, data={**hidden(page.text), "step": "send"}).status_code == 303
 
 
@@ -336,15 +336,17 @@ def test_files_that_were_sent_are_chosen_anew(correspondents: dict[str, FlaskCli
     sender = correspondents["AE001"]
     shown = hidden(review(sender).text)
     assert sender.post(NEW, data={**shown, "step": "send"}).status_code == 303
-    again = {name: value for name, value in letter().items() if name != "document"} | {"kept": shown["kept"]}
+    again = {name: value for name, value in letter().items() if name != "document"} | {
+        "stored_files": shown["stored_files"]
+    }
     answer = sender.post(NEW, data={**again, "step": "send"})
     assert (answer.status_code, 'id="document-error"' in answer.text) == (422, True)
 
 
 def test_files_that_another_official_chose_are_not_to_be_had(correspondents: dict[str, FlaskClient]) -> None:
-    kept = hidden(review(correspondents["AE001"]).text)["kept"]
+    kept = hidden(review(correspondents["AE001"]).text)["stored_files"]
     data = {name: value for name, value in letter(addressee="AE003").items() if name != "document"}
-    answer = correspondents["AE002"].post(NEW, data={**data, "kept": kept})
+    answer = correspondents["AE002"].post(NEW, data={**data, "stored_files": kept})
     assert answer.status_code == 422
     assert 'id="document-error"' in answer.text
 

@@ -8,7 +8,7 @@ import pytest
 from builders.chromium import a_chromium
 from builders.databases import a_database
 from playwright.sync_api import Browser, BrowserContext, Page
-from walking import ROOT, House, free_address, program, wait_until_ready
+from walking import ROOT, Installation, free_address, program, wait_until_ready
 
 from portal.local.postgres import EmbeddedPostgres
 
@@ -28,7 +28,7 @@ def journeys_database(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def installation(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A seeded installation that serves until the last journey has ended."""
     data_dir = tmp_path_factory.mktemp("house")
     base_url, site_url, provider_url = free_address(), free_address(), free_address()
@@ -43,7 +43,7 @@ def house(journeys_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
         "CORDILLERA_DEMONSTRATION_PROVIDER_URL": provider_url,
         "CORDILLERA_OUTBOUND_ALLOWED": provider,
     }
-    running = House(base_url, site_url, provider_url, data_dir, environment)
+    running = Installation(base_url, site_url, provider_url, data_dir, environment)
     running.cli("db", "upgrade")
     running.cli("seed")
     running.environment = environment | {"PROMETHEUS_MULTIPROC_DIR": str(data_dir / "metrics")}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from walking import House, as_official, assert_accessible, assert_no_grave_finding, send_form
+from walking import Installation, as_official, assert_accessible, assert_no_grave_finding, send_form
 
 PDF = b"""%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
@@ -48,7 +48,7 @@ def download(page: Page, selector: str, to: Path) -> Path:
     return to
 
 
-def receipt(page: Page, house: House, to: Path) -> Path:
+def receipt(page: Page, installation: Installation, to: Path) -> Path:
     """The receipt, once the worker has sealed the last step."""
     until = time.monotonic() + 20
     while True:
@@ -61,11 +61,11 @@ def receipt(page: Page, house: House, to: Path) -> Path:
 
 
 def test_a_letter_is_sent_received_and_proved(
-    house: House, visit: Callable[..., Page], letter: Path, tmp_path: Path
+    installation: Installation, visit: Callable[..., Page], letter: Path, tmp_path: Path
 ) -> None:
     sender, addressee = visit(), visit(width=390)
-    as_official(sender, house, "88.888.888-8", "AE002")
-    sender.goto(f"{house.base_url}/agency/communications/new")
+    as_official(sender, installation, "88.888.888-8", "AE002")
+    sender.goto(f"{installation.base_url}/agency/communications/new")
     assert_accessible(sender)
     fake = tmp_path / "fake.pdf"
     fake.write_bytes(b"<html>not a PDF</html>")
@@ -85,8 +85,8 @@ def test_a_letter_is_sent_received_and_proved(
     assert code.startswith("COM-")
     assert_accessible(sender)
 
-    as_official(addressee, house, "99.999.999-9", "AE003")
-    addressee.goto(f"{house.base_url}/agency/communications")
+    as_official(addressee, installation, "99.999.999-9", "AE003")
+    addressee.goto(f"{installation.base_url}/agency/communications")
     assert_accessible(addressee)
     addressee.click(f"main a[href*='{code}']")
     assert_accessible(addressee)
@@ -95,10 +95,10 @@ def test_a_letter_is_sent_received_and_proved(
     expect(addressee.locator("form[action$='/acknowledgement']")).to_have_count(0)
 
     sender.reload()
-    proof = receipt(sender, house, tmp_path / "receipt.json")
+    proof = receipt(sender, installation, tmp_path / "receipt.json")
     keys = tmp_path / "keys.json"
-    keys.write_bytes(sender.request.get(f"{house.base_url}/api/v1/evidence/keys").body())
-    said = house.cli(
+    keys.write_bytes(sender.request.get(f"{installation.base_url}/api/v1/evidence/keys").body())
+    said = installation.cli(
         "evidence", "verify", str(proof), "--keys", str(keys), "--document", str(tmp_path / "received.pdf")
     )
     assert "BROKEN" not in said
@@ -106,14 +106,14 @@ def test_a_letter_is_sent_received_and_proved(
     forged = tmp_path / "forged.json"
     forged.write_text(proof.read_text(encoding="utf-8").replace("AE003", "AE004"), encoding="utf-8")
     with pytest.raises(AssertionError):
-        house.cli("evidence", "verify", str(forged))
-    assert json.loads(house.cli("audit", "verify", "--json"))["broken_at"] is None
-    house.cli("evidence", "audit")
+        installation.cli("evidence", "verify", str(forged))
+    assert json.loads(installation.cli("audit", "verify", "--json"))["broken_at"] is None
+    installation.cli("evidence", "audit")
 
 
-def test_a_third_agency_finds_nothing(house: House, visit: Callable[..., Page]) -> None:
+def test_a_third_agency_finds_nothing(installation: Installation, visit: Callable[..., Page]) -> None:
     page = visit()
-    as_official(page, house, "55.555.555-5", "AE004")
+    as_official(page, installation, "55.555.555-5", "AE004")
     for path in ("", "/documents/1", "/receipt"):
-        answer = page.request.get(f"{house.base_url}/agency/communications/COM-2026-000001{path}")
+        answer = page.request.get(f"{installation.base_url}/agency/communications/COM-2026-000001{path}")
         assert answer.status == 404

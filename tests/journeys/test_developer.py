@@ -9,21 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
-from walking import ROOT, House, allow, assert_accessible, free_address, sign_in, wait_until_ready
+from walking import ROOT, Installation, allow, assert_accessible, free_address, sign_in, wait_until_ready
 
 
-def readme_program(house: House) -> str:
+def readme_program(installation: Installation) -> str:
     """The Python of the README, with this house's address in place of the usual one."""
     found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found
-    return found.group(1).replace("http://localhost:8000", house.base_url)
+    return found.group(1).replace("http://localhost:8000", installation.base_url)
 
 
-def open_letter(page: Page, house: House, email: str) -> None:
+def open_letter(page: Page, installation: Installation, email: str) -> None:
     """Find the letter in the outbox; it comes when the worker has sent it."""
     until = time.monotonic() + 30
     while True:
-        page.goto(f"{house.base_url}/outbox")
+        page.goto(f"{installation.base_url}/outbox")
         letter = page.locator("tr", has_text=email)
         if letter.count():
             break
@@ -34,19 +34,21 @@ def open_letter(page: Page, house: House, email: str) -> None:
     page.locator(".letter a").first.click()
 
 
-def test_from_an_e_mail_to_a_working_login(house: House, visit: Callable[..., Page], tmp_path: Path) -> None:
+def test_from_an_e_mail_to_a_working_login(
+    installation: Installation, visit: Callable[..., Page], tmp_path: Path
+) -> None:
     page = visit()
-    page.goto(f"{house.base_url}/sandbox/sign-up")
+    page.goto(f"{installation.base_url}/sandbox/sign-up")
     assert_accessible(page)
     page.fill("#email", "dev@example.cl")
     page.click("main form button[type=submit]")
     assert_accessible(page)
-    open_letter(page, house, "dev@example.cl")
+    open_letter(page, installation, "dev@example.cl")
     assert_accessible(page)
     page.click("main form button[type=submit]")
 
     site = free_address()
-    page.goto(f"{house.base_url}/sandbox/applications/new")
+    page.goto(f"{installation.base_url}/sandbox/applications/new")
     assert_accessible(page)
     page.fill("#name", "My first application")
     page.fill("#redirect_uris", f"{site}/callback")
@@ -57,7 +59,7 @@ def test_from_an_e_mail_to_a_working_login(house: House, visit: Callable[..., Pa
     assert client_id
     assert_accessible(page)
 
-    (tmp_path / "hello.py").write_text(readme_program(house), encoding="utf-8")
+    (tmp_path / "hello.py").write_text(readme_program(installation), encoding="utf-8")
     program = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "hello.py", "run", "--port", site.rsplit(":", 1)[1]],
         cwd=tmp_path,
@@ -74,29 +76,31 @@ def test_from_an_e_mail_to_a_working_login(house: House, visit: Callable[..., Pa
         program.wait()
 
 
-def enter_sandbox(page: Page, house: House, email: str) -> None:
-    page.goto(f"{house.base_url}/sandbox/sign-up")
+def enter_sandbox(page: Page, installation: Installation, email: str) -> None:
+    page.goto(f"{installation.base_url}/sandbox/sign-up")
     page.fill("#email", email)
     page.click("main form button[type=submit]")
-    open_letter(page, house, email)
+    open_letter(page, installation, email)
     page.click("main form button[type=submit]")
 
 
-def test_a_double_click_and_a_reload_make_one_application(house: House, visit: Callable[..., Page]) -> None:
+def test_a_double_click_and_a_reload_make_one_application(
+    installation: Installation, visit: Callable[..., Page]
+) -> None:
     page = visit()
-    enter_sandbox(page, house, "twice@example.cl")
-    page.goto(f"{house.base_url}/sandbox/applications/new")
+    enter_sandbox(page, installation, "twice@example.cl")
+    page.goto(f"{installation.base_url}/sandbox/applications/new")
     page.fill("#name", "Made once")
     page.dblclick("main form button[type=submit]")
     expect(page.locator("main pre").first).to_have_text(re.compile(r"[\w-]{43}"))
     page.reload()
     expect(page.locator("main")).to_contain_text("Su secreto se mostró una vez")
     assert_accessible(page)
-    page.goto(f"{house.base_url}/sandbox/applications")
+    page.goto(f"{installation.base_url}/sandbox/applications")
     expect(page.get_by_text("Made once")).to_have_count(1)
 
 
-def test_the_interface_can_be_explored(house: House, visit: Callable[..., Page]) -> None:
+def test_the_interface_can_be_explored(installation: Installation, visit: Callable[..., Page]) -> None:
     page = visit()
-    page.goto(f"{house.base_url}/developers/api")
+    page.goto(f"{installation.base_url}/developers/api")
     expect(page.locator(".opblock").first).to_be_visible()

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from walking import House, as_official, assert_no_grave_finding, sign_in
+from walking import Installation, as_official, assert_no_grave_finding, sign_in
 
 NARROWEST = 320
 """WCAG 1.4.10: CSS pixels, which a screen of 1280 has at 400 %."""
@@ -67,39 +67,43 @@ def assert_no_sideways_scroll(page: Page, base_url: str, paths: list[str]) -> No
     assert wide == {}
 
 
-def test_no_page_scrolls_sideways_on_the_narrowest_screen(house: House, visit: Callable[..., Page]) -> None:
-    assert_no_sideways_scroll(visit(width=NARROWEST), house.base_url, FOR_EVERYBODY)
+def test_no_page_scrolls_sideways_on_the_narrowest_screen(
+    installation: Installation, visit: Callable[..., Page]
+) -> None:
+    assert_no_sideways_scroll(visit(width=NARROWEST), installation.base_url, FOR_EVERYBODY)
 
 
-def test_no_page_of_people_scrolls_sideways_on_the_narrowest_screen(house: House, visit: Callable[..., Page]) -> None:
+def test_no_page_of_people_scrolls_sideways_on_the_narrowest_screen(
+    installation: Installation, visit: Callable[..., Page]
+) -> None:
     page = visit(width=NARROWEST)
-    page.goto(f"{house.base_url}/sign-in")
+    page.goto(f"{installation.base_url}/sign-in")
     sign_in(page, "44.444.444-4")
-    assert_no_sideways_scroll(page, house.base_url, [*OF_PEOPLE, "/authority"])
+    assert_no_sideways_scroll(page, installation.base_url, [*OF_PEOPLE, "/authority"])
 
 
 def test_no_page_of_officials_scrolls_sideways_on_the_narrowest_screen(
-    house: House, visit: Callable[..., Page]
+    installation: Installation, visit: Callable[..., Page]
 ) -> None:
     page = visit("en", width=NARROWEST)
-    as_official(page, house, "88.888.888-8", "AE002")
-    assert_no_sideways_scroll(page, house.base_url, OF_OFFICIALS)
+    as_official(page, installation, "88.888.888-8", "AE002")
+    assert_no_sideways_scroll(page, installation.base_url, OF_OFFICIALS)
 
 
 def test_no_page_of_the_authority_scrolls_sideways_on_the_narrowest_screen(
-    house: House, visit: Callable[..., Page]
+    installation: Installation, visit: Callable[..., Page]
 ) -> None:
     page = visit(width=NARROWEST)
-    as_official(page, house, "55.555.555-5", "AE001")
-    assert_no_sideways_scroll(page, house.base_url, OF_THE_AUTHORITY)
+    as_official(page, installation, "55.555.555-5", "AE001")
+    assert_no_sideways_scroll(page, installation.base_url, OF_THE_AUTHORITY)
 
 
 def test_on_a_phone_the_session_takes_one_line_and_its_links_are_in_the_menu(
-    house: House, visit: Callable[..., Page]
+    installation: Installation, visit: Callable[..., Page]
 ) -> None:
     page = visit(width=390)
-    as_official(page, house, "88.888.888-8", "AE002")
-    page.goto(house.base_url)
+    as_official(page, installation, "88.888.888-8", "AE002")
+    page.goto(installation.base_url)
     line = page.locator(".acting p")
     assert line.evaluate(
         "it => it.getClientRects().length && it.offsetHeight < 1.8 * parseFloat(getComputedStyle(it).lineHeight)"
@@ -108,24 +112,26 @@ def test_on_a_phone_the_session_takes_one_line_and_its_links_are_in_the_menu(
     expect(line).to_contain_text("AE002")
     page.click(".menu-button")
     page.click("#menu a[href='/account']")
-    expect(page).to_have_url(f"{house.base_url}/account")
+    expect(page).to_have_url(f"{installation.base_url}/account")
 
 
-def test_on_a_wide_screen_each_link_of_the_session_stands_once(house: House, visit: Callable[..., Page]) -> None:
+def test_on_a_wide_screen_each_link_of_the_session_stands_once(
+    installation: Installation, visit: Callable[..., Page]
+) -> None:
     page = visit()
-    as_official(page, house, "88.888.888-8", "AE002")
-    page.goto(f"{house.base_url}/catalogue")
+    as_official(page, installation, "88.888.888-8", "AE002")
+    page.goto(f"{installation.base_url}/catalogue")
     for label in ("Cambiar de organismo", "Su cuenta", "Cerrar sesión"):
         expect(page.get_by_text(label, exact=True).locator("visible=true")).to_have_count(1)
 
 
 def test_no_word_of_a_table_or_a_title_is_cut_off_on_the_narrowest_screen(
-    house: House, visit: Callable[..., Page]
+    installation: Installation, visit: Callable[..., Page]
 ) -> None:
     page = visit(width=NARROWEST)
-    as_official(page, house, "88.888.888-8", "AE002")
+    as_official(page, installation, "88.888.888-8", "AE002")
     for path in ("/agency", "/agency/services", "/agency/communications", "/agency/members", "/catalogue/SRV-000001"):
-        page.goto(f"{house.base_url}{path}")
+        page.goto(f"{installation.base_url}{path}")
         cut = page.locator("h1, .table-frame").evaluate_all(
             "all => all.filter(it => it.scrollWidth > it.clientWidth + 1).map(it => it.textContent)"
         )
@@ -138,9 +144,11 @@ def forced_colours(chromium: Browser) -> Page:
     return context.new_page()
 
 
-def test_in_forced_colours_the_current_entry_alone_looks_current(house: House, forced_colours: Page) -> None:
+def test_in_forced_colours_the_current_entry_alone_looks_current(
+    installation: Installation, forced_colours: Page
+) -> None:
     page = forced_colours
-    page.goto(f"{house.base_url}/catalogue")
+    page.goto(f"{installation.base_url}/catalogue")
     colours = page.locator("#menu > ul > li > a").evaluate_all(
         "all => all.map(it => [it.hasAttribute('aria-current'), getComputedStyle(it).borderBottomColor])"
     )
@@ -155,11 +163,11 @@ def test_in_forced_colours_the_current_entry_alone_looks_current(house: House, f
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_explorer_is_readable_translated_and_has_one_main_part(
-    house: House, visit: Callable[..., Page], scheme: Literal["light", "dark"]
+    installation: Installation, visit: Callable[..., Page], scheme: Literal["light", "dark"]
 ) -> None:
     page = visit()
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{house.base_url}/developers/api")
+    page.goto(f"{installation.base_url}/developers/api")
     page.locator(".opblock-post .opblock-summary-control").first.click()
     page.get_by_role("button", name="Probar").first.click()
     expect(page.get_by_role("button", name="Enviar").first).to_be_visible()
@@ -171,8 +179,10 @@ def test_the_explorer_is_readable_translated_and_has_one_main_part(
 
 
 @pytest.mark.parametrize("path", ["/", "/help", "/sign-in", "/catalogue", "/developers/", "/nothing-here"])
-def test_by_night_a_page_is_as_readable_as_by_day(house: House, visit: Callable[..., Page], path: str) -> None:
+def test_by_night_a_page_is_as_readable_as_by_day(
+    installation: Installation, visit: Callable[..., Page], path: str
+) -> None:
     page = visit()
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{house.base_url}{path}")
+    page.goto(f"{installation.base_url}{path}")
     assert_no_grave_finding(page)

@@ -8,20 +8,20 @@ from urllib.parse import urlencode
 
 from builders.second_factor import code_of
 from playwright.sync_api import Page, expect
-from walking import House, allow, assert_accessible, assert_no_grave_finding, sign_in
+from walking import Installation, allow, assert_accessible, assert_no_grave_finding, sign_in
 
 RUN, PASSWORD = "12.345.678-5", "tres palabras sueltas"
 TWO = "urn:cordillera:acr:2"
 
 
 def test_a_citizen_sets_up_a_second_step_and_signs_in_with_it(
-    house: House, visit: Callable[..., Page], without_scripts: Page
+    installation: Installation, visit: Callable[..., Page], without_scripts: Page
 ) -> None:
-    house.cli(
+    installation.cli(
         "person", "create", "--run", RUN, "--given-names", "Rosa", "--family-names", "Soto", "--password", PASSWORD
     )
     page = visit(width=390)
-    page.goto(f"{house.base_url}/sign-in?next=/account")
+    page.goto(f"{installation.base_url}/sign-in?next=/account")
     sign_in(page, RUN, PASSWORD)
     page.get_by_role("link", name="Configurarlo").click()
     assert_accessible(page)
@@ -48,12 +48,12 @@ def test_a_citizen_sets_up_a_second_step_and_signs_in_with_it(
 
     # Elsewhere, without scripts.
     other = without_scripts
-    other.goto(f"{house.base_url}/sign-in?next=/account/second-step")
+    other.goto(f"{installation.base_url}/sign-in?next=/account/second-step")
     sign_in(other, RUN, PASSWORD)
     expect(other.locator("#code")).to_be_visible()
     other.fill("#code", code_of(secret, 1))
     other.press("#code", "Enter")
-    expect(other).to_have_url(f"{house.base_url}/account/second-step")
+    expect(other).to_have_url(f"{installation.base_url}/account/second-step")
 
     # Without the telephone it is removed with a code from the paper.
     other.get_by_role("link", name="Quitar el segundo paso").click()
@@ -63,10 +63,10 @@ def test_a_citizen_sets_up_a_second_step_and_signs_in_with_it(
     expect(other.locator("main")).to_contain_text("El segundo paso se quitó")
 
 
-def test_an_application_asks_for_a_second_step(house: House, visit: Callable[..., Page]) -> None:
-    callback = f"{house.site_url}/two-factors"
+def test_an_application_asks_for_a_second_step(installation: Installation, visit: Callable[..., Page]) -> None:
+    callback = f"{installation.site_url}/two-factors"
     made = json.loads(
-        house.cli(
+        installation.cli(
             "client", "create", "--name", "Notaría", "--redirect-uri", callback, "--profile", "clave-unica", "--json"
         )
     )
@@ -79,7 +79,7 @@ def test_an_application_asks_for_a_second_step(house: House, visit: Callable[...
         "acr_values": TWO,
     }
     page = visit("en-GB", 390)
-    page.goto(f"{house.base_url}/openid/authorize?{urlencode(request)}")
+    page.goto(f"{installation.base_url}/openid/authorize?{urlencode(request)}")
     sign_in(page, "42.200.300-2")
     expect(page.locator("main")).to_contain_text("Notaría asks for a second step")
     assert_accessible(page)
@@ -90,7 +90,7 @@ def test_an_application_asks_for_a_second_step(house: House, visit: Callable[...
 
     # Who has none decides.
     page = visit("en-GB", 390)
-    page.goto(f"{house.base_url}/openid/authorize?{urlencode(request)}")
+    page.goto(f"{installation.base_url}/openid/authorize?{urlencode(request)}")
     sign_in(page, "44.444.444-4")
     expect(page.locator("main")).to_contain_text("A second step is required")
     assert_accessible(page)

@@ -55,7 +55,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def house(tmp_path: Path, port: int) -> Iterator["Running"]:
+def installation(tmp_path: Path, port: int) -> Iterator["Running"]:
     running = Running(tmp_path, port)
     yield running
     running.kill()
@@ -109,52 +109,52 @@ class Running:
             self.end(signal.SIGTERM)
 
 
-def test_everything_starts_in_order_and_stops_on_a_signal(house: Running) -> None:
-    house.start("Ctrl-C")
-    assert house.get("/health/ready") == b""
-    first, *others = (house.data / "said").read_text().splitlines()
+def test_everything_starts_in_order_and_stops_on_a_signal(installation: Running) -> None:
+    installation.start("Ctrl-C")
+    assert installation.get("/health/ready") == b""
+    first, *others = (installation.data / "said").read_text().splitlines()
     assert first == "cordillera db upgrade"
     assert sorted(others) == ["cordillera seed", "cordillera worker"]
-    assert house.end(signal.SIGINT) == 0
-    assert "Stopped. The data stays" in house.said
-    assert not (house.data / "postgres" / "postmaster.pid").exists()
+    assert installation.end(signal.SIGINT) == 0
+    assert "Stopped. The data stays" in installation.said
+    assert not (installation.data / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_port_in_use_is_named(house: Running, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_named(installation: Running, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", port + 1)):
-        house.start("in use by another program")
-        assert f"port {port + 1}, for the demonstration site" in house.said
-        assert house.process
-        assert house.process.wait(10) == 1
+        installation.start("in use by another program")
+        assert f"port {port + 1}, for the demonstration site" in installation.said
+        assert installation.process
+        assert installation.process.wait(10) == 1
 
 
-def test_a_command_that_fails_shows_its_last_words(house: Running) -> None:
-    house.start("nothing but the end", SEED_FAILS="1")
-    assert "`cordillera seed` failed" in house.said
-    assert "no seed today" in house.said
-    assert house.process
-    assert house.process.wait(10) == 1
+def test_a_command_that_fails_shows_its_last_words(installation: Running) -> None:
+    installation.start("nothing but the end", SEED_FAILS="1")
+    assert "`cordillera seed` failed" in installation.said
+    assert "no seed today" in installation.said
+    assert installation.process
+    assert installation.process.wait(10) == 1
 
 
-def test_a_server_that_is_killed_comes_back(house: Running) -> None:
-    house.start("Ctrl-C")
-    first = int(house.get("/pid"))
+def test_a_server_that_is_killed_comes_back(installation: Running) -> None:
+    installation.start("Ctrl-C")
+    first = int(installation.get("/pid"))
     os.kill(first, signal.SIGKILL)
-    house.read("web ended (killed by SIGKILL)")
+    installation.read("web ended (killed by SIGKILL)")
     deadline = time.monotonic() + 15
     while True:
         try:
-            assert int(house.get("/pid")) != first
+            assert int(installation.get("/pid")) != first
             return
         except OSError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
 
-def test_after_kill_minus_nine_the_next_start_takes_over(house: Running) -> None:
-    house.start("Ctrl-C")
-    assert house.process
-    house.process.kill()
-    house.process.wait()
-    house.start("Ctrl-C")
-    assert house.said.count("Cordillera is running") == 2
+def test_after_kill_minus_nine_the_next_start_takes_over(installation: Running) -> None:
+    installation.start("Ctrl-C")
+    assert installation.process
+    installation.process.kill()
+    installation.process.wait()
+    installation.start("Ctrl-C")
+    assert installation.said.count("Cordillera is running") == 2

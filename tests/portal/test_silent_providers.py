@@ -77,7 +77,7 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 @dataclass
-class RunningHouse:
+class RunningInstallation:
     port: int
     service: str
     token: str
@@ -105,9 +105,9 @@ class RunningHouse:
 
 
 @pytest.fixture(scope="module")
-def house(
+def installation(
     postgres: EmbeddedPostgres, worker_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningHouse]:
+) -> Iterator[RunningInstallation]:
     """The real house, with a consumer's token for a service whose provider is silent."""
     directory, address, provider = tmp_path_factory.mktemp("silent"), free_address(), SilentProvider()
     with a_database(postgres, "silent") as url, closing(provider):
@@ -116,7 +116,7 @@ def house(
         service, client_id, secret = _an_agreement(settings, f"http://{provider.address}/base")
         with two_workers(settings, address):
             token = _token(address, client_id, secret)
-            yield RunningHouse(int(address.rpartition(":")[2]), service, token, provider, settings)
+            yield RunningInstallation(int(address.rpartition(":")[2]), service, token, provider, settings)
 
 
 def _an_agreement(settings: Settings, base_url: str) -> tuple[str, str, str]:
@@ -147,20 +147,20 @@ def _token(address: str, client_id: str, secret: str) -> str:
         return str(json.load(answer)["access_token"])
 
 
-def test_hundreds_of_calls_that_hang_on_a_silent_provider_stop_nobody_else(house: RunningHouse) -> None:
-    target = f"/gateway/{house.service}/v1/silent"
-    call = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.token}\r\n\r\n"
-    share = 2 * (house.settings.outward_calls * house.settings.destination_percent // 100)
+def test_hundreds_of_calls_that_hang_on_a_silent_provider_stop_nobody_else(installation: RunningInstallation) -> None:
+    target = f"/gateway/{installation.service}/v1/silent"
+    call = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {installation.token}\r\n\r\n"
+    share = 2 * (installation.settings.outward_calls * installation.settings.destination_percent // 100)
     with ExitStack() as open_ones:
-        waiting = [open_ones.enter_context(house.connect()) for _ in range(CALLS)]
+        waiting = [open_ones.enter_context(installation.connect()) for _ in range(CALLS)]
         for each in waiting:
             each.sendall(call.encode())
-        house.provider.wait_until_called()
-        assert house.status("/health/live") == 200
-        assert house.status("/health/ready") == 200
-        assert house.status("/sign-in") == 200
-        assert house.status("/openid/token", grant_type="client_credentials") == 401
-        assert 1 <= house.provider.calls() <= share, "more or fewer hang than may"
+        installation.provider.wait_until_called()
+        assert installation.status("/health/live") == 200
+        assert installation.status("/health/ready") == 200
+        assert installation.status("/sign-in") == 200
+        assert installation.status("/openid/token", grant_type="client_credentials") == 401
+        assert 1 <= installation.provider.calls() <= share, "more or fewer hang than may"
         refused = _answers(waiting, CALLS - share)
     # Where all this takes half a minute, those that hung are told of it by now, and others hang in their places.
     at_once = [answer for answer in refused if not answer.startswith(b"HTTP/1.1 504 ")]
@@ -205,9 +205,9 @@ GATEWAY = b"GET /gateway/SRV-000001/v1/x%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n
     ],
 )
 def test_what_the_server_itself_refuses_is_a_problem_of_the_gateways(
-    house: RunningHouse, query: bytes, fields: bytes, status: int, kind: str
+    installation: RunningInstallation, query: bytes, fields: bytes, status: int, kind: str
 ) -> None:
-    found, headers, problem = house.refused(GATEWAY % (query, fields + b"Accept-Language: es\r\n"))
+    found, headers, problem = installation.refused(GATEWAY % (query, fields + b"Accept-Language: es\r\n"))
     assert (found, problem["status"]) == (status, status)
     assert headers["content-type"] == "application/problem+json"
     assert headers["cordillera-error"] == "gateway"
@@ -217,26 +217,30 @@ def test_what_the_server_itself_refuses_is_a_problem_of_the_gateways(
     assert problem["title"]
 
 
-def test_a_header_with_an_underscore_is_named(house: RunningHouse) -> None:
-    _status, _headers, problem = house.refused(GATEWAY % (b"", b"X_Under: 1\r\nAccept-Language: es\r\n"))
+def test_a_header_with_an_underscore_is_named(installation: RunningInstallation) -> None:
+    _status, _headers, problem = installation.refused(GATEWAY % (b"", b"X_Under: 1\r\nAccept-Language: es\r\n"))
     assert problem["detail"] == "El encabezado es X_UNDER."
 
 
-def test_elsewhere_a_header_with_an_underscore_is_passed_over(house: RunningHouse) -> None:
-    status, *_ = house.refused(b"GET /api/v1/usage HTTP/1.1\r\nHost: localhost\r\nX_A: 1\r\nConnection: close\r\n\r\n")
+def test_elsewhere_a_header_with_an_underscore_is_passed_over(installation: RunningInstallation) -> None:
+    status, *_ = installation.refused(
+        b"GET /api/v1/usage HTTP/1.1\r\nHost: localhost\r\nX_A: 1\r\nConnection: close\r\n\r\n"
+    )
     assert status == 401
 
 
-def test_who_writes_a_method_that_there_is_not_is_told_by_the_gateway(house: RunningHouse) -> None:
-    status, headers, _problem = house.refused(b"get /gateway/SRV-000001/v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+def test_who_writes_a_method_that_there_is_not_is_told_by_the_gateway(installation: RunningInstallation) -> None:
+    status, headers, _problem = installation.refused(
+        b"get /gateway/SRV-000001/v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
     assert (status, headers["cordillera-error"]) == (400, "gateway")
 
 
 @pytest.mark.parametrize("length", [8_001, 8_100])
-def test_an_address_that_is_a_little_too_long_is_told_so(house: RunningHouse, length: int) -> None:
+def test_an_address_that_is_a_little_too_long_is_told_so(installation: RunningInstallation, length: int) -> None:
     query = b"?q=" + b"x" * (length - len("/gateway/SRV-000001/v1/x?q="))
-    fields = f"Authorization: Bearer {house.token}\r\nConnection: close\r\n".encode()
-    status, _headers, problem = house.refused(GATEWAY % (query, fields))
+    fields = f"Authorization: Bearer {installation.token}\r\nConnection: close\r\n".encode()
+    status, _headers, problem = installation.refused(GATEWAY % (query, fields))
     assert (status, problem["type"].rpartition("/")[2]) == (414, "address-too-long")
 
 
@@ -244,51 +248,55 @@ BROKEN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize("path", ["/gateway/%s/v1/silent", "/api/v1/services", "/openid/token"])
-def test_a_body_whose_chunks_are_broken_is_refused(house: RunningHouse, path: str) -> None:
-    target = path.replace("%s", house.service)
+def test_a_body_whose_chunks_are_broken_is_refused(installation: RunningInstallation, path: str) -> None:
+    target = path.replace("%s", installation.service)
     head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    head += f"Authorization: Bearer {house.token}\r\nAccept: application/json\r\n"
-    status, _headers, problem = house.refused(head.encode() + BROKEN_CHUNKS)
+    head += f"Authorization: Bearer {installation.token}\r\nAccept: application/json\r\n"
+    status, _headers, problem = installation.refused(head.encode() + BROKEN_CHUNKS)
     assert status in (400, 401, 403)
     assert status == 400 or "gateway" not in path
     assert problem.get("type", "").rpartition("/")[2] != "internal"
 
 
-def test_a_body_that_nobody_read_and_that_is_broken_gets_no_second_answer(house: RunningHouse) -> None:
+def test_a_body_that_nobody_read_and_that_is_broken_gets_no_second_answer(installation: RunningInstallation) -> None:
     request = GATEWAY.replace(b"GET", b"POST") % (b"", BROKEN_CHUNKS)
-    with house.connect() as connection:
+    with installation.connect() as connection:
         connection.sendall(request)
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_who_waits_to_be_asked_for_a_body_is_told_first_that_it_would_be_refused(house: RunningHouse) -> None:
+def test_who_waits_to_be_asked_for_a_body_is_told_first_that_it_would_be_refused(
+    installation: RunningInstallation,
+) -> None:
     fields = b"Content-Length: 2\r\nExpect: 100-continue\r\n"
-    status, _headers, _problem = house.refused(GATEWAY.replace(b"GET", b"POST") % (b"", fields))
+    status, _headers, _problem = installation.refused(GATEWAY.replace(b"GET", b"POST") % (b"", fields))
     assert status == 401
 
 
-def test_who_waits_to_be_asked_for_a_body_that_is_wanted_is_asked(house: RunningHouse) -> None:
+def test_who_waits_to_be_asked_for_a_body_that_is_wanted_is_asked(installation: RunningInstallation) -> None:
     form = b"grant_type=client_credentials"
     head = b"POST /openid/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     head += b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(form)
-    with house.connect() as connection:
+    with installation.connect() as connection:
         connection.sendall(head)
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(form)
         assert read_all(connection).startswith(b"HTTP/1.1 401 ")
 
 
-def test_an_address_of_eight_thousand_characters_passes(house: RunningHouse) -> None:
+def test_an_address_of_eight_thousand_characters_passes(installation: RunningInstallation) -> None:
     target = b"?q=" + b"x" * (8_000 - len("/gateway/SRV-000001/v1/x?q="))
-    assert house.refused(GATEWAY % (target, b"Connection: close\r\n"))[0] == 401
+    assert installation.refused(GATEWAY % (target, b"Connection: close\r\n"))[0] == 401
 
 
 @pytest.mark.parametrize("path", ["/openid/token", "/api/v1/services", "/sign-in", "/nothing-here"])
-def test_a_transfer_coding_that_is_not_understood_is_refused_everywhere(house: RunningHouse, path: str) -> None:
+def test_a_transfer_coding_that_is_not_understood_is_refused_everywhere(
+    installation: RunningInstallation, path: str
+) -> None:
     fields = "Host: localhost\r\nAccept: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
-    status, headers, problem = house.refused(f"POST {path} HTTP/1.1\r\n{fields}3\r\nabc\r\n0\r\n\r\n".encode())
+    status, headers, problem = installation.refused(f"POST {path} HTTP/1.1\r\n{fields}3\r\nabc\r\n0\r\n\r\n".encode())
     assert status == 501
     assert problem["type"].endswith("/problems/unknown-transfer-coding")
     assert "cordillera-error" not in headers

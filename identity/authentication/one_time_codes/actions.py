@@ -63,13 +63,13 @@ def enroll(by: Principal, password: str, address: str) -> None:
 def give_secret(work: Work, person_id: UUID, secret: bytes) -> None:
     """Keep a secret for a person, to be confirmed by a first code. Raises AlreadyEnrolled."""
     given = {"sealed_secret": seal(settings().master_key, secret, seal_context(person_id)), "begun_at": work.now}
-    kept = work.session.scalar(
+    factor = work.session.scalar(
         insert(SecondFactor)
         .values(person_id=person_id, recovery_hashes=[], **given)
         .on_conflict_do_update(index_elements=["person_id"], set_=given, where=SecondFactor.confirmed_at.is_(None))
         .returning(SecondFactor.person_id)
     )
-    if kept is None:
+    if factor is None:
         raise AlreadyEnrolled()
     work.record("identity:second-factor:begun", f"person:{person_id}")
 
@@ -198,8 +198,8 @@ def _authenticate(
     factor = _locked(work, person.id)
     if not (factor.is_activatable(work.now) if is_first else factor.confirmed_at):
         raise NotEnrolled()
-    found = normalised_code(code)
-    proof = _use_code_of_app(work, person, factor, found) or _use_recovery_code(work, factor, found)
+    normalised = normalised_code(code)
+    proof = _use_code_of_app(work, person, factor, normalised) or _use_recovery_code(work, factor, normalised)
     if proof is None:
         with autonomous_work() as beside:
             beside.record("identity:second-factor:refused", f"person:{person.id}")
@@ -247,10 +247,10 @@ def _present(work: Work, person: Person) -> SecondFactor:
 def _locked(work: Work, person_id: UUID) -> SecondFactor:
     """The person's second factor, confirmed or only begun, for nobody else to change meanwhile. Raises NotEnrolled."""
     query = select(SecondFactor).where(SecondFactor.person_id == person_id)
-    found = work.session.scalar(query.with_for_update().execution_options(populate_existing=True))
-    if found is None:
+    factor = work.session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if factor is None:
         raise NotEnrolled()
-    return found
+    return factor
 
 
 def _counter_key(person: Person, address: str) -> str:

@@ -6,6 +6,6 @@ from identity.authentication.one_time_codes.rules import TEMPLATES
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Their notices."""
-    house.notice_templates += TEMPLATES
+    composition.notice_templates += TEMPLATES

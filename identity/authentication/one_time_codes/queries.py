@@ -25,13 +25,13 @@ def secret_of(factor: SecondFactor) -> bytes:
 
 def secret_to_activate(person_id: UUID | str) -> bytes:
     """The secret that a person is just giving to their app. Raises NotEnrolled."""
-    found = find_factor(person_id)
-    if found is None or not found.is_activatable(clock.now()):
+    factor = find_factor(person_id)
+    if factor is None or not factor.is_activatable(clock.now()):
         raise NotEnrolled()
-    return secret_of(found)
+    return secret_of(factor)
 
 
 def published_code(person: KnownPerson) -> str | None:
     """The code of this moment of a test person: their secrets are published, for whoever tries something out."""
-    found = find_factor(person.id) if person.is_test_person else None
-    return code_at(secret_of(found), step_of(clock.now())) if found else None
+    factor = find_factor(person.id) if person.is_test_person else None
+    return code_at(secret_of(factor), step_of(clock.now())) if factor else None

@@ -95,9 +95,9 @@ def matching_steps(secret: bytes, code: str, now: datetime) -> list[int]:
 
 def normalised_code(text: str) -> str:
     """Return a code as a person typed it, without what they parted it by; empty for what can be no code."""
-    found = re.sub(r"[\s.\-‐-―−]", "", text[:100]).upper()
-    is_code = re.fullmatch(rf"[0-9]{{{DIGITS}}}|[{RECOVERY_ALPHABET}]{{{RECOVERY_CHARACTERS}}}", found, re.ASCII)
-    return found if is_code else ""
+    code = re.sub(r"[\s.\-‐-―−]", "", text[:100]).upper()
+    is_code = re.fullmatch(rf"[0-9]{{{DIGITS}}}|[{RECOVERY_ALPHABET}]{{{RECOVERY_CHARACTERS}}}", code, re.ASCII)
+    return code if is_code else ""
 
 
 def grouped(text: str) -> str:
@@ -144,9 +144,9 @@ def recovery_hash(master_key: bytes, person_id: UUID, code: str) -> str:
     return hmac.new(_recovery_key(master_key), f"{person_id}\x00{code}".encode(), "sha256").hexdigest()
 
 
-def remaining_codes(kept: Iterable[str], used: str) -> list[str]:
+def remaining_codes(codes: Iterable[str], used: str) -> list[str]:
     """The recovery codes left after this one; as many as before if it is none of them. Takes as long either way."""
-    return [one for one in kept if not hmac.compare_digest(one, used)]
+    return [one for one in codes if not hmac.compare_digest(one, used)]
 
 
 @lru_cache(maxsize=4)

@@ -174,26 +174,26 @@ def remove() -> Page:
 
 
 def _home(enroll: EnrollForm | None = None, use: UseForm | None = None) -> str:
-    found = get_person(current_principal().id)
-    factor = find_factor(found.id)
+    person = get_person(current_principal().id)
+    factor = find_factor(person.id)
     return render_template(
         "one_time_codes/home.html",
-        person=found,
-        run=found.run,
-        factor=factor if found.second_factor else None,
+        person=person,
+        run=person.run,
+        factor=factor if person.second_factor else None,
         begin=enroll or EnrollForm(),
-        use=use or UseForm(use=found.second_factor),
+        use=use or UseForm(use=person.second_factor),
     )
 
 
 def _confirm(form: FirstCodeForm, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
     """The page with the secret; whoever has none to confirm, because they did or waited too long, goes home."""
-    found = get_person(current_principal().id)
+    person = get_person(current_principal().id)
     try:
-        secret = secret_to_activate(found.id)
+        secret = secret_to_activate(person.id)
     except NotEnrolled:
         return redirect(url_for("one_time_codes.home"), 303)
-    link = otpauth_link(secret, str(found.run))
+    link = otpauth_link(secret, str(person.run))
     page = render_template(
         "one_time_codes/confirm.html", form=form, secret=readable_secret(secret), link=link, picture=qr_code(link)
     )

@@ -82,8 +82,8 @@ def authenticate(run: str, password: str, address: str) -> tuple[KnownPerson, Se
     """
     number = parse_run(run).number
     try:
-        with attempt(counter_keys(number, address), _whose, run_number=number) as (found, counted_at):
-            password_hash, *person = found
+        with attempt(counter_keys(number, address), _whose, run_number=number) as (row, counted_at):
+            password_hash, *person = row
             # An unknown person costs the same hash, so that the time says nothing either.
             matches = password_matches(password, password_hash or DUMMY_HASH, pepper_from(settings().master_key))
             if password_hash is None or not matches:

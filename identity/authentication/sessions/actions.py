@@ -53,11 +53,11 @@ class StartedSession:
 @action
 def sign_out(work: Work) -> None:
     """End the session of this request, if there is one."""
-    found = current_sign_in()
-    if found is None:
+    sign_in = current_sign_in()
+    if sign_in is None:
         return
-    own_session(found).ended_at = work.now
-    work.record("identity:session:ended", f"person:{found.person.id}", sid=found.sid, reason="signed out")
+    own_session(sign_in).ended_at = work.now
+    work.record("identity:session:ended", f"person:{sign_in.person.id}", sid=sign_in.sid, reason="signed out")
     forget_current_sign_in()
 
 
@@ -67,12 +67,12 @@ def end_session(work: Work, sid: str) -> None:
     person_id = work.by.id
     if get_person(person_id).is_test_person:
         raise SharedTestPerson()
-    found = work.session.scalar(
+    row = work.session.scalar(
         select(SignInSession).where(SignInSession.sid == sid, SignInSession.person_id == person_id, active_at(work.now))
     )
-    if found is None:
+    if row is None:
         raise NotFound()
-    found.ended_at = work.now
+    row.ended_at = work.now
     work.record("identity:session:ended", f"person:{person_id}", sid=sid, reason="ended by the person")
 
 
@@ -177,14 +177,14 @@ def raise_session(work: Work, proof: AuthenticationResult) -> StartedSession:
     It keeps its `sid`, for it is the same session to applications, and the time of its sign-in, for the password has
     not been asked for again. Raises SignInRequired.
     """
-    found = current_sign_in()
-    if found is None:
+    sign_in = current_sign_in()
+    if sign_in is None:
         raise SignInRequired()
     token = new_token()
-    row = own_session(found)
+    row = own_session(sign_in)
     row.token_hash, row.acr, row.amr = token_hash(token), proof.acr, list(proof.amr)
-    work.record("identity:session:raised", f"person:{found.person.id}", sid=found.sid, acr=proof.acr)
-    raised = replace(found, acr=proof.acr, amr=list(proof.amr))
+    work.record("identity:session:raised", f"person:{sign_in.person.id}", sid=sign_in.sid, acr=proof.acr)
+    raised = replace(sign_in, acr=proof.acr, amr=list(proof.amr))
     note_current_sign_in(raised)
     return StartedSession(token, raised)
 
@@ -209,8 +209,8 @@ def _end_replaced(work: Work, token: str, person_id: UUID) -> str | None:
     )
     if not goes_on:
         return None
-    kept, replaced.sid = replaced.sid, new_token(22)
-    return kept
+    sid, replaced.sid = replaced.sid, new_token(22)
+    return sid
 
 
 @periodic("identity:session:expired", cron="* * * * *")

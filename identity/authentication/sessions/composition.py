@@ -7,7 +7,7 @@ from kernel.composition import Composition
 from kernel.pages.layout import set_place
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Authenticate the callers of pages, and name the way out."""
-    house.authenticators.append(session_principal)
-    set_place(house.app, "sign_out", "sessions.sign_out", method="post")
+    composition.authenticators.append(session_principal)
+    set_place(composition.app, "sign_out", "sessions.sign_out", method="post")

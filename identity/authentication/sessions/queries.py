@@ -54,8 +54,8 @@ def session_principal() -> Principal | None:
     """The authenticator of pages."""
     if program_paths(request.path):
         return None
-    found = current_sign_in()
-    return found.principal if found else None
+    sign_in = current_sign_in()
+    return sign_in.principal if sign_in else None
 
 
 def current_sign_in() -> SignIn | None:

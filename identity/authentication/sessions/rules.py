@@ -62,5 +62,5 @@ _SYSTEMS: Sequence[tuple[str, str]] = (
 def describe_device(user_agent: str) -> str:
     """`Firefox · Windows`, or an empty string for what says nothing known."""
     sample = user_agent[:400]
-    found = [next((name for mark, name in marks if mark in sample), "") for marks in (_BROWSERS, _SYSTEMS)]
-    return " · ".join(name for name in found if name)
+    names = [next((name for mark, name in marks if mark in sample), "") for marks in (_BROWSERS, _SYSTEMS)]
+    return " · ".join(name for name in names if name)

@@ -6,7 +6,7 @@ from kernel.composition import Composition
 from kernel.pages.layout import set_place
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The page where people sign in."""
-    house.sign_in_endpoint = "signin.sign_in"
-    set_place(house.app, "sign_in", house.sign_in_endpoint)
+    composition.sign_in_endpoint = "signin.sign_in"
+    set_place(composition.app, "sign_in", composition.sign_in_endpoint)

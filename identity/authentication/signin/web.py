@@ -168,9 +168,9 @@ def _person_without_code() -> KnownPerson | None:
     """Return the person who may be asked for a code now."""
     if (halfway := _person_awaiting_code_id()) is not None:
         return known_person(get_person(halfway))
-    found = current_sign_in()
-    has_to = found is not None and found.person.second_factor is not None and found.acr != ACR_TWO_FACTORS
-    return found.person if found and has_to else None
+    sign_in = current_sign_in()
+    has_to = sign_in is not None and sign_in.person.second_factor is not None and sign_in.acr != ACR_TWO_FACTORS
+    return sign_in.person if sign_in and has_to else None
 
 
 def _without_need_of_code() -> Response:
@@ -228,6 +228,6 @@ def _page(form: SignInForm, application: str, device: str = "") -> str:
 
 
 def _destination(person_id: str | None = None) -> str:
-    found = current_sign_in()
-    person_id = person_id or (str(found.person.id) if found else "")
+    sign_in = current_sign_in()
+    person_id = person_id or (str(sign_in.person.id) if sign_in else "")
     return next_path() or url_for("acting.home" if is_official(person_id) else "account.home")

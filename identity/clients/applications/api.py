@@ -56,8 +56,8 @@ REVOKED = "The application was revoked, or something about it is already waiting
 def list_applications(query: dict[str, Any]) -> Response:
     """The agency's applications, the newest first, revoked ones among them"""
     page = queries.applications_page(_owner(), cursor=query["cursor"], limit=query["limit"])
-    asked = pending_by_client([client.client_id for client in page.items])
-    return page.as_json(lambda client: ApplicationSchema().dump(_shown(client, asked.get(client.client_id))))
+    requests = pending_by_client([client.client_id for client in page.items])
+    return page.as_json(lambda client: ApplicationSchema().dump(_shown(client, requests.get(client.client_id))))
 
 
 @endpoints.route("", methods=["POST"])
@@ -113,8 +113,8 @@ def make_secret(client_id: str) -> dict[str, Any]:
     """A new secret, shown only this once; the previous one works for seven more days"""
     owner = _application(client_id).owner
     secret = actions.rotate_secret(client_id, owner=owner)
-    kept = active_secrets(queries.client_of(owner, client_id).secrets, clock.now())
-    return {"client_id": client_id, "secret": secret, "secrets": kept}
+    secrets = active_secrets(queries.client_of(owner, client_id).secrets, clock.now())
+    return {"client_id": client_id, "secret": secret, "secrets": secrets}
 
 
 @endpoints.route("/<client_id>/secrets/<secret>", methods=["DELETE"], parameters=ONE_SECRET)
@@ -190,11 +190,11 @@ def _application(client_id: str) -> Client:
 
 
 def _told(changed: reviews.ChangeResult) -> dict[str, Any]:
-    shown = _shown(changed.client, find_pending(changed.client.client_id))
-    return shown | ({"secret": changed.secret} if changed.secret is not None else {})
+    body = _shown(changed.client, find_pending(changed.client.client_id))
+    return body | ({"secret": changed.secret} if changed.secret is not None else {})
 
 
-def _shown(client: Any, asked: PendingReview | None) -> dict[str, Any]:
+def _shown(client: Any, pending: PendingReview | None) -> dict[str, Any]:
     """All that is registered, and what its owner should know of it."""
     registered = vars(queries.registration_of(client))
     names = ("client_id", "environment", "approved_by", "approved_at", "revoked_at", "created_at")
@@ -207,11 +207,11 @@ def _shown(client: Any, asked: PendingReview | None) -> dict[str, Any]:
         "ends_soon_at": warnings.ends_at,
         "keys_failing_since": warnings.keys_failing_since,
         "waiting": {
-            "environment": asked.request.environment,
-            "changes": [one.name for one in asked.differences],
-            "asked_by": asked.request.asked_by,
-            "asked_at": asked.request.asked_at,
+            "environment": pending.request.environment,
+            "changes": [one.name for one in pending.differences],
+            "asked_by": pending.request.asked_by,
+            "asked_at": pending.request.asked_at,
         }
-        if asked
+        if pending
         else None,
     }

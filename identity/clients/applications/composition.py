@@ -7,6 +7,6 @@ from flask_babel import lazy_gettext as _
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The scope of systems that register applications."""
-    house.machine_scopes["applications.manage"] = _("Register and change the applications that people sign in to")
+    composition.machine_scopes["applications.manage"] = _("Register and change the applications that people sign in to")

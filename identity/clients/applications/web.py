@@ -144,21 +144,21 @@ for _scope, _text in SCOPES.items():
 
 
 def _said_of(client: Client) -> dict[str, object]:
-    kept = registration_of(client)
+    registration = registration_of(client)
     return {
-        "name": kept.name,
-        "redirect_uris": "\n".join(kept.redirect_uris),
-        "post_logout_redirect_uris": "\n".join(kept.post_logout_redirect_uris),
-        "profile": kept.profile,
-        "contacts": "\n".join(kept.contacts),
-        "backchannel_logout_uri": kept.options.get("backchannel_logout_uri"),
-        "device_flow": bool(kept.options.get("device_flow")),
-        "pkce_optional": bool(kept.options.get("pkce_optional")),
-        "scopes": list(kept.scopes),
-        "sector": kept.sector,
+        "name": registration.name,
+        "redirect_uris": "\n".join(registration.redirect_uris),
+        "post_logout_redirect_uris": "\n".join(registration.post_logout_redirect_uris),
+        "profile": registration.profile,
+        "contacts": "\n".join(registration.contacts),
+        "backchannel_logout_uri": registration.options.get("backchannel_logout_uri"),
+        "device_flow": bool(registration.options.get("device_flow")),
+        "pkce_optional": bool(registration.options.get("pkce_optional")),
+        "scopes": list(registration.scopes),
+        "sector": registration.sector,
         **credentials_of(client),
         **id_token_choices_of(client),
-        **{f"reason_{scope}": reason for scope, reason in kept.scope_reasons.items()},
+        **{f"reason_{scope}": reason for scope, reason in registration.scope_reasons.items()},
     }
 
 

@@ -49,15 +49,15 @@ class _Fetched:
 
 def validated_jwks(jwks: object) -> dict[str, Any]:
     """The set as it is kept, every key of it a point on its curve or a modulus that can be used. Raises Invalid."""
-    kept = checked_jwks(jwks)
-    for number, key in enumerate(kept["keys"], start=1):
+    key_set = checked_jwks(jwks)
+    for number, key in enumerate(key_set["keys"], start=1):
         if imported(json.dumps(key)) is None:
             raise Invalid(fields={"jwks": [_("Key %(number)s cannot be read.", number=number)]})
         if "x5c" in key and not _certifies(key):
             raise Invalid(
                 fields={"jwks": [_("Key %(number)s: its certificate belongs to another key.", number=number)]}
             )
-    return kept
+    return key_set
 
 
 def check_jwks_uri(uri: str) -> None:
@@ -78,18 +78,20 @@ def keys_of(client: HasKeys, kid: str | None, use: str = "sig") -> list[PublicKe
 
     Raises Saturated where their address would have to be asked and too much is being asked already.
     """
-    return [found for key in jwks_of(client, kid) if is_for(key, use) and (found := imported(json.dumps(key)))]
+    return [
+        public_key for key in jwks_of(client, kid) if is_for(key, use) and (public_key := imported(json.dumps(key)))
+    ]
 
 
 def jwks_of(client: HasKeys, kid: str | None = None) -> list[Mapping[str, Any]]:
     """Return a client's keys as they were registered or fetched, for any use."""
     if client.jwks is not None:
-        found: list[Mapping[str, Any]] = client.jwks["keys"]
+        keys: list[Mapping[str, Any]] = client.jwks["keys"]
     elif client.jwks_uri is not None:
-        found = [*_fetched(client.jwks_uri, kid)]
+        keys = [*_fetched(client.jwks_uri, kid)]
     else:
-        found = []
-    return [key for key in found if kid is None or key.get("kid") == kid]
+        keys = []
+    return [key for key in keys if kid is None or key.get("kid") == kid]
 
 
 FETCHED: Slot[dict[str, _Fetched]] = Slot("client_keys", dict)
@@ -99,27 +101,27 @@ def _fetched(uri: str, kid: str | None) -> list[dict[str, Any]]:
     known = FETCHED()
     if len(known) >= REMEMBERED_ADDRESSES:
         known.clear()
-    kept, now = known.setdefault(uri, _Fetched()), time.monotonic()
-    is_missing = kid is not None and all(key.get("kid") != kid for key in kept.keys)
+    fetched, now = known.setdefault(uri, _Fetched()), time.monotonic()
+    is_missing = kid is not None and all(key.get("kid") != kid for key in fetched.keys)
     # OIDC Core 10.1.1: an unknown name means a new key, so the address is asked at once; but not by each of many wrong
     # names. Even a moment after it was asked it may be asked once more: who has just begun may change keys too.
-    has_rested = now - kept.asked_at > RETRY_SECONDS
-    is_due = (now - kept.fetched_at > FRESH_SECONDS or is_missing) and (
-        has_rested or (is_missing and kept.may_ask_again)
+    has_rested = now - fetched.asked_at > RETRY_SECONDS
+    is_due = (now - fetched.fetched_at > FRESH_SECONDS or is_missing) and (
+        has_rested or (is_missing and fetched.may_ask_again)
     )
     # In an action what is remembered has to do: whoever needs more asks before it.
     if is_due and not in_action():
-        before, (kept.asked_at, kept.may_ask_again) = (kept.asked_at, kept.may_ask_again), (now, has_rested)
+        before, (fetched.asked_at, fetched.may_ask_again) = (fetched.asked_at, fetched.may_ask_again), (now, has_rested)
         try:
-            kept.keys, kept.fetched_at = published_keys(uri), now
+            fetched.keys, fetched.fetched_at = published_keys(uri), now
         except Saturated:
             # The address was not asked, and has nothing to rest from.
-            kept.asked_at, kept.may_ask_again = before
-            if now - kept.fetched_at > STALE_SECONDS:
+            fetched.asked_at, fetched.may_ask_again = before
+            if now - fetched.fetched_at > STALE_SECONDS:
                 raise
         except Problem as problem:
             log.warning("client keys not fetched", uri=uri, cause=problem.log or problem.kind)
-    return kept.keys if now - kept.fetched_at <= STALE_SECONDS else []
+    return fetched.keys if now - fetched.fetched_at <= STALE_SECONDS else []
 
 
 def published_keys(uri: str) -> list[dict[str, Any]]:
@@ -154,20 +156,20 @@ def _json_at(uri: str) -> Any:
 def imported(key: str) -> PublicKey | None:
     """A public JWK, in JSON, as a key to work with; None for what is no key."""
     try:
-        found = import_key(json.loads(key))
-        found.public_key  # noqa: B018 - reading it proves that the point is on the curve
+        parsed = import_key(json.loads(key))
+        parsed.public_key  # noqa: B018 - reading it proves that the point is on the curve
     except (JoseError, ValueError, TypeError, KeyError):
         return None
-    return found if isinstance(found, RSAKey | ECKey | OKPKey) else None
+    return parsed if isinstance(parsed, RSAKey | ECKey | OKPKey) else None
 
 
 def _certifies(key: Mapping[str, Any]) -> bool:
     """RFC 7517 4.7: the key in the first certificate is the key."""
-    certificate, found = certificate_of(key), imported(json.dumps(key))
-    if certificate is None or found is None:
+    certificate, parsed = certificate_of(key), imported(json.dumps(key))
+    if certificate is None or parsed is None:
         return False
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return bool(certificate.public_key().public_bytes(*form) == found.public_key.public_bytes(*form))
+    return bool(certificate.public_key().public_bytes(*form) == parsed.public_key.public_bytes(*form))
 
 
 def certificate_of(key: Mapping[str, Any]) -> x509.Certificate | None:

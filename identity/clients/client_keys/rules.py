@@ -55,18 +55,18 @@ def checked_jwks(jwks: object) -> dict[str, Any]:
         raise _wrong(_('A JSON Web Key Set is an object with a list of keys: {"keys": [...]}.'))
     if len(keys) > MAX_KEYS:
         raise _wrong(_("At most %(count)s keys.", count=MAX_KEYS))
-    kept = []
+    public_keys = []
     for number, key in enumerate(keys, start=1):
         if fault := fault_of(key):
             raise _wrong(_("Key %(number)s: %(fault)s", number=number, fault=fault))
-        kept.append({name: key[name] for name in KEPT if name in key})
-    if len(json.dumps(kept)) > MAX_JWKS_BYTES:
+        public_keys.append({name: key[name] for name in KEPT if name in key})
+    if len(json.dumps(public_keys)) > MAX_JWKS_BYTES:
         raise _wrong(_("The set of keys is too large."))
-    named = [key["kid"] for key in kept if "kid" in key]
+    named = [key["kid"] for key in public_keys if "kid" in key]
     # RFC 7517 4.5: keys of a set should have distinct names; two of one name would make the choice an accident.
-    if len(set(named)) < len(named) or (len(kept) > 1 and len(named) < len(kept)):
+    if len(set(named)) < len(named) or (len(public_keys) > 1 and len(named) < len(public_keys)):
         raise _wrong(_("Each of several keys needs a name (kid) of its own."))
-    return {"keys": kept}
+    return {"keys": public_keys}
 
 
 def usable_keys(jwks: object) -> list[dict[str, Any]]:

@@ -70,16 +70,16 @@ class ChangeResult:
     request: ClientReview | None
 
 
-def register_application(asked: Registration, environment: str, owner: Party) -> ChangeResult:
+def register_application(registration: Registration, environment: str, owner: Party) -> ChangeResult:
     """Register an application in the sandbox and, for another environment, ask for it. Raises Invalid."""
     environment = checked_environment(environment)
-    verify_remote_metadata(sound_registration(asked, "sandbox"))
-    return _register_application(asked, environment, owner)
+    verify_remote_metadata(sound_registration(registration, "sandbox"))
+    return _register_application(registration, environment, owner)
 
 
 @action
-def _register_application(work: Work, asked: Registration, environment: str, owner: Party) -> ChangeResult:
-    made = register_client(asked, "sandbox", owner)
+def _register_application(work: Work, registration: Registration, environment: str, owner: Party) -> ChangeResult:
+    made = register_client(registration, "sandbox", owner)
     request = None
     if environment != "sandbox":
         request = ask_for_environment(made.client.client_id, environment, owner=owner)
@@ -92,16 +92,18 @@ def ask_for_environment(work: Work, client_id: str, environment: str, *, owner: 
     client = lock_active_client(work, client_id, owner)
     check_step(environment, client.environment)
     check_ready(registration_of(client))
-    asked = _ask(work, client, environment, None)
-    work.record("identity:client:environment-asked", asked, environment=environment, scope_reasons=client.scope_reasons)
-    return asked
+    request = _ask(work, client, environment, None)
+    work.record(
+        "identity:client:environment-asked", request, environment=environment, scope_reasons=client.scope_reasons
+    )
+    return request
 
 
-def change_application(client: Client, asked: Registration) -> ChangeResult:
+def change_application(client: Client, registration: Registration) -> ChangeResult:
     """Change what is registered, at once or, where the authority decides, when it has approved; until then it goes on
     as it is. Raises NotFound, ClientRevoked, Invalid, Conflict, AlreadyAsked where something waits already.
     """
-    return change_fields(client, **vars(asked))
+    return change_fields(client, **vars(registration))
 
 
 def change_fields(client: Client, **changed: Any) -> ChangeResult:
@@ -125,14 +127,14 @@ def make_or_ask(work: Work, proposal: Proposal) -> ChangeResult:
         made = replace_registration(work, client, after)
         return ChangeResult(made.client, made.secret, None)
     check_ready(after)
-    found = differences(registration_of(client), after)
-    request = _ask(work, client, client.environment, as_row(found))
+    changes = differences(registration_of(client), after)
+    request = _ask(work, client, client.environment, as_row(changes))
     work.record(
         "identity:client:change-asked",
         request,
         undecided=undecided,
-        before={one.name: one.before for one in found},
-        after={one.name: one.after for one in found},
+        before={one.name: one.before for one in changes},
+        after={one.name: one.after for one in changes},
     )
     return ChangeResult(client, None, request)
 
@@ -143,7 +145,7 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
     )
     if work.session.scalar(present) is not None:
         raise AlreadyAsked()
-    asked = ClientReview(
+    review = ClientReview(
         client_id=client.client_id,
         environment=environment,
         changes=dict(changes) if changes is not None else None,
@@ -152,19 +154,19 @@ def _ask(work: Work, client: Client, environment: str, changes: Mapping[str, Any
         asked_at=work.now,
         decide_by=business_days_after(work.now, DECISION_DAYS),
     )
-    work.add(asked)
-    lifecycle.watch_deadline(work, asked)
-    return asked
+    work.add(review)
+    lifecycle.watch_deadline(work, review)
+    return review
 
 
 @action
 def withdraw_request(work: Work, client_id: str, *, owner: Party) -> None:
     """Take back what waits for the authority; nothing waits afterwards. Raises NotFound, ClientRevoked."""
     lock_active_client(work, client_id, owner)
-    asked = _locked(work, client_id)
-    if asked is not None:
-        rule = _decide(work, asked.request, Transition.WITHDRAW, Side.OWNER)
-        lifecycle.transition(work, asked.request, rule, environment=asked.request.environment)
+    review = _locked(work, client_id)
+    if review is not None:
+        rule = _decide(work, review.request, Transition.WITHDRAW, Side.OWNER)
+        lifecycle.transition(work, review.request, rule, environment=review.request.environment)
 
 
 @action
@@ -173,34 +175,34 @@ def approve(work: Work, client_id: str, seen: str) -> Client:
 
     seen: the fingerprint of what was looked at. Raises NotFound, Invalid, AlreadyAsked, ChangedMeanwhile.
     """
-    asked = _waiting(work, client_id)
-    if asked.fingerprint != seen:
+    review = _waiting(work, client_id)
+    if review.fingerprint != seen:
         raise ChangedMeanwhile()
     # What was sound when it was asked may be so no longer, as when a contact was taken away.
-    check_ready(asked.proposed)
-    client = asked.client
-    rule = _decide(work, asked.request, Transition.APPROVE, Side.AUTHORITY)
-    client.approved_by, client.approved_at = asked.request.decided_by, work.now
-    found = _let_in(work, asked) if asked.request.changes is None else _put_in_use(work, asked)
-    lifecycle.transition(work, asked.request, rule, **found, own_agency=_is_own(work, client))
+    check_ready(review.proposed)
+    client = review.client
+    rule = _decide(work, review.request, Transition.APPROVE, Side.AUTHORITY)
+    client.approved_by, client.approved_at = review.request.decided_by, work.now
+    facts = _let_in(work, review) if review.request.changes is None else _put_in_use(work, review)
+    lifecycle.transition(work, review.request, rule, **facts, own_agency=_is_own(work, client))
     forget(client_id)
     return client
 
 
-def _let_in(work: Work, asked: PendingReview) -> dict[str, Any]:
+def _let_in(work: Work, review: PendingReview) -> dict[str, Any]:
     """Nothing of the environment before leads into this one: neither what test persons gave nor who called whom."""
-    client, environment = asked.client, asked.request.environment
+    client, environment = review.client, review.request.environment
     before = client.environment
     check_step(environment, before)
     client.environment = environment
-    kept = [StoredSecret.from_row(row) for row in client.secrets]
-    client.secrets = [one.as_row() for one in ended_by(kept, end_of_new_secret(environment, work.now))]
+    secrets = [StoredSecret.from_row(row) for row in client.secrets]
+    client.secrets = [one.as_row() for one in ended_by(secrets, end_of_new_secret(environment, work.now))]
     return {"before": before, "environment": environment, "sector": client.sector}
 
 
-def _put_in_use(work: Work, asked: PendingReview) -> dict[str, Any]:
-    changed = [one.name for one in asked.differences]
-    replace_registration(work, asked.client, sound_registration(asked.proposed, asked.client.environment))
+def _put_in_use(work: Work, review: PendingReview) -> dict[str, Any]:
+    changed = [one.name for one in review.differences]
+    replace_registration(work, review.client, sound_registration(review.proposed, review.client.environment))
     return {"changed": changed}
 
 
@@ -208,17 +210,17 @@ def _put_in_use(work: Work, asked: PendingReview) -> dict[str, Any]:
 def give_back(work: Work, client_id: str, remark: str) -> None:
     """Say what is missing before the application may go on. Raises NotFound, Invalid."""
     remark = checked_remark(remark)
-    asked = _waiting(work, client_id)
-    rule = _decide(work, asked.request, Transition.RETURN, Side.AUTHORITY)
-    asked.request.remark = remark
-    lifecycle.transition(work, asked.request, rule, environment=asked.request.environment, remark=remark)
+    review = _waiting(work, client_id)
+    rule = _decide(work, review.request, Transition.RETURN, Side.AUTHORITY)
+    review.request.remark = remark
+    lifecycle.transition(work, review.request, rule, environment=review.request.environment, remark=remark)
 
 
 def _waiting(work: Work, client_id: str) -> PendingReview:
-    found = _locked(work, client_id)
-    if found is None:
+    review = _locked(work, client_id)
+    if review is None:
         raise NotFound()
-    return found
+    return review
 
 
 def _locked(work: Work, client_id: str) -> PendingReview | None:
@@ -252,8 +254,8 @@ def notify_owners(work: Work, client_id: str, template: NoticeTemplate, remark: 
 @action
 def remind_authority(work: Work, client_id: str) -> None:
     """Tell the authority's administrators that a review waits for longer than it should."""
-    asked = find_pending(client_id)
-    if asked is None:
+    review = find_pending(client_id)
+    if review is None:
         return
     path = f"/authority/applications/{client_id}"
     readers = [
@@ -262,4 +264,4 @@ def remind_authority(work: Work, client_id: str) -> None:
         if agency.is_authority
         for reader in officials_at(agency.code, officials_of(agency.code, ADMINISTRATOR))
     ]
-    notify(work, readers, OVERDUE, path, name=asked.client.name, days=DECISION_DAYS)
+    notify(work, readers, OVERDUE, path, name=review.client.name, days=DECISION_DAYS)

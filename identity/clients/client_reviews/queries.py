@@ -51,10 +51,10 @@ def pending_reviews() -> list[PendingReview]:
 
 def get_pending(client_id: str) -> PendingReview:
     """The one application's. Raises NotFound where nothing waits."""
-    found = find_pending(client_id)
-    if found is None:
+    pending = find_pending(client_id)
+    if pending is None:
         raise NotFound()
-    return found
+    return pending
 
 
 def find_pending(client_id: str) -> PendingReview | None:
@@ -71,8 +71,8 @@ def pending_by_client(client_ids: Collection[str]) -> dict[str, PendingReview]:
 
 def pending() -> Select[ClientReview, Client]:
     """Pending reviews, each with its active application."""
-    found = with_client(select(ClientReview), ClientReview.client_id, is_active=True)
-    return found.where(ClientReview.status == Status.WAITING)
+    reviews = with_client(select(ClientReview), ClientReview.client_id, is_active=True)
+    return reviews.where(ClientReview.status == Status.WAITING)
 
 
 def reviews_to_decide(_authority: str) -> Select[Any]:

@@ -110,26 +110,27 @@ def differences(before: Registration, after: Registration) -> list[Difference]:
     return [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
 
 
-def as_row(found: Iterable[Difference]) -> dict[str, Any]:
+def as_row(differences: Iterable[Difference]) -> dict[str, Any]:
     """Write differences as they are stored until they are decided."""
-    return {one.name: {"before": one.before, "after": one.after} for one in found}
+    return {one.name: {"before": one.before, "after": one.after} for one in differences}
 
 
-def with_changes(kept: Registration, changes: Mapping[str, Any] | None) -> Registration:
+def with_changes(registration: Registration, changes: Mapping[str, Any] | None) -> Registration:
     """The registration as it would be: what was asked for, over what it has become meanwhile."""
     return replace(
-        kept, **{name: _merged(getattr(kept, name), **asked, name=name) for name, asked in (changes or {}).items()}
+        registration,
+        **{name: _merged(getattr(registration, name), **change, name=name) for name, change in (changes or {}).items()},
     )
 
 
 def _merged(now: Any, *, before: Any, after: Any, name: str = "") -> Any:
     """Apply the change from `before` to `after` to a value that is there now; later changes of other parts stay."""
     if name in LISTS:
-        kept = [one for one in now if one in after or one not in before]
-        return [*kept, *(one for one in after if one not in before and one not in now)]
+        unchanged = [one for one in now if one in after or one not in before]
+        return [*unchanged, *(one for one in after if one not in before and one not in now)]
     if name in MAPPINGS:
-        found = {key: _merged(now.get(key), before=before.get(key), after=after.get(key)) for key in {**now, **after}}
-        return {key: value for key, value in found.items() if value is not None}
+        members = {key: _merged(now.get(key), before=before.get(key), after=after.get(key)) for key in {**now, **after}}
+        return {key: value for key, value in members.items() if value is not None}
     return after if now == before else now
 
 
@@ -149,15 +150,15 @@ def check_step(environment: str, present: str) -> None:
         raise AlreadyAsked()
 
 
-def check_ready(kept: Registration) -> None:
+def check_ready(registration: Registration) -> None:
     """Whether an application may leave the sandbox: nothing of it is left, and it says why. Raises Invalid."""
     for name in ("redirect_uris", "post_logout_redirect_uris"):
-        if any(not uri.startswith("https://") for uri in getattr(kept, name)):
+        if any(not uri.startswith("https://") for uri in getattr(registration, name)):
             raise Invalid(fields={name: [_("Outside the sandbox every address begins with https.")]})
-    if not kept.contacts:
+    if not registration.contacts:
         raise Invalid(fields={"contacts": [_("Somebody must be reachable: write an e-mail address.")]})
-    scopes = checked_scopes(kept.profile, kept.scopes)
-    if missing := [one for one in scopes if one != "openid" and not kept.scope_reasons.get(one)]:
+    scopes = checked_scopes(registration.profile, registration.scopes)
+    if missing := [one for one in scopes if one != "openid" and not registration.scope_reasons.get(one)]:
         fault = _("Say why the application needs: %(scopes)s.", scopes=", ".join(missing))
         raise Invalid(fields={"scope_reasons": [fault]})
 

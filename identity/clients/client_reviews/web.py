@@ -159,15 +159,15 @@ def give_back(client_id: str) -> Page:
 
 
 def _review(client_id: str, form: RemarkForm) -> str:
-    found = get_pending(client_id)
+    review = get_pending(client_id)
     return render_template(
         "client_reviews/review.html",
-        asked=found,
-        client=found.client,
-        proposed=found.proposed,
-        owned_by=owner_of(found.client),
+        review=review,
+        client=review.client,
+        proposed=review.proposed,
+        owned_by=owner_of(review.client),
         form=form,
-        approval=ApproveForm(formdata=None, seen=found.fingerprint),
+        approval=ApproveForm(formdata=None, seen=review.fingerprint),
         environments=ENVIRONMENTS,
         profiles=PROFILES,
         methods=METHODS,

@@ -33,12 +33,12 @@ class StoredSecret:
     created_at: datetime | None = None
 
     @classmethod
-    def from_row(cls, kept: Mapping[str, str | None]) -> StoredSecret:
-        return cls(str(kept["sha256"]), _moment(kept.get("ends_at")), _moment(kept.get("created_at")))
+    def from_row(cls, row: Mapping[str, str | None]) -> StoredSecret:
+        return cls(str(row["sha256"]), _moment(row.get("ends_at")), _moment(row.get("created_at")))
 
     def as_row(self) -> dict[str, str | None]:
-        said = {"ends_at": self.ends_at, "created_at": self.created_at}
-        return {"sha256": self.sha256, **{name: at.isoformat() if at else None for name, at in said.items()}}
+        moments = {"ends_at": self.ends_at, "created_at": self.created_at}
+        return {"sha256": self.sha256, **{name: at.isoformat() if at else None for name, at in moments.items()}}
 
     @property
     def code(self) -> str:
@@ -55,8 +55,8 @@ def _moment(text: str | None) -> datetime | None:
 
 def active_secrets(rows: Iterable[Mapping[str, str | None]], now: datetime) -> list[StoredSecret]:
     """The secrets that still work, the newest first."""
-    kept = [StoredSecret.from_row(row) for row in rows]
-    return [one for one in kept if one.ends_at is None or one.ends_at > now]
+    secrets = [StoredSecret.from_row(row) for row in rows]
+    return [one for one in secrets if one.ends_at is None or one.ends_at > now]
 
 
 def ended_by(secrets: Iterable[StoredSecret], end: datetime | None) -> list[StoredSecret]:
@@ -68,7 +68,7 @@ def after_rotation(
     secrets: Iterable[StoredSecret], new: str, now: datetime, ends_at: datetime | None = None
 ) -> list[StoredSecret]:
     """The secrets that live once `new` is given out: it, and the newest one before it for a few more days."""
-    living = [kept for kept in secrets if kept.ends_at is None or kept.ends_at > now]
+    living = [one for one in secrets if one.ends_at is None or one.ends_at > now]
     previous = ended_by(living, now + PREVIOUS_SECRET_LIFETIME)
     return [StoredSecret(sha256_of(new), ends_at, now), *previous][:SECRETS_AT_A_TIME]
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class NewToken:
     """An initial access token just made; the token itself is told this once."""
 
-    kept: InitialAccessToken
+    initial_token: InitialAccessToken
     token: str
 
 
@@ -54,7 +54,7 @@ def create_initial_token(
     """
     purpose, lives = checked_token(purpose, uses, days)
     token = new_token()
-    kept = InitialAccessToken(
+    initial_token = InitialAccessToken(
         token_hash=token_hash(token),
         owner=owner,
         environment=checked_environment(environment),
@@ -66,27 +66,32 @@ def create_initial_token(
         uses_left=uses,
         revoked_at=None,
     )
-    work.add(kept)
+    work.add(initial_token)
     work.session.flush()
     work.record(
-        "identity:initial-token:created", kept, owner=str(owner), environment=environment, purpose=purpose, uses=uses
+        "identity:initial-token:created",
+        initial_token,
+        owner=str(owner),
+        environment=environment,
+        purpose=purpose,
+        uses=uses,
     )
-    return NewToken(kept, token)
+    return NewToken(initial_token, token)
 
 
 @action
 def revoke_initial_token(work: Work, token_id: UUID, owner: Party) -> None:
     """End an initial access token; clients registered with it stay. Raises NotFound."""
-    kept = work.session.scalar(
+    initial_token = work.session.scalar(
         select(InitialAccessToken)
         .where(InitialAccessToken.id == token_id, InitialAccessToken.owner == owner)
         .with_for_update()
     )
-    if kept is None:
+    if initial_token is None:
         raise NotFound()
-    if kept.revoked_at is None:
-        kept.revoked_at = work.now
-        work.record("identity:initial-token:revoked", kept)
+    if initial_token.revoked_at is None:
+        initial_token.revoked_at = work.now
+        work.record("identity:initial-token:revoked", initial_token)
 
 
 @dataclass(frozen=True)
@@ -104,42 +109,42 @@ def register(metadata: Mapping[str, Any], initial_token: str | None) -> Registra
     Raises InvalidClientMetadata, InvalidRedirectUri, UnapprovedSoftwareStatement, InvalidRegistrationToken.
     """
     environment = _environment_by(active_token(initial_token) if initial_token is not None else None)
-    asked = registration_from(metadata)
+    registration = registration_from(metadata)
     try:
-        verify_remote_metadata(sound_registration(asked, environment))
-        return _register(asked, initial_token)
+        verify_remote_metadata(sound_registration(registration, environment))
+        return _register(registration, initial_token)
     except Invalid as problem:
         raise in_words_of_rfc_7591(problem) from problem
 
 
 @action
-def _register(work: Work, asked: Registration, initial_token: str | None) -> RegistrationResult:
-    kept, token = _used(initial_token) if initial_token is not None else None, new_token()
-    is_direct = kept is not None and kept.is_approval
+def _register(work: Work, registration: Registration, initial_token: str | None) -> RegistrationResult:
+    token_row, token = _used(initial_token) if initial_token is not None else None, new_token()
+    is_direct = token_row is not None and token_row.is_approval
     made = register_client(
-        asked,
-        _environment_by(kept),
-        kept.owner if kept is not None else ANYBODY,
+        registration,
+        _environment_by(token_row),
+        token_row.owner if token_row is not None else ANYBODY,
         registration_token_hash=token_hash(token),
-        approved_by=kept.created_by if kept is not None and is_direct else None,
+        approved_by=token_row.created_by if token_row is not None and is_direct else None,
     )
-    if kept is not None and not is_direct and kept.environment != "sandbox":
-        ask_for_environment(made.client.client_id, kept.environment)
+    if token_row is not None and not is_direct and token_row.environment != "sandbox":
+        ask_for_environment(made.client.client_id, token_row.environment)
     return RegistrationResult(made.client, made.secret, token)
 
 
-def _environment_by(kept: InitialAccessToken | None) -> str:
+def _environment_by(token_row: InitialAccessToken | None) -> str:
     """Return the environment in which a client begins that registers itself with this token, or with none."""
-    return kept.environment if kept is not None and kept.is_approval else "sandbox"
+    return token_row.environment if token_row is not None and token_row.is_approval else "sandbox"
 
 
 def _used(initial_token: str) -> InitialAccessToken:
     """One use less, and whoever has the token acts for its owner. Raises InvalidRegistrationToken."""
-    kept = active_token(initial_token, for_use=True)
-    kept.uses_left -= 1
-    agency = find_agency(kept.owner.agency_code) if kept.owner.agency_code else None
-    continue_as(Principal(kind="machine", id=f"initial-token:{kept.id}", name=kept.purpose, agency=agency))
-    return kept
+    token_row = active_token(initial_token, for_use=True)
+    token_row.uses_left -= 1
+    agency = find_agency(token_row.owner.agency_code) if token_row.owner.agency_code else None
+    continue_as(Principal(kind="machine", id=f"initial-token:{token_row.id}", name=token_row.purpose, agency=agency))
+    return token_row
 
 
 def replace_registered(client_id: str, token: str | None, metadata: Mapping[str, Any]) -> RegistrationResult:

@@ -23,12 +23,12 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
 
 def client_managed_by(client_id: str, token: str | None) -> Client:
     """The living client that this registration access token manages (RFC 7592 2). Raises InvalidRegistrationToken."""
-    found = active_client(client_id)
-    kept = found.registration_token_hash if found else None
+    client = active_client(client_id)
+    stored_hash = client.registration_token_hash if client else None
     # RFC 7592 2.1: a client that does not exist is told like a token that is wrong.
-    if found is None or kept is None or token is None or not same(kept, token_hash(token)):
+    if client is None or stored_hash is None or token is None or not same(stored_hash, token_hash(token)):
         raise InvalidRegistrationToken(headers=CHALLENGE)
-    return found
+    return client
 
 
 def active_token(initial_token: str, *, for_use: bool = False) -> InitialAccessToken:
@@ -39,10 +39,10 @@ def active_token(initial_token: str, *, for_use: bool = False) -> InitialAccessT
     query = select(InitialAccessToken).where(InitialAccessToken.token_hash == token_hash(initial_token))
     if for_use:
         query = query.with_for_update().execution_options(populate_existing=True)
-    kept = session().scalar(query)
-    if kept is None or not is_active(kept.uses_left, kept.expires_at, kept.revoked_at, clock.now()):
+    token_row = session().scalar(query)
+    if token_row is None or not is_active(token_row.uses_left, token_row.expires_at, token_row.revoked_at, clock.now()):
         raise InvalidRegistrationToken(headers=CHALLENGE)
-    return kept
+    return token_row
 
 
 def tokens_of(owner: Party) -> Sequence[InitialAccessToken]:

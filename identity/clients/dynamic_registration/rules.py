@@ -70,8 +70,8 @@ def in_words_of_rfc_7591(problem: Invalid) -> InvalidClientMetadata:
     """The first field that is wrong, as its error."""
     name, messages = next(iter(problem.fields.items()), ("", [problem.detail or problem.title]))
     kind = InvalidRedirectUri if name == "redirect_uris" else InvalidClientMetadata
-    shown = {"auth_method": "token_endpoint_auth_method", "name": "client_name", "scopes": "scope"}.get(name, name)
-    return kind(_("%(name)s: %(fault)s", name=shown, fault=messages[0]))
+    member = {"auth_method": "token_endpoint_auth_method", "name": "client_name", "scopes": "scope"}.get(name, name)
+    return kind(_("%(name)s: %(fault)s", name=member, fault=messages[0]))
 
 
 def registration_from(metadata: Mapping[str, Any]) -> Registration:
@@ -102,11 +102,11 @@ def registration_from(metadata: Mapping[str, Any]) -> Registration:
 
 def _options(metadata: Mapping[str, Any], profile: str) -> dict[str, Any]:
     """Further choices. RFC 7591 2: who is to have the device flow says so among its grant_types."""
-    found = {name: metadata[name] for name in OPTIONS if metadata.get(name) is not None and name != "device_flow"}
+    options = {name: metadata[name] for name in OPTIONS if metadata.get(name) is not None and name != "device_flow"}
     # OpenID Connect Registration 2: RS256 for who leaves it out, unless the profile forbids it (FAPI 2.0 5.4.1).
-    if ID_TOKEN_ALGORITHM not in found and USUAL_ALGORITHM in PROFILES[profile].signing_algorithms:
-        found[ID_TOKEN_ALGORITHM] = USUAL_ALGORITHM
-    return found | ({"device_flow": True} if DEVICE_CODE in _texts(metadata, "grant_types") else {})
+    if ID_TOKEN_ALGORITHM not in options and USUAL_ALGORITHM in PROFILES[profile].signing_algorithms:
+        options[ID_TOKEN_ALGORITHM] = USUAL_ALGORITHM
+    return options | ({"device_flow": True} if DEVICE_CODE in _texts(metadata, "grant_types") else {})
 
 
 def _method(metadata: Mapping[str, Any], profile: str) -> str | None:
@@ -132,8 +132,8 @@ def _scopes(metadata: Mapping[str, Any], profile: str) -> list[str]:
         raise InvalidClientMetadata("subject_type: pairwise. A public one needs the authority's approval.")
     if metadata.get("application_type") not in (None, "web", "native"):
         raise InvalidClientMetadata("application_type: web or native.")
-    asked = (_text(metadata, "scope") or "").split() or list(usual_scopes(profile))
-    return [*asked, "offline_access"] if "refresh_token" in grants and "offline_access" not in asked else asked
+    scopes = (_text(metadata, "scope") or "").split() or list(usual_scopes(profile))
+    return [*scopes, "offline_access"] if "refresh_token" in grants and "offline_access" not in scopes else scopes
 
 
 def _text(metadata: Mapping[str, Any], name: str) -> str | None:
@@ -168,30 +168,32 @@ def _host_of(redirect_uris: Iterable[str]) -> str:
         return ""
 
 
-def metadata_of(kept: Registration, sector: str) -> dict[str, Any]:
+def metadata_of(registration: Registration, sector: str) -> dict[str, Any]:
     """Write a registration as metadata, with what was left out filled in (RFC 7591 3.2.1)."""
     grants = ["authorization_code"]
-    grants += ["refresh_token"] if "offline_access" in kept.scopes else []
-    grants += [DEVICE_CODE] if kept.options.get("device_flow") else []
-    said = {
-        "client_name": kept.name,
-        "profile": kept.profile,
-        "redirect_uris": kept.redirect_uris,
-        "post_logout_redirect_uris": kept.post_logout_redirect_uris,
-        "token_endpoint_auth_method": "client_secret_basic" if kept.auth_method == EITHER_SECRET else kept.auth_method,
+    grants += ["refresh_token"] if "offline_access" in registration.scopes else []
+    grants += [DEVICE_CODE] if registration.options.get("device_flow") else []
+    metadata = {
+        "client_name": registration.name,
+        "profile": registration.profile,
+        "redirect_uris": registration.redirect_uris,
+        "post_logout_redirect_uris": registration.post_logout_redirect_uris,
+        "token_endpoint_auth_method": "client_secret_basic"
+        if registration.auth_method == EITHER_SECRET
+        else registration.auth_method,
         "grant_types": grants,
         "response_types": ["code"],
-        "scope": " ".join(kept.scopes),
+        "scope": " ".join(registration.scopes),
         "subject_type": "public" if sector == PUBLIC_SECTOR else "pairwise",
-        "jwks": kept.jwks,
-        "jwks_uri": kept.jwks_uri,
-        "logo_uri": kept.logo_uri,
-        "contacts": kept.contacts,
-        "scope_reasons": kept.scope_reasons or None,
-        "id_token_signed_response_alg": PROFILES[kept.profile].id_token_algorithm,
-        **{name: value for name, value in kept.options.items() if name != "device_flow"},
+        "jwks": registration.jwks,
+        "jwks_uri": registration.jwks_uri,
+        "logo_uri": registration.logo_uri,
+        "contacts": registration.contacts,
+        "scope_reasons": registration.scope_reasons or None,
+        "id_token_signed_response_alg": PROFILES[registration.profile].id_token_algorithm,
+        **{name: value for name, value in registration.options.items() if name != "device_flow"},
     }
-    return {name: value for name, value in said.items() if value not in (None, [])}
+    return {name: value for name, value in metadata.items() if value not in (None, [])}
 
 
 def end_in_seconds(secrets: Iterable[Mapping[str, Any]]) -> int:

@@ -73,8 +73,10 @@ def note_failing_keys(work: Work, client_id: str, uri: str, cause: str) -> None:
     if client is None or client.keys_failing_since is not None:
         return
     client.keys_failing_since = work.now
-    told = notify(work, owners_of(client), KEYS_UNREACHABLE, name=client.name, client_id=client.client_id, uri=uri)
-    work.record("identity:client:keys-unreachable", client, uri=uri, cause=cause, told=told)
+    recipients = notify(
+        work, owners_of(client), KEYS_UNREACHABLE, name=client.name, client_id=client.client_id, uri=uri
+    )
+    work.record("identity:client:keys-unreachable", client, uri=uri, cause=cause, told=recipients)
 
 
 @periodic("identity:client:warn", "23 11 * * *")
@@ -97,7 +99,7 @@ def warn_batch(work: Work, after: str) -> str | None:
 
 def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
     client.warned_of = mark
-    told = notify(
+    recipients = notify(
         work,
         owners_of(client),
         CREDENTIALS_END,
@@ -105,4 +107,4 @@ def _warn(work: Work, client: Client, end: datetime, mark: datetime) -> None:
         client_id=client.client_id,
         day=local(end).date(),
     )
-    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=told)
+    work.record("identity:client:owner-warned", client, ends_at=end.isoformat(), told=recipients)

@@ -11,7 +11,7 @@ from kernel.database.db import session
 
 def logo_content(sha256: str) -> bytes:
     """The PNG. Raises NotFound."""
-    found = session().scalar(select(Logo.content).where(Logo.sha256 == sha256))
-    if found is None:
+    content = session().scalar(select(Logo.content).where(Logo.sha256 == sha256))
+    if content is None:
         raise NotFound()
-    return found
+    return content

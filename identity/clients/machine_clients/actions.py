@@ -123,10 +123,10 @@ def _change(work: Work, client_id: str, name: str, credentials: ProposedCredenti
     return save_client(work, client, before, after)
 
 
-def _give(client: Client, asked: ProposedCredentials) -> None:
-    method = checked_method("machine", asked.auth_method)
-    chosen = checked_options("machine", client.environment, asked.options)
-    check_credentials(method, asked.jwks, asked.jwks_uri, chosen)
+def _give(client: Client, proposal: ProposedCredentials) -> None:
+    method = checked_method("machine", proposal.auth_method)
+    chosen = checked_options("machine", client.environment, proposal.options)
+    check_credentials(method, proposal.jwks, proposal.jwks_uri, chosen)
     client.auth_method, client.options = method, chosen
-    client.jwks = validated_jwks(asked.jwks) if asked.jwks is not None else None
-    client.jwks_uri = asked.jwks_uri
+    client.jwks = validated_jwks(proposal.jwks) if proposal.jwks is not None else None
+    client.jwks_uri = proposal.jwks_uri

@@ -53,7 +53,7 @@ def offer(
         raise Invalid(fields={"agency": [_("An application that uses your own keys cannot be taken over.")]})
     if _locked(work, client_id) is not None:
         raise AlreadyOffered()
-    asked = OwnershipTransfer(
+    transfer = OwnershipTransfer(
         client_id=client_id,
         agency_code=agency.code,
         status=str(Status.WAITING),
@@ -63,20 +63,20 @@ def offer(
         asked_at=work.now,
         answer_by=business_days_after(work.now, ANSWER_DAYS),
     )
-    work.add(asked)
-    lifecycle.watch_deadline(work, asked)
-    work.record("identity:client:adoption-offered", asked, agency=agency.code, reason=reason)
-    return asked
+    work.add(transfer)
+    lifecycle.watch_deadline(work, transfer)
+    work.record("identity:client:adoption-offered", transfer, agency=agency.code, reason=reason)
+    return transfer
 
 
 @action
 def take_back(work: Work, client_id: str, *, owner: Party) -> None:
     """Offer it no longer; nothing happens where nothing waits. Raises NotFound, ClientRevoked."""
     lock_active_client(work, client_id, owner)
-    found = _locked(work, client_id)
-    if found is not None:
-        rule = _decide(work, found.request, Transition.WITHDRAW, Side.DEVELOPER)
-        lifecycle.transition(work, found.request, rule, agency=found.request.agency_code)
+    pending = _locked(work, client_id)
+    if pending is not None:
+        rule = _decide(work, pending.request, Transition.WITHDRAW, Side.DEVELOPER)
+        lifecycle.transition(work, pending.request, rule, agency=pending.request.agency_code)
 
 
 @action
@@ -86,17 +86,17 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
 
     seen: the fingerprint of what was looked at. Raises NotFound, ChangedMeanwhile.
     """
-    found = _waiting_at(work, client_id, agency_code)
-    if found.fingerprint != seen:
+    pending = _waiting_at(work, client_id, agency_code)
+    if pending.fingerprint != seen:
         raise ChangedMeanwhile()
-    rule = _decide(work, found.request, Transition.ACCEPT, Side.AGENCY)
-    client, before = found.client, str(found.client.owner)
+    rule = _decide(work, pending.request, Transition.ACCEPT, Side.AGENCY)
+    client, before = pending.client, str(pending.client.owner)
     client.owner = Party.agency(agency_code)
     client.sector = str(client.owner)
     client.redirect_uris = without_ours(client.redirect_uris, settings().base_url)
     client.registration_token_hash = None
     secret = replace_credentials(work, client)
-    lifecycle.transition(work, found.request, rule, before=before, agency=agency_code)
+    lifecycle.transition(work, pending.request, rule, before=before, agency=agency_code)
     return NewClient(client, secret)
 
 
@@ -104,17 +104,17 @@ def accept(work: Work, client_id: str, agency_code: str, seen: str) -> NewClient
 def decline(work: Work, client_id: str, agency_code: str, remark: str) -> None:
     """Leave the application with its developer, and say why. Raises NotFound, Invalid."""
     remark = checked_words(remark, "remark")
-    found = _waiting_at(work, client_id, agency_code)
-    rule = _decide(work, found.request, Transition.DECLINE, Side.AGENCY)
-    found.request.remark = remark
-    lifecycle.transition(work, found.request, rule, agency=agency_code, remark=remark)
+    pending = _waiting_at(work, client_id, agency_code)
+    rule = _decide(work, pending.request, Transition.DECLINE, Side.AGENCY)
+    pending.request.remark = remark
+    lifecycle.transition(work, pending.request, rule, agency=agency_code, remark=remark)
 
 
 def _waiting_at(work: Work, client_id: str, agency_code: str) -> Offer:
-    found = _locked(work, client_id)
-    if found is None or found.request.agency_code != agency_code:
+    pending = _locked(work, client_id)
+    if pending is None or pending.request.agency_code != agency_code:
         raise NotFound()
-    return found
+    return pending
 
 
 def _locked(work: Work, client_id: str) -> Offer | None:

@@ -11,10 +11,10 @@ from kernel.composition import Composition
 from kernel.recording.pending import PendingKind
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Applications that an agency is offered."""
-    house.notice_templates += TEMPLATES
-    house.pending_kinds.append(
+    composition.notice_templates += TEMPLATES
+    composition.pending_kinds.append(
         PendingKind(
             "ownership-transfer",
             _("Application of a developer"),

@@ -84,14 +84,14 @@ def decline(client_id: str) -> Page:
 
 
 def _show(client_id: str, form: RemarkForm) -> str:
-    found = offer_to(agency_code(), client_id)
+    offer = offer_to(agency_code(), client_id)
     return render_template(
         "ownership_transfers/show.html",
-        client=found.client,
-        request=found.request,
-        registration=registration_of(found.client),
+        client=offer.client,
+        request=offer.request,
+        registration=registration_of(offer.client),
         form=form,
-        seen=found.fingerprint,
+        seen=offer.fingerprint,
         profiles=PROFILES,
         scope_labels=SCOPES,
         fields=FIELDS,

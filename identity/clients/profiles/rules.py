@@ -231,15 +231,15 @@ def checked_choices(profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are no addresses, as they are kept. Raises Invalid, its message beside the one that is wrong."""
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise _wrong(unknown[0], _("This is not something that a client can choose."))
-    kept = {name: value for name, value in options.items() if value not in (None, "", [])}
-    for name, value in kept.items():
+    choices = {name: value for name, value in options.items() if value not in (None, "", [])}
+    for name, value in choices.items():
         if name not in URI_OPTIONS and (fault := _fault_of(name, value, profile)):
             raise _wrong(name, fault)
     for encryption in ("request_object_encryption", *(f"{kind}_encrypted_response" for kind in ANSWERS)):
         # OIDC Registration 2: the enc may be left out, the alg may not.
-        if f"{encryption}_enc" in kept and f"{encryption}_alg" not in kept:
+        if f"{encryption}_enc" in choices and f"{encryption}_alg" not in choices:
             raise _wrong(f"{encryption}_enc", _("This also needs the alg."))
-    return kept
+    return choices
 
 
 def algorithm_of(profile: str, options: Mapping[str, Any]) -> str:
@@ -278,13 +278,13 @@ def _rule_against(name: str, profile: str) -> str | None:
     """Return the rule that keeps clients of the profile from choosing it, None where there is none."""
     if profile not in PROFILES:
         return "RFC 6749 4.4"
-    told = PROFILES[profile]
+    definition = PROFILES[profile]
     may = {
-        "device_flow": told.device_flow,
-        "pkce_optional": told.pkce_may_be_optional,
-        "claims_in_id_token": told.claims_in_id_token,
+        "device_flow": definition.device_flow,
+        "pkce_optional": definition.pkce_may_be_optional,
+        "claims_in_id_token": definition.claims_in_id_token,
     }
-    return None if may[name] else told.rules.get(NOT_EVERYONES[name], MANUAL)
+    return None if may[name] else definition.rules.get(NOT_EVERYONES[name], MANUAL)
 
 
 def _fault_by_profile(algorithm: str, profile: Profile) -> Any:

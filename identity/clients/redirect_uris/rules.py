@@ -17,15 +17,15 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def checked_uris(uris: Iterable[str], environment: str, named: str, *, required: bool) -> list[str]:
     """Redirect addresses that may be registered, each once. Raises Invalid with the fault of the first wrong one."""
-    found = list(dict.fromkeys(uri.strip() for uri in uris if uri.strip()))
-    if required and not found:
+    unique = list(dict.fromkeys(uri.strip() for uri in uris if uri.strip()))
+    if required and not unique:
         raise Invalid(fields={named: [_("At least one address to return to.")]})
-    if len(found) > MAX_URIS:
+    if len(unique) > MAX_URIS:
         raise Invalid(fields={named: [_("At most %(count)s addresses.", count=MAX_URIS)]})
-    for uri in found:
+    for uri in unique:
         if fault := _fault_of(uri, environment):
             raise Invalid(fields={named: [_("%(uri)s: %(fault)s", uri=uri[:200], fault=fault)]})
-    return found
+    return unique
 
 
 def _fault_of(uri: str, environment: str) -> Any:

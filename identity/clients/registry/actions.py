@@ -71,15 +71,15 @@ def create_client(
 
     Raises Invalid, its message beside the field that is wrong.
     """
-    asked = Registration(name, profile, list(redirect_uris), **others)
-    verify_remote_metadata(sound_registration(asked, checked_environment(environment)))
-    return register_client(asked, environment, owner)
+    registration = Registration(name, profile, list(redirect_uris), **others)
+    verify_remote_metadata(sound_registration(registration, checked_environment(environment)))
+    return register_client(registration, environment, owner)
 
 
 @action
 def register_client(
     work: Work,
-    asked: Registration,
+    registration: Registration,
     environment: str,
     owner: Party,
     *,
@@ -96,7 +96,7 @@ def register_client(
         raise Invalid(fields={"environment": [_("Begin in the sandbox, and ask the authority from there.")]})
     client_id = secrets.token_hex(16)
     client = Client(client_id=client_id, environment=environment, owner=owner, service_binding={})
-    _fill(client, sound_registration(asked, environment))
+    _fill(client, sound_registration(registration, environment))
     client.registration_token_hash = registration_token_hash
     if environment != "sandbox":
         client.approved_by, client.approved_at = approved_by or work.by.name, work.now
@@ -200,9 +200,9 @@ def save_client(work: Work, client: Client, before: Mapping[str, Any], after: Ma
 
 def _new_secret(work: Work, client: Client) -> str:
     secret = new_token()
-    kept = [StoredSecret.from_row(row) for row in client.secrets]
+    secrets = [StoredSecret.from_row(row) for row in client.secrets]
     ends_at = end_of_new_secret(client.environment, work.now)
-    client.secrets = [one.as_row() for one in after_rotation(kept, secret, work.now, ends_at)]
+    client.secrets = [one.as_row() for one in after_rotation(secrets, secret, work.now, ends_at)]
     client.secret_created_at, client.warned_of = work.now, None
     return secret
 
@@ -224,12 +224,12 @@ def revoke_secret(work: Work, client_id: str, code: str, *, owner: Party | None 
     """End one of two secrets at once. Raises NotFound, ClientRevoked, LastSecret for the only one that works."""
     client = lock_active_client(work, client_id, owner)
     living = active_secrets(client.secrets, work.now)
-    kept = [one for one in living if one.code != code]
-    if len(kept) == len(living):
+    others = [one for one in living if one.code != code]
+    if len(others) == len(living):
         raise NotFound()
-    if not kept:
+    if not others:
         raise LastSecret()
-    client.secrets = [one.as_row() for one in kept]
+    client.secrets = [one.as_row() for one in others]
     work.record("identity:client:secret-withdrawn", client, secret=code)
     forget(client_id)
 

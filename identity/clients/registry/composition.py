@@ -6,6 +6,6 @@ from identity.clients.registry.queries import names_of
 from kernel.composition import Composition
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """The names of clients in the audit."""
-    house.audit_names["client"] = names_of
+    composition.audit_names["client"] = names_of

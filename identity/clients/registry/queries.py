@@ -52,8 +52,8 @@ CLIENT_ID = Client.client_id
 
 def with_client(query: Select[Any], client_id: Column[str], *, is_active: bool = False) -> Select[Any]:
     """A query's rows, each with the client that a column of it names. is_active: only those not revoked."""
-    found = query.add_columns(Client).join(Client, Client.client_id == client_id)
-    return found.where(Client.revoked_at.is_(None)) if is_active else found
+    joined = query.add_columns(Client).join(Client, Client.client_id == client_id)
+    return joined.where(Client.revoked_at.is_(None)) if is_active else joined
 
 
 def with_client_and_owner(query: Select[Any], client_id: Column[str]) -> Select[Any]:
@@ -109,9 +109,9 @@ def registered_client(client_id: str) -> RegisteredClient | None:
     if row is None:
         forget(client_id)
         return None
-    found = _as_registered(row[0], row[1])
-    CLIENTS().keep(client_id, found, changes)
-    return found if found.is_active_on(clock.today()) else None
+    client = _as_registered(row[0], row[1])
+    CLIENTS().keep(client_id, client, changes)
+    return client if client.is_active_on(clock.today()) else None
 
 
 def known_client(client_id: str) -> RegisteredClient | None:
@@ -122,8 +122,8 @@ def known_client(client_id: str) -> RegisteredClient | None:
 
 
 def _remembered(client_id: str) -> RegisteredClient | None:
-    found = CLIENTS().get(client_id)
-    return found if found is not None and found.is_active_on(clock.today()) else None
+    client = CLIENTS().get(client_id)
+    return client if client is not None and client.is_active_on(clock.today()) else None
 
 
 def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
@@ -135,8 +135,8 @@ def client_with_secret(client_id: str, secret: str) -> RegisteredClient | None:
     remembered = _remembered(client_id)
     if remembered is not None and remembered.knows_secret(secret, now):
         return remembered
-    found = registered_client(client_id)
-    return found if found is not None and found.knows_secret(secret, now) else None
+    client = registered_client(client_id)
+    return client if client is not None and client.knows_secret(secret, now) else None
 
 
 def forget(client_id: str) -> None:
@@ -177,7 +177,7 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
         post_logout_redirect_uris=tuple(client.post_logout_redirect_uris),
         scopes=frozenset(client.scopes),
         service_binding=client.service_binding,
-        secrets=tuple(StoredSecret.from_row(kept) for kept in client.secrets),
+        secrets=tuple(StoredSecret.from_row(secret) for secret in client.secrets),
         agency_code=agency.code if agency else None,
         agency_name=agency.name if agency else None,
         agency_is_authority=agency.is_authority if agency else False,
@@ -191,8 +191,8 @@ def _as_registered(client: Client, agency: Agency | None) -> RegisteredClient:
 
 def registration_of(client: Client) -> Registration:
     """Return the registration of an application, as it is stored."""
-    said = {one.name: getattr(client, one.name) for one in fields(Registration)}
-    return Registration(**{**said, "sector": sector_kind(client.sector), "logo": client.logo or ""})
+    values = {one.name: getattr(client, one.name) for one in fields(Registration)}
+    return Registration(**{**values, "sector": sector_kind(client.sector), "logo": client.logo or ""})
 
 
 @dataclass(frozen=True)
@@ -245,9 +245,9 @@ def _over(before: Registration, changed: Mapping[str, Any]) -> Registration:
     return replace(after, sector=after.sector or before.sector, logo=logo)
 
 
-def sound_registration(asked: Registration, environment: str) -> Registration:
+def sound_registration(registration: Registration, environment: str) -> Registration:
     """Return the registration as it is stored, its keys read. Raises Invalid."""
-    sound = checked_registration(asked, environment)
+    sound = checked_registration(registration, environment)
     return replace(sound, jwks=validated_jwks(sound.jwks) if sound.jwks is not None else None)
 
 
@@ -344,10 +344,10 @@ def _of(owner: Party, profiles: Sequence[str]) -> Sequence[Client]:
 
 def any_client(client_id: str) -> Client:
     """The client of this name, whosoever's it is. Raises NotFound."""
-    found = session().scalar(select(Client).where(Client.client_id == client_id.replace("\x00", "")))
-    if found is None:
+    client = session().scalar(select(Client).where(Client.client_id == client_id.replace("\x00", "")))
+    if client is None:
         raise NotFound()
-    return found
+    return client
 
 
 def client_of(owner: Party, client_id: str) -> Client:
@@ -364,10 +364,10 @@ def owned(client: Client, owner: Party) -> Client:
 
 def application_of(owner: Party, client_id: str) -> Client:
     """The owner's application, which is no system. Raises as `client_of`."""
-    found = client_of(owner, client_id)
-    if found.profile == "machine":
+    client = client_of(owner, client_id)
+    if client.profile == "machine":
         raise NotFound()
-    return found
+    return client
 
 
 def client_of_agency(agency_code: str, client_id: str) -> Client:

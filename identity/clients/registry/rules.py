@@ -158,31 +158,31 @@ class Registration:
     """The SHA-256 of a picture that we keep, empty for none; None leaves it as it is."""
 
 
-def checked_registration(asked: Registration, environment: str) -> Registration:
+def checked_registration(registration: Registration, environment: str) -> Registration:
     """Return the registration as it is stored; the keys themselves are checked where they can be read. Raises
     Invalid.
     """
-    method = checked_profile(asked.profile, asked.auth_method)
-    options = checked_options(asked.profile, environment, asked.options)
-    check_credentials(method, asked.jwks, asked.jwks_uri, options)
-    scopes = checked_scopes(asked.profile, asked.scopes)
+    method = checked_profile(registration.profile, registration.auth_method)
+    options = checked_options(registration.profile, environment, registration.options)
+    check_credentials(method, registration.jwks, registration.jwks_uri, options)
+    scopes = checked_scopes(registration.profile, registration.scopes)
     return Registration(
-        name=checked_name(asked.name),
-        profile=asked.profile,
-        redirect_uris=checked_uris(asked.redirect_uris, environment, "redirect_uris", required=True),
+        name=checked_name(registration.name),
+        profile=registration.profile,
+        redirect_uris=checked_uris(registration.redirect_uris, environment, "redirect_uris", required=True),
         post_logout_redirect_uris=checked_uris(
-            asked.post_logout_redirect_uris, environment, "post_logout_redirect_uris", required=False
+            registration.post_logout_redirect_uris, environment, "post_logout_redirect_uris", required=False
         ),
         scopes=scopes,
         auth_method=method,
-        jwks=asked.jwks,
-        jwks_uri=(asked.jwks_uri or "").strip() or None,
+        jwks=registration.jwks,
+        jwks_uri=(registration.jwks_uri or "").strip() or None,
         options=options,
-        logo_uri=checked_logo(asked.logo_uri),
-        contacts=checked_contacts(asked.contacts),
-        scope_reasons=checked_reasons(asked.scope_reasons, scopes),
-        sector=checked_sector(asked.sector),
-        logo=asked.logo,
+        logo_uri=checked_logo(registration.logo_uri),
+        contacts=checked_contacts(registration.contacts),
+        scope_reasons=checked_reasons(registration.scope_reasons, scopes),
+        sector=checked_sector(registration.sector),
+        logo=registration.logo,
     )
 
 
@@ -248,12 +248,12 @@ def check_credentials(method: str, jwks: object, jwks_uri: str | None, options: 
 
 def checked_options(profile: str, environment: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the client's options as they are stored. Raises Invalid."""
-    kept = checked_choices(profile, options)
+    choices = checked_choices(profile, options)
     for name in URI_OPTIONS:
-        if name in kept:
-            given = kept[name] if isinstance(kept[name], str) else ""
-            kept[name] = checked_uris([given], environment, name, required=True)[0]
-    return kept
+        if name in choices:
+            given = choices[name] if isinstance(choices[name], str) else ""
+            choices[name] = checked_uris([given], environment, name, required=True)[0]
+    return choices
 
 
 def checked_logo(uri: str | None) -> str | None:
@@ -263,20 +263,20 @@ def checked_logo(uri: str | None) -> str | None:
 
 def checked_contacts(contacts: Iterable[str]) -> list[str]:
     """Addresses of mail, each once. Raises Invalid."""
-    found = list(dict.fromkeys(one.strip() for one in contacts if one.strip()))
-    if len(found) > MAX_CONTACTS or not all(is_email(one) for one in found):
+    unique = list(dict.fromkeys(one.strip() for one in contacts if one.strip()))
+    if len(unique) > MAX_CONTACTS or not all(is_email(one) for one in unique):
         raise Invalid(fields={"contacts": [_("At most five e-mail addresses.")]})
-    return found
+    return unique
 
 
 def checked_reasons(reasons: Mapping[str, str], scopes: Iterable[str]) -> dict[str, str]:
     """Why the application needs each scope, of those that it has. Raises Invalid."""
-    kept = {scope: reasons[scope].strip() for scope in scopes if reasons.get(scope, "").strip()}
-    if any(len(reason) > 500 for reason in kept.values()):
+    given_reasons = {scope: reasons[scope].strip() for scope in scopes if reasons.get(scope, "").strip()}
+    if any(len(reason) > 500 for reason in given_reasons.values()):
         raise Invalid(fields={"scope_reasons": [_("A reason can have at most 500 characters.")]})
-    if faults := [fault for reason in kept.values() if (fault := fault_of_lines(reason))]:
+    if faults := [fault for reason in given_reasons.values() if (fault := fault_of_lines(reason))]:
         raise Invalid(fields={"scope_reasons": faults[:1]})
-    return kept
+    return given_reasons
 
 
 def checked_sector(sector: str | None) -> str | None:
@@ -295,10 +295,10 @@ def checked_environment(environment: str) -> str:
 
 def checked_machine_scopes(scopes: Iterable[str]) -> list[str]:
     """Return a system's scopes, each once. Raises Invalid."""
-    found = sorted(set(scopes))
-    if not all(re.fullmatch(r"[a-z][a-z0-9.:_-]{1,60}", scope) for scope in found) or set(found) & set(PERSON_SCOPES):
+    unique = sorted(set(scopes))
+    if not all(re.fullmatch(r"[a-z][a-z0-9.:_-]{1,60}", scope) for scope in unique) or set(unique) & set(PERSON_SCOPES):
         raise Invalid(fields={"scopes": [_("Choose from what is offered.")]})
-    return found
+    return unique
 
 
 def usual_scopes(profile: str) -> tuple[str, ...]:
@@ -313,12 +313,12 @@ def scopes_of(profile: str) -> tuple[str, ...]:
 
 def checked_scopes(profile: str, scopes: Iterable[str]) -> list[str]:
     """The scopes a person's application may ask for, in our order. Raises Invalid."""
-    asked = set(scopes) or set(usual_scopes(profile))
+    requested_scopes = set(scopes) or set(usual_scopes(profile))
     allowed = scopes_of(profile)
-    if unknown := ", ".join(sorted(asked - set(allowed))):
+    if unknown := ", ".join(sorted(requested_scopes - set(allowed))):
         rule = in_words(PROFILES[profile].rules.get("scopes", "RFC 6749 3.3"))
         raise Invalid(fields={"scopes": [_("%(rule)s: not offered: %(scopes)s.", rule=rule, scopes=unknown[:200])]})
-    return [scope for scope in allowed if scope in asked | {"openid"}]
+    return [scope for scope in allowed if scope in requested_scopes | {"openid"}]
 
 
 def check_sector_members(published: object, redirect_uris: Iterable[str]) -> None:

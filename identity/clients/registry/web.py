@@ -159,14 +159,14 @@ class CredentialsForm(Form):
 
     def credentials(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Merge the fields of the form over the options that were there. Raises Invalid for keys that are no JSON."""
-        kept = {name: value for name, value in options.items() if name not in CERTIFICATE_SUBJECTS}
+        choices = {name: value for name, value in options.items() if name not in CERTIFICATE_SUBJECTS}
         name = self.certificate_name.data
         if self.auth_method.data == "tls_client_auth" and name in CERTIFICATE_SUBJECTS:
-            kept[name] = (self.certificate_value.data or "").strip()
+            choices[name] = (self.certificate_value.data or "").strip()
         return {
             "jwks": _json(self.jwks.data),
             "jwks_uri": (self.jwks_uri.data or "").strip() or None,
-            "options": kept,
+            "options": choices,
         }
 
     def explain(self, problem: Problem) -> None:
@@ -192,10 +192,10 @@ def _json(text: str | None) -> object:
     if not text or not text.strip():
         return None
     try:
-        found: object = json.loads(text)
+        value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Invalid(fields={"jwks": [_("This is not JSON.")]}) from error
-    return found
+    return value
 
 
 def agency_code() -> str:

@@ -87,11 +87,11 @@ def notify_owners(work: Work, actor_id: str, target_id: str) -> None:
 @action
 def transition(work: Work, owner: Party, policy_id: UUID, step: Transition, reasons: str = "") -> ExchangePolicy:
     """Allow, refuse or end, as the owner of one of the two clients. Raises NotYours, NotInThisState, Invalid."""
-    told = find(policy_id, owner)
-    policy = told.policy
+    view = find(policy_id, owner)
+    policy = view.policy
     take_turn(work, policy.actor_client_id)
     lifecycle.lock(work, policy)
-    sides = told.sides_of(owner)
+    sides = view.sides_of(owner)
     rule = lifecycle.rule(policy, step, *sides)
     policy.reasons = checked_reasons(reasons, required=rule.needs_reasons)
     if step == Transition.ALLOW:

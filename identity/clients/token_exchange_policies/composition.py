@@ -11,10 +11,10 @@ from kernel.composition import Composition
 from kernel.recording.pending import PendingKind
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Requests that an agency has to answer."""
-    house.notice_templates += TEMPLATES
-    house.pending_kinds.append(
+    composition.notice_templates += TEMPLATES
+    composition.pending_kinds.append(
         PendingKind(
             "token-exchange-request",
             _("Request to call a client"),

@@ -93,17 +93,17 @@ def requests_to(agency_code: str) -> Select[Any]:
 
 def find(policy_id: UUID, owner: Party) -> PolicyView:
     """One that concerns the owner. Raises NotYours for any other, and for one that is not."""
-    for told in _told(ExchangePolicy.id == policy_id):
-        if told.sides_of(owner):
-            return told
+    for view in _told(ExchangePolicy.id == policy_id):
+        if view.sides_of(owner):
+            return view
     raise NotYours(log=f"{owner} asked for exchange policy {policy_id}")
 
 
 def everyones(cursor: str | None = None) -> Page[PolicyView]:
     """All of them, the newest first, for the authority."""
-    found = page(session(), select(ExchangePolicy), [ExchangePolicy.created_at, ExchangePolicy.id], cursor=cursor)
-    told = {one.policy.id: one for one in _told(ExchangePolicy.id.in_([policy.id for policy in found.items]))}
-    return Page([told[policy.id] for policy in found.items], found.next)
+    rows = page(session(), select(ExchangePolicy), [ExchangePolicy.created_at, ExchangePolicy.id], cursor=cursor)
+    views = {one.policy.id: one for one in _told(ExchangePolicy.id.in_([policy.id for policy in rows.items]))}
+    return Page([views[policy.id] for policy in rows.items], rows.next)
 
 
 def own_clients(owner: Party) -> Sequence[Client]:

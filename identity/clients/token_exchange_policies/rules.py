@@ -81,8 +81,8 @@ class Wish:
     @classmethod
     def checked(cls, scopes: Iterable[str], purpose: str) -> Wish:
         """Raises Invalid with every field that is wrong."""
-        found, text = sorted(set(scopes)), with_plain_breaks(purpose).strip()
-        wrong = _faults_of(found)
+        unique, text = sorted(set(scopes)), with_plain_breaks(purpose).strip()
+        wrong = _faults_of(unique)
         least, most = PURPOSE_LENGTH
         if not least <= len(text) <= most:
             wrong["purpose"] = [_("Between %(least)s and %(most)s characters.", least=least, most=most)]
@@ -90,15 +90,15 @@ class Wish:
             wrong["purpose"] = [fault]
         if wrong:
             raise Invalid(fields=wrong)
-        return cls(tuple(found), text)
+        return cls(tuple(unique), text)
 
     @classmethod
     def between_own(cls, scopes: Iterable[str]) -> Wish:
         """Of one's own clients, of which nobody else has to know why. Raises Invalid."""
-        found = sorted(set(scopes))
-        if wrong := _faults_of(found):
+        unique = sorted(set(scopes))
+        if wrong := _faults_of(unique):
             raise Invalid(fields=wrong)
-        return cls(tuple(found), "")
+        return cls(tuple(unique), "")
 
 
 def _faults_of(scopes: list[str]) -> dict[str, list[Any]]:

@@ -91,7 +91,7 @@ def names() -> dict[str, object]:
 def own() -> Page:
     agency = current_principal().acting_agency
     return render_template(
-        "token_exchange_policies/own.html", agency=agency, owner=owner(), found=queries.of_owner(owner())
+        "token_exchange_policies/own.html", agency=agency, owner=owner(), views=queries.of_owner(owner())
     )
 
 
@@ -143,9 +143,9 @@ def transition(policy_id: UUID) -> Page:
     return redirect(url_for("token_exchange_policies.show", policy_id=policy_id), 303)
 
 
-def _show(told: PolicyView, form: TransitionForm) -> str:
-    steps = told.transitions_for(owner())
-    return render_template("token_exchange_policies/show.html", told=told, steps=steps, form=form)
+def _show(view: PolicyView, form: TransitionForm) -> str:
+    steps = view.transitions_for(owner())
+    return render_template("token_exchange_policies/show.html", view=view, steps=steps, form=form)
 
 
 @pages.get("/authority/exchanges")

@@ -40,8 +40,8 @@ class Lines(String):
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         # After the checks: the lengths that the interface's document names count the text as it came.
-        found = super().deserialize(value, *args, **kwargs)
-        return with_plain_breaks(found) if isinstance(found, str) else found
+        text = super().deserialize(value, *args, **kwargs)
+        return with_plain_breaks(text) if isinstance(text, str) else text
 
 
 class Integer(Explained, fields.Integer):

@@ -102,7 +102,7 @@ class Parser(FlaskParser):
         except RecursionError as error:
             raise BadRequest(_("The JSON in the body is nested too deeply.")) from error
         except TwoMeanings as error:
-            raise BadRequest(error.told) from error
+            raise BadRequest(error.message) from error
         except ValueError as error:
             raise BadRequest(_("The JSON in the body has a number with too many digits.")) from error
 
@@ -164,8 +164,10 @@ class Blueprint(flask_smorest.Blueprint):
         if str(declared_access(view)).startswith("public"):
             return {**named, "security": []}
         scopes = [list(one) for rule in declared_rules(view) for one in rule.scopes]
-        said = " or ".join(f"`{' '.join(one)}`" for one in scopes)
-        docstring["description"] = f"{docstring.get('description', '')}\n\nNeeds a token with the scope {said}.".strip()
+        names = " or ".join(f"`{' '.join(one)}`" for one in scopes)
+        docstring["description"] = (
+            f"{docstring.get('description', '')}\n\nNeeds a token with the scope {names}.".strip()
+        )
         return {**named, "security": [{"accessToken": one} for one in scopes]}
 
 

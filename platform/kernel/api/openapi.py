@@ -45,7 +45,7 @@ def complete(document: dict[str, Any], base_url: str, tags: dict[str, str]) -> d
             if parameter.get("in") == "query" and not parameter.get("required"):
                 parameter["allowEmptyValue"] = True
         # The library's own answers come as references.
-        own = {str(status): said for status, said in operation["responses"].items() if "$ref" not in said}
+        own = {str(status): response for status, response in operation["responses"].items() if "$ref" not in response}
         answers = {**{status: SHARED[status] for status in _shared(path, operation)}, **own}
         operation["responses"] = {
             status: _with_example(answers[status], status, base_url) for status in sorted(answers)

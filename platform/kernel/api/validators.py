@@ -64,12 +64,12 @@ class Range(validate.Range):
 
     def _format_error(self, value: Any, message: str) -> str:
         if self.max is None:
-            said = gettext("Write a number of at least %(min)s.", min=self.min)
+            sentence = gettext("Write a number of at least %(min)s.", min=self.min)
         elif self.min is None:
-            said = gettext("Write a number of at most %(max)s.", max=self.max)
+            sentence = gettext("Write a number of at most %(max)s.", max=self.max)
         else:
-            said = gettext("Write a number from %(min)s to %(max)s.", min=self.min, max=self.max)
-        return str(said)
+            sentence = gettext("Write a number from %(min)s to %(max)s.", min=self.min, max=self.max)
+        return str(sentence)
 
 
 class Length(validate.Length):
@@ -82,15 +82,15 @@ class Length(validate.Length):
         least, most = self.min or 0, self.max
         if isinstance(value, str):
             if most is None:
-                said = ngettext("Write at least %(num)s character.", "Write at least %(num)s characters.", least)
+                sentence = ngettext("Write at least %(num)s character.", "Write at least %(num)s characters.", least)
             elif least and len(value) < least:
-                said = gettext("Write from %(min)s to %(max)s characters.", min=least, max=most)
+                sentence = gettext("Write from %(min)s to %(max)s characters.", min=least, max=most)
             else:
-                said = ngettext("Write at most %(num)s character.", "Write at most %(num)s characters.", most)
+                sentence = ngettext("Write at most %(num)s character.", "Write at most %(num)s characters.", most)
         elif most is None:
-            said = ngettext("Give at least %(num)s entry.", "Give at least %(num)s entries.", least)
+            sentence = ngettext("Give at least %(num)s entry.", "Give at least %(num)s entries.", least)
         elif least and len(value) < least:
-            said = gettext("Give from %(min)s to %(max)s entries.", min=least, max=most)
+            sentence = gettext("Give from %(min)s to %(max)s entries.", min=least, max=most)
         else:
-            said = ngettext("Give at most %(num)s entry.", "Give at most %(num)s entries.", most)
-        return str(said)
+            sentence = ngettext("Give at most %(num)s entry.", "Give at most %(num)s entries.", most)
+        return str(sentence)

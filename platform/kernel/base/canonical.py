@@ -18,9 +18,9 @@ LONGEST_TOLD = 100
 class TwoMeanings(ValueError):
     """A text that some read as other JSON than we do, or that is none; `told` says why, in a sentence."""
 
-    def __init__(self, told: Text) -> None:
+    def __init__(self, message: Text) -> None:
         super().__init__("JSON of two meanings")
-        self.told = told
+        self.message = message
 
 
 def read_json(text: str | bytes) -> Any:
@@ -32,12 +32,12 @@ def read_json(text: str | bytes) -> Any:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _value in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise TwoMeanings(_("An object in the JSON has “%(name)s” twice: write it once.", name=twice[:LONGEST_TOLD]))
-    return found
+    return members
 
 
 def _no_number(name: str) -> Any:

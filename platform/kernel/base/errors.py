@@ -315,10 +315,10 @@ class GatewayTimeout(Problem):
 
 def all_problems() -> dict[str, type[Problem]]:
     """Every documented kind, by its name; the blocks' own kinds included once they are imported."""
-    found: dict[str, type[Problem]] = {"internal": Internal}
+    problems: dict[str, type[Problem]] = {"internal": Internal}
     waiting = [Problem]
     while waiting:
         for problem in waiting.pop().__subclasses__():
             waiting.append(problem)
-            found.setdefault(problem.kind, problem)
-    return dict(sorted(found.items()))
+            problems.setdefault(problem.kind, problem)
+    return dict(sorted(problems.items()))

@@ -16,8 +16,8 @@ def current_request_id() -> str:
     """This request's name; for jobs and commands one of their own."""
     if "request_id" not in g:
         g.request_id = str(new_id())
-    found: str = g.request_id
-    return found
+    request_id: str = g.request_id
+    return request_id
 
 
 def take_request_id(theirs: str) -> None:

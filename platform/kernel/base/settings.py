@@ -99,8 +99,8 @@ class Settings:
 
     def of(self, kind: type[S]) -> S:
         """Return the settings that a capability declares in its `settings.py`, a frozen dataclass like this one."""
-        found: S | None = self.of_blocks.get(kind)
-        return found if found is not None else kind()
+        settings: S | None = self.of_blocks.get(kind)
+        return settings if settings is not None else kind()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -257,13 +257,13 @@ def manual(kind: type = Settings) -> list[tuple[str, str, str]]:
     body = declared.body if isinstance(declared, ast.ClassDef) else []
     defaults = kind()
     return [
-        (f"CORDILLERA_{field.target.id.upper()}", _shown(getattr(defaults, field.target.id)), told.value.value)
-        for field, told in pairwise(body)
+        (f"CORDILLERA_{field.target.id.upper()}", _shown(getattr(defaults, field.target.id)), docstring.value.value)
+        for field, docstring in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
-        and isinstance(told, ast.Expr)
-        and isinstance(told.value, ast.Constant)
-        and isinstance(told.value.value, str)
+        and isinstance(docstring, ast.Expr)
+        and isinstance(docstring.value, ast.Constant)
+        and isinstance(docstring.value.value, str)
     ]
 
 

@@ -32,18 +32,18 @@ class Slot(Generic[T]):
 
     def of(self, app: App) -> T:
         """Return an application's value. Raises LookupError where nothing was filled in."""
-        kept = app.extensions
-        if self._key not in kept:
+        extensions = app.extensions
+        if self._key not in extensions:
             if self._make is None:
                 raise LookupError(f"nothing was put into {self._key}")
             # Of two threads that come at once both go on with what the first one made.
-            kept.setdefault(self._key, self._make())
-        return cast(T, kept[self._key])
+            extensions.setdefault(self._key, self._make())
+        return cast(T, extensions[self._key])
 
-    def fill(self, app: App, kept: T) -> T:
+    def fill(self, app: App, value: T) -> T:
         """Keep this from now on; returns it."""
-        app.extensions[self._key] = kept
-        return kept
+        app.extensions[self._key] = value
+        return value
 
     def is_filled(self, app: App) -> bool:
         return self._key in app.extensions

@@ -66,8 +66,8 @@ def fault_of_lines(text: str) -> Text | None:
     return _fault(_REFUSED_IN_LINES.search(text))
 
 
-def _fault(found: re.Match[str] | None) -> Text | None:
-    if found is None:
+def _fault(match: re.Match[str] | None) -> Text | None:
+    if match is None:
         return None
-    code, name = f"U+{ord(found[0]):04X}", unicodedata.name(found[0], "")
+    code, name = f"U+{ord(match[0]):04X}", unicodedata.name(match[0], "")
     return _("The character %(character)s is not accepted here: remove it.", character=f"{code} {name}".strip())

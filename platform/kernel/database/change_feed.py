@@ -105,9 +105,9 @@ class InvalidatedCache(Generic[V]):
 
     def get(self, key: str) -> V | None:
         """Return the row's value, if there is a fresh one."""
-        found = self._entries.get(key)
+        entry = self._entries.get(key)
         lifetime = LIFETIME_SECONDS if self._feed.is_listening else UNHEARD_LIFETIME_SECONDS
-        return found[1] if found and time.monotonic() - found[0] < lifetime else None
+        return entry[1] if entry and time.monotonic() - entry[0] < lifetime else None
 
     def keep(self, key: str, value: V, changes: int) -> None:
         """Remember what was read when `changes` was this."""

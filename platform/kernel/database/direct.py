@@ -37,14 +37,14 @@ class DirectConnection:
         self.free_since = 0.0
         self._prepared: dict[str, _Prepared] = {}
 
-    def run(self, *asked: Asked) -> Row | None:
+    def run(self, *statements: Asked) -> Row | None:
         """The first row of the last of the statements, all in one transaction and one round trip. Raises psycopg.Error,
         and then nothing has been done.
         """
-        prepared = [self._prepare(sql) for sql, _ in asked]
-        if len(asked) == 1:
-            return prepared[0].run(asked[0][1])
-        return self._run_together(prepared, [values for _, values in asked])
+        prepared = [self._prepare(sql) for sql, _ in statements]
+        if len(statements) == 1:
+            return prepared[0].run(statements[0][1])
+        return self._run_together(prepared, [values for _, values in statements])
 
     def _prepare(self, sql: str) -> _Prepared:
         prepared = self._prepared.get(sql)

@@ -57,10 +57,10 @@ def partition_of(table: str, month: datetime) -> str:
 
 
 def partitioned_tables(connection: Connection) -> list[str]:
-    found = connection.scalars(
+    names = connection.scalars(
         text("SELECT c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid ORDER BY 1")
     )
-    return list(found)
+    return list(names)
 
 
 def partitions(connection: Connection, table: str) -> list[str]:
@@ -107,15 +107,15 @@ def give_strays_their_months(connection: Connection, table: str) -> None:
 def _months_of(connection: Connection, partition: str) -> list[datetime]:
     """The months that a partition has rows of, in order."""
     month = func.date_trunc("month", literal_column("at"), "UTC")
-    found = connection.scalars(select(month).select_from(TableClause(partition)).distinct().order_by(month))
-    return [one.astimezone(UTC) for one in found]
+    months = connection.scalars(select(month).select_from(TableClause(partition)).distinct().order_by(month))
+    return [one.astimezone(UTC) for one in months]
 
 
 def _copy(connection: Connection, strays: str, name: str, month: datetime) -> None:
     """Make a table of one month's rows. It is no partition yet, so that no trigger takes them for new ones."""
     connection.execute(text(f'CREATE TABLE "{name}" (LIKE "{strays}" INCLUDING ALL)'))
-    kept = text(f'INSERT INTO "{name}" SELECT * FROM "{strays}" WHERE at >= :start AND at < :end')  # noqa: S608 - our own names
-    connection.execute(kept, {"start": month, "end": month_start(month, 1)})
+    copy = text(f'INSERT INTO "{name}" SELECT * FROM "{strays}" WHERE at >= :start AND at < :end')  # noqa: S608 - our own names
+    connection.execute(copy, {"start": month, "end": month_start(month, 1)})
 
 
 def _attach(connection: Connection, table: str, name: str, first: datetime, last: datetime) -> None:

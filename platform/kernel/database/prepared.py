@@ -59,25 +59,25 @@ class Statement:
         return self._sql, self._values(parameters)
 
 
-def _read(asked: Asked, *, is_second: bool = False) -> Row | None:
+def _read(statement: Asked, *, is_second: bool = False) -> Row | None:
     """Raises OperationalError. is_second: another connection was lost a moment ago, so none is believed to live."""
     try:
         with direct_pool().one(is_read=not is_second) as connection:
-            return connection.run(asked)
+            return connection.run(statement)
     except psycopg.OperationalError as error:
-        raise OperationalError(asked[0], None, error) from error
+        raise OperationalError(statement[0], None, error) from error
 
 
-def _change(*asked: Asked) -> Row | None:
+def _change(*statements: Asked) -> Row | None:
     """Raises OperationalError; CommitUnconfirmed where the connection is lost before the answer."""
     try:
         with direct_pool().one() as connection:
-            return connection.run(*asked)
+            return connection.run(*statements)
     except psycopg.OperationalError as error:
         # What the server refuses has a code, and is not done.
         if error.sqlstate is None:
             raise CommitUnconfirmed(error) from error
-        raise OperationalError(asked[-1][0], None, error) from error
+        raise OperationalError(statements[-1][0], None, error) from error
 
 
 class PreparedQuery(Statement):
@@ -95,10 +95,10 @@ class PreparedQuery(Statement):
 
     def one(self, **parameters: Any) -> Row:
         """Return the row of a query that always has one."""
-        found = self(**parameters)
-        if found is None:
+        row = self(**parameters)
+        if row is None:
             raise NoResultFound
-        return found
+        return row
 
 
 class PreparedWrite(Statement):

@@ -25,7 +25,7 @@ def until_empty(remove: Callable[[], int]) -> int:
     """Call what removes a batch, a transaction each, until one is not full; how many rows it was in all."""
     removed = 0
     while True:
-        found = remove()
-        removed += found
-        if found < BATCH:
+        count = remove()
+        removed += count
+        if count < BATCH:
             return removed

@@ -76,8 +76,8 @@ def chosen_language() -> str:
     if (chosen := request.cookies.get(LANGUAGE_COOKIE)) in LANGUAGES:
         return str(chosen)
     requested = g.get(REQUESTED) or _first_known(request.args.get("ui_locales"))
-    if requested is None and REQUESTED not in g and (kept := request.cookies.get(REQUESTED)) in LANGUAGES:
-        requested = kept
+    if requested is None and REQUESTED not in g and (cookie := request.cookies.get(REQUESTED)) in LANGUAGES:
+        requested = cookie
     return requested or preferred_language(request.headers.get("Accept-Language", ""))
 
 

@@ -152,9 +152,9 @@ class Incoming:
     @classmethod
     def of_flask(cls) -> Incoming:
         """That of the request which Flask is answering."""
-        kept = request.environ.get(KEPT_AS)
-        if isinstance(kept, cls):
-            return kept
+        incoming = request.environ.get(KEPT_AS)
+        if isinstance(incoming, cls):
+            return incoming
         made = cls(request.environ, request.endpoint)
         made._as_flask_has_it = request._get_current_object()  # type: ignore[attr-defined]  # of the proxy
         return made.keep()

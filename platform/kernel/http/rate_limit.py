@@ -36,7 +36,7 @@ class Minute:
     """Requests of each address in the current minute."""
 
     number: int = -1
-    asked: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, address: str, now: float) -> int:
@@ -44,8 +44,8 @@ class Minute:
         with self.lock:
             number = int(now // 60)
             if number != self.number:
-                self.number, self.asked = number, {}
-            self.asked[address] = count = self.asked.get(address, 0) + 1
+                self.number, self.counts = number, {}
+            self.counts[address] = count = self.counts.get(address, 0) + 1
             return count
 
 
@@ -107,8 +107,8 @@ def count_against_limit(incoming: Incoming) -> None:
         return
     if incoming.is_within_limit is None:
         minute = MINUTE()
-        asked = minute.count(incoming.address, time.time()) if minute is not None else 0
-        incoming.is_within_limit = asked <= REQUESTS_A_MINUTE
+        count = minute.count(incoming.address, time.time()) if minute is not None else 0
+        incoming.is_within_limit = count <= REQUESTS_A_MINUTE
     if not incoming.is_within_limit:
         raise _wait(60 * (time.time() // 60 + 1))
 

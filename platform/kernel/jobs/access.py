@@ -109,17 +109,17 @@ def role(*names: str) -> Rule:
 
 def scope(*names: str) -> Rule:
     """A machine whose access token carries every scope named."""
-    said = " ".join(names)
+    needed = " ".join(names)
     return Rule(
-        f"an access token with {said}", lambda p: p.kind == "machine" and p.scopes >= set(names), scopes=(names,)
+        f"an access token with {needed}", lambda p: p.kind == "machine" and p.scopes >= set(names), scopes=(names,)
     )
 
 
 def person_scope(*names: str) -> Rule:
     """A person, through an application whose access token carries every scope named."""
-    said = " ".join(names)
+    needed = " ".join(names)
     return Rule(
-        f"a person's access token with {said}",
+        f"a person's access token with {needed}",
         lambda p: p.kind == "person" and bool(p.application) and p.scopes >= set(names),
         scopes=(names,),
     )
@@ -192,7 +192,7 @@ def acting_as(principal: Principal) -> Iterator[None]:
 
 
 def _authenticate() -> Principal:
-    return next((found for one in AUTHENTICATORS() if (found := one()) is not None), ANONYMOUS)
+    return next((principal for one in AUTHENTICATORS() if (principal := one()) is not None), ANONYMOUS)
 
 
 def requires(*rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:

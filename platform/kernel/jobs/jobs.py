@@ -52,8 +52,8 @@ def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 def current_job_id() -> int | None:
     """The number of the job that runs here, the same for each attempt; None outside of one, and in a periodic one."""
-    found: int | None = g.get("job_id")
-    return found
+    job_id: int | None = g.get("job_id")
+    return job_id
 
 
 def periodic(name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:

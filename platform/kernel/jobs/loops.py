@@ -75,8 +75,8 @@ class Supervision:
         self.pause = min(2 * self.pause, self.longest_pause)
         cause = type(error).__name__
         if cause != self.cause:
-            told = {"loop": self.name, "cause": cause, "again_in_seconds": self.pause}
-            log.warning("a loop failed and will go on", **told, exc_info=not isinstance(error, expected))
+            facts = {"loop": self.name, "cause": cause, "again_in_seconds": self.pause}
+            log.warning("a loop failed and will go on", **facts, exc_info=not isinstance(error, expected))
         self.cause = cause
         return self.pause
 

@@ -40,10 +40,10 @@ class DatabaseKeyStore(SealedKeyStore):
         query = select(PrivateKey.sealed).where(PrivateKey.kid == kid)
         # Beside the caller's transaction, whose own keys are not there before they are there for all.
         with new_session() as beside:
-            found = beside.scalar(query)
-            files = self.files.sealed() if found is None else {}
+            content = beside.scalar(query)
+            files = self.files.sealed() if content is None else {}
             if files:
                 beside.execute(ADOPT, [{"kid": name, "sealed": sealed} for name, sealed in files.items()])
                 beside.commit()
-                found = beside.scalar(query)
-        return found
+                content = beside.scalar(query)
+        return content

@@ -53,10 +53,10 @@ def deliveries_page(
 
 def get_delivery(owners: Owners, delivery_id: UUID) -> Delivery:
     """One delivery of theirs. Raises NotFound."""
-    found = session().scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.owner.in_(owners)))
-    if found is None:
+    delivery = session().scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.owner.in_(owners)))
+    if delivery is None:
         raise NotFound()
-    return found
+    return delivery
 
 
 def attempts_of(delivery_id: UUID) -> Sequence[DeliveryAttempt]:

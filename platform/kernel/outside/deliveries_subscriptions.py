@@ -114,10 +114,10 @@ def subscriptions_page(owners: Owners, *, cursor: str | None = None, limit: int 
 def get_subscription(owners: Owners, subscription_id: UUID) -> Subscription:
     """One subscription of theirs. Raises NotFound."""
     query = select(Subscription).where(Subscription.id == subscription_id, Subscription.owner.in_(owners))
-    found = session().scalar(query)
-    if found is None:
+    subscription = session().scalar(query)
+    if subscription is None:
         raise NotFound()
-    return found
+    return subscription
 
 
 def find_subscription(name: str) -> Subscription | None:

@@ -336,12 +336,12 @@ def _asks_for_a_part(row: DocumentRow) -> bool:
     # RFC 9110 13.2.2: what is said of the caller's own copy is looked at before the range.
     if row.sha256 in request.if_none_match or (request.if_match and row.sha256 not in request.if_match):
         return False
-    asked = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
-    if asked is None:
+    range_match = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    if range_match is None:
         return False
-    if asked["suffix"]:
-        return 0 < int(asked["suffix"]) < row.size  # the last bytes of more than there are: all of them
-    return not asked["last"] or int(asked["first"]) <= int(asked["last"])
+    if range_match["suffix"]:
+        return 0 < int(range_match["suffix"]) < row.size  # the last bytes of more than there are: all of them
+    return not range_match["last"] or int(range_match["first"]) <= int(range_match["last"])
 
 
 def _file_name(name: str) -> dict[str, str]:

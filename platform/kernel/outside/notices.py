@@ -93,8 +93,8 @@ def _is_first(work: Work, reader: Recipient, message: Message) -> bool:
     job_id = current_job_id()
     if job_id is None:
         return True
-    told = (reader.email or str(reader.person_id), message.kind, message.path, message.title, message.text)
-    digest = sha256("\0".join(told).encode()).digest()
+    parts = (reader.email or str(reader.person_id), message.kind, message.path, message.title, message.text)
+    digest = sha256("\0".join(parts).encode()).digest()
     noted = insert(ToldNotice).values(job_id=job_id, digest=digest, at=work.now).on_conflict_do_nothing()
     return work.session.scalar(noted.returning(ToldNotice.job_id)) is not None
 

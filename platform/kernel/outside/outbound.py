@@ -91,10 +91,10 @@ def check_url(url: str) -> None:
         raise AddressRefused(_("The address must start with https://."))
     with outward_calls().take("look-up", host):
         try:
-            found = _resolve(host, port)
+            addresses = _resolve(host, port)
         except OSError:
             return
-    _refuse_private(host, found)
+    _refuse_private(host, addresses)
 
 
 def send(
@@ -142,8 +142,8 @@ def _answer(method: str, url: str, headers: Headers, content: Body, limits: http
 
 def _exact_target(url: str) -> dict[str, bytes]:
     """Path and query octet by octet, where they are an address's (RFC 3986 2); httpx2 would encode some for us."""
-    found = re.fullmatch(r"https?://[^/?#]*(/[!-~]*|)", url.partition("#")[0], re.IGNORECASE)
-    return {"target": found[1].encode()} if found and found[1] else {}
+    match = re.fullmatch(r"https?://[^/?#]*(/[!-~]*|)", url.partition("#")[0], re.IGNORECASE)
+    return {"target": match[1].encode()} if match and match[1] else {}
 
 
 def _dispatch(request: httpx2.Request, repeatable: bool) -> httpx2.Response:
@@ -242,10 +242,10 @@ def _host_and_port(url: str) -> tuple[str, int]:
 
 def _resolve(host: str, port: int) -> list[str]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # a label of more than 63 characters
         raise OSError("not a host name") from error
-    return [str(address[4][0]) for address in found]
+    return [str(address[4][0]) for address in addresses]
 
 
 def _refuse_private(host: str, addresses: list[str]) -> None:

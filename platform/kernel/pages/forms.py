@@ -114,11 +114,11 @@ def explain(form: FlaskForm, problem: Problem) -> None:
         # Nothing in the form is wrong: whoever waits may send it as it is.
         form.pause = problem
         return
-    told = False
+    is_explained = False
     for name, messages in problem.fields.items():
         if name in form:
             form[name].errors = [*form[name].errors, *messages]
-            told = True
-    if not told:
+            is_explained = True
+    if not is_explained:
         loose = [message for messages in problem.fields.values() for message in messages]
         form.form_errors.extend(loose or [problem.detail or problem.title])

@@ -66,8 +66,8 @@ class Link:
     @property
     def is_current(self) -> bool:
         """Whether this is the link nearest above the page shown, of those that the caller sees."""
-        shown = _visible(_registry().navigation, g.get("principal", ANONYMOUS))
-        return self.is_above and not any(other.is_above and len(other.href) > len(self.href) for other in shown)
+        links = _visible(_registry().navigation, g.get("principal", ANONYMOUS))
+        return self.is_above and not any(other.is_above and len(other.href) > len(self.href) for other in links)
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ def next_path() -> str:
     """Return the path of this site to go on to, as the form or the address names it (`next`); empty if it names
     none.
     """
-    asked = request.form.get("next") or request.args.get("next")
-    return local_path(asked) if asked else ""
+    path = request.form.get("next") or request.args.get("next")
+    return local_path(path) if path else ""
 
 
 def remember_language(response: BaseResponse, code: str) -> None:
@@ -317,8 +317,8 @@ def is_reachable(path: str) -> bool:
     """Whether this installation serves a page at `path`; an operator may deploy some blocks only."""
     try:
         current_app.url_map.bind("").match(path, method="GET")
-    except HTTPException as found:
-        return (found.code or 0) < 400
+    except HTTPException as error:
+        return (error.code or 0) < 400
     return True
 
 

@@ -67,10 +67,10 @@ def form_id() -> str:
     return "" if known_principal() == ANONYMOUS else str(new_id())
 
 
-def once(told: LazyString = SENT_BEFORE) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
+def once(sentence: LazyString = SENT_BEFORE) -> Callable[[Callable[P, R]], Callable[P, R | Response]]:
     """Mark a view whose POST makes something in `submit_once`. Put it next to the view, below who may.
 
-    told: the sentence for whoever sends the form again; for what shows a secret it is SECRET_SHOWN.
+    sentence: for whoever sends the form again; for what shows a secret it is SECRET_SHOWN.
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R | Response]:
@@ -82,7 +82,7 @@ def once(told: LazyString = SENT_BEFORE) -> Callable[[Callable[P, R]], Callable[
                     raise AlreadySubmitted(address)
                 return view(*args, **kwargs)
             except AlreadySubmitted as earlier:
-                flash(told, "attention")
+                flash(sentence, "attention")
                 return redirect(earlier.address, 303)
 
         run.has_one_effect = True  # type: ignore[attr-defined]
@@ -97,15 +97,15 @@ def submit_once(change: Callable[[], T], leads_to: Callable[[T], str]) -> T:
     change: one action, after what it may have to prepare. leads_to: the address of what it made, for those who send
     the form again.
     """
-    found = _submitted_id() if has_request_context() else None
-    if found is None:
+    form_id = _submitted_id() if has_request_context() else None
+    if form_id is None:
         return change()
 
     def claimed(work: Work, change: Callable[[], T]) -> T:
         by = work.by.id
-        _claim(work, found)
+        _claim(work, form_id)
         made = change()
-        own = (FormSubmission.principal == by, FormSubmission.form_id == found)
+        own = (FormSubmission.principal == by, FormSubmission.form_id == form_id)
         work.session.execute(update(FormSubmission).where(*own).values(address=leads_to(made)))
         return made
 
@@ -113,12 +113,12 @@ def submit_once(change: Callable[[], T], leads_to: Callable[[T], str]) -> T:
         return change()
 
 
-def _claim(work: Work, found: UUID) -> None:
+def _claim(work: Work, form_id: UUID) -> None:
     """Take the form for this transaction, after waiting for another one that has it in its hands."""
-    values = {"principal": work.by.id, "form_id": found, "address": "", "at": work.now}
+    values = {"principal": work.by.id, "form_id": form_id, "address": "", "at": work.now}
     statement = insert(FormSubmission).values(values).on_conflict_do_nothing()
     if work.session.scalar(statement.returning(FormSubmission.form_id)) is None:
-        raise AlreadySubmitted(_address_of(found) or "/")
+        raise AlreadySubmitted(_address_of(form_id) or "/")
 
 
 def _submitted_id() -> UUID | None:
@@ -129,10 +129,10 @@ def _submitted_id() -> UUID | None:
         return None
 
 
-def _address_of(found: UUID | None) -> str | None:
-    if found is None:
+def _address_of(form_id: UUID | None) -> str | None:
+    if form_id is None:
         return None
-    own = (FormSubmission.principal == current_principal().id, FormSubmission.form_id == found)
+    own = (FormSubmission.principal == current_principal().id, FormSubmission.form_id == form_id)
     return session().scalar(select(FormSubmission.address).where(*own))
 
 

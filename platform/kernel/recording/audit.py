@@ -114,10 +114,10 @@ def record_of(done: CTE, details: Sequence[str] = ()) -> CTE:
     only the statement itself finds out.
     """
     columns = AuditEvent.__table__.columns
-    said: list[ColumnElement[Any]] = [bindparam(f"audit_{name}", type_=columns[name].type) for name in _WRITTEN]
+    values: list[ColumnElement[Any]] = [bindparam(f"audit_{name}", type_=columns[name].type) for name in _WRITTEN]
     for name in details:
-        said[-1] = said[-1].concat(func.jsonb_build_object(literal_column(f"'{name}'"), done.c[name]))
-    return _INSERT.from_select(_WRITTEN, select(*said).select_from(done)).cte("recorded")
+        values[-1] = values[-1].concat(func.jsonb_build_object(literal_column(f"'{name}'"), done.c[name]))
+    return _INSERT.from_select(_WRITTEN, select(*values).select_from(done)).cte("recorded")
 
 
 def recorded(tag: str, subject: object, **detail: Any) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def search_events(session: Session, wanted: EventFilter, *, cursor: str | None =
 
 def get_event(session: Session, event_id: UUID) -> AuditEvent:
     """One event. Raises NotFound."""
-    found = session.scalars(select(AuditEvent).where(AuditEvent.id == event_id)).first()
-    if found is None:
+    event = session.scalars(select(AuditEvent).where(AuditEvent.id == event_id)).first()
+    if event is None:
         raise NotFound()
-    return found
+    return event

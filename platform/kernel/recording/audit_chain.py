@@ -73,7 +73,7 @@ class AuditSeal(Base):
 
 def event_hash(event: Event) -> bytes:
     """SHA-256 over the canonical JSON (RFC 8785) of everything that the event says."""
-    said = {
+    members = {
         "id": str(event.id),
         "at": event.at.isoformat(timespec="microseconds"),
         "tag": event.tag,
@@ -85,7 +85,7 @@ def event_hash(event: Event) -> bytes:
         "request_id": event.request_id,
         "detail": event.detail,
     }
-    return hashlib.sha256(canonical_json(said)).digest()
+    return hashlib.sha256(canonical_json(members)).digest()
 
 
 def chain(previous: bytes, events: Sequence[Event]) -> bytes:

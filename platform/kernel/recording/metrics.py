@@ -52,8 +52,8 @@ def install_metrics(app: Flask) -> None:
     @app.get("/metrics")
     @public("figures only; operators keep it inside their network")
     def metrics() -> Response:
-        told = generate_latest(_registry()) + generate_latest(_figures())
-        return Response(told, content_type=CONTENT_TYPE_LATEST)
+        text = generate_latest(_registry()) + generate_latest(_figures())
+        return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _registry() -> CollectorRegistry:

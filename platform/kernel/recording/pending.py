@@ -120,14 +120,14 @@ def pending_decisions(
     is_late = and_(waiting.c.due.is_not(None), waiting.c.due < bindparam("now", clock.now()))
     ranked = select(case((is_late, 0), else_=1).label("rank"), *waiting.c).subquery("ranked")
     keys = [ranked.c.rank, ranked.c.since, ranked.c.kind, ranked.c.key]
-    found = page_of_rows(session(), select(ranked), keys, cursor=cursor, limit=limit, descending=False)
+    rows = page_of_rows(session(), select(ranked), keys, cursor=cursor, limit=limit, descending=False)
     party = Party.agency(reader.acting_agency.code)
     return Page(
         [
             PendingDecision(kinds[row.kind], party, row.title, row.since, row.due, row.href, row.rank == 0)
-            for row in found.items
+            for row in rows.items
         ],
-        found.next,
+        rows.next,
     )
 
 

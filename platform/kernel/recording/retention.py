@@ -31,8 +31,8 @@ def drop_old_partitions() -> None:
     for table, (period, months) in _retention().items():
         oldest_kept = partition_of(table, month_start(clock.now(), -months))
         with engine().connect() as connection:
-            found = partitions(connection, table)
-        for partition in found:
+            existing = partitions(connection, table)
+        for partition in existing:
             # The names of one table's partitions are in the order of their months; the default partition is none.
             if partition.startswith(f"{table}_y") and partition < oldest_kept:
                 _drop(table, partition, period)

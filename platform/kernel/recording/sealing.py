@@ -112,10 +112,10 @@ def _seal(app: Flask, sealed_log: SealedLog, pace: _Pace) -> int:
     with app.app_context(), new_session() as session:
         while leads(session, f"seal:{sealed_log.name}", LEADS_SECONDS):
             with pace.timed() as size:
-                found = sealed_log.seal_batch(session, size)
+                count = sealed_log.seal_batch(session, size)
                 session.commit()
-            sealed += found
-            if found < size:
+            sealed += count
+            if count < size:
                 break
     return sealed
 

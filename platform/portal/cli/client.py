@@ -48,10 +48,10 @@ def keys_of(ctx: click.Context, parameter: click.Parameter, file: BinaryIO | Non
     if file is None:
         return None
     try:
-        found = json.loads(file.read(MAX_JWKS_BYTES + 1))
+        jwks = json.loads(file.read(MAX_JWKS_BYTES + 1))
     except (ValueError, RecursionError) as error:
         raise click.BadParameter("is not JSON") from error
-    return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
+    return {"keys": [jwks]} if isinstance(jwks, dict) and "kty" in jwks else jwks
 
 
 jwks_option = click.option(
@@ -81,11 +81,11 @@ def id_token_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @wraps(command)
     def run(id_token_signed_response_alg: str | None, claims_in_id_token: bool | None, **others: Any) -> Any:
-        asked = {
+        options = {
             "id_token_signed_response_alg": id_token_signed_response_alg,
             "claims_in_id_token": claims_in_id_token,
         }
-        return command(id_token={name: value for name, value in asked.items() if value is not None}, **others)
+        return command(id_token={name: value for name, value in options.items() if value is not None}, **others)
 
     return run
 
@@ -160,13 +160,13 @@ def create(
 def change(client_id: str, profile: str | None, given: dict[str, Any], id_token: dict[str, Any], as_json: bool) -> None:
     """Give a client another profile, way to authenticate, keys or ID tokens; its secret stays where it needs one."""
     client = queries.any_client(client_id)
-    kept = {name: value for name, value in client.options.items() if name not in CERTIFICATE_SUBJECTS}
+    options = {name: value for name, value in client.options.items() if name not in CERTIFICATE_SUBJECTS}
     new = {
         "auth_method": given["auth_method"] or client.auth_method,
         "jwks": given["jwks"],
         "jwks_uri": given["jwks_uri"],
         "options": {
-            **(kept if given["options"] or given["auth_method"] else client.options),
+            **(options if given["options"] or given["auth_method"] else client.options),
             **given["options"],
             **id_token,
         },
@@ -176,9 +176,11 @@ def change(client_id: str, profile: str | None, given: dict[str, Any], id_token:
     if client.profile == "machine":
         made = systems.change_machine_client(client_id, client.name, **new)
     else:
-        asked = replace(queries.registration_of(client), profile=profile or client.profile, **new)
-        asked = replace(asked, scopes=[scope for scope in asked.scopes if scope in scopes_of(asked.profile)])
-        made = actions.change_registration(queries.propose(client, **vars(asked)))
+        registration = replace(queries.registration_of(client), profile=profile or client.profile, **new)
+        registration = replace(
+            registration, scopes=[scope for scope in registration.scopes if scope in scopes_of(registration.profile)]
+        )
+        made = actions.change_registration(queries.propose(client, **vars(registration)))
     show(_told(made), as_json)
 
 
@@ -216,9 +218,9 @@ def create_system(
     """Register an agency's system, which calls our interfaces with its own tokens; a secret is printed this once."""
     if find_agency(agency) is None:
         raise Invalid(fields={"agency": [_("There is no agency with this code.")]})
-    asked = {scope for given in scopes for scope in given.split()}
+    requested_scopes = {scope for given in scopes for scope in given.split()}
     offered = MACHINE_SCOPES()
-    if unknown := sorted(asked - set(offered)):
+    if unknown := sorted(requested_scopes - set(offered)):
         raise Invalid(
             fields={
                 "scopes": [
@@ -230,7 +232,7 @@ def create_system(
                 ]
             }
         )
-    made = systems.create_machine_client(name, agency, asked, environment=environment, **given)
+    made = systems.create_machine_client(name, agency, requested_scopes, environment=environment, **given)
     show(
         {
             "client_id": made.client.client_id,
@@ -250,7 +252,7 @@ def create_system(
 @with_app
 def list_clients(as_json: bool) -> None:
     """The newest clients."""
-    found = {
+    clients = {
         each.client_id: {
             "name": each.name,
             "profile": each.profile,
@@ -260,7 +262,7 @@ def list_clients(as_json: bool) -> None:
         }
         for each in queries.all_clients()
     }
-    show(found, as_json)
+    show(clients, as_json)
 
 
 @client.command("rotate-secret")
@@ -299,4 +301,4 @@ def revoke(client_id: str, as_json: bool) -> None:
 def create_initial_token(owner: Party, environment: str, purpose: str, uses: int, days: int, as_json: bool) -> None:
     """Let a program register clients by RFC 7591; the token is printed this once."""
     made = registration.create_initial_token(owner, environment, purpose, uses=uses, days=days)
-    show({"initial_access_token": made.token, "expires_at": made.kept.expires_at.isoformat()}, as_json)
+    show({"initial_access_token": made.token, "expires_at": made.initial_token.expires_at.isoformat()}, as_json)

@@ -40,14 +40,14 @@ def create_person(
     run: str, given_names: str, family_names: str, email: str | None, password: str, as_json: bool
 ) -> None:
     """Register a person."""
-    found = people.register_person(
+    record = people.register_person(
         run=run,
         given_names=given_names.split(),
         family_names=family_names.split(),
         email=email,
         password=password,
     )
-    show({"id": str(found.id)}, as_json)
+    show({"id": str(record.id)}, as_json)
 
 
 @person.command("remove-second-factor")
@@ -115,8 +115,8 @@ def import_agencies(file: BinaryIO, apply: bool, counts_from: datetime | None, a
         show({"applied": apply, "changes": changes}, as_json)
         return
     for one in steps:
-        said = ", ".join(f"{field}={value}" for field, value in one.after.items())
-        click.echo(f"line {one.row.line}: {one.row.code} {'new' if one.is_new else 'changes'}: {said}")
+        fields = ", ".join(f"{field}={value}" for field, value in one.after.items())
+        click.echo(f"line {one.row.line}: {one.row.code} {'new' if one.is_new else 'changes'}: {fields}")
     click.echo(f"{len(steps)} agencies {'were' if apply else 'would be'} registered or changed.")
 
 

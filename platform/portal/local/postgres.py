@@ -241,8 +241,8 @@ class EmbeddedPostgres:
             account.own(directory)
         except FileExistsError:
             # Somebody else may have put it there, in /tmp above all.
-            found = directory.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
+            status = directory.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != account.uid or status.st_mode & 0o077:
                 raise PostgresError(
                     f"{directory} is not a directory of the server's own with mode 0700. Remove it."
                 ) from None

@@ -55,20 +55,20 @@ def choose_installation(data_dir: Path) -> Installation:
 
     Raises PostgresError where no PostgreSQL is found, DataDirectoryVersionError where none is of the right version.
     """
-    found = list(installations())
-    if not found:
+    choices = list(installations())
+    if not choices:
         raise PostgresError(
             "There is no PostgreSQL that runs on this machine. Install the package postgresql,"
             " or point CORDILLERA_DATABASE_URL at a server."
         )
     version_file = data_dir / "PG_VERSION"
     if not version_file.exists():
-        return found[0]
+        return choices[0]
     made_by = version_file.read_text().strip()
-    for installation in found:
+    for installation in choices:
         if str(installation.major) == made_by:
             return installation
-    at_hand = ", ".join(str(installation.major) for installation in found)
+    at_hand = ", ".join(str(installation.major) for installation in choices)
     raise DataDirectoryVersionError(
         f"The data in {data_dir} was made by PostgreSQL {made_by}, and the versions here are {at_hand}."
         f" Install PostgreSQL {made_by} and start again, or move the data with pg_dump of version {made_by};"

@@ -47,24 +47,24 @@ def run_everything(port: int) -> int:
     if "MAKELEVEL" in os.environ:
         # `make` that is killed must not leave a house behind that holds its ports.
         die_with_parent()
-    house = House(port)
+    installation = LocalInstallation(port)
     try:
-        house.start()
-        house.watch()
+        installation.start()
+        installation.watch()
     except KeyboardInterrupt:
         return 0
     except (CannotRun, PostgresError) as error:
-        house.say(f"Cordillera cannot run: {error}")
+        installation.say(f"Cordillera cannot run: {error}")
         return 1
     finally:
-        house.stop()
+        installation.stop()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-class House:
+class LocalInstallation:
     """The database and the processes of one checkout."""
 
     def __init__(self, port: int) -> None:

@@ -11,10 +11,10 @@ from sandbox.accounts.rules import DEVELOPER
 from sandbox.accounts.web import developer_principal
 
 
-def compose(house: Composition) -> None:
+def compose(composition: Composition) -> None:
     """Authenticate developers on the sandbox's pages; let anybody register a client."""
     # First: below /sandbox the developer counts, although the same browser signed in as a test person.
-    house.authenticators.insert(0, developer_principal)
-    set_guest(house.app, DEVELOPER, _("developer in the sandbox"), "sandbox_accounts.sign_out")
-    add_navigation(house.app, _("Sandbox"), "sandbox_accounts.home", order=70)
-    OPEN_REGISTRATION.fill(house.app, True)
+    composition.authenticators.insert(0, developer_principal)
+    set_guest(composition.app, DEVELOPER, _("developer in the sandbox"), "sandbox_accounts.sign_out")
+    add_navigation(composition.app, _("Sandbox"), "sandbox_accounts.home", order=70)
+    OPEN_REGISTRATION.fill(composition.app, True)

@@ -13,12 +13,12 @@ from sandbox.accounts.rules import WINDOW, LinkNotUsable
 
 def developer_of_session(token: str) -> Developer | None:
     """The developer whose browser holds this token, while the session lives."""
-    found = session().scalar(
+    developer = session().scalar(
         select(DeveloperSession).where(
             DeveloperSession.token_hash == token_hash(token), DeveloperSession.expires_at > clock.now()
         )
     )
-    return found.developer if found else None
+    return developer.developer if developer else None
 
 
 def email_of_link(token: str) -> str:

@@ -42,9 +42,9 @@ def developer_principal() -> Principal | None:
     """
     if not (request.path == COOKIE_PATH or request.path.startswith(f"{COOKIE_PATH}/")):
         return None
-    found = queries.developer_of_session(request.cookies.get(COOKIE, "")) if COOKIE in request.cookies else None
-    if found is not None:
-        return actions.principal_of(found)
+    account = queries.developer_of_session(request.cookies.get(COOKIE, "")) if COOKIE in request.cookies else None
+    if account is not None:
+        return actions.principal_of(account)
     view = current_app.view_functions.get(request.endpoint or "")
     return ANONYMOUS if declared_access(view) == developer.name else None
 

@@ -307,7 +307,7 @@ def finish_trial() -> Page:
         application=client,
         received=received,
         steps=steps,
-        told=_told(client.client_id, received["code"]),
+        claims=_told(client.client_id, received["code"]),
     )
 
 
@@ -325,7 +325,7 @@ def _address(client_id: str) -> str:
 
 def _application_page(client: Client, secret: str = "", *, is_renewed: bool = False) -> str:
     names = snippets_for(client.profile, client.auth_method, client.options)
-    shown = _shown_secret(client, secret)
+    secret_once = _shown_secret(client, secret)
     own = own_addresses(client.redirect_uris, settings().base_url)
     return render_template(
         "sandbox_applications/application.html",
@@ -335,7 +335,7 @@ def _application_page(client: Client, secret: str = "", *, is_renewed: bool = Fa
         redirect_uris=own,
         endpoints=Endpoints(settings().base_url),
         offer=last_offer_of(client.client_id),
-        snippets={name: _snippet(name, client, shown, redirect_uri=own[0]) for name in names},
+        snippets={name: _snippet(name, client, secret_once, redirect_uri=own[0]) for name in names},
     )
 
 

@@ -43,8 +43,8 @@ def registration() -> Registration:
     """The site's credentials, read at each sign-in: the seed may come after the site. Raises LoginFailed."""
     path = Path(os.environ.get("CORDILLERA_DATA_DIR", "var")) / "demonstration.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Registration(found["client_id"], found["client_secret"])
+        client = json.loads(path.read_text(encoding="utf-8"))
+        return Registration(client["client_id"], client["client_secret"])
     except (OSError, ValueError, KeyError) as error:
         raise LoginFailed("not-registered") from error
 
@@ -106,10 +106,10 @@ def _client(redirect_uri: str) -> OAuth2Client:
 
 
 def _metadata() -> dict[str, Any]:
-    found = _fetch(f"{issuer()}/.well-known/openid-configuration")
-    if found.get("issuer") != issuer():
+    metadata = _fetch(f"{issuer()}/.well-known/openid-configuration")
+    if metadata.get("issuer") != issuer():
         raise LoginFailed("failed")
-    return found
+    return metadata
 
 
 def _fetch(address: str) -> dict[str, Any]:

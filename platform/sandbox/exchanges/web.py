@@ -36,8 +36,10 @@ class AllowForm(Form):
 @requires(developer)
 def list_exchanges() -> Page:
     """List the calls that the developer allowed, and those that have ended."""
-    found = queries.of_owner(_owner())
-    return render_template("sandbox_exchanges/list.html", found=found, scope_names=SCOPES, exchange_statuses=STATUSES)
+    exchanges = queries.of_owner(_owner())
+    return render_template(
+        "sandbox_exchanges/list.html", exchanges=exchanges, scope_names=SCOPES, exchange_statuses=STATUSES
+    )
 
 
 @pages.get("/new")

@@ -9,7 +9,7 @@ from builders.clients import a_system, basic
 from builders.server import a_node
 from builders.waiting import wait_until
 from flask import Flask
-from walking import House, free_address, wait_until_listening
+from walking import Installation, free_address, wait_until_listening
 
 from identity.clients.registry.actions import NewClient
 from kernel.base.settings import Settings
@@ -22,11 +22,11 @@ def system(app: Flask) -> NewClient:
 
 
 @pytest.fixture
-def served(settings: Settings, system: NewClient) -> Iterator[House]:
+def served(settings: Settings, system: NewClient) -> Iterator[Installation]:
     """One worker that has not been asked anything, and that forgets nothing unless it is told to."""
-    with a_node(settings, free_address(), "builders.long_memory:application()", workers=1) as house:
-        wait_until_listening(house.base_url)
-        yield house
+    with a_node(settings, free_address(), "builders.long_memory:application()", workers=1) as installation:
+        wait_until_listening(installation.base_url)
+        yield installation
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def elsewhere(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 def test_a_client_revoked_elsewhere_gets_no_token_of_a_process_that_served_only_direct_requests(
-    served: House, system: NewClient, elsewhere: psycopg.Connection
+    served: Installation, system: NewClient, elsewhere: psycopg.Connection
 ) -> None:
     def status() -> int:
         secret = basic(system.client.client_id, system.secret)

@@ -54,7 +54,7 @@ often = hypothesis_settings(max_examples=150)
 
 
 @dataclass
-class House:
+class Installation:
     """One application, one person, and what is decided about."""
 
     client: RegisteredClient
@@ -83,13 +83,13 @@ class House:
 
 
 @pytest.fixture
-def house(app: Flask) -> Iterator[House]:
+def installation(app: Flask) -> Iterator[Installation]:
     now = clock.now().replace(microsecond=0)
     with app.app_context(), patch("kernel.base.clock.now", lambda: now):
         made, person = a_client("standard"), a_person()
         client = known_client(made.client.client_id)
         assert client is not None
-        yield House(client, person.id, now)
+        yield Installation(client, person.id, now)
 
 
 @often
@@ -113,7 +113,7 @@ def house(app: Flask) -> Iterator[House]:
     has_all=st.booleans(),
 )
 def test_a_code_is_redeemed_exactly_if_nothing_is_to_be_said_against_it(
-    house: House,
+    installation: Installation,
     values: dict[str, Any],
     redirect_uri: str | None,
     code_challenge: str | None,
@@ -124,21 +124,21 @@ def test_a_code_is_redeemed_exactly_if_nothing_is_to_be_said_against_it(
 ) -> None:
     if has_all:  # most are wrong in several ways at once: half are right but for what chance leaves wrong
         values |= {"revoked_at": None, "redirect_uri": redirect_uri or "", "code_challenge": code_challenge}
-    times = {name: house.at(values[name]) for name in ("expires_at", "revoked_at")}
-    grant_id, code = house.a_grant(**values | times)
+    times = {name: installation.at(values[name]) for name in ("expires_at", "revoked_at")}
+    grant_id, code = installation.a_grant(**values | times)
     shown = PresentedCode(code, redirect_uri, code_challenge)
     wanted = TokenRequest(scopes, resources, None, SenderConstraint(key))
     refused = None
     try:
-        check_redeemable(session().get_one(Grant, grant_id), shown, wanted, house.now)
+        check_redeemable(session().get_one(Grant, grant_id), shown, wanted, installation.now)
     except OAuthProblem as problem:
         refused = problem
     session().rollback()
-    redeemed = try_redeem(house.client, shown, wanted)
+    redeemed = try_redeem(installation.client, shown, wanted)
     assert (redeemed is None) == (refused is not None), refused
     with engine().connect() as connection:
         redeemed_at = connection.scalar(select(Grant.redeemed_at).where(Grant.id == grant_id))
-    assert redeemed_at == (house.now if redeemed else None)
+    assert redeemed_at == (installation.now if redeemed else None)
 
 
 @often
@@ -150,34 +150,55 @@ def test_a_code_is_redeemed_exactly_if_nothing_is_to_be_said_against_it(
     is_there=st.sampled_from([True, True, False]),
 )
 def test_a_code_is_issued_exactly_for_what_was_agreed_to(
-    house: House, agreed: set[str], asked: set[str], withdrawn_at: timedelta | None, of_another: bool, is_there: bool
+    installation: Installation,
+    agreed: set[str],
+    asked: set[str],
+    withdrawn_at: timedelta | None,
+    of_another: bool,
+    is_there: bool,
 ) -> None:
     with engine().begin() as connection:
         connection.execute(delete(ApplicationConsent))
         if is_there:
-            row = {"id": new_id(), "person_id": house.person_id, "client_id": house.client.client_id}
-            row |= {"scopes": sorted(agreed), "given_at": house.now, "last_used_at": house.now}
-            row["withdrawn_at"] = house.at(withdrawn_at)
+            row = {"id": new_id(), "person_id": installation.person_id, "client_id": installation.client.client_id}
+            row |= {"scopes": sorted(agreed), "given_at": installation.now, "last_used_at": installation.now}
+            row["withdrawn_at"] = installation.at(withdrawn_at)
             connection.execute(insert(ApplicationConsent).values(**row))
-    person_id = uuid4() if of_another else house.person_id
+    person_id = uuid4() if of_another else installation.person_id
     scopes = frozenset(asked)
     decision = actions.AuthorizationDecision(
-        person_id, "sid", house.now, "1", [], house.client, "one", scopes, None, None, scopes, {}, (), (), None
+        person_id,
+        "sid",
+        installation.now,
+        "1",
+        [],
+        installation.client,
+        "one",
+        scopes,
+        None,
+        None,
+        scopes,
+        {},
+        (),
+        (),
+        None,
     )
     issued = actions.issue_code(decision)
-    assert (issued is not None) == has_consented(person_id, house.client.client_id, asked)
+    assert (issued is not None) == has_consented(person_id, installation.client.client_id, asked)
 
 
 @often
 @given(expires_at=MOMENTS, revoked_at=PERHAPS, scopes=SCOPES)
 def test_a_token_is_alive_to_every_statement_or_to_none(
-    house: House, expires_at: timedelta, revoked_at: timedelta | None, scopes: set[str]
+    installation: Installation, expires_at: timedelta, revoked_at: timedelta | None, scopes: set[str]
 ) -> None:
-    grant_id, _ = house.a_grant(revoked_at=house.at(revoked_at))
+    grant_id, _ = installation.a_grant(revoked_at=installation.at(revoked_at))
     token = new_token()
     row = {"token_hash": token_hash(token), "code_id": grant_id, "scopes": sorted(scopes), "audience": []}
     with engine().begin() as connection:
-        connection.execute(insert(AccessToken).values(**row, created_at=house.now, expires_at=house.at(expires_at)))
+        connection.execute(
+            insert(AccessToken).values(**row, created_at=installation.now, expires_at=installation.at(expires_at))
+        )
     is_alive_here = revoked_at is None and expires_at > timedelta()
     found, holder = active_token(token), holder_of(token)
     assert (found is not None, holder is not None) == (is_alive_here, is_alive_here)
@@ -193,27 +214,33 @@ def test_a_token_is_alive_to_every_statement_or_to_none(
     ended_at=PERHAPS,
 )
 def test_a_session_is_alive_to_the_rule_and_to_the_statement(
-    house: House, last_seen: timedelta, expires_at: timedelta, ended_at: timedelta | None
+    installation: Installation, last_seen: timedelta, expires_at: timedelta, ended_at: timedelta | None
 ) -> None:
-    row = {"last_seen_at": house.at(last_seen), "expires_at": house.at(expires_at), "ended_at": house.at(ended_at)}
+    row = {
+        "last_seen_at": installation.at(last_seen),
+        "expires_at": installation.at(expires_at),
+        "ended_at": installation.at(ended_at),
+    }
     with engine().begin() as connection:
         if not connection.execute(update(SignInSession).values(**row)).rowcount:
-            others = {"id": new_id(), "token_hash": b"x", "sid": "sid", "person_id": house.person_id, "acr": "1"}
-            others |= {"amr": [], "device": "", "address": "", "authenticated_at": house.now}
+            others = {"id": new_id(), "token_hash": b"x", "sid": "sid", "person_id": installation.person_id, "acr": "1"}
+            others |= {"amr": [], "device": "", "address": "", "authenticated_at": installation.now}
             connection.execute(insert(SignInSession).values(**others, **row))
-        counted = connection.scalar(select(SignInSession.sid).where(active_at(house.now)))
-    by_the_rule = ended_at is None and is_active(house.now, house.at(last_seen), house.at(expires_at))
+        counted = connection.scalar(select(SignInSession.sid).where(active_at(installation.now)))
+    by_the_rule = ended_at is None and is_active(
+        installation.now, installation.at(last_seen), installation.at(expires_at)
+    )
     assert (counted is not None) == by_the_rule
 
 
 @often
 @given(revoked_at=PERHAPS, has_logout=st.booleans())
 def test_a_client_is_active_to_every_statement_or_to_none(
-    house: House, revoked_at: timedelta | None, has_logout: bool
+    installation: Installation, revoked_at: timedelta | None, has_logout: bool
 ) -> None:
-    client_id = house.client.client_id
+    client_id = installation.client.client_id
     options = {"backchannel_logout_uri": "https://a.cl/out"} if has_logout else {}
-    row = {"revoked_at": house.at(revoked_at), "options": options, "jwks_uri": "https://a.cl/keys"}
+    row = {"revoked_at": installation.at(revoked_at), "options": options, "jwks_uri": "https://a.cl/keys"}
     with engine().begin() as connection:
         connection.execute(update(Client).values(**row))
     session().rollback()
@@ -222,7 +249,7 @@ def test_a_client_is_active_to_every_statement_or_to_none(
     found = registered_client(client_id) is not None, active_client(client_id) is not None
     read = keys_address_of(client_id) is not None, known_client(client_id) is not None
     assert (*found, *read) == (is_active,) * 4
-    house.a_grant()
+    installation.a_grant()
     joined = session().execute(with_client(select(Grant.id), Grant.client_id, is_active=True)).one_or_none()
     named = session().scalar(select(has_option(literal(client_id), "backchannel_logout_uri")))
     assert (joined is not None, named) == (is_active, is_active and has_logout)
@@ -231,17 +258,21 @@ def test_a_client_is_active_to_every_statement_or_to_none(
 @often
 @given(expires_at=MOMENTS, revoked_at=PERHAPS, key=TEXTS, used_at=st.sampled_from([None, None, timedelta()]))
 def test_a_refresh_token_is_refreshed_exactly_if_introspection_calls_it_active(
-    house: House, expires_at: timedelta, revoked_at: timedelta | None, key: str | None, used_at: timedelta | None
+    installation: Installation,
+    expires_at: timedelta,
+    revoked_at: timedelta | None,
+    key: str | None,
+    used_at: timedelta | None,
 ) -> None:
-    grant_id, _ = house.a_grant(revoked_at=house.at(revoked_at), scopes=["openid", "offline_access"])
+    grant_id, _ = installation.a_grant(revoked_at=installation.at(revoked_at), scopes=["openid", "offline_access"])
     token, constraint = new_token(), SenderConstraint(key)
-    row = {"token_hash": token_hash(token), "code_id": grant_id, "dpop_jkt": key, "created_at": house.now}
-    row |= {"expires_at": house.at(expires_at), "used_at": house.at(used_at)}
+    row = {"token_hash": token_hash(token), "code_id": grant_id, "dpop_jkt": key, "created_at": installation.now}
+    row |= {"expires_at": installation.at(expires_at), "used_at": installation.at(used_at)}
     with engine().begin() as connection:
         connection.execute(insert(RefreshToken).values(**row))
     active = active_token(token)
     try:
-        issued = refresh(house.client, token, TokenRequest(None, [], None, constraint))
+        issued = refresh(installation.client, token, TokenRequest(None, [], None, constraint))
     except OAuthProblem:
         issued = None
     # One that was used this moment is no longer active, and is answered once more (RFC 9700 4.14.2).

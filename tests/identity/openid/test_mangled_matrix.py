@@ -54,7 +54,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class House:
+class Installation:
     """The application behind a proxy, a person signed in, and what a sound request needs."""
 
     app: Flask
@@ -123,7 +123,7 @@ class House:
 
 
 @pytest.fixture
-def house(settings: Settings) -> Iterator[House]:
+def installation(settings: Settings) -> Iterator[Installation]:
     app = under_test(create_app(behind_a_proxy(settings)), PROPAGATE_EXCEPTIONS=False)
     with app.app_context():
         person = a_person(is_test_person=True)
@@ -136,7 +136,7 @@ def house(settings: Settings) -> Iterator[House]:
         open_to_all = a_system(jwks=public(a_key()))
     browser = app.test_client()
     sign_in(browser, person)
-    yield House(app, browser, made, system, open_to_all)
+    yield Installation(app, browser, made, system, open_to_all)
     ENGINE.of(app).dispose()
 
 
@@ -171,26 +171,26 @@ def taking_turns(values: list[bytes], each: int) -> Callable[[], list[bytes]]:
     return some
 
 
-def test_every_parameter_mangled_at_every_endpoint(house: House) -> None:
+def test_every_parameter_mangled_at_every_endpoint(installation: Installation) -> None:
     value_of = taking_turns([*mangled.TEXTS, *mangled.TOKENS[:10]], 1)
-    for turn, (place, name) in enumerate(product(places(house.app), PARAMETERS)):
-        sound, [value] = house.sound(place), value_of()
-        check(house.send(place, {**sound, name: value}, as_it_is=turn % 2 == 0), place, name, value[:80])
+    for turn, (place, name) in enumerate(product(places(installation.app), PARAMETERS)):
+        sound, [value] = installation.sound(place), value_of()
+        check(installation.send(place, {**sound, name: value}, as_it_is=turn % 2 == 0), place, name, value[:80])
         if place.path.startswith("/openid/"):
             twice = [*sound.items(), (name, sound.get(name, b"x")), (name, b"another")]
-            check(house.send(place, twice), place, name, "twice")
+            check(installation.send(place, twice), place, name, "twice")
 
 
-def test_every_parameter_of_an_authorization_request_mangled_in_every_way(house: House) -> None:
+def test_every_parameter_of_an_authorization_request_mangled_in_every_way(installation: Installation) -> None:
     ways = [Place("/openid/authorize", "GET"), Place("/openid/authorize", "POST")]
     ways += [Place("/openid/par", "POST"), Place("/openid/consent", "POST")]
     values = [*mangled.TEXTS, *mangled.TOKENS[::4]]
     for turn, (name, value) in enumerate(product(PARAMETERS[: PARAMETERS.index("grant_type")], values)):
         place = ways[turn % len(ways)]
-        check(house.send(place, {**house.sound(place), name: value}), place, name, value[:80])
+        check(installation.send(place, {**installation.sound(place), name: value}), place, name, value[:80])
 
 
-def test_what_is_taken_apart_mangled_in_every_way(house: House) -> None:
+def test_what_is_taken_apart_mangled_in_every_way(installation: Installation) -> None:
     bearer = {"grant_type": b"urn:ietf:params:oauth:grant-type:jwt-bearer"}
     signed = {"client_assertion_type": ASSERTION_TYPE.encode(), "client_secret": b""}
     where = {
@@ -202,10 +202,10 @@ def test_what_is_taken_apart_mangled_in_every_way(house: House) -> None:
     }
     for (name, (path, also)), value in product(where.items(), [*mangled.TEXTS, *mangled.TOKENS]):
         place = Place(f"/openid/{path}", "POST")
-        check(house.send(place, {**house.sound(place), **also, name: value}), place, name, value[:80])
+        check(installation.send(place, {**installation.sound(place), **also, name: value}), place, name, value[:80])
 
 
-def test_every_header_mangled_at_every_endpoint(house: House) -> None:
+def test_every_header_mangled_at_every_endpoint(installation: Installation) -> None:
     proofs = taking_turns([b"", b" ", b"\xff", *mangled.TOKENS], 6)
     credentials = taking_turns(mangled.AUTHORIZATIONS, 8)
     others = [
@@ -223,45 +223,47 @@ def test_every_header_mangled_at_every_endpoint(house: House) -> None:
         *(("Origin", value) for value in (b"null", b"http://[", b"\xff")),
         *(("Host", value) for value in (b"elsewhere.example", b"\xff", b"[", b"localhost:x")),
     ]
-    for place in places(house.app):
+    for place in places(installation.app):
         headers = [("DPoP", value) for value in proofs()] + [("Authorization", value) for value in credentials()]
         for name, value in [*headers, *others]:
-            sound = house.sound(place)
+            sound = installation.sound(place)
             if name in ("Authorization", "X-Client-Cert"):
                 sound.pop("client_secret", None)
             if name == "X-Client-Cert":
-                sound["client_id"] = house.system.client.client_id.encode()
-            check(house.send(place, sound, {name: mangled.header_value(value)}), place, name, value[:80])
+                sound["client_id"] = installation.system.client.client_id.encode()
+            check(installation.send(place, sound, {name: mangled.header_value(value)}), place, name, value[:80])
 
 
-def test_every_body_mangled_at_every_endpoint(house: House) -> None:
-    for place, (kind, body) in product(places(house.app), mangled.BODIES):
+def test_every_body_mangled_at_every_endpoint(installation: Installation) -> None:
+    for place, (kind, body) in product(places(installation.app), mangled.BODIES):
         if place.takes_form:
-            check(house.send_body(place, kind, body), place, kind, body[:80])
+            check(installation.send_body(place, kind, body), place, kind, body[:80])
 
 
-def test_a_megabyte_in_every_parameter_that_is_long(house: House) -> None:
-    long = [place for place in places(house.app) if place.takes_form or place.path.endswith("/authorize")]
+def test_a_megabyte_in_every_parameter_that_is_long(installation: Installation) -> None:
+    long = [place for place in places(installation.app) if place.takes_form or place.path.endswith("/authorize")]
     for place, name in product(long, TAKES_LONG):
-        check(house.send(place, {**house.sound(place), name: mangled.MEGABYTE}, as_it_is=True), place, name)
+        check(
+            installation.send(place, {**installation.sound(place), name: mangled.MEGABYTE}, as_it_is=True), place, name
+        )
 
 
-def test_every_grant_with_every_parameter_mangled(house: House) -> None:
+def test_every_grant_with_every_parameter_mangled(installation: Installation) -> None:
     place = Place("/openid/token", "POST")
     values = taking_turns([*mangled.TEXTS, *mangled.TOKENS], 4)
     for grant, name in product(GRANTS, PARAMETERS):
-        sound = {**house.sound(place), "grant_type": grant.encode(), "scope": b"communications.send"}
-        sound |= {"client_id": house.open_to_all.client.client_id.encode()}
-        sound |= {"client_secret": (house.open_to_all.secret or "").encode()}
+        sound = {**installation.sound(place), "grant_type": grant.encode(), "scope": b"communications.send"}
+        sound |= {"client_id": installation.open_to_all.client.client_id.encode()}
+        sound |= {"client_secret": (installation.open_to_all.secret or "").encode()}
         for value in values():
-            check(house.send(place, {**sound, name: value}), grant, name, value[:80])
+            check(installation.send(place, {**sound, name: value}), grant, name, value[:80])
 
 
-def test_every_path_mangled(house: House) -> None:
+def test_every_path_mangled(installation: Installation) -> None:
     names = ("%00", "%FF", "%2e%2e", "..", "%C3%B1", "x" * 5_000, "%ED%A0%80", "a b", "'", "%2f%2felsewhere.example")
     for rule, name in product(
         ("/openid/register/{}", "/account/applications/{}/withdraw", "/openid/{}", "/device/{}"), names
     ):
         for method in ("GET", "POST", "PUT", "DELETE"):
             place = Place(rule.format(name), method)
-            check(house.send(place, {}, {"Authorization": "Bearer x"}), place)
+            check(installation.send(place, {}, {"Authorization": "Bearer x"}), place)

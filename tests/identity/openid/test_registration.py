@@ -270,7 +270,7 @@ def test_initial_tokens_that_are_refused(client: FlaskClient, agency: Party) -> 
     used = create_initial_token(agency, "production", "Una prueba", uses=1)
     made_by(register(client, PRODUCTION, used.token))
     revoked = create_initial_token(agency, "production", "Una prueba")
-    revoke_initial_token(revoked.kept.id, agency)
+    revoke_initial_token(revoked.initial_token.id, agency)
     ended = create_initial_token(agency, "production", "Una prueba", days=1)
     for token in ("", "wrong", used.token, revoked.token):
         assert register(client, PRODUCTION, token).status_code == 401, token
@@ -301,7 +301,7 @@ def test_an_operators_token_registers_in_its_environment(client: FlaskClient, ag
 def test_an_officials_token_registers_in_the_sandbox_and_asks(client: FlaskClient, agency: Party) -> None:
     act_as(Principal(kind="official", id="1", name="Ana"))
     given = create_initial_token(agency, "production", "Una prueba", uses=2)
-    assert not given.kept.is_approval
+    assert not given.initial_token.is_approval
     assert register(client, PRODUCTION | {"scope_reasons": {}}, given.token).status_code == 400
     made = made_by(register(client, PRODUCTION, given.token))
     assert made["environment"] == "sandbox"

@@ -12,7 +12,7 @@ from builders.identity import a_person, an_agency
 from builders.rotations import Load
 from builders.server import a_node, environment_of, two_workers
 from flask import Flask
-from walking import House, free_address, wait_until_ready
+from walking import Installation, free_address, wait_until_ready
 
 from identity.clients.registry.actions import NewClient
 from kernel.base.settings import Settings
@@ -39,13 +39,13 @@ def everybody(app: Flask) -> Everybody:
 
 
 @pytest.fixture
-def served(app: Flask, settings: Settings) -> Iterator[House]:
+def served(app: Flask, settings: Settings) -> Iterator[Installation]:
     """Two gunicorn workers that look at the keys often."""
-    with two_workers(settings, free_address(), IMPATIENT) as house:
-        yield house
+    with two_workers(settings, free_address(), IMPATIENT) as installation:
+        yield installation
 
 
-def test_nobody_notices_that_keys_are_rotated_by_command(everybody: Everybody, served: House) -> None:
+def test_nobody_notices_that_keys_are_rotated_by_command(everybody: Everybody, served: Installation) -> None:
     load = Load(served)
     load.while_keys_rotate(everybody.made, everybody.runs, everybody.system, ROTATIONS)
     assert len(load.signed_by) == ROTATIONS + 1
@@ -73,6 +73,6 @@ def test_nodes_with_disks_of_their_own_rotate_keys_and_nobody_notices(
     assert not list(tmp_path.rglob("*.key"))
 
 
-def operating(settings: Settings, base_url: str) -> House:
+def operating(settings: Settings, base_url: str) -> Installation:
     """A machine for commands."""
-    return House(base_url, "", "", settings.data_dir, environment_of(settings, base_url))
+    return Installation(base_url, "", "", settings.data_dir, environment_of(settings, base_url))

@@ -38,7 +38,7 @@ def limited(settings: Settings, made: NewClient, trusted_proxies: int = 0) -> It
 def asked_by(browser: FlaskClient, address: str) -> int:
     """How often the address has asked, as the application counted."""
     minute = MINUTE.of(browser.application)
-    return minute.asked.get(address, 0) if minute else 0
+    return minute.counts.get(address, 0) if minute else 0
 
 
 def test_who_asks_too_often_for_the_page_waits(settings: Settings, made: NewClient) -> None:

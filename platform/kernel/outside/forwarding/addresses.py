@@ -71,14 +71,17 @@ class WayBack:
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", reference):
             if not self._is_at_provider(reference):
                 return reference
-            prefix, asked = self.forwarder_url, re.sub(r"^[^/]*//[^/?#]*", "", reference)
+            prefix, target = self.forwarder_url, re.sub(r"^[^/]*//[^/?#]*", "", reference)
         elif reference.startswith("/"):
-            prefix, asked = urlsplit(self.forwarder_url).path, reference
+            prefix, target = urlsplit(self.forwarder_url).path, reference
         elif self._means_the_same_here(reference):
             return reference
         else:
-            prefix, asked = urlsplit(self.forwarder_url).path, f"{base}{self.path}".rpartition("/")[0] + "/" + reference
-        below = re.fullmatch(rf"{re.escape(base)}((?:[/?#].*)?)", _without_dots(asked), re.DOTALL)
+            prefix, target = (
+                urlsplit(self.forwarder_url).path,
+                f"{base}{self.path}".rpartition("/")[0] + "/" + reference,
+            )
+        below = re.fullmatch(rf"{re.escape(base)}((?:[/?#].*)?)", _without_dots(target), re.DOTALL)
         return prefix + below[1] if below else None
 
     def _means_the_same_here(self, reference: str) -> bool:
@@ -96,21 +99,21 @@ class WayBack:
 
     def _of_link(self, link: str) -> str | None:
         """One link: its target, and its context if it names another one."""
-        for found in reversed(list(re.finditer(r"""^\s*<([^<>]*)>|;\s*anchor\s*=\s*"?([^";]*)""", link))):
-            which = 1 if found[1] is not None else 2
-            address = self.of(found[which])
+        for match in reversed(list(re.finditer(r"""^\s*<([^<>]*)>|;\s*anchor\s*=\s*"?([^";]*)""", link))):
+            which = 1 if match[1] is not None else 2
+            address = self.of(match[which])
             if address is None:
                 return None
-            link = link[: found.start(which)] + address + link[found.end(which) :]
+            link = link[: match.start(which)] + address + link[match.end(which) :]
         return link
 
     def of_refresh(self, value: str) -> str | None:
         """A Refresh header (HTML Living Standard 7.4.6), whose address is as `of` has it."""
-        found = re.fullmatch(r"""([^;,]*[;,]\s*(?:[uU][rR][lL]\s*=\s*)?["']?)([^"']+)(["']?)""", value)
-        if found is None:
+        match = re.fullmatch(r"""([^;,]*[;,]\s*(?:[uU][rR][lL]\s*=\s*)?["']?)([^"']+)(["']?)""", value)
+        if match is None:
             return value
-        address = self.of(found[2])
-        return None if address is None else found[1] + address + found[3]
+        address = self.of(match[2])
+        return None if address is None else match[1] + address + match[3]
 
     def _is_at_provider(self, reference: str) -> bool:
         """Whether the reference names the provider's host.
@@ -151,15 +154,15 @@ def _without_dots(reference: str) -> str:
     plain = [re.sub("%2e", ".", segment, flags=re.IGNORECASE) for segment in segments]
     if not {".", ".."} & set(plain):
         return reference
-    kept: list[str] = []
+    output: list[str] = []
     for segment, dots in zip(segments, plain, strict=True):
         if dots == "..":
-            del kept[max(1, len(kept) - 1) :]
+            del output[max(1, len(output) - 1) :]
         elif dots != ".":
-            kept.append(segment)
+            output.append(segment)
     if plain[-1] in (".", ".."):
-        kept.append("")
-    return "/".join(kept) + rest
+        output.append("")
+    return "/".join(output) + rest
 
 
 def _ports(port: int | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from builders.identity import a_person
 from builders.server import two_workers
 from builders.settings import behind_a_proxy, settings_of_tests
 from flask import Flask
-from walking import House, free_address
+from walking import Installation, free_address
 
 from kernel.base.settings import Settings
 from kernel.database.db import ENGINE
@@ -49,13 +49,13 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="package")
-def served(settings: Settings, app: Flask) -> Iterator[House]:
-    with two_workers(settings, settings.base_url) as house:
-        yield house
+def served(settings: Settings, app: Flask) -> Iterator[Installation]:
+    with two_workers(settings, settings.base_url) as installation:
+        yield installation
 
 
 @pytest.fixture
-def person(app: Flask, served: House) -> Iterator[PersonWithBrowser]:
+def person(app: Flask, served: Installation) -> Iterator[PersonWithBrowser]:
     """Somebody who has not signed in yet."""
     with app.app_context():
         found = a_person(given_names=["Ana"], family_names=["Ñancupil"], password="testing", is_test_person=True)

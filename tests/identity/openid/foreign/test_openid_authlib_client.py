@@ -10,7 +10,7 @@ from builders.identity import a_person
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from walking import House
+from walking import Installation
 
 pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
 
@@ -18,7 +18,7 @@ CALLBACK = "http://localhost:5999/callback"
 VERIFIER = "a-verifier-of-at-least-forty-three-characters-0123456789"
 
 
-def test_it_logs_in_and_renews_and_leaves(app: Flask, served: House) -> None:
+def test_it_logs_in_and_renews_and_leaves(app: Flask, served: Installation) -> None:
     with app.app_context():
         a_person("55.555.555-5", ["Ana"], ["Ñancupil"], password="testing", is_test_person=True)
     made = json.loads(

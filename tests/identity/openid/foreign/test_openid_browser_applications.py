@@ -16,7 +16,7 @@ from builders.clients import a_client
 from builders.foreign import NodeClients
 from flask import Flask
 from playwright.sync_api import Browser, Page
-from walking import House, free_address
+from walking import Installation, free_address
 
 from identity.clients.registry.actions import NewClient
 
@@ -103,7 +103,7 @@ def signed_in(page: Page, address: str, person: PersonWithBrowser) -> dict[str, 
 
 
 def test_a_browser_application_signs_in_renews_reads_revokes_and_signs_out(
-    app: Flask, served: House, node: NodeClients, person: PersonWithBrowser, page: Page
+    app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser, page: Page
 ) -> None:
     address = free_address()
     made = registered(app, address)
@@ -121,7 +121,7 @@ def test_a_browser_application_signs_in_renews_reads_revokes_and_signs_out(
 
 
 def test_the_same_page_from_another_origin_gets_nothing(
-    app: Flask, served: House, node: NodeClients, person: PersonWithBrowser, page: Page
+    app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser, page: Page
 ) -> None:
     ours, theirs = free_address(), free_address()
     made = registered(app, ours)

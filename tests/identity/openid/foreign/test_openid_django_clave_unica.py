@@ -11,7 +11,7 @@ import pytest
 from builders.browser import PersonWithBrowser
 from builders.identity import a_person
 from flask import Flask
-from walking import House
+from walking import Installation
 
 pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one worker of the suite runs them
 
@@ -19,7 +19,7 @@ CALLBACK = "http://localhost:5999/claveunica/callback/"
 SITE = "a_django_site"
 
 
-def test_it_logs_in_unmodified(app: Flask, served: House) -> None:
+def test_it_logs_in_unmodified(app: Flask, served: Installation) -> None:
     with app.app_context():
         a_person("44.444.444-4", ["María", "Carmen"], ["Del Río", "Gonzalez"], password="testing", is_test_person=True)
     made = json.loads(

@@ -12,7 +12,7 @@ from builders.foreign import NodeClients
 from builders.identity import an_agency
 from builders.keys import Key, a_key, public
 from flask import Flask
-from walking import House
+from walking import Installation
 
 from identity.clients.registry.actions import NewClient
 
@@ -35,7 +35,7 @@ def registered(app: Flask, profile: str, key: Key | None = None, **others: Any) 
         )
 
 
-def given(served: House, made: NewClient, key: Key | None = None) -> dict[str, Any]:
+def given(served: Installation, made: NewClient, key: Key | None = None) -> dict[str, Any]:
     """The settings that a client's owner writes, and not more."""
     found: dict[str, Any] = {
         "issuer": f"{served.base_url}/openid",
@@ -50,7 +50,7 @@ def given(served: House, made: NewClient, key: Key | None = None) -> dict[str, A
     return found
 
 
-def test_the_standard_profile(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_the_standard_profile(app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     made = registered(app, "standard")
     settings = given(served, made)
 
@@ -69,7 +69,7 @@ def test_the_standard_profile(app: Flask, served: House, node: NodeClients, pers
     assert (found["living"]["active"], found["revoked"]) == (True, {"active": False})
 
 
-def test_fapi2_security_profile(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_fapi2_security_profile(app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     for kind, dpop_alg, signed in (("EC", "ES256", False), ("RSA", "PS256", True)):
         key = a_key(kind, kid="of-the-client")
         made = registered(app, "fapi2", key)
@@ -90,7 +90,7 @@ def test_fapi2_security_profile(app: Flask, served: House, node: NodeClients, pe
     assert found["retries"] == 1, "the nonce of the pushed request is good for the others"
 
 
-def test_signed_requests(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_signed_requests(app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     key = a_key("EC")
     made = registered(app, "standard", key, options={"require_signed_request_object": True})
     found = node.run("signed-request", person, **given(served, made, key))
@@ -98,7 +98,7 @@ def test_signed_requests(app: Flask, served: House, node: NodeClients, person: P
     assert found["claims"]["sub"] == found["person"]["sub"]
 
 
-def test_a_system_with_its_own_tokens(app: Flask, served: House, node: NodeClients) -> None:
+def test_a_system_with_its_own_tokens(app: Flask, served: Installation, node: NodeClients) -> None:
     key = a_key("EC")
     with app.app_context():
         an_agency("AE001")
@@ -111,7 +111,7 @@ def test_a_system_with_its_own_tokens(app: Flask, served: House, node: NodeClien
     assert (found["called"], found["borne"]) == (200, "invalid_token")
 
 
-def test_a_device(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_a_device(app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     made = registered(app, "standard", options={"device_flow": True})
     found = node.run("device", person, **given(served, made))
     assert found["code"]
@@ -119,7 +119,7 @@ def test_a_device(app: Flask, served: House, node: NodeClients, person: PersonWi
     assert found["person"]["name"] == "Ana Ñancupil"
 
 
-def test_a_program_that_registers_itself(served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_a_program_that_registers_itself(served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     settings = {"issuer": f"{served.base_url}/openid", "redirect_uri": CALLBACK, "scope": "openid name"}
     found = node.run("self-registration", person, **settings)
     assert found["registered"]["token_endpoint_auth_method"] == "private_key_jwt"
@@ -128,7 +128,7 @@ def test_a_program_that_registers_itself(served: House, node: NodeClients, perso
     assert (found["person"]["sub"], found["person"]["name"]) == (found["claims"]["sub"], "Ana Ñancupil")
 
 
-def test_signed_answers(app: Flask, served: House, node: NodeClients, person: PersonWithBrowser) -> None:
+def test_signed_answers(app: Flask, served: Installation, node: NodeClients, person: PersonWithBrowser) -> None:
     for algorithm in ("RS256", "ES256", "EdDSA", "Ed25519"):
         made = registered(app, "standard", options={"authorization_signed_response_alg": algorithm})
         metadata = {"client_secret": made.secret, "authorization_signed_response_alg": algorithm}

@@ -7,7 +7,7 @@ from builders.apache import apache
 from builders.browser import PersonWithBrowser
 from builders.clients import a_client
 from flask import Flask
-from walking import House
+from walking import Installation
 
 from kernel.jobs.jobs import run_worker
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("foreign")  # they share one server, so one
 
 
 @pytest.fixture
-def page(app: Flask, served: House, site: str) -> Iterator[str]:
+def page(app: Flask, served: Installation, site: str) -> Iterator[str]:
     """The address of the page, while Apache serves it."""
     returns, issuer = f"{site}/protected/returns", f"{served.base_url}/openid"
     with app.app_context():

@@ -11,7 +11,7 @@ from builders.foreign import NodeClients
 from builders.keys import Issued, a_certificate, a_key, public
 from cryptography import x509
 from flask import Flask
-from walking import House
+from walking import Installation
 
 from identity.clients.registry.actions import NewClient
 from identity.openid.tokens.proofs.mutual_tls import thumbprint_of
@@ -30,7 +30,7 @@ def issued(name: str = SUBJECT, **others: Any) -> Issued:
 
 
 @pytest.fixture
-def authority(settings: Settings, served: House) -> Iterator[Issued]:
+def authority(settings: Settings, served: Installation) -> Iterator[Issued]:
     """An issuer of certificates, while the proxy that trusts it runs."""
     authority = issued("CN=Autoridad de Prueba,C=CL", is_authority=True)
     server = issued("CN=localhost", issuer=authority, san=[x509.DNSName("localhost")])
@@ -44,7 +44,7 @@ def registered(app: Flask, **others: Any) -> NewClient:
 
 
 def what_it_found(
-    node: NodeClients, person: PersonWithBrowser, served: House, authority: Issued, made: NewClient, own: Issued
+    node: NodeClients, person: PersonWithBrowser, served: Installation, authority: Issued, made: NewClient, own: Issued
 ) -> dict[str, Any]:
     another = issued("CN=otro,O=Servicio de Prueba,C=CL", issuer=authority)
     return node.run(
@@ -65,7 +65,7 @@ def what_it_found(
 def test_a_certificate_proves_the_client_and_binds_its_tokens(
     app: Flask,
     settings: Settings,
-    served: House,
+    served: Installation,
     node: NodeClients,
     person: PersonWithBrowser,
     authority: Issued,
