@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from kernel.base.errors import NotFound, _
 from kernel.base.installation import SETTINGS
 from kernel.database.db import session
 from kernel.keys.signatures import SigningKey
-from kernel.recording.sealing import Unsealed
+from kernel.recording.sealing import Seal, Unsealed
 
 PURPOSE, ALGORITHM = "evidence", "EdDSA"
 AUDIT_BATCH = 1_000
@@ -67,6 +68,13 @@ def unsealed(current: Session) -> Unsealed:
     """The records that have no place in the tree yet."""
     query = select(func.count(), func.min(EvidenceEntry.at)).where(EvidenceEntry.position.is_(None))
     return Unsealed(*current.execute(query).one())
+
+
+def seal_of(current: Session, size: int | None) -> Seal | None:
+    """The checkpoint of a size, the newest one for None; its digest is that of the whole signed note."""
+    query = select(EvidenceCheckpoint).order_by(EvidenceCheckpoint.size.desc()).limit(1)
+    checkpoint = current.scalars(query if size is None else query.where(EvidenceCheckpoint.size == size)).first()
+    return Seal(checkpoint.size, hashlib.sha256(checkpoint.note.encode()).digest()) if checkpoint else None
 
 
 def signed_checkpoint() -> str:

@@ -21,6 +21,7 @@ from kernel.jobs.jobs import install_jobs
 from kernel.keys.signatures import install_keys
 from kernel.outside.deliveries_lists import install_deliveries
 from kernel.outside.documents import install_documents
+from kernel.outside.timestamp_authorities import install_timestamps
 from kernel.pages.layout import install_layout
 from kernel.pages.submissions import install_submissions
 from kernel.recording.metrics import install_metrics
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_db(app, settings)
     install_change_feed(app)
     install_keys(app, settings)
+    install_timestamps(app, settings)
     install_documents(app, settings)
     install_deliveries(app)
     install_jobs(app)

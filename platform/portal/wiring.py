@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from identity.ports import AgreementInForce
 
 HERE = Path(__file__).parent
-AUDIT = SealedLog("audit", _("Who did what"), audit_chain.seal_batch, audit_chain.unsealed)
+AUDIT = SealedLog("audit", _("Who did what"), audit_chain.seal_batch, audit_chain.unsealed, audit_chain.link_of)
 
 
 def load_settings() -> Settings:
@@ -98,6 +98,8 @@ def capability_module(capability: str, piece: str) -> ModuleType | None:
 
 def import_models() -> None:
     """Import every table of every block, deployed or not: there is one schema."""
+    import_module("kernel.database.counters")
+    import_module("kernel.keys.seal_timestamps")
     import_module("kernel.keys.signatures")
     import_module("kernel.outside.deliveries_webhooks")
     import_module("kernel.outside.notice_models")

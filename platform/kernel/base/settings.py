@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from environs import Env, EnvError
 
+LOCAL_TIMESTAMPS = "local"
 DEVELOPMENT_KEY = base64.b64encode(b"cordillera-development-only-key!").decode()
 ENVIRONMENTS = ("development", "test", "production")
 ALL_BLOCKS = ("all",)
@@ -57,6 +58,12 @@ class Settings:
     """Label of the HSM's token."""
     pkcs11_pin: str = ""
     """PIN of the token's user."""
+    timestamp_url: str = ""
+    """The authority that dates seals (RFC 3161): an https address, or `local` for one of our own, which proves nothing.
+    Empty means `local` in development, and none in production.
+    """
+    timestamp_certificates: str = ""
+    """A PEM file with the authority's certificate, or with those of who issued it, and of earlier authorities."""
     secret_key: str = ""
     """Signs the browser's short-lived cookies."""
     trusted_proxies: int = 0
@@ -113,6 +120,11 @@ class Settings:
         return self.web_threads * self.outward_percent // 100
 
     @property
+    def timestamp_authority(self) -> str:
+        """The address of the authority, `local`, or nothing."""
+        return self.timestamp_url or ("" if self.is_production else LOCAL_TIMESTAMPS)
+
+    @property
     def is_production(self) -> bool:
         return self.environment == "production"
 
@@ -142,6 +154,8 @@ def load(declared: Iterable[type] = ()) -> Settings:
             pkcs11_library=env.str("PKCS11_LIBRARY", ""),
             pkcs11_token=env.str("PKCS11_TOKEN", ""),
             pkcs11_pin=env.str("PKCS11_PIN", ""),
+            timestamp_url=env.str("TIMESTAMP_URL", ""),
+            timestamp_certificates=env.str("TIMESTAMP_CERTIFICATES", ""),
             secret_key=env.str("SECRET_KEY", DEVELOPMENT_KEY),
             trusted_proxies=env.int("TRUSTED_PROXIES", defaults.trusted_proxies),
             client_certificate_header=env.str("CLIENT_CERTIFICATE_HEADER", ""),
@@ -228,6 +242,11 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
         raise SettingsError("CORDILLERA_KEY_STORE is pkcs11: CORDILLERA_PKCS11_LIBRARY and _TOKEN must name the HSM")
     if settings.key_rotation_days < 1:
         raise SettingsError("CORDILLERA_KEY_ROTATION_DAYS must be at least 1")
+    if settings.timestamp_url not in ("", LOCAL_TIMESTAMPS):
+        if not settings.timestamp_url.startswith("https://"):
+            raise SettingsError("CORDILLERA_TIMESTAMP_URL must be an https address, or local")
+        if not settings.timestamp_certificates:
+            raise SettingsError("CORDILLERA_TIMESTAMP_URL needs CORDILLERA_TIMESTAMP_CERTIFICATES")
     if settings.audit_kept_months < 1:
         raise SettingsError("CORDILLERA_AUDIT_KEPT_MONTHS must be at least 1")
     if settings.deliveries_kept_months < 1:

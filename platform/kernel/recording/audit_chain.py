@@ -35,7 +35,7 @@ from kernel.base import clock
 from kernel.base.canonical import canonical_json
 from kernel.database.db import Base
 from kernel.recording.audit import BATCH_SPANS, AuditEvent
-from kernel.recording.sealing import BATCH, Unsealed
+from kernel.recording.sealing import BATCH, Seal, Unsealed
 
 GENESIS = bytes(32)
 PARTITION_DROPPED = "kernel:partition:dropped"
@@ -94,6 +94,13 @@ def chain(previous: bytes, events: Sequence[Event]) -> bytes:
     for event in events:
         link.update(event_hash(event))
     return link.digest()
+
+
+def link_of(session: Session, number: int | None) -> Seal | None:
+    """The link of a number, the last one for None, with its hash."""
+    query = select(AuditSeal.number, AuditSeal.hash).order_by(AuditSeal.number.desc()).limit(1)
+    row = session.execute(query if number is None else query.where(AuditSeal.number == number)).one_or_none()
+    return Seal(*row) if row else None
 
 
 def seal_batch(session: Session, limit: int = BATCH) -> int:

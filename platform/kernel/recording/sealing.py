@@ -52,6 +52,13 @@ class Unsealed(NamedTuple):
         return self.seconds > LATE_SECONDS
 
 
+class Seal(NamedTuple):
+    """A state of a log: its number, and a SHA-256 digest that all sealed records up to it are in."""
+
+    number: int
+    digest: bytes
+
+
 @dataclass(frozen=True)
 class SealedLog:
     """A log whose records are sealed after they were written."""
@@ -62,6 +69,8 @@ class SealedLog:
     seal_batch: SealBatch
     """Seals one batch of at most so many records in the session's transaction, and says how many they were."""
     unsealed: Callable[[Session], Unsealed]
+    seal_of: Callable[[Session, int | None], Seal | None]
+    """The seal of a number; the newest one for None."""
 
 
 def next_batch(size: int, seconds: float) -> int:

@@ -13,6 +13,7 @@ import click
 from interoperability.evidence import queries
 from interoperability.receipts import rules
 from portal.cli.context import stop, with_app
+from portal.cli.timestamps import in_words, timestamps_of
 
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -68,3 +69,7 @@ def audit_log() -> None:
     click.echo(f"The evidence log holds: {verdict.entries} records, {verdict.checkpoints} signed checkpoints.")
     if verdict.unsealed:
         click.echo(f"{verdict.unsealed} records wait to be sealed.")
+    dated = timestamps_of("evidence")
+    if dated.broken is not None:
+        stop(f"A timestamp of the evidence log is broken: {dated.broken}.")
+    click.echo(in_words(dated))

@@ -12,6 +12,7 @@ from kernel.database.db import session
 from kernel.keys import signatures as kernel_keys
 from kernel.recording import audit_chain, job_admin
 from portal.cli.context import as_json_option, show, with_app
+from portal.cli.timestamps import as_members, in_words, timestamps_of
 
 
 @click.group()
@@ -25,15 +26,19 @@ def audit() -> None:
 def verify(as_json: bool) -> None:
     """Recompute the chain of seals; exit code 1 if it does not hold, or if there are events outside of it."""
     verdict = audit_chain.verify(session())
-    show(asdict(verdict), as_json)
+    dated = timestamps_of("audit")
+    show(asdict(verdict) | as_members(dated), as_json)
     if verdict.broken_at is not None:
         click.echo(f"BROKEN: seal {verdict.broken_at} does not hold.", err=True)
         sys.exit(1)
     if verdict.strays:
         click.echo(f"BROKEN: {verdict.strays} events have no seal and do not wait for one.", err=True)
         sys.exit(1)
+    if dated.broken is not None:
+        click.echo(f"BROKEN: {dated.broken}.", err=True)
+        sys.exit(1)
     if not as_json:
-        click.echo("The chain holds.")
+        click.echo(f"The chain holds. {in_words(dated)}")
 
 
 @click.group()

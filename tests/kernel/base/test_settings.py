@@ -81,3 +81,12 @@ def test_the_manual_names_every_setting() -> None:
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load(monkeypatch, **PRODUCTION | {f"CORDILLERA_{name}": value})
+
+
+def test_production_has_no_authority_for_timestamps_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, **GOOD).timestamp_authority == "local"
+    assert load(monkeypatch, **PRODUCTION).timestamp_authority == ""
+    assert load(monkeypatch, CORDILLERA_TIMESTAMP_URL="local").timestamp_authority == "local"
+    for url in ("http://tsa.example", "https://tsa.example"):
+        with pytest.raises(SettingsError, match="CORDILLERA_TIMESTAMP_"):
+            load(monkeypatch, CORDILLERA_TIMESTAMP_URL=url)
