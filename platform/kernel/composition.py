@@ -56,6 +56,8 @@ class Composition:
     sealed_logs: list[SealedLog] = field(default_factory=list)
     pending_kinds: list[PendingKind] = field(default_factory=list)
     notice_templates: list[NoticeTemplate] = field(default_factory=list)
+    inbox_path: str = ""
+    """The page where people read their notices."""
     audit_names: dict[str, AuditNames] = field(default_factory=dict)
     """By the table whose rows are named: the audit names them `table:identifier`."""
     event_types: list[EventType] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Composition:
         PENDING_KINDS.fill(app, self.pending_kinds)
         install_sealing(app, self.sealed_logs)
         install_event_types(app, self.event_types)
-        install_notices(app, self.notice_templates)
+        install_notices(app, self.notice_templates, self.inbox_path)
         for blueprint in self.pages:
             app.register_blueprint(blueprint)
         install_api(app, self.endpoints, self.api_texts)

@@ -28,6 +28,7 @@ KERNEL = {
 }
 IDENTITY = {
     "identity:person:registered": _("A person was given a digital identity"),
+    "identity:person:notices-chosen": _("Chose how to be told of things"),
     "identity:person:language-chosen": _("Chose the language of our e-mails"),
     "identity:person:password-changed": _("Changed the password"),
     "identity:person:password-rehashed": _("The stored form of a password was renewed"),

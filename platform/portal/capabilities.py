@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 LAYERS: Mapping[str, tuple[str, ...]] = {
     "identity": (
-        "account | acting | webhooks",
+        "account | acting | webhooks | inbox",
         "openid",
         "clients",
         "authentication",

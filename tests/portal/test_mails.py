@@ -40,7 +40,7 @@ from kernel.database.db import session
 from kernel.jobs.access import AgencyRef, Principal, act_as
 from kernel.outside.deliveries_subscriptions import SubscriptionFacts, create_subscription
 from kernel.outside.messages import Recipient
-from kernel.outside.notices import TEMPLATES
+from kernel.outside.notice_preferences import TEMPLATES
 from kernel.recording.lifecycle import note_passed_deadline
 from portal.capabilities import blocks, capabilities
 from portal.wiring import capability_module

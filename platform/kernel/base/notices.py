@@ -20,14 +20,12 @@ class Timing(StrEnum):
     OFF = "off"
 
 
-PAGE, MAIL, SMS = "page", "mail", "sms"
+PAGE, MAIL = "page", "mail"
 TIMINGS: Mapping[str, tuple[Timing, ...]] = {
     PAGE: (Timing.NOW, Timing.OFF),
     MAIL: (Timing.NOW, Timing.DAILY, Timing.OFF),
-    SMS: (Timing.NOW, Timing.OFF),
 }
 """The choices that there are for each channel."""
-UNCHOSEN = {PAGE: Timing.NOW, MAIL: Timing.NOW, SMS: Timing.OFF}
 TIMING_LABELS = {Timing.NOW: _("At once"), Timing.DAILY: _("Once a day"), Timing.OFF: _("No")}
 
 
@@ -60,8 +58,7 @@ class NoticeTemplate:
     def timing(self, channel: str, chosen: Mapping[str, str]) -> Timing:
         """How soon a channel tells somebody who has chosen so; a choice that is not offered any more does not count."""
         offered = self.timings(channel)
-        wanted = (chosen.get(channel), UNCHOSEN[channel], *offered)
-        return next(timing for one in wanted for timing in offered if timing == one)
+        return next((timing for timing in offered if timing == chosen.get(channel)), offered[0])
 
     def concerns(self, roles: frozenset[str]) -> bool:
         """Whether it is ever told to somebody with these roles."""

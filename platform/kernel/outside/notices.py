@@ -18,22 +18,19 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.base.errors import Text
 from kernel.base.ids import new_id
 from kernel.base.notices import NoticeTemplate, Timing
-from kernel.base.slots import Slot
 from kernel.database.pruning import remove_batch, until_empty
 from kernel.http.i18n import speaking
 from kernel.jobs.jobs import current_job_id, periodic
 from kernel.outside.inbox import PageChannel
 from kernel.outside.mail import MailChannel
 from kernel.outside.messages import CHANNELS, Message, Recipient, path_for
+from kernel.outside.notice_digest import INBOX_PATH
 from kernel.outside.notice_models import ToldNotice, WaitingNotice
-from kernel.outside.notice_preferences import choices_of
+from kernel.outside.notice_preferences import TEMPLATES, choices_of
 from kernel.recording.work import Work, action
 
 REMEMBERED = timedelta(days=7)  # far longer than a job is tried
 Value = Text | int | date
-
-TEMPLATES: Slot[Mapping[str, NoticeTemplate]] = Slot("notice_templates", dict)
-"""Every template that the blocks brought, by its kind."""
 
 
 def notify(
@@ -110,7 +107,8 @@ def _forget_batch(work: Work) -> int:
     return remove_batch(work.session, ToldNotice, ToldNotice.at < work.now - REMEMBERED)
 
 
-def install_notices(app: Flask, templates: Collection[NoticeTemplate]) -> None:
-    """Take the templates that the blocks brought, and open the channels."""
+def install_notices(app: Flask, templates: Collection[NoticeTemplate], inbox_path: str) -> None:
+    """Take the templates that the blocks brought and the page where people read notices, and open the channels."""
+    INBOX_PATH.fill(app, inbox_path)
     TEMPLATES.fill(app, {template.kind: template for template in templates})
     CHANNELS.fill(app, [PageChannel(), MailChannel()])

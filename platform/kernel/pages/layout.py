@@ -76,6 +76,8 @@ class Place:
 
     endpoint: str
     method: str = "get"
+    count: Callable[[Principal], int] | None = None
+    """How much waits there for somebody."""
 
     @property
     def href(self) -> str:
@@ -123,6 +125,15 @@ class Frame:
     def places(self) -> Mapping[str, Place]:
         return _registry().places
 
+    def count_at(self, name: str) -> int:
+        """How much waits for the reader at a place; nothing on a problem's page, as the database may be the problem."""
+        place, counts = self.places.get(name), g.setdefault("counts_at_places", {})
+        if place is None or place.count is None or self.reader is not None:
+            return 0
+        if name not in counts:
+            counts[name] = place.count(self.principal)
+        return int(counts[name])
+
     @property
     def guest(self) -> Guest | None:
         """Return the kind of the caller, if no person of ours."""
@@ -166,12 +177,14 @@ def add_footer_link(
     _registry(app).footer.append(Link(label, endpoint, visible_to, order))
 
 
-def set_place(app: Flask, name: str, endpoint: str, method: str = "get") -> None:
-    """Tell the header where `sign_in`, `sign_out`, `account` or `choose_agency` is.
+def set_place(
+    app: Flask, name: str, endpoint: str, method: str = "get", *, count: Callable[[Principal], int] | None = None
+) -> None:
+    """Tell the header where `sign_in`, `sign_out`, `account`, `notices` or `choose_agency` is.
 
-    With method `post` the link is a button in a form with the CSRF token.
+    With method `post` the link is a button in a form with the CSRF token. count: how much waits there for somebody.
     """
-    _registry(app).places[name] = Place(endpoint, method)
+    _registry(app).places[name] = Place(endpoint, method, count)
 
 
 def set_guest(app: Flask, kind: str, label: Text, sign_out_endpoint: str) -> None:

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from kernel.base.errors import _
-from kernel.base.notices import MAIL, PAGE, SMS, NoticeTemplate, Timing
+from kernel.base.notices import MAIL, PAGE, NoticeTemplate, Timing
 from kernel.database.db import session
 from kernel.jobs.jobs import job
 from kernel.outside.inbox import notices_of, put_into_inbox, unread_count
@@ -130,11 +130,9 @@ def test_what_was_read_stays_read_when_its_job_runs_again(context: None) -> None
     [
         (PAGE, {}, Timing.NOW),
         (MAIL, {}, Timing.NOW),
-        (SMS, {}, Timing.OFF),
         (MAIL, {"mail": "daily"}, Timing.DAILY),
         (MAIL, {"mail": "off"}, Timing.OFF),
-        (SMS, {"sms": "now"}, Timing.NOW),
-        (SMS, {"sms": "daily"}, Timing.OFF),
+        (PAGE, {"page": "daily"}, Timing.NOW),
     ],
 )
 def test_a_channel_tells_as_soon_as_was_chosen(channel: str, chosen: dict[str, str], expected: Timing) -> None:
@@ -143,6 +141,6 @@ def test_a_channel_tells_as_soon_as_was_chosen(channel: str, chosen: dict[str, s
 
 def test_a_channel_that_a_template_forbids_or_insists_on_is_no_choice() -> None:
     insisting = NoticeTemplate("test.theft", "", "", "", "", always=frozenset({MAIL}))
-    for chosen in ({}, {"mail": "off", "sms": "now"}, {"mail": "daily", "sms": "now"}):
+    for chosen in ({}, {"mail": "off"}, {"mail": "daily"}):
         assert insisting.timing(MAIL, chosen) == SECRET.timing(MAIL, chosen | {"mail": "now"}) == Timing.NOW
-        assert SECRET.timing(PAGE, chosen) == SECRET.timing(SMS, chosen) == Timing.OFF
+        assert SECRET.timing(PAGE, chosen) == Timing.OFF
