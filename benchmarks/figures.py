@@ -68,5 +68,5 @@ class Figures:
 
 
 def ratio(one: float, other: float | None) -> str:
-    """How many times the other, in words of a table; a dash where there is nothing to compare with."""
+    """The multiple of the other, in words of a table; a dash where there is nothing to compare with."""
     return "–" if not other else f"{one / other:.2f}x"

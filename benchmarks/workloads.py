@@ -34,7 +34,7 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each workload runs, over how many connections or browsers."""
+    """The duration of each workload, and the number of connections or browsers."""
 
     seconds: float
     connections: int = 16

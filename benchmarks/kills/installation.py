@@ -66,7 +66,7 @@ class Installation:
             return False
 
     def wait_until_ready(self, seconds: float) -> float:
-        """How long it took. Raises RuntimeError where it does not come, or `run` itself has ended."""
+        """The seconds that it took. Raises RuntimeError where it does not come, or `run` itself has ended."""
         started = time.monotonic()
         while not self.is_ready():
             waited = time.monotonic() - started

@@ -15,10 +15,10 @@ from benchmarks.kills.installation import Installation
 SEALER = "sealer's session"
 WEIGHTS = {"web worker": 5, "web master": 2, "orphan": 2, "job worker": 4, "backend": 5, "postmaster": 2, SEALER: 2}
 FROZEN_SHARE = 0.15
-"""How many are frozen for a while instead of killed: a machine that is paused, a disk that hangs."""
+"""The share that is frozen for a while instead of killed: a machine that is paused, a disk that hangs."""
 FROZEN_SECONDS = (0.5, 8.0)
 AT_ONCE_SHARE = 0.2
-"""How often the next one comes while what was killed is still starting."""
+"""The share of which the next one comes while what was killed is still starting."""
 AWAY_AT_MOST_SECONDS = 120
 
 
@@ -30,7 +30,7 @@ class Killer:
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
     away: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """How long nothing was ready after it, by what was killed."""
+    """The time for which nothing was ready after it, by what was killed."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)

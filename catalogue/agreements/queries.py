@@ -53,7 +53,7 @@ def of_agency(
 
 
 def count_to_answer(agency: str) -> int:
-    """How many requests wait for the agency's answer."""
+    """The number of requests that wait for the agency's answer."""
     return session().scalar(select(func.count()).select_from(requests_to(agency).subquery())) or 0
 
 

@@ -47,7 +47,7 @@ def days_with_calls(agreement: str, first: date) -> Sequence[Day]:
 
 
 def calls_today(agreement: str) -> int:
-    """How many of today's calls, in Santiago, have been made."""
+    """The number of today's calls, in Santiago."""
     return used(session(), DAILY_CALLS, agreement, Window.DAY)
 
 

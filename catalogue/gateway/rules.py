@@ -60,7 +60,7 @@ class NotForPages(Problem):
 
 @dataclass(frozen=True)
 class DailyCalls:
-    """How many of a day's calls have been made, the one at hand counted, and for how many seconds the day lasts."""
+    """The number of a day's calls, the one at hand counted, and the seconds that the day still lasts."""
 
     limit: int
     used: int

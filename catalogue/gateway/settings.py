@@ -12,7 +12,7 @@ class GatewaySettings:
     """Each field is `CORDILLERA_` and its name in capitals."""
 
     gateway_calls_kept_months: int = 36
-    """How many months the calls through the gateway are kept."""
+    """The months for which the calls through the gateway are kept."""
 
     def __post_init__(self) -> None:
         if self.gateway_calls_kept_months < 1:

@@ -1,4 +1,4 @@
-"""How much an agreement is used."""
+"""The use of an agreement."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ REASONS = (
     ("Invalid \\", "json-escape"),
     ("Extra data", "json-rest"),
 )
-"""How Python's reader begins its reasons, and ours."""
+"""The beginnings of the reasons of Python's reader, and ours."""
 
 
 class _Twice(ValueError):

@@ -20,7 +20,7 @@ LIMITS = """
     minItems whole
     uniqueItems flag
 """
-"""How far a value may go, in Swagger 2.0 outside of schemas too."""
+"""The bounds of a value, in Swagger 2.0 outside of schemas too."""
 
 BOUNDS = (
     LIMITS

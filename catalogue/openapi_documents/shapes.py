@@ -59,7 +59,7 @@ class Walk:
     """The schemas that have an address (`$id`), by it; and below `address#name` those that have a name (`$anchor`)."""
     has_other_dialect: bool = False
     patterns_left: int = 2_000
-    """How many more regular expressions are compiled: each takes a thousand times as long as its letters."""
+    """The number of regular expressions still compiled: each takes a thousand times as long as its letters."""
 
     def into(self, name: str, check: Check, value: Any) -> None:
         self.path.append(name)

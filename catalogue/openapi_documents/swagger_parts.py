@@ -21,7 +21,7 @@ STYLES: Mapping[str, dict[str, Any]] = {
     "pipes": {"style": "pipeDelimited", "explode": False},
     "multi": {"style": "form", "explode": True},
 }
-"""How lists are written in queries and forms: `collectionFormat`, and what says it in 3.0."""
+"""The styles of lists in queries and forms: `collectionFormat`, and what says it in 3.0."""
 
 
 def known(node: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ VALUE = (
         multipleOf positive
     """
 )
-"""How a value is described outside of schemas."""
+"""The description of a value outside of schemas."""
 
 TABLE: Mapping[str, str] = {
     "Swagger": """

@@ -18,7 +18,7 @@ from catalogue.openapi_documents.findings import Fault, Place
 from catalogue.openapi_documents.json_text import MAX_DEPTH
 
 MAX_ALIASED = 100_000
-"""How many values aliases may stand for in all: a few lines of them could stand for gigabytes."""
+"""The number of values that aliases may stand for in all: a few lines of them could stand for gigabytes."""
 MAX_DIGITS = 4_000
 TAG = "tag:yaml.org,2002:"
 MERGE = "<<"
@@ -54,7 +54,7 @@ REASONS = (
     ("did not find expected <document start>", "json-rest"),
     ("control characters are not allowed", "character"),
 )
-"""How libyaml begins its reasons, and ours."""
+"""The beginnings of libyaml's reasons, and ours."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class _Open:
     anchor: str | None
     size: int = 1
     depth: int = 0
-    """How deep what it holds goes."""
+    """The depth of what it holds."""
     name: str | None = None
     merged: list[dict[str, Any]] = field(default_factory=list)
 

@@ -53,7 +53,7 @@ class Service(Identified, Base):
     published_at: Mapped[datetime | None]
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCH, persisted=True), deferred=True)
     rank: Mapped[int | None] = query_expression()
-    """How well the words of a search fit; only a search fills it."""
+    """The rank of the words of a search; only a search fills it."""
     versions: Mapped[list[ServiceVersion]] = relationship(
         back_populates="service", order_by="ServiceVersion.created_at", lazy="selectin"
     )

@@ -69,7 +69,7 @@ def mark_notice_read(notice_id: str) -> None:
 @endpoints.response(200, PreferencesSchema)
 @requires(ACCOUNT)
 def show_notice_preferences() -> dict[str, Any]:
-    """How soon each channel tells the person of what concerns them"""
+    """The timing of each channel: at once, once a day, or never"""
     return _preferences()
 
 

@@ -50,5 +50,5 @@ def _roles_of(person_id: UUID) -> frozenset[str]:
 
 
 def unread_notices(person_id: str) -> int:
-    """How many notices a person has not read."""
+    """The number of notices that a person has not read."""
     return unread_count(UUID(person_id))

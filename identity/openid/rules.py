@@ -25,10 +25,10 @@ SIGN_IN_DETOUR = timedelta(minutes=15)
 PUSHED_REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 PUSHED_REQUEST_LIFETIME = timedelta(seconds=90)
 REQUEST_KEPT = timedelta(hours=1)
-"""How long whoever began in time may take in all for signing in, choosing and agreeing."""
+"""The time that whoever began in time may take in all for signing in, choosing and agreeing."""
 SWEPT_AFTER = timedelta(days=1)
 USE_NOTED_EVERY = timedelta(minutes=1)
-"""How exactly it is told when a person last used an application."""
+"""The precision with which a person's last use of an application is told."""
 MAX_PARAMETER_CHARACTERS = 2_000
 MAX_STATE_CHARACTERS = 6_000
 """As it stands in an address, encoded: so much leaves room for the rest of one of 8,000 characters, there and back."""
@@ -48,7 +48,7 @@ def to_agree_to(wanted: Iterable[str], scopes: Iterable[str], has_claims_in_id_t
 
 
 def lifetime(scopes: Iterable[str]) -> timedelta:
-    """How long what comes of a sign-in with these scopes may be used."""
+    """The lifetime of what comes of a sign-in with these scopes."""
     return REFRESH_TOKEN_LIFETIME if "offline_access" in scopes else ACCESS_TOKEN_LIFETIME
 
 

@@ -18,7 +18,7 @@ LONGEST_NAME = 255
 """In bytes: what file systems take for the name of a file."""
 MANIFEST_LASTS, CLOCKS_DIFFER_BY = timedelta(hours=24), timedelta(minutes=5)
 PARTS_KEPT = timedelta(days=30)
-"""How long it is remembered which parts of a document were handed over, since the last of them."""
+"""The time for which it is remembered which parts of a document were handed over, since the last of them."""
 
 TYPES = {
     "letter": _("Official letter"),
@@ -128,7 +128,7 @@ def next_status(status: str, transition: Transition) -> Status:
 
 
 def status_of_all(addressees: Sequence[str]) -> Status:
-    """How the whole stands for its sender: one rejection stands out, acknowledged is it when all have done so."""
+    """The status of the whole for its sender: one rejection stands out, acknowledged is it when all have done so."""
     if Status.REJECTED in addressees:
         return Status.REJECTED
     if all(status == Status.ACKNOWLEDGED for status in addressees):

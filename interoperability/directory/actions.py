@@ -53,7 +53,7 @@ def _add(work: Work, agency: str, jwk: dict[str, Any], name: str, held_by: str, 
 
 
 def evidence_subject(key: str) -> str:
-    """How the evidence log names a key."""
+    """Name a key as the evidence log does."""
     return f"key:{key}"
 
 

@@ -10,7 +10,7 @@ from kernel.base.errors import UnsupportedMediaType, _
 
 PDF = "application/pdf"
 FILES_KEPT = timedelta(hours=18)
-"""How long the page may be left open. Files that belong to no communication are swept after a day."""
+"""The time for which the page may be left open. Files that belong to no communication are swept after a day."""
 
 
 @dataclass(frozen=True)

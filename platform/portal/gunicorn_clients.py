@@ -43,7 +43,7 @@ class TooManySlow(Saturated):
 
 @dataclass
 class Patience:
-    """How long a client may still be waited for: some seconds, which each byte that it gives or takes brings back."""
+    """The time for which a client is waited for: some seconds, which each byte that it gives or takes brings back."""
 
     most: float
     bytes_per_second: int

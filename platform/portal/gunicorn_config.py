@@ -1,4 +1,4 @@
-"""How gunicorn serves the portal. `--bind` and what else is on its command line goes before this."""
+"""Settings of gunicorn for the portal. `--bind` and what else is on its command line goes before this."""
 
 import gc
 import os

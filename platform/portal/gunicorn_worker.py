@@ -32,12 +32,12 @@ WAITS_SECONDS = 0.005
 GIVES_WAY_SECONDS = 0.0001
 RESTS_SECONDS = 0.1
 ARRIVAL_SECONDS = 20
-"""How long a request may take to arrive, or as much of it as it needs to get a thread."""
+"""The time that a request may take to arrive, or as much of it as it needs to get a thread."""
 LINGERS_SECONDS = 2.0
 UNREAD_BYTES = 64 * 1024
 ORPHANED_SECONDS = 300
-"""How long orphans answer where no next master comes. One takes three seconds to start, or sixty where others need the
-processor too.
+"""The time for which orphans answer where no next master comes. One takes three seconds to start, or sixty where
+others need the processor too.
 """
 NOBODY_CAME = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 
@@ -75,7 +75,7 @@ class StayingThreadWorker(ThreadWorker):
 
     @property
     def nr_conns(self) -> int:
-        """How many connections there are, by looking."""
+        """The number of connections there are, by looking."""
         return len(self._in_hand) + len(self.keepalived_conns) + len(self.pending_conns) + len(self._lingering)
 
     @nr_conns.setter

@@ -1,4 +1,4 @@
-"""How one start of a server hands over to the next: who serves says so, and who is no longer needed is told to go.
+"""Handover from one start of a server to the next: who serves says so, and who is no longer needed is told to go.
 
 Whoever keeps a server alive holds one end of a pair of sockets for each start, and all processes of that start hold the
 other. A process that serves says so there. Then the keeper closes its half towards all earlier starts: of those whose

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builders.source import ROOT, is_below, product_files, source_files, syntax_of
 
-RELATIVE = re.compile(r"(What|Who|Whom|Whose|When|Where|Which|Whatever|Whoever|Whenever|Wherever|The same)\b")
+RELATIVE = re.compile(r"(What|Who|Whom|Whose|When|Where|Which|How|Whatever|Whoever|Whenever|Wherever|The same)\b")
 MOST_WORDS = 25
 """Words before the first full stop: a reader takes in what a thing is at one glance."""
 EXPLAINED = ("actions.py", "queries.py", "rules.py")

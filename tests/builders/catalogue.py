@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -37,7 +37,7 @@ def an_official(agency: AgencyRef, *roles: str) -> Principal:
     usual = ("administrator", "publisher", "correspondent")
     return Principal(
         "official",
-        f"official-{agency.code}",
+        str(uuid5(NAMESPACE_OID, agency.code)),
         f"Ana de {agency.name}",
         agency,
         frozenset(roles or usual),

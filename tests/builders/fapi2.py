@@ -21,7 +21,7 @@ USERINFO = f"{ISSUER}/userinfo"
 KEY, OTHER_KEY = a_key(), a_key()
 CERTIFICATE = a_certificate(KEY)
 VARIANTS = ("private_key_jwt+dpop", "private_key_jwt+mtls", "mtls+mtls", "mtls+dpop")
-"""How the client authenticates, and what its tokens are bound by."""
+"""The client's authentication, and what its tokens are bound by."""
 SCOPES = ["openid", "name", "offline_access"]
 Form = dict[str, str | None]
 

@@ -36,5 +36,5 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 def _read(environ: WSGIEnvironment, path: str) -> bytes:
-    """How many bytes came; `/unread` leaves them."""
+    """Count the bytes that came; `/unread` leaves them."""
     return b"0" if path == "/unread" else str(len(environ["wsgi.input"].read())).encode()

@@ -20,7 +20,7 @@ from walking import Installation
 from identity.clients.registry.actions import NewClient
 
 MAX_AGE_SECONDS = 0.3
-"""How long a client of these keeps the key set, in place of the five minutes that its header allows."""
+"""The time for which a client of these keeps the key set, in place of the five minutes that its header allows."""
 SIGNS_IN_SECONDS = 1.2
 """The delay before a new key signs, in place of a day: later than any worker or client keeps what it read before."""
 PATIENCE_SECONDS = 60

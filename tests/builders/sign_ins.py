@@ -40,7 +40,7 @@ class Effects:
     counters: dict[str, int]
     """The failures that each has."""
     hashes: int
-    """How often a password was looked at."""
+    """The number of times that a password was looked at."""
 
     @property
     def status(self) -> int:

@@ -1,6 +1,7 @@
 """Pages of the catalogue, through the whole application: from a description to the credentials of a consumer."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from builders.catalogue import (
@@ -153,7 +154,7 @@ def test_whoever_is_signed_out_finds_the_way_in_beside_how_to_use_a_service(app:
     code = published(app)
     page = get(caller, NOBODY, f"/catalogue/{code}").text
     assert f'href="/sign-in?next=/catalogue/{code}"' in page.split("How to use this service")[1].split("</div>")[0]
-    someone = Principal(kind="person", id="1", name="Ana", has_agencies=True)
+    someone = Principal(kind="person", id=str(uuid4()), name="Ana", has_agencies=True)
     assert f'href="/agency?next=/catalogue/{code}"' in get(caller, someone, f"/catalogue/{code}").text
 
 

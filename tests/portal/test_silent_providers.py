@@ -59,7 +59,7 @@ class SilentProvider:
             time.sleep(0.01)
 
     def calls(self) -> int:
-        """How many wait for a word now."""
+        """The number that wait for a word now."""
         return sum(not _is_closed(connection) for connection in self.connections)
 
     def close(self) -> None:

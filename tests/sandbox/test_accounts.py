@@ -1,4 +1,4 @@
-"""How developers come into the sandbox."""
+"""Developers come into the sandbox."""
 
 from __future__ import annotations
 

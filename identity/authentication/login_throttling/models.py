@@ -11,7 +11,7 @@ from kernel.database.db import Base
 
 
 class SignInThrottle(Base):
-    """How often an account or an address failed lately, and when it may try again."""
+    """The late failures of an account or an address, and the time at which it may try again."""
 
     __tablename__ = "sign_in_throttle"
     unaudited = "a counter; each refusal has its own record"

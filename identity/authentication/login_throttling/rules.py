@@ -1,4 +1,4 @@
-"""How failures slow guessing down: of whom, from where, and for how long."""
+"""The backoff of failed sign-ins: of whom, from where, and for how long."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WaitBeforeTrying(TooMany):
 
 @dataclass(frozen=True)
 class Backoff:
-    """How failures slow the next attempt down: `free` cost nothing, then each doubles the wait up to `longest`.
+    """The delay of the next attempt: `free` failures cost nothing, then each doubles the wait up to `longest`.
 
     One failure is forgotten in every `forget_one_in`.
     """

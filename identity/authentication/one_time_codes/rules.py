@@ -106,7 +106,7 @@ def grouped(text: str) -> str:
 
 
 def base32(secret: bytes) -> str:
-    """How apps take a secret (RFC 4648 6); 160 bits need no padding."""
+    """Write a secret as apps take it (RFC 4648 6); 160 bits need no padding."""
     return base64.b32encode(secret).decode()
 
 

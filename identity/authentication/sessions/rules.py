@@ -11,7 +11,7 @@ IDLE_LIMIT = timedelta(minutes=30)
 ABSOLUTE_LIMIT = timedelta(hours=12)
 LAST_SEEN_EVERY = timedelta(minutes=1)
 KEPT_FOR = timedelta(days=1)
-"""How long a session that has ended is kept: nothing reads it any more, and the audit tells what became of it."""
+"""The time for which a session that has ended is kept: nothing reads it, and the audit tells what became of it."""
 
 ACR_PASSWORD = "urn:cordillera:acr:1"
 """One factor, a password."""
@@ -21,7 +21,7 @@ ACR_TWO_FACTORS = "urn:cordillera:acr:2"
 
 @dataclass(frozen=True)
 class AuthenticationResult:
-    """How a person proved who they are: the level that it reaches, and the methods by their names of RFC 8176 2."""
+    """A person's authentication: the level that it reaches, and the methods by their names of RFC 8176 2."""
 
     acr: str
     amr: tuple[str, ...]

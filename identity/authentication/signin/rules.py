@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SECOND_FACTOR_WAIT = timedelta(minutes=10)
-"""How long a person may look for their telephone after the password."""
+"""The time that a person has for finding their telephone after the password."""
 
 
 @dataclass(frozen=True)

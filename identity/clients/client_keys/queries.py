@@ -26,11 +26,11 @@ from kernel.recording.work import in_action
 
 PublicKey = RSAKey | ECKey | OKPKey
 FRESH_SECONDS = 600
-"""How long fetched keys are used without asking again."""
+"""The time for which fetched keys are used without asking again."""
 STALE_SECONDS = 24 * 3600
-"""How long they are used while their address does not answer."""
+"""The time for which they are used while their address does not answer."""
 RETRY_SECONDS = 30
-"""How soon an address is asked again, after an answer without the key looked for or without any."""
+"""The time after which an address is asked again that had no answer, or none with the key looked for."""
 FETCH_SECONDS = 3.0
 REMEMBERED_ADDRESSES = 2_000
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ SECRETS_AT_A_TIME = 2
 PREVIOUS_SECRET_LIFETIME = timedelta(days=7)
 """After a rotation the secret before it still works this long, so that servers can be changed one by one."""
 SECRET_LIFETIME = timedelta(days=730)
-"""How long a secret lasts outside the sandbox; its owners are told in time."""
+"""The lifetime of a secret outside the sandbox; its owners are told in time."""
 
 
 class LastSecret(Conflict):
@@ -42,7 +42,7 @@ class StoredSecret:
 
     @property
     def code(self) -> str:
-        """How its owner names it: nothing can be guessed from a piece of the hash of a secret that we made."""
+        """Its name for its owner: nothing can be guessed from a piece of the hash of a secret that we made."""
         return self.sha256[:16]
 
     def matches(self, digest: str, now: datetime) -> bool:

@@ -37,5 +37,5 @@ class InitialAccessToken(Identified, Base):
 
     @property
     def code(self) -> str:
-        """How the audit names it."""
+        """Its name in the audit."""
         return str(self.id)

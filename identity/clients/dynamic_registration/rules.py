@@ -18,7 +18,7 @@ MAX_DAYS = 365
 ID_TOKEN_ALGORITHM = "id_token_signed_response_alg"
 USUAL_ALGORITHM = "RS256"
 UNUSED_LIFETIME = timedelta(days=30)
-"""How long a client that registered itself stays in the open sandbox without anybody signing in to it."""
+"""The time for which a client that registered itself stays in the open sandbox without anybody signing in to it."""
 GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE)
 # RFC 7592 2.2: what we say and the client must not say back.
 OURS = ("registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at")

@@ -21,5 +21,5 @@ class Logo(Base):
 
     @property
     def code(self) -> str:
-        """How the audit names it."""
+        """Its name in the audit."""
         return self.sha256

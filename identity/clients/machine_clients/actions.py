@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProposedCredentials:
-    """How a system would prove who it is."""
+    """The authentication method that a system would have."""
 
     auth_method: str | None
     jwks: object

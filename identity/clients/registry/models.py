@@ -61,7 +61,7 @@ class Client(Identified, Base):
 
     @property
     def code(self) -> str:
-        """How the audit names it."""
+        """Its name in the audit."""
         return self.client_id
 
 

@@ -63,7 +63,7 @@ class NeedsApproval(Conflict):
 
 
 def client_party(client_id: str) -> str:
-    """How a client is written where it is a party itself: what is sent to its own server is its own."""
+    """The prefix of a client where it is a party itself: what is sent to its own server is its own."""
     return f"client:{client_id}"
 
 
@@ -217,7 +217,7 @@ def checked_profile(profile: str, auth_method: str | None) -> str:
 
 
 def checked_method(profile: str, auth_method: str | None) -> str:
-    """How a client of the profile proves who it is; the first way that the profile allows if none is named."""
+    """The authentication method of a client of the profile; the first that the profile allows if none is named."""
     allowed = auth_methods_of(profile)
     method = auth_method or allowed[0]
     if method in allowed:

@@ -142,7 +142,7 @@ def id_token_choices_of(client: Client) -> dict[str, Any]:
 
 
 class CredentialsForm(Form):
-    """How a client proves who it is. The rules check the choices, and say which one is wrong."""
+    """The fields of client authentication. The rules check the choices, and say which one is wrong."""
 
     auth_method = SelectField(_("How it proves who it is"), default="", validate_choice=False)
     jwks = TextAreaField(_("Its public keys"), description=_("A JSON Web Key Set, if it signs. Never a private key."))

@@ -1,4 +1,4 @@
-"""How an answer travels back to the application: one function a response mode."""
+"""Response modes, by which an answer travels back to the application: one function each."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from kernel.http.incoming import Answer, Incoming
 ALLOWED_HEADERS = "Authorization, Content-Type, DPoP"
 EXPOSED_HEADERS = "WWW-Authenticate, DPoP-Nonce"
 KEPT_SECONDS = 600
-"""How long a browser may keep what a preflight said."""
+"""The time for which a browser may keep what a preflight said."""
 ANY = "*"
 
 

@@ -99,7 +99,7 @@ def _authentication() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, list[str]]:
-    """How ID tokens, userinfo, introspection and answers to authorization requests may be signed and encrypted."""
+    """The algorithms for signing and encrypting ID tokens, userinfo, introspection and authorization responses."""
     metadata = {}
     for answer in ANSWERS:
         metadata[f"{answer}_signing_alg_values_supported"] = list(OUR_ALGORITHMS)

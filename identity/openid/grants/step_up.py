@@ -1,4 +1,4 @@
-"""How surely a person signed in, how surely an application or an interface wants it, and how it asks for more."""
+"""Levels of a sign-in: reached by a person, wanted by an application or an interface, and asked for in addition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a client proves who it is, at every endpoint that programs call: a table, one line a method (RFC 6749 2.3)."""
+"""Client authentication at every endpoint that programs call: a table, one line a method (RFC 6749 2.3)."""
 
 from __future__ import annotations
 

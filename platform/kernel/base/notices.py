@@ -13,7 +13,7 @@ from kernel.base.errors import Text, _
 
 
 class Timing(StrEnum):
-    """How soon a channel tells of something: at once, once a day with whatever else waits, or never."""
+    """The time at which a channel tells of something: at once, once a day with whatever else waits, or never."""
 
     NOW = "now"
     DAILY = "daily"
@@ -56,7 +56,7 @@ class NoticeTemplate:
         return (Timing.NOW,) if channel in self.always else TIMINGS[channel]
 
     def timing(self, channel: str, chosen: Mapping[str, str]) -> Timing:
-        """How soon a channel tells somebody who has chosen so; a choice that is not offered any more does not count."""
+        """The timing of a channel for a person who chose; a choice that is not offered any more does not count."""
         offered = self.timings(channel)
         return next((timing for timing in offered if timing == chosen.get(channel)), offered[0])
 

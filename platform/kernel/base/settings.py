@@ -67,7 +67,7 @@ class Settings:
     secret_key: str = ""
     """Signs the browser's short-lived cookies."""
     trusted_proxies: int = 0
-    """How many reverse proxies in front are to be believed about the caller's address."""
+    """The number of reverse proxies in front that are to be believed about the caller's address."""
     client_certificate_header: str = ""
     """Header in which the trusted proxy hands over the caller's TLS certificate, as escaped PEM or by RFC 9440."""
     client_certificate_verified_header: str = ""
@@ -95,9 +95,9 @@ class Settings:
     help_phone: str = ""
     """The telephone that they may call, with its hours, such as `600 000 0000, Monday to Friday from 9 to 18`."""
     audit_kept_months: int = 240
-    """How many months the audit is kept before a whole month of it is dropped."""
+    """The months for which the audit is kept before a whole month of it is dropped."""
     deliveries_kept_months: int = 3
-    """How many months it can be read what was sent to others' servers, and be sent again."""
+    """The months for which it can be read what was sent to others' servers, and be sent again."""
     pool_size: int = 8
     """Database connections kept by each worker process."""
     log_level: str = "INFO"
@@ -116,7 +116,7 @@ class Settings:
 
     @property
     def outward_calls(self) -> int:
-        """How many threads of a web process may wait for other systems at one time."""
+        """The number of threads of a web process that may wait for other systems at one time."""
         return self.web_threads * self.outward_percent // 100
 
     @property

@@ -139,7 +139,7 @@ def add(session: Session, name: str, key: str, window: Window, count: int = 1, n
 
 
 def used(session: Session, name: str, key: str, window: Window, now: datetime | None = None) -> int:
-    """How many were counted in the window of now."""
+    """The count in the window of now."""
     start, _end = window.bounds(now or clock.now())
     counted = select(func.coalesce(func.sum(Counter.value), 0)).where(
         Counter.name == name, Counter.key == key, Counter.started_at >= start

@@ -21,13 +21,13 @@ MONTHS_AHEAD = 3
 WAITS_FOR_LOCKS = "500ms"
 """The longest wait for a table's lock; it is short, because others queue behind it, and the job comes again."""
 LOCKED_AT_MOST = "3s"
-"""How long a statement may take while others wait: enough to look through some ten million rows."""
+"""The time that a statement may take while others wait: enough to look through some ten million rows."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class RetentionPeriod:
-    """How long a partitioned table keeps its rows; a model of such a table has one as `retention_period`.
+    """The time for which a partitioned table keeps its rows; a model of such a table has one as `retention_period`.
 
     months: for how many, by the settings. unfinished: what holds, in SQL, for a row that must not go yet.
     summary: SQL aggregates over a partition, by name, which go into the record of its end.

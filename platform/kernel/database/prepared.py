@@ -27,7 +27,7 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 
 
 def _written(kind: TypeEngine[Any]) -> Callable[[Any], str] | None:
-    """How a value of the type is written where the driver does not know it, or takes long to find out."""
+    """Writers of values whose type the driver does not know, or takes long to find out."""
     if isinstance(kind, JSON):
         return json.dumps
     return _as_array if isinstance(kind, ARRAY) and isinstance(kind.item_type, String) else None

@@ -34,7 +34,7 @@ from kernel.recording.work import autonomous_work
 
 log = structlog.get_logger(__name__)
 CHALLENGE: Slot[str] = Slot("challenge", lambda: "Bearer")
-"""How whoever comes to the interface without a token is told to get one (`WWW-Authenticate`)."""
+"""The challenge to whoever comes to the interface without a token (`WWW-Authenticate`)."""
 
 pages = Blueprint("problems", __name__, url_prefix="/problems")
 

@@ -1,4 +1,4 @@
-"""How often one address may ask: of everything, generously; of what is dear, as its view says.
+"""Rate limits of an address: on everything, generously; on what is dear, as its view says.
 
 What everything counts against is kept in each process: it keeps a flood out and costs next to nothing. The limits of
 single views are counted where `rate_limit_storage` says, for all processes together.
@@ -40,7 +40,7 @@ class Minute:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, address: str, now: float) -> int:
-        """How many requests of the address this one makes."""
+        """The number of requests of the address, with this one."""
         with self.lock:
             number = int(now // 60)
             if number != self.number:

@@ -18,7 +18,7 @@ from kernel.database.db import session
 READ_BYTES = 64 * 1024
 MAX_PARTS = 100
 LONGEST_UPLOAD = timedelta(hours=12)
-"""How long a body may take in all: what came first of it must not be swept before the last has come."""
+"""The time that a body may take in all: what came first of it must not be swept before the last has come."""
 
 
 class UploadTooLong(Problem):

@@ -28,6 +28,15 @@ BRING_FORWARD = """
     RETURNING id
 """
 """A retry that lies further ahead than its pause is long was put off by a wrong clock; a minute is no difference."""
+PUT_OFF = """
+    UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL, scheduled_at = now() + interval '10 seconds'
+    WHERE id = %(job_id)s AND status = 'doing' AND EXISTS (
+        SELECT FROM procrastinate_events
+        WHERE job_id = %(job_id)s AND type = 'deferred' AND at > now() - interval '1 day'
+    )
+    RETURNING id
+"""
+"""A job of a release that is newer than its worker waits for another worker; one that none knows in a day fails."""
 FORGET_FUTURE = "DELETE FROM procrastinate_periodic_defers WHERE defer_timestamp > 60 + extract(epoch FROM now())"
 """SQL that has what was started for a later time start again when that comes."""
 
@@ -64,6 +73,17 @@ class JobWorker(Worker):
             if not self.wait:
                 raise
             log.warning("no job could be fetched", cause=type(error.__cause__ or error).__name__)
+
+    async def _process_job(self, context: procrastinate.JobContext) -> None:
+        if context.job.task_name not in self.app.tasks and await self._put_off(context.job):
+            return
+        await super()._process_job(context)
+
+    async def _put_off(self, job: procrastinate.jobs.Job) -> bool:
+        """Let a job wait for a worker that knows it: during an upgrade the workers of two releases run side by side."""
+        put_off = await self.app.connector.execute_query_all_async(PUT_OFF, job_id=job.id)
+        log.warning("a job that this release does not know", job=job.id, task=job.task_name, is_put_off=bool(put_off))
+        return bool(put_off)
 
     async def _listen(self) -> None:
         await self.app.job_manager.listen_for_jobs(on_notification=self._handle_notification, queues=self.queues)

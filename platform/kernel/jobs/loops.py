@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Supervision:
-    """How a loop fares: how long it pauses now, and what the log and the metrics have been told of it."""
+    """The state of a loop: the pause it makes now, and what the log and the metrics have been told of it."""
 
     name: str
     every: float

@@ -48,7 +48,7 @@ SHOWN_BYTES = 500
 CLAIM_LASTS = timedelta(minutes=5)
 """Longer than any attempt: until then nobody else sends what somebody is sending."""
 FORGOTTEN_AFTER = timedelta(minutes=15)
-"""How late an attempt is when nobody is going to make it; far longer than one takes."""
+"""The delay after which nobody is going to make an attempt; far longer than one takes."""
 NO_PLACE_SECONDS = (1, 10)
 """Between these lies the pause of a delivery for whose receiver there was no place to wait."""
 

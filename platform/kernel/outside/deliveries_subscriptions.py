@@ -33,7 +33,7 @@ from kernel.recording.work import Work, action, release_connection
 
 SECRET_BYTES = 32
 OVERLAP = timedelta(hours=24)
-"""How long the secret before goes on signing beside the new one."""
+"""The time for which the secret before goes on signing beside the new one."""
 MOST = 50
 LONGEST_URL, LONGEST_NAME = 500, 100
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

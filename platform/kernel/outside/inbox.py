@@ -67,7 +67,7 @@ def notices_of(person_id: UUID, *, cursor: str | None = None, limit: int | None 
 
 
 def unread_count(person_id: UUID) -> int:
-    """How many notices a person has not read; nobody needs to know of more than a hundred how many they are."""
+    """The number of notices that a person has not read, beyond a hundred not exactly."""
     unread = select(Notice.id).where(Notice.person_id == person_id, Notice.read_at.is_(None)).limit(MOST_COUNTED + 1)
     return session().scalar(select(func.count()).select_from(unread.subquery())) or 0
 

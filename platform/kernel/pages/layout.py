@@ -77,7 +77,7 @@ class Place:
     endpoint: str
     method: str = "get"
     count: Callable[[Principal], int] | None = None
-    """How much waits there for somebody."""
+    """The number of things that wait there for somebody."""
 
     @property
     def href(self) -> str:
@@ -126,7 +126,10 @@ class Frame:
         return _registry().places
 
     def count_at(self, name: str) -> int:
-        """How much waits for the reader at a place; nothing on a problem's page, as the database may be the problem."""
+        """The number of things that wait for the reader at a place.
+
+        None on a problem's page, as the database may be the problem.
+        """
         place, counts = self.places.get(name), g.setdefault("counts_at_places", {})
         if place is None or place.count is None or self.reader is not None:
             return 0

@@ -37,7 +37,7 @@ from kernel.database.partitions import RetentionPeriod
 from kernel.jobs.access import Principal, current_principal
 
 BATCH_SPANS = timedelta(days=60)
-"""How far apart the events of one seal may lie: as long as no sealer ran."""
+"""The time that the events of one seal may lie apart: as long as no sealer ran."""
 LAST_SEAL = f"""(
     SELECT max(number) FROM audit_seal
     WHERE audit_seal.first_at BETWEEN max(month.at) - interval '{BATCH_SPANS.days} days' AND max(month.at)
@@ -149,7 +149,7 @@ def _through(principal: Principal) -> dict[str, str]:
 
 
 def subject_name(subject: object) -> str:
-    """How the audit names a thing: `table:code` or `table:id` for a row, a string as it is.
+    """Name a thing as the audit does: `table:code` or `table:id` for a row, a string as it is.
 
     A row that is about another thing says so (`audit_name`).
     """

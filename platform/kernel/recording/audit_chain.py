@@ -215,7 +215,7 @@ def _seals(session: Session, last: int) -> Iterator[tuple[AuditSeal, Sequence[Ro
 
 @dataclass(frozen=True)
 class SealState:
-    """How far the chain reaches: its last link, and what waits for the next."""
+    """The end of the chain: its last link, and what waits for the next."""
 
     last: AuditSeal | None
     waiting: int

@@ -54,7 +54,7 @@ def unfinished(session: Session, cursor: str | None = None) -> Page[Job]:
 
 
 def count_failed(session: Session) -> int:
-    """How many jobs failed for good and wait for somebody to look."""
+    """The number of jobs that failed for good and wait for somebody to look."""
     return session.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'")) or 0
 
 

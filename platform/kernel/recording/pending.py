@@ -79,7 +79,7 @@ class PendingDecision:
 
 @dataclass(frozen=True)
 class PendingCount:
-    """How many of a kind wait."""
+    """The number of a kind that wait."""
 
     kind: PendingKind
     count: int
@@ -132,7 +132,7 @@ def pending_decisions(
 
 
 def count_pending(reader: Principal) -> list[PendingCount]:
-    """How many of each kind wait for the reader, for those kinds of which any does, in the order of the blocks."""
+    """The kinds of which any waits for the reader, each with its number, in the order of the blocks."""
     kinds = list(_kinds_for(reader, None))
     if not kinds:
         return []

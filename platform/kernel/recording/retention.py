@@ -1,4 +1,4 @@
-"""How long tables that grow are kept: a month whose time is over is dropped whole.
+"""Retention of tables that grow: a month whose time is over is dropped whole.
 
 Nothing is deleted row by row, and nobody waits. `DETACH … CONCURRENTLY` would ask for a lighter lock, but PostgreSQL
 refuses it where there is a default partition, and without one a write could fail; so the short, strong lock is waited

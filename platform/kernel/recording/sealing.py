@@ -27,11 +27,11 @@ from kernel.recording.metrics import add_figures
 
 EVERY_SECONDS = 0.5
 LEADS_SECONDS = 20.0
-"""How long one batch may take before another worker may take the leader's place."""
+"""The time that one batch may take before another worker may take the leader's place."""
 LATE_SECONDS = 60.0
 """A record that has waited for this long is one that somebody should look after."""
 BATCH = 1_000
-"""How many records are sealed at once, at most; fewer where so many take too long."""
+"""The most records that are sealed at once; fewer where so many take too long."""
 
 SealBatch = Callable[[Session, int], int]
 
@@ -44,7 +44,7 @@ class Unsealed(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How far the seals are behind."""
+        """The lag of the seals."""
         return max((clock.now() - self.oldest_at).total_seconds(), 0.0) if self.oldest_at else 0.0
 
     @property
@@ -74,7 +74,7 @@ class SealedLog:
 
 
 def next_batch(size: int, seconds: float) -> int:
-    """How many records to seal at once after so many took so long.
+    """The number of records to seal at once after so many took so long.
 
     Where a batch needs longer than a leader may take, the workers would end one another's for ever.
     """
@@ -85,7 +85,7 @@ def next_batch(size: int, seconds: float) -> int:
 
 @dataclass
 class _Pace:
-    """How many records a worker seals at once."""
+    """The number of records that a worker seals at once."""
 
     size: int = BATCH
 
@@ -149,7 +149,7 @@ def sealed_logs(app: Flask) -> list[SealedLog]:
 
 
 def unsealed(session: Session) -> list[tuple[SealedLog, Unsealed]]:
-    """How far the seals of each log are behind."""
+    """The lag of the seals of each log."""
     return [(each, each.unsealed(session)) for each in sealed_logs(current_app)]
 
 

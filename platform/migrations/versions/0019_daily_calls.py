@@ -1,4 +1,4 @@
-"""How many calls an agreement has made today."""
+"""Count the calls that an agreement has made today."""
 
 from __future__ import annotations
 

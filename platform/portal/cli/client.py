@@ -91,7 +91,7 @@ def id_token_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def credentials(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a client proves who it is; the command gets one argument, `given`, for all of it."""
+    """Options of client authentication; the command gets one argument, `given`, for all of it."""
 
     @auth_method_option
     @jwks_option

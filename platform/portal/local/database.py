@@ -10,7 +10,7 @@ from portal.local.postgres import EmbeddedPostgres, EndedWhileStarting, Postgres
 
 ASKED_EVERY_SECONDS = 5.0
 SILENT_SECONDS = 15.0
-"""How long one that lives may say nothing: longer than any checkpoint on a slow disk keeps it from answering."""
+"""The time for which one that lives may say nothing: longer than a checkpoint on a slow disk keeps it silent."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 FIRST_ATTEMPTS = 5
 

@@ -1,4 +1,4 @@
-"""How a developer comes in and leaves."""
+"""Sign-in and sign-out of developers."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ def email_of_link(token: str) -> str:
 
 
 def links_sent_to(email: str) -> int:
-    """How many links this e-mail got in the last hour."""
+    """The number of links that this e-mail got in the last hour."""
     return _count(DeveloperLink.email == email)
 
 
 def links_asked_from(address: str) -> int:
-    """How many links were asked for from this network address in the last hour."""
+    """The number of links asked for from this network address in the last hour."""
     return _count(DeveloperLink.address == address)
 
 

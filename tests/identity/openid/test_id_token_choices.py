@@ -48,7 +48,7 @@ def an_id_token(app: Flask, browser: FlaskClient, profile: str = "standard", **o
 
 
 class TestAlgorithm:
-    """How ID tokens are signed."""
+    """The signature of ID tokens."""
 
     @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA", "Ed25519"])
     def test_the_one_that_was_chosen_signs(

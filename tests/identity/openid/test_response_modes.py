@@ -1,4 +1,4 @@
-"""How answers travel: query, fragment and form (Multiple Response Types, Form Post), with `iss` (RFC 9207)."""
+"""Response modes: query, fragment and form (Multiple Response Types, Form Post), with `iss` (RFC 9207)."""
 
 import re
 from urllib.parse import parse_qs, urlsplit

@@ -36,7 +36,7 @@ def limited(settings: Settings, made: NewClient, trusted_proxies: int = 0) -> It
 
 
 def asked_by(browser: FlaskClient, address: str) -> int:
-    """How often the address has asked, as the application counted."""
+    """The requests of the address, as the application counted."""
     minute = MINUTE.of(browser.application)
     return minute.counts.get(address, 0) if minute else 0
 

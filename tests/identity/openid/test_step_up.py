@@ -1,4 +1,4 @@
-"""How surely a person signs in to an application: acr_values and the acr claim of OIDC Core, with the second factor."""
+"""Levels of a sign-in to an application: acr_values and the acr claim of OIDC Core, with the second factor."""
 
 import json
 import re

@@ -42,7 +42,7 @@ def happened(at: datetime) -> None:
 
 
 def rows() -> dict[str, int]:
-    """How many rows each partition has."""
+    """The number of rows in each partition."""
     query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_event'::regclass"
     with engine().connect() as connection:
         names = connection.scalars(text(query)).all()

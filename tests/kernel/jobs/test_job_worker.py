@@ -216,6 +216,28 @@ def test_a_worker_outlives_the_absence_of_its_database(
 
 
 @pytest.mark.usefixtures("app")
+def test_a_job_of_a_newer_release_waits_for_its_worker(
+    worker: Start, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    job, known = a_job(database, "test:of-tomorrow"), a_job(database, "test:quick")
+    worker()
+    wait_until(lambda: is_gone(database, known))
+    state = "SELECT status || ' ' || attempts || ' ' || (scheduled_at > now()) FROM procrastinate_jobs WHERE id = %s"
+    wait_until(lambda: one(database, state, job) == "todo 0 true")
+    database.execute(
+        "UPDATE procrastinate_jobs SET task_name = 'test:quick', scheduled_at = now() WHERE id = %s", [job]
+    )
+    wait_until(lambda: is_gone(database, job))
+    assert runs(tmp_path) == ["quick", "quick"]
+
+
+def test_a_job_that_no_release_knows_fails_after_a_day(worker: Start, database: psycopg.Connection) -> None:
+    job = a_job(database, "test:of-nobody")
+    database.execute("UPDATE procrastinate_events SET at = at - interval '25 hours' WHERE job_id = %s", [job])
+    worker()
+    wait_until(lambda: one(database, "SELECT status::text FROM procrastinate_jobs WHERE id = %s", job) == "failed")
+
+
 def test_every_job_of_ours_is_tried_again() -> None:
     names = {task.name for task in _application.tasks.values() if task.retry_strategy is None}
     assert [name for name in names if not name.startswith("builtin:")] == []
