@@ -30,7 +30,7 @@ from portal.audit_sentences import SENTENCES, sentence_of
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORITY = Principal(
     kind="official",
-    id="1",
+    id="019a0000-0000-7000-8000-000000000001",
     name="Rosa Valdés",
     agency=AgencyRef("AE001", "Secretaría de Gobierno Digital", is_authority=True),
     roles=frozenset({"administrator", "authority"}),
@@ -38,7 +38,7 @@ AUTHORITY = Principal(
 )
 OFFICIAL = Principal(
     kind="official",
-    id="2",
+    id="019a0000-0000-7000-8000-000000000002",
     name="José Muñoz",
     agency=AgencyRef("AE002", "Otro Servicio"),
     roles=frozenset({"administrator"}),
@@ -144,7 +144,7 @@ def test_nothing_waiting_is_said(app: Flask, being: Callable[[Principal], FlaskC
         ("agency=ae002", ["test:b:done"]),
         ("agency=AE009", []),
         ("actor=muñoz", ["test:b:done"]),
-        ("actor=1", ["test:a:done", "other:a:done"]),
+        ("actor=019a0000-0000-7000-8000-000000000001", ["test:a:done", "other:a:done"]),
         ("subject=thing:", ["test:a:done", "other:a:done"]),
         ("subject=thing:2&tag=other", ["other:a:done"]),
         ("since=2026-03-02", ["test:b:done"]),
