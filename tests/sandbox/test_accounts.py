@@ -194,7 +194,7 @@ def test_after_signing_in_nobody_is_sent_to_another_site(client: FlaskClient) ->
 
 
 def test_in_the_sandbox_a_developer_counts_and_elsewhere_the_person(app: Flask, client: FlaskClient) -> None:
-    person = Principal(kind="person", id="1", name="María Del Río")
+    person = Principal(kind="person", id="019a0000-0000-7000-8000-000000000001", name="María Del Río")
     AUTHENTICATORS.of(app).append(lambda: person)
     assert client.get("/sandbox/applications").location == "/sandbox/sign-in?next=/sandbox/applications"
     assert "María Del Río" in client.get("/sandbox").text

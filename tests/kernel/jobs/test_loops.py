@@ -13,6 +13,7 @@ import pytest
 from builders.waiting import wait_until
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
+from structlog import get_logger
 from structlog.testing import capture_logs
 
 from kernel.jobs import loops
@@ -57,7 +58,8 @@ def test_a_loop_that_failed_goes_on_and_the_metrics_tell_of_both() -> None:
         wait_until(lambda: figure("cordillera_loop_last_success_timestamp_seconds", "mended") >= started)
 
 
-def test_an_outage_is_one_line_and_its_end_another() -> None:
+def test_an_outage_is_one_line_and_its_end_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "log", get_logger())  # the one in use keeps to what was configured when it first spoke
     supervision = Supervision("told", every=0.1)
     with capture_logs() as lines:
         for error in (ValueError(), ValueError(), KeyError(), KeyError()):
