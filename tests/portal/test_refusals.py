@@ -145,7 +145,7 @@ def machine(app: Flask) -> FlaskClient:
 
 
 def paths_of_programs(machine: FlaskClient) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a program may call for itself; a person's own things want a person's token."""
+    """The operations that a program may call for itself; a person's own want a person's token."""
     paths = machine.get("/api/v1/openapi.json").get_json()["paths"]
     return ((path, item) for path, item in paths.items() if not path.startswith("/api/v1/account/"))
 
