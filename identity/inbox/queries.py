@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from identity.inbox.models import PhoneCode
+from identity.inbox.rules import is_current
 from identity.officials.queries import agencies_of, roles_of
-from kernel.base.notices import TIMINGS, NoticeTemplate, Timing
+from identity.people.queries import phone_of
+from kernel.base import clock
+from kernel.base.notices import SMS, TIMINGS, NoticeTemplate, Timing
+from kernel.database.db import session
 from kernel.outside.inbox import unread_count
 from kernel.outside.messages import CHANNELS
 from kernel.outside.notice_preferences import choices_by, templates_for
+from kernel.outside.sms import is_open
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,9 @@ class Preference:
 
 def preferences_of(person_id: UUID) -> list[Preference]:
     """Every kind of notice that may concern a person, by its group, with what they chose."""
-    chosen, channels = choices_by(person_id), [one.name for one in CHANNELS()]
+    chosen, channels = choices_by(person_id), {one.name for one in CHANNELS()}
+    if not (is_open() and phone_of(person_id)):
+        channels -= {SMS}
     preferences = [
         Preference(
             template,
@@ -52,3 +60,9 @@ def _roles_of(person_id: UUID) -> frozenset[str]:
 def unread_notices(person_id: str) -> int:
     """The number of notices that a person has not read."""
     return unread_count(UUID(person_id))
+
+
+def phone_to_confirm(person_id: UUID) -> str | None:
+    """The number to which a code was sent that a person may still enter."""
+    sent = session().get(PhoneCode, person_id)
+    return sent.phone if sent and sent.code_hash and is_current(sent.sent_at, clock.now()) else None

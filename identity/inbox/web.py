@@ -8,20 +8,39 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
-from wtforms import SelectField
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired
 
 from identity.inbox import actions
-from identity.inbox.queries import Preference, preferences_of
-from kernel.base.errors import Text
-from kernel.base.notices import MAIL, PAGE, TIMING_LABELS
+from identity.inbox.queries import Preference, phone_to_confirm, preferences_of
+from identity.people.queries import phone_of
+from kernel.base.errors import Invalid, Text, TooMany
+from kernel.base.notices import MAIL, PAGE, SMS, TIMING_LABELS
 from kernel.jobs.access import current_principal, person, requires
 from kernel.outside import inbox
-from kernel.pages.forms import Form
+from kernel.outside.sms import is_open
+from kernel.pages.forms import Form, explain
 from kernel.pages.layout import local_path
 
 pages = Blueprint("inbox", __name__, url_prefix="/account/notices", template_folder="templates")
-Page = str | Response | tuple[str, int]
-CHANNEL_LABELS: dict[str, Text] = {PAGE: _("On these pages"), MAIL: _("By e-mail")}
+Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+CHANNEL_LABELS: dict[str, Text] = {PAGE: _("On these pages"), MAIL: _("By e-mail"), SMS: _("By SMS")}
+
+
+class PhoneForm(Form):
+    phone = StringField(
+        _("Mobile number"),
+        validators=[InputRequired(_("Write the number."))],
+        description=_("For example 9 1234 5678; of another country, with + first."),
+    )
+
+
+class PhoneCodeForm(Form):
+    code = StringField(
+        _("The code that we sent"),
+        validators=[InputRequired(_("Enter the code."))],
+        description=_("Six digits, good for ten minutes."),
+    )
 
 
 def _reader() -> UUID:
@@ -97,7 +116,52 @@ def choose() -> Page:
     return redirect(url_for("inbox.preferences"), 303)
 
 
-def _preferences(offered: list[Preference], form: Form | None = None) -> str:
+@pages.post("/preferences/phone")
+@requires(person)
+def send_phone_code() -> Page:
+    """Send a code to the number that the person wrote."""
+    form = PhoneForm()
+    if not form.validate_on_submit():
+        return _preferences(preferences_of(_reader()), phone_form=form), 422
+    try:
+        actions.send_phone_code(_reader(), form.phone.data)
+    except (Invalid, TooMany) as problem:
+        explain(form, problem)
+        return _preferences(preferences_of(_reader()), phone_form=form), problem.status, problem.headers
+    flash(_("We sent you a code. Enter it here."), "success")
+    return redirect(url_for("inbox.preferences", _anchor="phone"), 303)
+
+
+@pages.post("/preferences/phone/code")
+@requires(person)
+def confirm_phone() -> Page:
+    """Keep the number once its code was entered."""
+    form = PhoneCodeForm()
+    if not form.validate_on_submit():
+        return _preferences(preferences_of(_reader()), code_form=form), 422
+    try:
+        actions.confirm_phone(_reader(), form.code.data)
+    except (Invalid, TooMany) as problem:
+        explain(form, problem)
+        return _preferences(preferences_of(_reader()), code_form=form), problem.status, problem.headers
+    flash(_("Your number is confirmed. Choose below what we tell you by SMS."), "success")
+    return redirect(url_for("inbox.preferences"), 303)
+
+
+@pages.post("/preferences/phone/remove")
+@requires(person)
+def remove_phone() -> Page:
+    actions.remove_phone(_reader())
+    flash(_("You are sent no SMS any more."), "success")
+    return redirect(url_for("inbox.preferences"), 303)
+
+
+def _preferences(
+    offered: list[Preference],
+    form: Form | None = None,
+    phone_form: PhoneForm | None = None,
+    code_form: PhoneCodeForm | None = None,
+) -> str:
     groups: dict[str, list[Preference]] = {}
     for one in offered:
         groups.setdefault(str(one.template.group), []).append(one)
@@ -108,4 +172,9 @@ def _preferences(offered: list[Preference], form: Form | None = None) -> str:
         field_name=_field_name,
         channels=CHANNEL_LABELS,
         timings=TIMING_LABELS,
+        sms_is_open=is_open(),
+        phone=phone_of(_reader()),
+        phone_to_confirm=phone_to_confirm(_reader()),
+        phone_form=phone_form or PhoneForm(),
+        code_form=code_form or PhoneCodeForm(),
     )

@@ -93,6 +93,15 @@ def choose_language(work: Work, person_id: UUID | str, language: str) -> None:
 
 
 @action
+def set_phone(work: Work, person_id: UUID, phone: str | None) -> None:
+    """Keep the number that a person has confirmed, or none any more. Raises NotFound."""
+    person = get_person(person_id)
+    tag = "identity:person:phone-set" if phone else "identity:person:phone-removed"
+    person.phone = phone
+    work.record(tag, person)
+
+
+@action
 def set_password(work: Work, person_id: UUID | str, password: str, field: str = "password") -> Person:
     """Replace a person's password. Raises Invalid with the message at `field`, NotFound."""
     check_new_password(password, field)

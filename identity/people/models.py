@@ -15,6 +15,7 @@ class Person(Identified, Base):
     """A person with a digital identity. `is_test_person` marks the sandbox's: known passwords, never a real citizen.
 
     second_factor: when a code is asked for besides the password, None for a person who has none (`second_factor`).
+    phone: the number that they confirmed, in the form of E.164.
     language: what mails to them are written in: that of their latest sign-in, until they choose one.
     """
 
@@ -31,6 +32,7 @@ class Person(Identified, Base):
     created_at: Mapped[datetime]
     password_changed_at: Mapped[datetime]
     second_factor: Mapped[str | None] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text, default="es")
     language_is_chosen: Mapped[bool] = mapped_column(default=False)
 

@@ -69,6 +69,11 @@ def people_among(ids: Select[UUID]) -> Sequence[Person]:
     return session().scalars(select(Person).where(Person.id.in_(ids)).order_by(Person.id)).all()
 
 
+def phone_of(person_id: UUID) -> str | None:
+    """The number that a person confirmed (E.164), None where they have none."""
+    return session().scalar(select(Person.phone).where(Person.id == person_id))
+
+
 def get_person(person_id: UUID | str) -> Person:
     """The person. Raises NotFound."""
     try:

@@ -29,6 +29,10 @@ KERNEL = {
 IDENTITY = {
     "identity:person:registered": _("A person was given a digital identity"),
     "identity:person:notices-chosen": _("Chose how to be told of things"),
+    "identity:person:phone-code-sent": _("Had a code sent to a telephone"),
+    "identity:person:phone-code-refused": _("Entered a wrong code of a telephone"),
+    "identity:person:phone-set": _("Confirmed a telephone for notices"),
+    "identity:person:phone-removed": _("Removed the telephone for notices"),
     "identity:person:language-chosen": _("Chose the language of our e-mails"),
     "identity:person:password-changed": _("Changed the password"),
     "identity:person:password-rehashed": _("The stored form of a password was renewed"),

@@ -29,6 +29,7 @@ from identity.clients.registry.actions import NewClient
 from identity.clients.registry.queries import any_client
 from identity.clients.token_exchange_policies.actions import ask_exchange
 from identity.clients.token_exchange_policies.rules import Wish
+from identity.inbox import actions as inbox
 from identity.people import actions as people
 from identity.people.models import Person
 from identity.webhooks import actions as webhooks
@@ -157,6 +158,21 @@ def second_step_removed(scene: Scene) -> None:
     remove_for(str(person.run))
 
 
+def phone_confirmed(scene: Scene) -> None:
+    person = a_person()
+    people.choose_language(person.id, scene.reader)
+    inbox.send_phone_code(person.id, "9 1234 5678")
+    query = text("SELECT args ->> 'text' FROM procrastinate_jobs WHERE task_name = 'kernel:sms:deliver'")
+    inbox.confirm_phone(person.id, session().scalars(query).one()[:6])
+
+
+def phone_removed(scene: Scene) -> None:
+    person = a_person()
+    people.choose_language(person.id, scene.reader)
+    people.set_phone(person.id, "+56912345678")
+    inbox.remove_phone(person.id)
+
+
 def link_to_the_sandbox(scene: Scene) -> None:
     with scene.app.test_request_context(headers={"Accept-Language": scene.reader}):
         request_link("eva@example.cl", "192.0.2.1", "/sandbox/")
@@ -236,6 +252,8 @@ MAILS: tuple[tuple[Cause, str, tuple[str, str], tuple[str, str]], ...] = (
         ("configuró", "was set up"),
         ("cambie su contraseña", "change your password"),
     ),
+    (phone_confirmed, "identity.phone-set", ("Se configuró un", "was set for"), ("cambie su", "change your password")),
+    (phone_removed, "identity.phone-removed", ("Se quitó", "was removed"), ("cambie su", "change your password")),
     (link_to_the_sandbox, "sandbox.sign-in-link", ("Su enlace", "Your link"), ("Abra este enlace", "Open this link")),
     (
         second_step_removed,

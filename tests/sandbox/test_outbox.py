@@ -9,9 +9,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from kernel.base.ids import new_id
 from kernel.base.installation import SETTINGS
 from kernel.base.settings import Settings
 from kernel.outside.mail import send_mail
+from kernel.outside.sms import deliver
 from sandbox.outbox.queries import latest_letters
 
 
@@ -25,6 +27,15 @@ def test_letters_are_listed_newest_first_and_can_be_read(app: Flask, client: Fla
     letter = client.get(f"/outbox/{newest.id}").text
     assert 'href="http://localhost/sandbox/sign-in/abc"' in letter
     assert "&lt;b&gt;Ñandú&lt;/b&gt;" in letter
+
+
+def test_sms_stand_among_them(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        send_mail("ana@example.cl", "Primera", "Uno")
+        deliver(str(new_id()), "+56912345678", "Aviso http://localhost/agency/x")
+        sms, mail = latest_letters()[:2]
+    assert (sms.to, sms.subject, mail.subject) == ("+56912345678", "SMS", "Primera")
+    assert 'href="http://localhost/agency/x"' in client.get(f"/outbox/{sms.id}").text
 
 
 def test_in_production_there_is_no_outbox(app: Flask, client: FlaskClient, settings: Settings) -> None:

@@ -67,6 +67,8 @@ BACKOFFS = {
     "device-code": Backoff(5, timedelta(minutes=15), timedelta(minutes=10)),
     # RFC 6238 5.1, RFC 4226 7.3: of a million codes three are good at a time; so some 150 guesses a day lead nowhere.
     "second-factor": Backoff(5, timedelta(minutes=15), timedelta(minutes=10)),
+    # A person's guesses at the six digits that were sent to a telephone, each of them good for ten minutes.
+    "phone-code": Backoff(5, timedelta(minutes=15), timedelta(minutes=10)),
 }
 
 

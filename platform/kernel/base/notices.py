@@ -20,12 +20,13 @@ class Timing(StrEnum):
     OFF = "off"
 
 
-PAGE, MAIL = "page", "mail"
+PAGE, MAIL, SMS = "page", "mail", "sms"
 TIMINGS: Mapping[str, tuple[Timing, ...]] = {
     PAGE: (Timing.NOW, Timing.OFF),
     MAIL: (Timing.NOW, Timing.DAILY, Timing.OFF),
+    SMS: (Timing.OFF, Timing.NOW),
 }
-"""The choices that there are for each channel."""
+"""The choices that there are for each channel; the first is that of who has chosen nothing."""
 TIMING_LABELS = {Timing.NOW: _("At once"), Timing.DAILY: _("Once a day"), Timing.OFF: _("No")}
 
 

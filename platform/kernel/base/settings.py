@@ -90,6 +90,10 @@ class Settings:
     """`smtp://user:password@host:port`; empty writes mail to `<data_dir>/mail`."""
     mail_from: str = "no-responder@cordillera.example"
     """The sender of every mail: an address, or `Name <address>`."""
+    sms_url: str = ""
+    """https address of the gateway that sends SMS. Empty writes them to `<data_dir>/sms`, and none in production."""
+    sms_token: str = ""
+    """The secret by which the gateway knows us (`Authorization: Bearer`)."""
     help_email: str = ""
     """The address to which people write who cannot go on; the help page and the sign-in page show it."""
     help_phone: str = ""
@@ -169,6 +173,8 @@ def load(declared: Iterable[type] = ()) -> Settings:
             slow_client_percent=env.int("SLOW_CLIENT_PERCENT", defaults.slow_client_percent),
             smtp_url=env.str("SMTP_URL", ""),
             mail_from=env.str("MAIL_FROM", defaults.mail_from),
+            sms_url=env.str("SMS_URL", ""),
+            sms_token=env.str("SMS_TOKEN", ""),
             help_email=env.str("HELP_EMAIL", ""),
             help_phone=env.str("HELP_PHONE", ""),
             audit_kept_months=env.int("AUDIT_KEPT_MONTHS", defaults.audit_kept_months),
@@ -247,6 +253,11 @@ def _refuse_what_is_wrong(settings: Settings) -> None:
             raise SettingsError("CORDILLERA_TIMESTAMP_URL must be an https address, or local")
         if not settings.timestamp_certificates:
             raise SettingsError("CORDILLERA_TIMESTAMP_URL needs CORDILLERA_TIMESTAMP_CERTIFICATES")
+    if settings.sms_url:
+        if not re.fullmatch(r"https?://[^/?#\s]+[!-~]*", settings.sms_url):
+            raise SettingsError("CORDILLERA_SMS_URL must be an address such as https://sms.example/messages")
+        if not re.fullmatch(r"[!-~]+", settings.sms_token):
+            raise SettingsError("CORDILLERA_SMS_URL needs CORDILLERA_SMS_TOKEN, in plain characters without spaces")
     if settings.audit_kept_months < 1:
         raise SettingsError("CORDILLERA_AUDIT_KEPT_MONTHS must be at least 1")
     if settings.deliveries_kept_months < 1:

@@ -27,6 +27,7 @@ from kernel.outside.messages import CHANNELS, Message, Recipient, path_for
 from kernel.outside.notice_digest import INBOX_PATH
 from kernel.outside.notice_models import ToldNotice, WaitingNotice
 from kernel.outside.notice_preferences import TEMPLATES, choices_of
+from kernel.outside.sms import SmsChannel
 from kernel.recording.work import Work, action
 
 REMEMBERED = timedelta(days=7)  # far longer than a job is tried
@@ -111,4 +112,4 @@ def install_notices(app: Flask, templates: Collection[NoticeTemplate], inbox_pat
     """Take the templates that the blocks brought and the page where people read notices, and open the channels."""
     INBOX_PATH.fill(app, inbox_path)
     TEMPLATES.fill(app, {template.kind: template for template in templates})
-    CHANNELS.fill(app, [PageChannel(), MailChannel()])
+    CHANNELS.fill(app, [PageChannel(), MailChannel(), SmsChannel()])

@@ -13,7 +13,7 @@ _LINK = re.compile(r"(https?://[^\s<>\"]+[^\s<>\".,;:!?)])")
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail that was not sent. `id` is its file's name, a UUIDv7."""
+    """A mail or an SMS that was not sent. `id` is its file's name, a UUIDv7."""
 
     id: UUID
     at: datetime
