@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -25,6 +26,13 @@ def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name in event:
         if any(word in name.lower() for word in SECRET_WORDS):
             event[name] = "[hidden]"
+    return event
+
+
+def hide_arguments(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Name a job without its arguments, as procrastinate does not: they are what people are told, and where."""
+    if isinstance(line := event.get("event"), str):
+        event["event"] = re.sub(r"(:[\w:-]+\[\d+\])\(.*\)", r"\1", line, flags=re.DOTALL)
     return event
 
 
@@ -55,7 +63,7 @@ def configure_logs(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, hide_arguments],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),

@@ -18,6 +18,7 @@ from sqlalchemy import text
 from kernel.base.errors import BadGateway, GatewayTimeout
 from kernel.base.ids import new_id
 from kernel.base.installation import SETTINGS
+from kernel.base.logs import hide_arguments
 from kernel.base.notices import SMS, NoticeTemplate
 from kernel.base.settings import Settings, SettingsError, load
 from kernel.database.db import session
@@ -174,3 +175,8 @@ def test_settings_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch, 
 
 def test_its_choices_are_at_once_or_not() -> None:
     assert [str(one) for one in TEMPLATE.timings(SMS)] == ["off", "now"]
+
+
+def test_the_log_names_the_job_without_number_and_text() -> None:
+    line = "Starting job kernel:sms:deliver[7](to='+56912345678', text='123456 (code)')"
+    assert hide_arguments(None, "info", {"event": line}) == {"event": "Starting job kernel:sms:deliver[7]"}
