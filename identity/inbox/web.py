@@ -167,6 +167,7 @@ def _preferences(
         groups.setdefault(str(one.template.group), []).append(one)
     return render_template(
         "inbox/preferences.html",
+        has_choices=any(len(timings) > 1 for one in offered for timings in one.offered.values()),
         groups=groups,
         form=form or preferences_form(offered),
         field_name=_field_name,

@@ -129,6 +129,8 @@ class TestChoosing:
         assert "Otro organismo le envía una comunicación" not in page
         assert "Otro organismo pide" not in others
         assert "Se configura un segundo paso" in others
+        assert "Guardar" in page
+        assert "Guardar" not in others, "there is nothing to choose"
 
     def test_a_choice_is_kept_recorded_and_followed(self, app: Flask, client: FlaskClient, ana: Person) -> None:
         sign_in(client, ana)
